@@ -204,11 +204,12 @@ impl Layout {
         Ok(layout)
     }
 
-    /// The number of data columns at which a record's features take no more rows than its classes do, so that neither
-    /// leaves cells idle: `⌈d/(c + 1)⌉`, at most 32.
+    /// The least number of data columns at which a record's features take no more rows than its classes do, so that
+    /// neither leaves cells idle; or, if that is more than 32, at which they take no more rows than with 32.
     #[must_use]
     pub fn fitting_columns(features: usize, classes: usize) -> usize {
-        features.div_ceil(classes + 1).clamp(1, MOST_FITTING_COLUMNS)
+        let rows = features.div_ceil(MOST_FITTING_COLUMNS).max(classes + 1);
+        features.div_ceil(rows)
     }
 
     /// The same layout with a bias feature of `256·2^scale`. A larger bias feature makes the bias practically free of

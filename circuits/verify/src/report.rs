@@ -1,6 +1,7 @@
 //! Human-readable summary of a checked file.
 
 use std::fmt;
+use std::ops::Range;
 
 use tribute_core::certificate::evaluation::Evaluation;
 use tribute_core::certificate::{Certificate, Hex};
@@ -138,7 +139,8 @@ impl Report {
         writeln!(f, "Here:")?;
         for d in datasets {
             let (records, share) = (d.records, 100.0 * real(d.share.into(), SHARE_BITS));
-            writeln!(f, "  - dataset {} of {}: {records} records, share {share:.4} %", d.dataset_id, d.owner)?;
+            let owners = owned(&d.owners());
+            writeln!(f, "  - dataset {}{owners}: {records} records, share {share:.4} %", d.dataset_id)?;
         }
         writeln!(
             f,
@@ -161,6 +163,18 @@ impl Report {
     }
 }
 
+/// Whose a dataset was when its shards were added, in words that follow its id.
+fn owned(owners: &[(Hex<20>, Range<usize>)]) -> String {
+    if let [(owner, _)] = owners {
+        return format!(" of {owner}");
+    }
+    let part = |(owner, shards): &(Hex<20>, Range<usize>)| match shards.len() {
+        1 => format!(", shard {} added by {owner}", shards.start),
+        _ => format!(", shards {} to {} added by {owner}", shards.start, shards.end - 1),
+    };
+    owners.iter().map(part).collect()
+}
+
 /// What a certificate says of a model that computed the features: in the report and on the page.
 #[must_use]
 pub fn extracted(digest: &str) -> String {
@@ -174,12 +188,12 @@ fn write_evaluation(f: &mut fmt::Formatter<'_>, evaluation: &Evaluation) -> fmt:
     let d = &evaluation.dataset;
     writeln!(
         f,
-        "Accuracy {:.4} %: {} of {} records of dataset {} of {}.",
+        "Accuracy {:.4} %: {} of {} records of dataset {}{}.",
         100.0 * evaluation.accuracy(),
         d.correct,
         d.records,
         d.dataset_id,
-        d.owner
+        owned(&d.owners())
     )?;
     let link = evaluation.certificate.loss.link.name();
     writeln!(f, "Mean {link} loss of a record: {:.6}.", evaluation.mean_loss())?;
@@ -195,8 +209,10 @@ fn write_valuation(f: &mut fmt::Formatter<'_>, v: &Valuation) -> fmt::Result {
     let (test, link) = (&v.test, v.certificate.loss.link.name());
     writeln!(
         f,
-        "What each owner's data is worth to the agent, measured on dataset {} of {}: {} records.",
-        test.dataset_id, test.owner, test.records
+        "What each owner's data is worth to the agent, measured on dataset {}{}: {} records.",
+        test.dataset_id,
+        owned(&test.owners()),
+        test.records
     )?;
     let mean = |units: u64| real(units, LOSS_BITS) / test.records as f64;
     let agents = v.coalitions.last().map_or(0, |c| c.loss);

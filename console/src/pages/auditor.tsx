@@ -2,7 +2,7 @@
 import { useState, type ReactNode } from "react";
 import { useWorld } from "../world";
 import type { CheckFileResponse } from "../gen/tribute/v1/audit_service_pb";
-import { check, parse, shareOf, type Finding } from "../lib/audit";
+import { check, ownersOf, parse, shareOf, type Finding } from "../lib/audit";
 import { chooseNode } from "../lib/chain";
 import { count, percent, plural } from "../lib/format";
 import { hex, sha256 } from "../lib/bytes";
@@ -87,7 +87,7 @@ export function Auditor(): ReactNode {
               {said?.holds && <details><summary>The server's report</summary><pre>{said.report}</pre></details>}
             </section>
           </div>
-          <Bars title="Whose data explains the agent" whole={1} of={c.datasets.map((d) => ({ name: `dataset ${d.dataset_id.slice(0, 10)}… of ${d.owner.slice(0, 8)}…, ${count(d.records)} records`, value: shareOf(d.share), text: percent(shareOf(d.share)) }))} />
+          <Bars title="Whose data explains the agent" whole={1} of={c.datasets.map((d) => ({ name: `dataset ${d.dataset_id.slice(0, 10)}… of ${ownersOf(d.shards).map((owner) => `${owner.slice(0, 8)}…`).join(", then ")}, ${count(d.records)} records`, value: shareOf(d.share), text: percent(shareOf(d.share)) }))} />
           {file?.valuation && <Values of={file.valuation} />}
           <h2>What this proves</h2>
           <ul className="marks">{[...c.proven, ...((file?.evaluation ?? file?.valuation)?.proven ?? [])].map((line) => <li key={line} className="yes">{line}</li>)}</ul>

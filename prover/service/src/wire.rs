@@ -17,6 +17,7 @@ use tribute_store::artefacts::Artefacts;
 
 use crate::chain::ChainSession;
 use crate::jobs::{Event, EventRow, Job, State};
+use crate::registry::datasets::Version;
 use crate::registry::sessions::SessionRow;
 use crate::registry::Proven;
 
@@ -204,7 +205,8 @@ pub(crate) fn session(session: &SessionRow, on_chain: &ChainSession, agent: &Age
 
 /// Converts a dataset's row, without its proofs.
 pub(crate) fn dataset(d: &DatasetBody, created_ms: i64) -> v1::Dataset {
-    let shard = |s: &ShardBody| v1::Shard { digest: s.digest.to_vec(), records: s.count, proof: None };
+    let shard =
+        |s: &ShardBody| v1::Shard { digest: s.digest.to_vec(), records: s.count, proof: None, owner: s.owner.to_vec() };
     v1::Dataset {
         id: d.id.to_vec(),
         owner: d.owner.to_vec(),
@@ -217,7 +219,15 @@ pub(crate) fn dataset(d: &DatasetBody, created_ms: i64) -> v1::Dataset {
         context: Some(target(d.target)),
         shards: d.shards.iter().map(shard).collect(),
         created_ms: created_ms.unsigned_abs(),
+        root: d.root.to_vec(),
+        previous: d.previous.map(|id| id.to_vec()).unwrap_or_default(),
+        versions: Vec::new(),
     }
+}
+
+/// Converts a version of a dataset.
+pub(crate) fn dataset_version(v: &Version) -> v1::DatasetVersion {
+    v1::DatasetVersion { id: v.id.to_vec(), owner: v.owner.to_vec(), records: v.records, shards: v.shards }
 }
 
 /// Converts an agent's row, without its model.
@@ -302,6 +312,7 @@ async fn outcome(artefacts: &Artefacts, outcome: &Outcome, ended_ms: i64) -> Res
             digest: s.digest.to_vec(),
             records: s.count,
             proof: Some(proof(artefacts, &s.proof).await?),
+            owner: s.owner.to_vec(),
         }),
         Outcome::Train(a) => O::Agent(v1::AgentOutcome { agent: Some(agent(a, Proven::default(), ended_ms)) }),
         Outcome::Across(a) => O::Agent(v1::AgentOutcome {

@@ -93,7 +93,7 @@ pub fn run(job: &CoalitionJob, toolbox: &Toolbox) -> Result<CoalitionOutcome> {
     let weights = train(&agent.schema()?, &records, &options, |p| toolbox.progress("fit", p.step as u64, 100))
         .map_err(|e| Problem::new(Reason::BadField, format!("training coalition {:?}: {e}", job.owners)))?
         .weights;
-    let committer = toolbox.wait(toolbox.custody.committer(&agent.owner.to_string()))?;
+    let committer = toolbox.custody.committer(&agent.owner.to_string())?;
     let committed_weights = committer.weights(srs, &layout, &weights)?;
 
     let mut ids: Vec<DatasetId> = sources.iter().map(|s| s.dataset).collect();
@@ -208,7 +208,8 @@ impl CoalitionJob {
     pub fn sources(&self) -> Vec<SourceBody> {
         let owners = self.agent.owners();
         let listed = |s: &&SourceBody| {
-            owners.iter().position(|o| *o == s.owner).is_some_and(|i| self.owners.contains(&(i as u32)))
+            let owner = self.agent.latest_owner(&s.dataset);
+            owners.iter().position(|o| Some(*o) == owner).is_some_and(|i| self.owners.contains(&(i as u32)))
         };
         self.agent.sources.iter().filter(listed).cloned().collect()
     }
@@ -232,7 +233,7 @@ impl Coalition<'_> {
         let body = match kept {
             Some(body) if self.toolbox.wait(self.toolbox.artefacts.get(&body.proof)).is_ok() => body,
             _ => {
-                let opened = self.toolbox.wait(self.toolbox.custody.spend_openings(committed))?;
+                let opened = self.toolbox.custody.spend_openings(committed)?;
                 let body = prove(&opened)?;
                 std::fs::create_dir_all(&folder)?;
                 // written whole or not at all, whoever else proves the same

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use tribute_circuits::statements::evaluation::{EvaluationCircuit, EvaluationError};
-use tribute_core::certificate::evaluation::EvaluationParts;
+use tribute_core::certificate::evaluation::{EvaluatedParts, EvaluationParts};
 use tribute_core::certificate::Certificate;
 use tribute_core::context::evaluation_ctx;
 use tribute_core::id::{DatasetId, WeightsDigest};
@@ -63,7 +63,7 @@ pub fn run(job: &EvaluationJob, toolbox: &Toolbox) -> Result<EvaluationOutcome> 
     for (index, (body, source)) in dataset.shards.iter().zip(dataset.sources()).enumerate() {
         toolbox.progress("commit", index as u64, dataset.shards.len() as u64);
         let (_, records) = shard(&source, agent.owner, &layout, &prepared.srs, toolbox)?;
-        let opened = toolbox.wait(toolbox.custody.spend_openings(&[&records, &weights]))?;
+        let opened = toolbox.custody.spend_openings(&[&records, &weights])?;
         let [records, weights] = opened.groups() else {
             return Err(Problem::internal("the number of openings differs from the number requested"));
         };
@@ -73,9 +73,13 @@ pub fn run(job: &EvaluationJob, toolbox: &Toolbox) -> Result<EvaluationOutcome> 
         let inputs = circuit.public_inputs(from_core(&ctx));
         let proof = prepared.prove(toolbox, &circuit, &opened, inputs)?;
         let load = |proof: &ProofBody| toolbox.wait(proof.load(&toolbox.artefacts));
-        shards.push((load(&body.proof)?.into(), load(&proof)?.into()));
+        shards.push(EvaluatedParts {
+            owner: body.owner.0,
+            dataset: load(&body.proof)?.into(),
+            evaluation: load(&proof)?.into(),
+        });
     }
-    let parts = EvaluationParts { certificate, owner: dataset.owner.0, terms: dataset.terms, shards };
+    let parts = EvaluationParts { certificate, terms: dataset.terms, shards };
     let evaluation = parts.assemble().map_err(|e| Problem::internal(format!("the evaluation is inconsistent: {e}")))?;
     Ok(EvaluationOutcome {
         weights_digest: agent.weights_digest,

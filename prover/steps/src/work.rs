@@ -1,5 +1,7 @@
 //! All kinds of work and their outcomes, as stored in job rows.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use tribute_core::id::SrsDigest;
 use tribute_problem::{Problem, Result};
@@ -15,7 +17,6 @@ use crate::gradient::{GradientJob, GradientOutcome};
 use crate::home::{HomeJob, HomeOutcome};
 use crate::optimum::{OptimumJob, OptimumOutcome};
 use crate::service::{ServiceJob, ServiceOutcome};
-use crate::shape::Profile;
 use crate::toolbox::Toolbox;
 use crate::train::{AgentBody, TrainJob};
 use crate::{across, calibrate, circuit, coalition, dataset, evaluation, gradient, home, optimum, service, train};
@@ -81,25 +82,29 @@ impl Work {
             Work::Across(_) => "across",
         }
     }
-    /// Estimated memory in MB, from the circuit's size: proving holds some 30 vectors of `2^k` extended to four times
-    /// the rows, per 8 columns.
+    /// The tenants whose keys it needs: of the data that it reads or commits to.
     #[must_use]
-    pub fn weight_mb(&self) -> i64 {
-        let proof = |p: &Profile| (p.columns as i64 + 20) << (p.k.saturating_sub(10)).min(20);
-        match self {
-            Work::Calibrate(job) => 16 + (1 << job.k.saturating_sub(12)),
-            Work::Circuit(job) => proof(&job.shape.profile),
-            Work::Dataset(job) => proof(&job.profile),
-            Work::Shard(job) => proof(&job.dataset.profile),
-            Work::Train(_) => 512,
-            Work::Gradient(job) => proof(&job.agent.profile),
-            Work::Optimum(job) => proof(&job.agent.profile),
-            Work::Evaluation(job) => proof(&job.agent.profile),
-            Work::Coalition(job) => 512 + proof(&job.agent.profile),
-            Work::Service(job) => proof(&job.agent.profile),
-            Work::Home(job) => proof(&job.profile),
-            Work::Across(job) => proof(&job.profile),
-        }
+    pub fn tenants(&self) -> BTreeSet<String> {
+        let tenants = match self {
+            Work::Calibrate(_) | Work::Circuit(_) => Vec::new(),
+            Work::Dataset(job) => vec![job.owner],
+            Work::Shard(job) => vec![job.dataset.owner],
+            Work::Train(job) => job.sources.iter().map(|s| s.owner).chain([job.owner]).collect(),
+            Work::Gradient(job) => {
+                let source = job.agent.sources.get(job.slot as usize).map(|s| s.owner);
+                source.into_iter().chain([job.agent.owner]).collect()
+            }
+            Work::Optimum(job) => vec![job.agent.owner],
+            Work::Evaluation(job) => job.dataset.sources().map(|s| s.owner).chain([job.agent.owner]).collect(),
+            Work::Coalition(job) => {
+                let sources = job.sources().into_iter().chain(job.test.sources());
+                sources.map(|s| s.owner).chain([job.agent.owner]).collect()
+            }
+            Work::Service(job) => vec![job.agent.owner],
+            Work::Home(job) => vec![job.account],
+            Work::Across(job) => vec![job.owner],
+        };
+        tenants.into_iter().map(|account| account.to_string()).collect()
     }
 }
 

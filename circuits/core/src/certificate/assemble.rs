@@ -41,8 +41,6 @@ pub struct Parts {
 /// One dataset's inputs.
 #[derive(Clone, Debug)]
 pub struct DatasetParts {
-    /// The dataset's owner.
-    pub owner: Address,
     /// The dataset's terms.
     pub terms: Terms,
     /// The dataset's shards, in order.
@@ -52,6 +50,8 @@ pub struct DatasetParts {
 /// One shard's proofs.
 #[derive(Clone, Debug)]
 pub struct ShardParts {
+    /// Who owned the dataset when the shard was registered.
+    pub owner: Address,
     /// The `dataset` proof.
     pub dataset: FileProof,
     /// The `gradient` proof.
@@ -75,7 +75,6 @@ impl Parts {
             let contribution = shards.iter().filter_map(units).fold(0i128, i128::saturating_add);
             Dataset {
                 dataset_id: dataset_id(&schema_id, &layout.hash(), records, &digests),
-                owner: Hex(parts.owner),
                 terms: parts.terms,
                 records,
                 contribution: Contribution(contribution),
@@ -124,6 +123,7 @@ impl Parts {
 fn shard(layout: &Layout, parts: ShardParts) -> Shard {
     Shard {
         digest: ShardDigest::new(prefix(&parts.dataset, layout.columns() + 1)),
+        owner: Hex(parts.owner),
         records: unsigned(&parts.dataset, dataset::N),
         dataset_proof: parts.dataset,
         gradient_proof: parts.gradient,

@@ -3,6 +3,8 @@
 //! It contains the agent's whole certificate, so it can be checked on its own. What [`super`] says about a
 //! certificate's fields, encoding and checksum also applies here.
 
+use std::ops::Range;
+
 use ark_bn254::Fr;
 use serde::{Deserialize, Serialize};
 
@@ -45,8 +47,6 @@ pub struct Evaluation {
 pub struct Evaluated {
     /// The dataset's id in the registry.
     pub dataset_id: DatasetId,
-    /// Owner's address.
-    pub owner: Hex<20>,
     /// The terms under which the dataset may train agents.
     pub terms: Terms,
     /// Records in all its shards.
@@ -65,6 +65,8 @@ pub struct Evaluated {
 pub struct EvaluatedShard {
     /// Digest of the committed records.
     pub digest: ShardDigest,
+    /// Who owned the dataset when the shard was registered.
+    pub owner: Hex<20>,
     /// Number of records in the shard.
     pub records: u64,
     /// Number of records for which the agent's answer is the record's class.
@@ -82,12 +84,21 @@ pub struct EvaluatedShard {
 pub struct EvaluationParts {
     /// The agent's certificate.
     pub certificate: Certificate,
-    /// The dataset's owner.
-    pub owner: Address,
     /// The dataset's terms.
     pub terms: Terms,
-    /// `dataset` and `evaluation` proofs of every shard, in order.
-    pub shards: Vec<(FileProof, FileProof)>,
+    /// The dataset's shards, in order.
+    pub shards: Vec<EvaluatedParts>,
+}
+
+/// One shard's proofs.
+#[derive(Clone, Debug)]
+pub struct EvaluatedParts {
+    /// Who owned the dataset when the shard was registered.
+    pub owner: Address,
+    /// The `dataset` proof.
+    pub dataset: FileProof,
+    /// The `evaluation` proof.
+    pub evaluation: FileProof,
 }
 
 impl EvaluationParts {
@@ -97,13 +108,14 @@ impl EvaluationParts {
     /// Fields that do not fit together, by their paths in the file.
     pub fn assemble(self) -> Result<Evaluation, CertificateError> {
         let layout = self.certificate.layout;
-        let shard = |(dataset_proof, evaluation_proof): (FileProof, FileProof)| EvaluatedShard {
-            digest: ShardDigest::new(assemble::prefix(&dataset_proof, layout.columns() + 1)),
-            records: assemble::unsigned(&dataset_proof, dataset::N),
-            correct: assemble::unsigned(&evaluation_proof, evaluation::CORRECT),
-            loss: assemble::unsigned(&evaluation_proof, evaluation::LOSS),
-            dataset_proof,
-            evaluation_proof,
+        let shard = |parts: EvaluatedParts| EvaluatedShard {
+            digest: ShardDigest::new(assemble::prefix(&parts.dataset, layout.columns() + 1)),
+            owner: Hex(parts.owner),
+            records: assemble::unsigned(&parts.dataset, dataset::N),
+            correct: assemble::unsigned(&parts.evaluation, evaluation::CORRECT),
+            loss: assemble::unsigned(&parts.evaluation, evaluation::LOSS),
+            dataset_proof: parts.dataset,
+            evaluation_proof: parts.evaluation,
         };
         let shards: Vec<_> = self.shards.into_iter().map(shard).collect();
         let digests: Vec<ShardDigest> = shards.iter().map(|s| s.digest).collect();
@@ -117,7 +129,6 @@ impl EvaluationParts {
             not_proven: said(words::evaluation_not_proven()),
             dataset: Evaluated {
                 dataset_id: dataset_id(&schema_id, &layout.hash(), records, &digests),
-                owner: Hex(self.owner),
                 terms: self.terms,
                 records,
                 correct,
@@ -130,6 +141,14 @@ impl EvaluationParts {
         evaluation.checksum = Hex(evaluation.expected_checksum());
         evaluation.check()?;
         Ok(evaluation)
+    }
+}
+
+impl Evaluated {
+    /// [`owners`](super::owners) of its shards.
+    #[must_use]
+    pub fn owners(&self) -> Vec<(Hex<20>, Range<usize>)> {
+        super::owners(self.shards.iter().map(|s| s.owner))
     }
 }
 
@@ -188,13 +207,17 @@ impl Evaluation {
             schema: &schema,
             path: "dataset".into(),
             id: dataset.dataset_id,
-            owner: dataset.owner.0,
             terms: dataset.terms,
             records: dataset.records,
             shards: dataset
                 .shards
                 .iter()
-                .map(|s| RegisteredShard { digest: s.digest, records: s.records, proof: &s.dataset_proof })
+                .map(|s| RegisteredShard {
+                    digest: s.digest,
+                    owner: s.owner.0,
+                    records: s.records,
+                    proof: &s.dataset_proof,
+                })
                 .collect(),
         };
         for (j, shard) in dataset.shards.iter().enumerate() {

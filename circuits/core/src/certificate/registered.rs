@@ -27,7 +27,6 @@ pub(crate) struct Registered<'a> {
     /// Path of the dataset.
     pub(crate) path: String,
     pub(crate) id: DatasetId,
-    pub(crate) owner: Address,
     pub(crate) terms: Terms,
     pub(crate) records: u64,
     pub(crate) shards: Vec<RegisteredShard<'a>>,
@@ -36,6 +35,7 @@ pub(crate) struct Registered<'a> {
 /// A shard's fields.
 pub(crate) struct RegisteredShard<'a> {
     pub(crate) digest: ShardDigest,
+    pub(crate) owner: Address,
     pub(crate) records: u64,
     pub(crate) proof: &'a FileProof,
 }
@@ -43,15 +43,18 @@ pub(crate) struct RegisteredShard<'a> {
 impl<'a> Registered<'a> {
     /// A dataset listed in a certificate.
     pub(crate) fn of(certificate: &'a Certificate, i: usize, dataset: &'a Dataset, schema: &'a Schema) -> Self {
-        let shard =
-            |s: &'a super::Shard| RegisteredShard { digest: s.digest, records: s.records, proof: &s.dataset_proof };
+        let shard = |s: &'a super::Shard| RegisteredShard {
+            digest: s.digest,
+            owner: s.owner.0,
+            records: s.records,
+            proof: &s.dataset_proof,
+        };
         Registered {
             certificate,
             within: "",
             schema,
             path: format!("datasets[{i}]"),
             id: dataset.dataset_id,
-            owner: dataset.owner.0,
             terms: dataset.terms,
             records: dataset.records,
             shards: dataset.shards.iter().map(shard).collect(),
@@ -72,7 +75,7 @@ impl<'a> Registered<'a> {
 
     /// Checks one shard and its `dataset` proof.
     pub(crate) fn check_shard(&self, r: &mut Relations, j: usize) {
-        let (RegisteredShard { digest, records, proof }, layout) = (&self.shards[j], &self.certificate.layout);
+        let (RegisteredShard { digest, owner, records, proof }, layout) = (&self.shards[j], &self.certificate.layout);
         let within = |field: &str| format!("{}{field}", self.within);
         let got = ShardDigest::new(proof.group(layout, Statement::Dataset, 0));
         let bytes = part(self.shard(j, "dataset_proof.bytes"));
@@ -83,7 +86,7 @@ impl<'a> Registered<'a> {
 
         let expected = DatasetContext {
             domain: self.certificate.chain.datasets(),
-            owner: self.owner,
+            owner: *owner,
             schema: self.schema.id(),
             layout: layout.hash(),
             shard: j as u32,
@@ -92,7 +95,7 @@ impl<'a> Registered<'a> {
         };
         let mut fields = vec![
             whole(self.shard(j, "dataset_proof.inputs[0]")),
-            whole(self.at("owner")),
+            whole(self.shard(j, "owner")),
             whole(self.shard(j, "records")),
             whole(within("schema")),
             part(self.at("shards")), // the position

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{shapley, stated, words, Coalition, Sampling, TestSet, TestShard, Training, Valuation, Value, FORMAT};
-use crate::certificate::{prefix, unsigned, Certificate, CertificateError, Contribution, FileProof, Hex};
+use crate::certificate::{prefix, unsigned, Certificate, CertificateError, Contribution, Dataset, FileProof, Hex};
 use crate::context::{Address, Terms};
 use crate::digest::{dataset_id, keccak};
 use crate::head::uniform_loss;
@@ -15,12 +15,10 @@ use crate::statement::dataset;
 pub struct ValuationParts {
     /// The agent's certificate.
     pub certificate: Certificate,
-    /// The test set's owner.
-    pub owner: Address,
     /// The test set's terms.
     pub terms: Terms,
-    /// The `dataset` proof of every shard of the test set, in order.
-    pub shards: Vec<FileProof>,
+    /// Every shard of the test set, in order: who owned the dataset when it was registered, and its `dataset` proof.
+    pub shards: Vec<(Address, FileProof)>,
     /// How coalitions were drawn; none if there are all of them.
     pub sampling: Option<Sampling>,
     /// The coalitions, in any order.
@@ -40,13 +38,14 @@ pub struct CoalitionParts {
     pub evaluations: Vec<FileProof>,
 }
 
-/// The owners of a certificate's datasets, in order of their first dataset.
+/// The [latest owners](crate::certificate::Dataset::latest_owner) of a certificate's datasets, in order of their first
+/// dataset.
 #[must_use]
 pub fn owners(certificate: &Certificate) -> Vec<Hex<20>> {
     let mut owners = Vec::new();
-    for dataset in &certificate.datasets {
-        if !owners.contains(&dataset.owner) {
-            owners.push(dataset.owner);
+    for owner in certificate.datasets.iter().map(Dataset::latest_owner) {
+        if !owners.contains(&owner) {
+            owners.push(owner);
         }
     }
     owners
@@ -60,7 +59,8 @@ impl ValuationParts {
     pub fn assemble(self) -> Result<Valuation, CertificateError> {
         let certificate = self.certificate;
         let (layout, link) = (certificate.layout, certificate.loss.link);
-        let shard = |proof: FileProof| TestShard {
+        let shard = |(owner, proof): (Address, FileProof)| TestShard {
+            owner: Hex(owner),
             digest: ShardDigest::new(prefix(&proof, layout.columns() + 1)),
             records: unsigned(&proof, dataset::N),
             dataset_proof: proof,
@@ -93,7 +93,6 @@ impl ValuationParts {
             not_proven: said(words::not_proven()),
             test: TestSet {
                 dataset_id: dataset_id(&schema_id, &layout.hash(), records, &digests),
-                owner: Hex(self.owner),
                 terms: self.terms,
                 records,
                 shards,

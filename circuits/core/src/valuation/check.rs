@@ -72,11 +72,6 @@ impl Valuation {
                 return Err(CertificateError::field("sampling.permutations", reason));
             }
         }
-        if let Some(i) = certificate.datasets.iter().position(|d| d.owner == self.test.owner) {
-            let fields = vec!["test.owner".into(), format!("certificate.datasets[{i}].owner")];
-            let reason = "the test set's owner has one of the datasets that it would value".into();
-            return Err(CertificateError::Field { fields, reason });
-        }
         if shards.is_empty() {
             return Err(CertificateError::field("test.shards", "a dataset has at least one shard"));
         }
@@ -87,6 +82,11 @@ impl Valuation {
                 return Err(CertificateError::Field { fields, reason: "the same shard stands twice".into() });
             }
             for (i, trained) in certificate.datasets.iter().enumerate() {
+                if let Some(k) = trained.shards.iter().position(|s| s.owner == shard.owner) {
+                    let fields = vec![at("owner"), format!("certificate.datasets[{i}].shards[{k}].owner")];
+                    let reason = "the test set's owner has one of the datasets that it would value".into();
+                    return Err(CertificateError::Field { fields, reason });
+                }
                 if let Some(k) = trained.shards.iter().position(|s| s.digest == shard.digest) {
                     let fields = vec![at("digest"), format!("certificate.datasets[{i}].shards[{k}].digest")];
                     let reason = "coalitions were trained on this shard".into();
@@ -168,13 +168,17 @@ impl Valuation {
             schema,
             path: "test".into(),
             id: test.dataset_id,
-            owner: test.owner.0,
             terms: test.terms,
             records: test.records,
             shards: test
                 .shards
                 .iter()
-                .map(|s| RegisteredShard { digest: s.digest, records: s.records, proof: &s.dataset_proof })
+                .map(|s| RegisteredShard {
+                    digest: s.digest,
+                    owner: s.owner.0,
+                    records: s.records,
+                    proof: &s.dataset_proof,
+                })
                 .collect(),
         };
         for (j, shard) in test.shards.iter().enumerate() {

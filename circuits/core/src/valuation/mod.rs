@@ -30,7 +30,7 @@ use sha2::{Digest as _, Sha256};
 
 pub use assemble::{owners, CoalitionParts, ValuationParts};
 
-use crate::certificate::{place, Certificate, CertificateError, Contribution, FileProof, Hex};
+use crate::certificate::{place, Certificate, CertificateError, Contribution, Dataset, FileProof, Hex};
 use crate::context::Terms;
 use crate::digest::{keccak, Digest, Words};
 use crate::id::{DatasetId, ShardDigest, WeightsDigest};
@@ -55,7 +55,7 @@ pub struct Valuation {
     pub certificate: Certificate,
     /// The test set, which has the certificate's schema, layout, chain and SRS.
     pub test: TestSet,
-    /// The owners of the certificate's datasets, in order of their first dataset.
+    /// The [latest owners](Dataset::latest_owner) of the certificate's datasets, in order of their first dataset.
     pub owners: Vec<Hex<20>>,
     /// How coalitions were drawn; none if there are all of them.
     pub sampling: Option<Sampling>,
@@ -77,8 +77,6 @@ pub struct Valuation {
 pub struct TestSet {
     /// The dataset's id in the registry.
     pub dataset_id: DatasetId,
-    /// Owner's address: none of the [`owners`](Valuation::owners).
-    pub owner: Hex<20>,
     /// The terms under which the dataset may train agents.
     pub terms: Terms,
     /// Records in all its shards.
@@ -93,6 +91,8 @@ pub struct TestSet {
 pub struct TestShard {
     /// Digest of the committed records.
     pub digest: ShardDigest,
+    /// Who owned the dataset when the shard was registered: nobody who ever registered a shard that is valued.
+    pub owner: Hex<20>,
     /// Number of records in the shard.
     pub records: u64,
     /// Proves that the commitment is well formed.
@@ -170,6 +170,14 @@ impl Sampling {
     #[must_use]
     pub fn permutations(&self, certificate: &Certificate, test: &DatasetId) -> Vec<Vec<usize>> {
         shapley::permutations(&self.seed(certificate, test), owners(certificate).len(), self.permutations)
+    }
+}
+
+impl TestSet {
+    /// [`owners`](crate::certificate::owners) of its shards.
+    #[must_use]
+    pub fn owners(&self) -> Vec<(Hex<20>, std::ops::Range<usize>)> {
+        crate::certificate::owners(self.shards.iter().map(|s| s.owner))
     }
 }
 
@@ -270,7 +278,7 @@ impl Valuation {
     pub(crate) fn listed<'a>(&'a self, coalition: &Coalition) -> impl Iterator<Item = usize> + 'a {
         let mask = coalition.mask();
         let of = move |owner: &Hex<20>| self.owners.iter().position(|o| o == owner).is_some_and(|i| mask >> i & 1 == 1);
-        (0..self.certificate.datasets.len()).filter(move |i| of(&self.certificate.datasets[*i].owner))
+        (0..self.certificate.datasets.len()).filter(move |i| of(&self.certificate.datasets[*i].latest_owner()))
     }
 
     /// The path, in this file, of a field of a coalition's certificate.

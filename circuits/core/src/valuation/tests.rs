@@ -7,8 +7,9 @@ fn paths() -> Valuation {
     let corpus = include_bytes!("../../../../fuzz/corpus/certificate.json");
     let mut certificate = Certificate::from_json(corpus).unwrap();
     assert_eq!(certificate.datasets.len(), 2);
-    certificate.datasets[0].owner = Hex([1; 20]);
-    certificate.datasets[1].owner = Hex([2; 20]);
+    let owned = |dataset: &mut Dataset, owner| dataset.shards.iter_mut().for_each(|s| s.owner = Hex(owner));
+    owned(&mut certificate.datasets[0], [1; 20]);
+    owned(&mut certificate.datasets[1], [2; 20]);
     let proof = certificate.optimum.proof.clone();
     let gradients = |n: usize| vec![certificate.datasets[0].shards[0].gradient_proof.clone(); n];
     let shards = certificate.datasets[0].shards.len();
@@ -26,13 +27,7 @@ fn paths() -> Valuation {
         format: FORMAT.into(),
         proven: vec![],
         not_proven: vec![],
-        test: TestSet {
-            dataset_id: DatasetId::new([7; 32]),
-            owner: Hex([3; 20]),
-            terms: Terms::default(),
-            records: 10,
-            shards: vec![],
-        },
+        test: TestSet { dataset_id: DatasetId::new([7; 32]), terms: Terms::default(), records: 10, shards: vec![] },
         owners: vec![Hex([1; 20]), Hex([2; 20])],
         sampling: None,
         uniform_loss: 100,

@@ -9,7 +9,7 @@ use clap::Args;
 use serde_json::{json, Value};
 use tribute_client::files::write_file;
 use tribute_client::{problem, Client};
-use tribute_core::certificate::evaluation::Evaluation;
+use tribute_core::certificate::evaluation::{EvaluatedShard, Evaluation};
 use tribute_core::certificate::{Certificate, Hex};
 use tribute_core::id::{DatasetId, WeightsDigest};
 use tribute_core::numbers::{real, LOSS_BITS};
@@ -128,7 +128,8 @@ async fn prove(
         parts.push(serde_json::from_slice::<CoalitionParts>(&c.parts_json).map_err(Problem::internal)?);
     }
     let dataset = evaluation.dataset;
-    let (shards, evaluations) = dataset.shards.into_iter().map(|s| (s.dataset_proof, s.evaluation_proof)).unzip();
+    let shard = |s: EvaluatedShard| ((s.owner.0, s.dataset_proof), s.evaluation_proof);
+    let (shards, evaluations) = dataset.shards.into_iter().map(shard).unzip();
     let certificate = evaluation.certificate;
     parts.push(CoalitionParts {
         owners: (0..owners(&certificate).len() as u32).collect(),
@@ -136,7 +137,7 @@ async fn prove(
         training: None,
         evaluations,
     });
-    ValuationParts { certificate, owner: dataset.owner.0, terms: dataset.terms, shards, sampling, coalitions: parts }
+    ValuationParts { certificate, terms: dataset.terms, shards, sampling, coalitions: parts }
         .assemble()
         .map_err(|e| Problem::internal(format!("the valuation is inconsistent: {e}")))
 }
@@ -156,7 +157,7 @@ impl Cost {
             .datasets
             .iter()
             .map(|d| {
-                let owner = owners.iter().position(|o| *o == d.owner).unwrap_or_default() as u32;
+                let owner = owners.iter().position(|o| *o == d.latest_owner()).unwrap_or_default() as u32;
                 coalitions.iter().filter(|c| c.contains(&owner)).count()
             })
             .collect();

@@ -98,6 +98,11 @@ fn a_certificate_is_accepted_and_says_what_it_proves() {
     for part in ["Proven:", "Not proven:", "115 records", "WARNING: development SRS"] {
         assert!(text.contains(part), "{part}");
     }
+    // the second dataset changed hands before its second shard was added
+    let by = |owner: &str| format!("added by 0x{}", owner.repeat(20));
+    let both = format!(", shard 0 {}, shard 1 {}: 50 records", by("11"), by("12"));
+    assert!(text.contains(&both), "{text}");
+    assert!(text.contains(&format!(" of 0x{}: 40 records", "01".repeat(20))), "{text}");
 }
 
 #[test]
@@ -225,6 +230,16 @@ fn what_does_not_fit_together_is_refused() {
     );
     other("datasets", changed(|c| c.datasets.clear()));
     other("datasets[0].shards", changed(|c| c.datasets[0].shards.clear()));
+    // a dataset that changed hands: all shards claimed for one owner, owners exchanged, another one in between
+    let of_shard = |j: usize, owner: Hex<20>| changed(|c| c.datasets[1].shards[j].owner = owner);
+    let [first, second] = [0, 1].map(|j| certificate().datasets[1].shards[j].owner);
+    other("datasets[1].shards[1].owner", of_shard(1, first));
+    other("datasets[1].shards[0].owner", of_shard(0, second));
+    other("datasets[1].shards[1].owner", of_shard(1, certificate().agent.owner));
+    other(
+        "datasets[1].shards[0].owner",
+        changed(|c| (c.datasets[1].shards[0].owner, c.datasets[1].shards[1].owner) = (second, first)),
+    );
     // a proof cut short, one byte more
     other("optimum.proof.bytes", changed(|c| c.optimum.proof.bytes.0.truncate(100 * 32)));
     other("optimum.proof.bytes", changed(|c| c.optimum.proof.bytes.0.push(0)));

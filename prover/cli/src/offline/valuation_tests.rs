@@ -122,9 +122,12 @@ impl Subject {
         let shards = self.committed.clone();
         ValuationParts {
             certificate: self.certificate.clone(),
-            owner,
             terms: TERMS,
-            shards: shards.iter().enumerate().map(|(j, xy)| self.maker.dataset((owner, TERMS), j, xy)).collect(),
+            shards: shards
+                .iter()
+                .enumerate()
+                .map(|(j, xy)| (owner, self.maker.dataset((owner, TERMS), j, xy)))
+                .collect(),
             sampling: None,
             coalitions,
         }
@@ -318,11 +321,11 @@ fn coalitions_of_something_else_are_refused() {
     refused(with(other, 0), "test.shards[0].digest", "the proof's records have digest");
     // a test set whose owner has a dataset
     let mut parts = made().0.clone();
-    parts.owner = [2; 20];
-    refused(parts, "test.owner, certificate.datasets[1].owner", "would value");
+    parts.shards[1].0 = [17; 20];
+    refused(parts, "test.shards[1].owner, certificate.datasets[1].shards[0].owner", "would value");
     // a test set that was trained on
     let mut parts = made().0.clone();
-    parts.shards[0] = parts.certificate.datasets[0].shards[0].dataset_proof.clone();
+    parts.shards[0].1 = parts.certificate.datasets[0].shards[0].dataset_proof.clone();
     refused(parts, "test.shards[0].digest, certificate.datasets[0].shards[0].digest", "trained on");
 }
 

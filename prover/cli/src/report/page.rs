@@ -1,7 +1,9 @@
 //! The HTML of a certificate's page.
 
+use std::ops::Range;
+
 use maud::{html, Markup, PreEscaped, DOCTYPE};
-use tribute_core::certificate::{Certificate, Dataset};
+use tribute_core::certificate::{Certificate, Dataset, Hex};
 use tribute_core::link::Link;
 use tribute_core::numbers::{real, LAMBDA_BITS, NORM_BITS, SHARE_BITS};
 use tribute_core::schema::{Schema, Target};
@@ -87,7 +89,7 @@ fn share(dataset: &Dataset) -> f64 {
 fn shares(certificate: &Certificate) -> Markup {
     let datasets = &certificate.datasets;
     let bar = |(i, d): (usize, &Dataset)| Bar {
-        label: format!("Dataset {}, {} records, owner {}", i + 1, grouped(d.records), short(&d.owner.to_string())),
+        label: format!("Dataset {}, {} records, owner {}", i + 1, grouped(d.records), in_short(&d.owners())),
         part: share(d),
     };
     html! {
@@ -110,7 +112,7 @@ fn shares(certificate: &Certificate) -> Markup {
                     } }
                     tbody { @for (i, d) in datasets.iter().enumerate() { tr {
                         td { (i + 1) }
-                        td { code { (d.dataset_id) } br; span.soft { "of " code { (d.owner) } } }
+                        td { code { (d.dataset_id) } br; (owned(&d.owners())) }
                         td.number { (grouped(d.records)) }
                         td.number { (percent(share(d))) }
                         td.words { (terms(d)) }
@@ -119,6 +121,24 @@ fn shares(certificate: &Certificate) -> Markup {
             }
         }
     }
+}
+
+/// Whose a dataset was when its shards were added.
+fn owned(owners: &[(Hex<20>, Range<usize>)]) -> Markup {
+    html! {
+        span.soft {
+            @if let [(owner, _)] = owners { "of " code { (owner) } }
+            @else { @for (i, (owner, shards)) in owners.iter().enumerate() {
+                @if i > 0 { br; }
+                "shards " (shards.start + 1) "–" (shards.end) " added by " code { (owner) }
+            } }
+        }
+    }
+}
+
+/// The owners' first digits.
+fn in_short(owners: &[(Hex<20>, Range<usize>)]) -> String {
+    owners.iter().map(|(owner, _)| short(&owner.to_string())).collect::<Vec<_>>().join(", then ")
 }
 
 /// The terms of a dataset in words.
@@ -152,7 +172,7 @@ fn accuracy(evaluations: &[Report]) -> Markup {
                  proven, without showing the records. The proof does not cover which classes are mistaken for which."
             }
             (bars("Accuracy by dataset, in percent; the table below has the numbers", evaluations.iter().filter_map(Report::evaluation).map(|e| Bar {
-                label: format!("{} records, owner {}", grouped(e.dataset.records), short(&e.dataset.owner.to_string())),
+                label: format!("{} records, owner {}", grouped(e.dataset.records), in_short(&e.dataset.owners())),
                 part: e.accuracy(),
             }).collect()))
             div.scroll tabindex="0" {
@@ -166,7 +186,7 @@ fn accuracy(evaluations: &[Report]) -> Markup {
                         th.number scope="col" { "Mean loss" }
                     } }
                     tbody { @for e in evaluations.iter().filter_map(Report::evaluation) { tr {
-                        td { code { (e.dataset.dataset_id) } br; span.soft { "of " code { (e.dataset.owner) } } }
+                        td { code { (e.dataset.dataset_id) } br; (owned(&e.dataset.owners())) }
                         td.number { (grouped(e.dataset.records)) }
                         td.number { (grouped(e.dataset.correct)) }
                         td.number { (percent(e.accuracy())) }

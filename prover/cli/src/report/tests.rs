@@ -27,7 +27,8 @@ fn a_page_holds_everything_and_runs_nothing() {
     let (certificate, e) = (report.certificate(), report.evaluation().unwrap());
     for d in &certificate.datasets {
         let share = format!("{:.2} %", f64::from(d.share) * 100.0 / f64::from(1 << 20));
-        for part in [d.dataset_id.to_string(), d.owner.to_string(), d.records.to_string(), share] {
+        let owners = d.shards.iter().map(|s| s.owner.to_string());
+        for part in owners.chain([d.dataset_id.to_string(), d.records.to_string(), share]) {
             assert!(html.contains(&part), "{part}");
         }
     }
@@ -62,7 +63,8 @@ fn a_valuation_is_shown_with_its_limits() {
         assert!(html.contains(&value.owner.to_string()));
         assert!(html.contains(&format!("{:.6}", v.value_per_record(i))));
     }
-    for part in [v.test.owner.to_string(), v.test.dataset_id.to_string(), "7 in all".into(), "1, 2, 3".into()] {
+    for part in [v.test.shards[0].owner.to_string(), v.test.dataset_id.to_string(), "7 in all".into(), "1, 2, 3".into()]
+    {
         assert!(html.contains(&part), "{part}");
     }
     for sentence in v.proven.iter().chain(&v.not_proven) {

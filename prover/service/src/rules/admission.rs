@@ -27,6 +27,7 @@ use tribute_steps::work::Work;
 use tribute_store::artefacts::Artefacts;
 
 use super::certificates::Certificates;
+use super::extension::check_size;
 use super::off_thread;
 use super::ownership::Ownership;
 use super::sent::Sent;
@@ -48,6 +49,8 @@ pub(crate) struct Admitted {
 /// A dataset of another account, and why the caller may use it.
 pub(crate) struct Grant {
     pub(super) dataset: DatasetId,
+    /// Its first version, by which openings are lent.
+    pub(super) root: DatasetId,
     pub(super) by: Right,
 }
 
@@ -81,6 +84,8 @@ pub(crate) struct Admission {
     pub(crate) registries: Vec<Registries>,
     /// Default circuit profile: rows (log2), and data columns, if not those that fit the schema.
     pub(crate) profile: (u32, Option<usize>),
+    /// Memory that a single job may need, MB.
+    pub(crate) memory_mb: i64,
     /// Digest of the SRS that proofs use.
     pub(crate) srs: SrsDigest,
     /// Notified when a job is queued.
@@ -112,27 +117,50 @@ impl Admission {
     }
 
     async fn dataset_work(&self, caller: AccountAddress, w: v1::DatasetWork) -> Result<Admitted> {
+        let earlier = self.extended(caller, &w).await?;
         let (sent, _share) = self.sent(caller, w.records).await?;
-        let schema = wire::schema(&w.schema_json)?;
-        let profile = self.profile(w.profile, &schema)?;
+        let (schema, profile, target, terms) = match &earlier {
+            Some(version) => (Schema::from_json(&version.schema)?, version.profile, version.target, version.terms),
+            None => {
+                let schema = wire::schema(&w.schema_json)?;
+                let profile = self.profile(w.profile, &schema)?;
+                let target = self.target(w.context, |r| r.datasets)?;
+                (schema, profile, target, wire::terms(w.terms.unwrap_or_default())?)
+            }
+        };
         let layout = profile.layout(&schema)?;
-        let terms = wire::terms(w.terms.unwrap_or_default())?;
         let read = schema.clone();
         let records = off_thread(move || sent.records(&read)).await?;
-        let target = self.target(w.context, |r| r.datasets)?;
         let count = records.len() as u64;
+        let cuts = shards(records.len(), layout.capacity());
+        check_size(earlier.as_ref(), count, cuts.len())?;
         let tenant = caller.to_string();
         let stored = self.custody.put_records(&tenant, &records).await?;
-        let dataset =
-            DatasetJob { owner: caller, schema: schema.canonical(), profile, target, terms, records: stored, count };
-        // several shards are proven by as many jobs, a single one by the dataset's own
-        let cuts = shards(records.len(), layout.capacity());
-        let mut parts = Vec::new();
-        for (cut, shard) in cuts.iter().zip(0..).filter(|_| cuts.len() > 1) {
-            let records = self.custody.put_records(&tenant, &records.slice(cut.clone())).await?;
-            parts.push(Work::Shard(ShardJob { dataset: dataset.clone(), shard, records }));
+        let mut added = Vec::with_capacity(cuts.len());
+        for cut in &cuts {
+            added.push(self.custody.put_records(&tenant, &records.slice(cut.clone())).await?);
         }
-        Ok(Admitted { parts, ..Work::Dataset(dataset).into() })
+        let schema = schema.canonical();
+        let mut dataset =
+            DatasetJob { owner: caller, schema, profile, target, terms, records: stored, count, earlier: None };
+        let alone = dataset.clone();
+        if let Some(version) = earlier {
+            dataset.earlier = Some(self.extend(version, &records, &added).await?);
+        }
+        // several shards are proven by as many jobs, a single one by the dataset's own
+        let mut parts = Vec::new();
+        for (records, shard) in added.into_iter().zip(dataset.first_shard()..).filter(|_| cuts.len() > 1) {
+            parts.push(Work::Shard(ShardJob { dataset: alone.clone(), shard, records }));
+        }
+        let extends = dataset.earlier.as_ref().map(|earlier| earlier.id);
+        let work = Work::Dataset(dataset);
+        if let Some(id) = extends {
+            // whoever asks again for the same extension finds its job
+            if self.queue.equal(&self.new_job(caller, &work, None)?).await?.is_none() {
+                self.registry.check_latest(id).await?;
+            }
+        }
+        Ok(Admitted { parts, ..work.into() })
     }
 
     /// The caller's uploaded records, and their share of memory.
@@ -178,7 +206,7 @@ impl Admission {
             }
             Some((upload, quantised, polish)) => {
                 let onnx = self.uploads.open(caller, "upload", &upload).await?.bytes;
-                (Some(self.custody.put(&caller.to_string(), "model", &onnx).await?), quantised, polish)
+                (Some(self.custody.put(&caller.to_string(), "model", onnx).await?), quantised, polish)
             }
             None => (None, false, None),
         };
@@ -231,13 +259,16 @@ impl Admission {
         Ok((datasets, grants))
     }
 
-    /// Why `caller` may use a dataset; `None` if it owns it.
+    /// Why `caller` may use a dataset; `None` if it owns all its shards.
     ///
     /// # Errors
     /// [`Reason::NoGrant`] if it may not.
     async fn grant_needed(&self, caller: AccountAddress, dataset: &DatasetBody) -> Result<Option<Grant>> {
+        let granted = |by| Ok(Some(Grant { dataset: dataset.id, root: dataset.root, by }));
         if dataset.owner == caller {
-            return Ok(None);
+            // the shards that came with a transferred dataset are lent to its owner
+            let own = dataset.shards.iter().all(|shard| shard.owner == caller);
+            return if own { Ok(None) } else { granted(Right::Open) };
         }
         let right = match &self.chain {
             Some(chain) if !dataset.terms.open_training => chain.training(dataset.id, caller).await?,
@@ -252,7 +283,7 @@ impl Admission {
                 Right::Granted(None)
             }
         };
-        Ok(Some(Grant { dataset: dataset.id, by }))
+        granted(by)
     }
 
     async fn gradient_work(&self, caller: AccountAddress, w: v1::GradientWork) -> Result<Work> {
@@ -316,7 +347,8 @@ impl Admission {
             return Err(Problem::field("weights_digest", text));
         }
         let owners = agent.owners();
-        if let Some(owner) = owners.iter().find(|owner| **owner == test.owner) {
+        let mut of_test = test.shards.iter().map(|s| s.owner).chain([test.owner]);
+        if let Some(owner) = of_test.find(|owner| agent.sources.iter().any(|s| s.owner == *owner)) {
             let message = format!("{owner} owns the test set and one of the datasets that it would value");
             return Err(Problem::field("dataset_id", message).with("dataset", test.id));
         }
@@ -333,7 +365,7 @@ impl Admission {
         }
         let mut ids = agent.datasets();
         ids.retain(|id| {
-            let of = agent.sources.iter().find(|s| s.dataset == *id).map(|s| s.owner);
+            let of = agent.latest_owner(id);
             w.owners.iter().any(|i| Some(owners[*i as usize]) == of)
         });
         for id in ids {
