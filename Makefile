@@ -13,7 +13,7 @@ TEST_CONSOLE := cd console && npm --silent test
 AUDIT := .deps/venv/bin/python examples/audit.py
 
 .PHONY: help setup build check demo demo-wine test test-circuits test-contracts contracts-snapshot proto-snapshot lint
-.PHONY: test-python test-console demo-web pictures docs docs-test npm dist dist-test scenarios load flood fuzz bench large attribution
+.PHONY: test-python test-console demo-web pictures docs docs-test npm dist dist-test scenarios load flood fuzz bench large attribution values
 .PHONY: demo-home demo-text parity wheel bench-peers
 
 help: ## what the targets are
@@ -142,6 +142,9 @@ attribution: ## how shares move when data, terms and parties change: writes docs
 
 flood: build ## an attack from one account, with cores of their own for the server and its clients: another's calls at most twice as late
 	TRIBUTE_FLOOD=strict $(CARGO) test --release --locked -p tribute --test load -- --nocapture
+
+values: build ## what data is worth: digits and wine with three owners, digits with six, wine with twelve, many minutes
+	$(CARGO) test --release --locked -p tribute --test value -- --ignored --nocapture --test-threads 1
 
 TIMES ?= 20
 fuzz: ## altered inputs, TIMES times as many as in `make test`

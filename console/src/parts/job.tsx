@@ -13,6 +13,7 @@ const KINDS: Record<string, string> = {
   gradient: "Prove a gradient",
   optimum: "Prove the optimum",
   evaluation: "Prove an accuracy",
+  coalition: "Value a coalition",
   service: "Prove answers",
   circuit: "Make a circuit",
   calibrate: "Measure speed",
@@ -24,6 +25,7 @@ const PHASES: Record<string, string> = {
   verify: "verifying the proof",
   train: "training",
   keys: "generating keys",
+  coalition: "proving the coalition",
 };
 export const kindName = (kind: string): string => KINDS[kind] ?? kind;
 export const stateName = (state: JobState): string =>

@@ -209,6 +209,11 @@ fn of_another(path: &str) -> Option<Vec<u8>> {
             let work = Some(v1::EvaluationWork { weights_digest: id(), dataset_id: vec![1] });
             v1::EvaluateAgentRequest { work, options: nonsense }.encode_to_vec()
         }
+        ("AgentService", "ValueAgent") => {
+            let coalitions = vec![v1::Coalition { owners: vec![0] }];
+            v1::ValueAgentRequest { weights_digest: id(), dataset_id: vec![1], coalitions, options: nonsense }
+                .encode_to_vec()
+        }
         ("DatasetService", "RegisterDataset") => {
             let records = csv().map(v1::dataset_work::Records::Csv);
             let work = Some(v1::DatasetWork { records, ..Default::default() });
