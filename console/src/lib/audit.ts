@@ -6,7 +6,7 @@ import { STATUS, type Chain } from "./chain";
 import { problem, Problem } from "./problem";
 import { listed } from "./reads";
 
-interface FileProof {
+export interface FileProof {
   inputs: Hex[];
   bytes: Hex;
 }

@@ -9,6 +9,7 @@ use clap::Args;
 use tokio::sync::watch;
 use tribute_chain::{Deployment, Options};
 use tribute_client::files::write_file;
+use tribute_core::hexed::AccountAddress;
 use tribute_core::layout::MIN_SERVICE_K;
 use tribute_custody::{Custody, KeySource};
 use tribute_problem::{Problem, Result};
@@ -115,6 +116,9 @@ pub(super) struct ServeArgs {
     /// File of the accounts that may call, one a line; a change counts within a second. [default: everybody]
     #[arg(long, value_name = "FILE")]
     accounts: Option<PathBuf>,
+    /// Account whose wallet may see everybody's queue, the workers and the server's health in the console; give one for each.
+    #[arg(long = "operator", value_name = "ACCOUNT")]
+    operators: Vec<AccountAddress>,
     /// File to append a JSON line to for every call that needs an account.
     #[arg(long, value_name = "FILE")]
     audit: Option<PathBuf>,
@@ -204,10 +208,14 @@ pub(super) async fn serve(args: ServeArgs) -> CommandResult {
         keep: (args.keep_days > 0).then(|| Duration::from_secs(args.keep_days.saturating_mul(86_400))),
         metrics: args.work.metrics,
         audit: args.audit.as_deref().map(AuditLog::to).transpose()?,
+        operators: args.operators,
         public_rpc: args.public_rpc,
     };
     let running = server::start(config).await?;
     println!("listening on http://{}", running.address);
+    if !tribute_console::is_embedded() {
+        eprintln!("{}", tribute_console::ABSENT);
+    }
     if let Some(file) = &args.port_file {
         write_file(file, format!("{}\n", running.address).as_bytes())?;
     }

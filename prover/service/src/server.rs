@@ -12,6 +12,7 @@ use tonic::codec::CompressionEncoding;
 use tonic::transport::Server;
 use tower_http::catch_panic::CatchPanicLayer;
 use tribute_console::Console;
+use tribute_core::hexed::AccountAddress;
 use tribute_custody::Custody;
 use tribute_problem::{Problem, Result};
 use tribute_proto::v1;
@@ -32,6 +33,7 @@ use crate::jobs::{retention, worker};
 use crate::observe::audit::AuditLog;
 use crate::observe::calls::Observe;
 use crate::observe::endpoint;
+use crate::observe::overview::Overseer;
 use crate::registry::training::Trainings;
 use crate::registry::Registry;
 use crate::rpc::agents::AgentRpc;
@@ -40,6 +42,7 @@ use crate::rpc::circuits::CircuitRpc;
 use crate::rpc::datasets::DatasetRpc;
 use crate::rpc::jobs::JobRpc;
 use crate::rpc::login::LoginRpc;
+use crate::rpc::operator::OperatorRpc;
 use crate::rpc::server_info::ServerRpc;
 use crate::rpc::sessions::SessionRpc;
 use crate::rpc::training::TrainingRpc;
@@ -88,6 +91,8 @@ pub struct Config {
     pub metrics: Option<SocketAddr>,
     /// Audit log, if one is kept.
     pub audit: Option<AuditLog>,
+    /// Accounts that may see the overview of the whole server.
+    pub operators: Vec<AccountAddress>,
     /// JSON-RPC address of the chain that browsers are told to use, if any.
     pub public_rpc: Option<String>,
 }
@@ -182,6 +187,13 @@ pub async fn start(config: Config) -> Result<Running> {
         custody: custody.clone(),
         artefacts: artefacts.clone(),
     };
+    let overseer = Overseer::new(
+        config.operators,
+        database.clone(),
+        artefacts.clone(),
+        config.chain.clone(),
+        storage.data.clone(),
+    );
     let records = Records { custody: custody.clone(), parameters, opening: Arc::default() };
     let listener = TcpListener::bind(config.listen)
         .await
@@ -251,6 +263,7 @@ pub async fn start(config: Config) -> Result<Running> {
         },
         circuits: CircuitRpc { admission, registry, artefacts },
         audit: AuditRpc { files },
+        operator: OperatorRpc { overseer },
         training,
     };
     let observe = Observe { audit: config.audit };
@@ -269,6 +282,7 @@ struct Services {
     sessions: SessionRpc,
     circuits: CircuitRpc,
     audit: AuditRpc,
+    operator: OperatorRpc,
     training: TrainingRpc,
 }
 
@@ -318,6 +332,7 @@ async fn serve(
         .add_service(service!(session_service_server::SessionServiceServer, services.sessions))
         .add_service(service!(circuit_service_server::CircuitServiceServer, services.circuits))
         .add_service(service!(audit_service_server::AuditServiceServer, services.audit))
+        .add_service(service!(operator_service_server::OperatorServiceServer, services.operator))
         .add_service(service!(training_service_server::TrainingServiceServer, services.training))
         .serve_with_incoming_shutdown(TcpListenerStream::new(listener), async move {
             let _ = stopping.wait_for(|stop| *stop).await;

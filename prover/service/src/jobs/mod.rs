@@ -6,6 +6,7 @@
 //! | [`keys`] | idempotency keys |
 //! | [`needs`] | jobs that wait for other jobs |
 //! | [`news`] | tells those who wait what has changed |
+//! | [`presence`] | which workers there are |
 //! | [`retention`] | forgets what is old |
 //! | [`queue`] | the rows: submit, lease, heartbeat, finish, cancel, recover |
 //! | [`view`] | reading jobs and their events |
@@ -27,6 +28,7 @@ pub mod fairness;
 pub mod keys;
 pub mod needs;
 pub mod news;
+pub mod presence;
 pub mod queue;
 pub mod retention;
 mod row;

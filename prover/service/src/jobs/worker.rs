@@ -16,6 +16,7 @@ use tribute_steps::toolbox::Progress;
 use tribute_steps::work::{Outcome, Payload};
 use tribute_telemetry::{names, trace};
 
+use super::presence::Presence;
 use super::queue::{Heartbeat, Queue};
 use super::Lease;
 use crate::observe;
@@ -88,6 +89,8 @@ pub async fn run(config: Config, queue: Queue, registry: Registry, wake: Arc<Not
     let mut running: JoinSet<i64> = JoinSet::new();
     let mut free_mb = config.memory_mb;
     let mut recover = tokio::time::interval((config.lease / 3).max(Duration::from_millis(50)));
+    let presence = Presence::new(queue.clone(), &name, config.slots, config.lease);
+    let mut present = tokio::time::interval(presence.pause);
     tracing::info!(worker = %name, slots = config.slots, "worker started");
     let mut idle_since = Instant::now();
     while !*stop.borrow() {
@@ -121,6 +124,11 @@ pub async fn run(config: Config, queue: Queue, registry: Registry, wake: Arc<Not
                     tracing::warn!(error = %e, "cannot recover lost jobs");
                 }
             }
+            _ = present.tick() => {
+                if let Err(e) = presence.tell().await {
+                    tracing::warn!(error = %e, "cannot say that this worker is there");
+                }
+            }
             _ = stop.changed() => {}
         }
         if running.is_empty() {
@@ -133,6 +141,9 @@ pub async fn run(config: Config, queue: Queue, registry: Registry, wake: Arc<Not
         }
     }
     while running.join_next().await.is_some() {}
+    if let Err(e) = presence.leave().await {
+        tracing::warn!(error = %e, "cannot say that this worker has stopped");
+    }
     tracing::info!(worker = %name, "worker stopped");
 }
 
