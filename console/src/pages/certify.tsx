@@ -149,7 +149,7 @@ export function Way({ agent, weights, reread }: { agent: Agent; weights: Hex; re
     again();
   };
 
-  const left = version ? version.shards - version.shardsDone : agent.shards;
+  const left = agent.shards - (version?.shardsDone ?? 0);
   const cost = (usual: number, now?: ReturnType<typeof call>): Cost => ({ time: BLOCKS, gas: <GasOf call={now} usual={usual} /> });
   const steps: Step[] = [
     {

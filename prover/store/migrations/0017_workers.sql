@@ -1,4 +1,4 @@
--- Workers that have been heard of lately. Each writes its row every few seconds, also while it has no job; it is presumed lost
+-- Workers that have been heard of lately. Each writes its row every few seconds, also while it has no job. It is presumed lost
 -- when it has been silent for `patience_ms`.
 CREATE TABLE workers (
     worker TEXT PRIMARY KEY,
