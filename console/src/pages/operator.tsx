@@ -20,7 +20,7 @@ export function Operator(): ReactNode {
           ["Known to you as", server],
           ["Version", info.version],
           ["Chain", info.chainId === 0n ? "none" : String(info.chainId)],
-          ["Circuits", `2^${info.defaultProfile?.k ?? 0} rows, ${info.defaultProfile?.columns ?? 0} columns`],
+          ["Circuits", `2^${info.defaultProfile?.k ?? 0} rows, ${info.defaultProfile?.columns || "as many data columns as fit the schema"}`],
           ["Parameters", info.developmentSrs ? "development: anybody can forge" : "a ceremony's"],
         ]}
       />

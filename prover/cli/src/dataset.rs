@@ -92,7 +92,7 @@ pub(crate) struct ProfileArgs {
     /// log2 of the circuits' rows. [default: the server's]
     #[arg(long, value_name = "K", default_value_t = 0, hide_default_value = true)]
     k: u32,
-    /// Data columns of the circuits. [default: the server's]
+    /// Data columns of the circuits. [default: the server's, by default as many as fit the schema best]
     #[arg(long, value_name = "A", default_value_t = 0, hide_default_value = true)]
     columns: u32,
     /// Constant feature of the bias, as 2^S. The larger it is, the less the bias is penalised: at 4 hardly at all.

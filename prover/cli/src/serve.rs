@@ -158,9 +158,9 @@ pub(super) struct ServeArgs {
     /// log2 of the circuits' rows, for requests without a profile.
     #[arg(long, value_name = "K", default_value_t = 15)]
     k: u32,
-    /// Data columns of the circuits, for requests without a profile.
-    #[arg(long, value_name = "A", default_value_t = 8)]
-    columns: usize,
+    /// Data columns of the circuits, for requests without a profile. [default: as many as fit the schema best]
+    #[arg(long, value_name = "A")]
+    columns: Option<usize>,
 }
 
 #[derive(Debug, Args)]

@@ -79,8 +79,8 @@ pub struct Config {
     pub quotas: Quotas,
     /// Configuration of its workers.
     pub worker: worker::Config,
-    /// Default circuit shape: rows (log2) and data columns.
-    pub profile: (u32, usize),
+    /// Default circuit shape: rows (log2), and data columns, if not those that fit the schema.
+    pub profile: (u32, Option<usize>),
     /// The chain to read from, if any.
     pub chain: Option<Arc<dyn Chain>>,
     /// Registries it proves for in addition to those of `chain`.

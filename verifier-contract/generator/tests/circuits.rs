@@ -73,7 +73,7 @@ fn dataset_and_gradient() {
 /// Sizes of all verifiers, without proofs.
 #[test]
 fn every_circuit_fits() {
-    let layout = Layout::new(15, 8, 784, 10, Task::Classes).unwrap();
+    let layout = Layout::new(15, Layout::fitting_columns(784, 10), 784, 10, Task::Classes).unwrap();
     let srs = Srs::development(layout.k());
     let shapes = [
         Shape::dataset(layout),

@@ -78,8 +78,8 @@ pub(crate) struct Admission {
     pub(crate) chain: Option<Arc<dyn Chain>>,
     /// Registries it proves for in addition to those of `chain`.
     pub(crate) registries: Vec<Registries>,
-    /// Default circuit profile: rows (log2) and data columns.
-    pub(crate) profile: (u32, usize),
+    /// Default circuit profile: rows (log2), and data columns, if not those that fit the schema.
+    pub(crate) profile: (u32, Option<usize>),
     /// Digest of the SRS that proofs use.
     pub(crate) srs: SrsDigest,
     /// Notified when a job is queued.
@@ -112,7 +112,7 @@ impl Admission {
     async fn dataset_work(&self, caller: AccountAddress, w: v1::DatasetWork) -> Result<Admitted> {
         let (sent, _share) = self.sent(caller, w.records).await?;
         let schema = wire::schema(&w.schema_json)?;
-        let profile = self.profile(w.profile)?;
+        let profile = self.profile(w.profile, &schema)?;
         let layout = profile.layout(&schema)?;
         let terms = wire::terms(w.terms.unwrap_or_default())?;
         let read = schema.clone();
@@ -333,10 +333,11 @@ impl Admission {
         Ok(Admitted { grants, ..Work::Evaluation(EvaluationJob { agent, certificate, dataset }).into() })
     }
 
-    /// A request's profile, with zero fields replaced by the server's defaults.
-    pub(crate) fn profile(&self, profile: Option<v1::Profile>) -> Result<Profile> {
+    /// A request's profile, with zero fields replaced by the server's defaults for this schema.
+    pub(crate) fn profile(&self, profile: Option<v1::Profile>, schema: &Schema) -> Result<Profile> {
         let p = profile.unwrap_or_default();
         let (k, columns) = self.profile;
+        let columns = columns.unwrap_or_else(|| schema.fitting_columns());
         Ok(Profile {
             k: if p.k == 0 { k } else { p.k },
             columns: if p.columns == 0 { columns } else { p.columns as usize },
