@@ -12,7 +12,7 @@ PYTEST := $(CLIENT_PYTHON) -m pytest clients/python/tests
 TEST_CONSOLE := cd console && npm --silent test
 AUDIT := .deps/venv/bin/python examples/audit.py
 
-.PHONY: help setup build check demo demo-wine test test-circuits test-contracts contracts-snapshot proto-snapshot lint
+.PHONY: help setup build install check demo demo-wine test test-circuits test-contracts contracts-snapshot proto-snapshot lint
 .PHONY: test-python test-console demo-web pictures docs docs-test npm dist dist-test scenarios load flood fuzz bench large attribution values
 .PHONY: demo-home demo-text parity wheel bench-peers
 
@@ -24,6 +24,9 @@ setup: ## fetch onnxruntime, the Solidity toolchain and a local chain, all pinne
 
 build: setup ## build the tribute binary
 	$(CARGO) build --release --locked -p tribute
+
+install: setup ## the program with its console, into Cargo's folder, or into ROOT
+	$(CARGO) install --locked --path prover/cli $(if $(ROOT),--root $(ROOT))
 
 demo: build ## the whole life cycle on digits: three providers, one agent, two clients, four frauds
 	$(DEMO)
