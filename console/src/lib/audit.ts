@@ -7,7 +7,7 @@ import { problem, Problem } from "./problem";
 import { listed } from "./reads";
 import { isValuation, type ValuationFile } from "./valuation";
 
-interface FileProof {
+export interface FileProof {
   inputs: Hex[];
   bytes: Hex;
 }

@@ -30,7 +30,7 @@ use sha2::{Digest as _, Sha256};
 
 pub use assemble::{owners, CoalitionParts, ValuationParts};
 
-use crate::certificate::{place, Certificate, CertificateError, Contribution, Dataset, FileProof, Hex};
+use crate::certificate::{place, Certificate, CertificateError, Contribution, FileProof, Hex};
 use crate::context::Terms;
 use crate::digest::{keccak, Digest, Words};
 use crate::id::{DatasetId, ShardDigest, WeightsDigest};

@@ -1,4 +1,5 @@
 use super::weights::ONE;
+use crate::certificate::Dataset;
 use super::*;
 
 /// A valuation with the certificate of the corpus, whose proofs are not those of coalitions: for what does not depend on
