@@ -220,7 +220,7 @@ fn prove_shard(
     toolbox: &Toolbox,
 ) -> Result<ShardBody> {
     let schema = Schema::from_json(&job.schema)?;
-    let committer = toolbox.wait(toolbox.custody.committer(&job.owner.to_string()))?;
+    let committer = toolbox.custody.committer(&job.owner.to_string())?;
     let committed = committer.records(&prepared.srs, layout, records)?;
     let context = DatasetContext {
         domain: job.target.domain(),
@@ -231,7 +231,7 @@ fn prove_shard(
         records: records.len() as u64,
         terms: job.terms.hash(),
     };
-    let opened = toolbox.wait(toolbox.custody.spend_openings(&[&committed]))?;
+    let opened = toolbox.custody.spend_openings(&[&committed])?;
     let circuit = DatasetCircuit::new(prepared.shape().clone(), &opened.groups()[0]);
     let inputs = vec![from_core(&context.ctx()), circuit.count()];
     let proof = prepared.prove(toolbox, &circuit, &opened, inputs)?;

@@ -20,9 +20,9 @@ pub mod blame;
 mod check;
 mod contributions;
 pub mod evaluation;
-mod place;
-mod registered;
-mod relations;
+pub(crate) mod place;
+pub(crate) mod registered;
+pub(crate) mod relations;
 pub mod words;
 
 use std::ops::Range;
@@ -30,7 +30,9 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+pub(crate) use assemble::{prefix, unsigned};
 pub use assemble::{DatasetParts, Parts, ShardParts};
+pub(crate) use check::Purpose;
 pub use contributions::contribution;
 
 use crate::context::{Domain, Terms};
@@ -199,6 +201,12 @@ impl Dataset {
     #[must_use]
     pub fn owners(&self) -> Vec<(Hex<20>, Range<usize>)> {
         owners(self.shards.iter().map(|s| s.owner))
+    }
+
+    /// The latest owner that the file proves: who registered the last shard. Zero without shards.
+    #[must_use]
+    pub fn latest_owner(&self) -> Hex<20> {
+        self.shards.last().map_or(Hex([0; 20]), |shard| shard.owner)
     }
 }
 

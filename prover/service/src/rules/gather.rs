@@ -89,7 +89,7 @@ impl Owners {
             lambda: request.lambda,
             link: request.link,
             target: target(&request),
-            model: self.custody.put(&caller.to_string(), "model", &agent.to_bytes()).await?,
+            model: self.custody.put(&caller.to_string(), "model", agent.to_bytes()).await?,
             weights_digest,
             parties,
         });
@@ -170,7 +170,7 @@ impl Owners {
             account: participant.account,
             node: participant.node.clone(),
             datasets,
-            masked: self.custody.put(&caller.to_string(), COLUMN, &masked).await?,
+            masked: self.custody.put(&caller.to_string(), COLUMN, masked).await?,
             masks: part.masks.iter().map(|m| field("masks", m)).collect::<Result<Vec<Hex<64>>>>()?,
         })
     }

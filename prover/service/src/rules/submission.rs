@@ -168,12 +168,20 @@ impl Admission {
         let deadline_ms = i64::try_from(options.deadline).ok().and_then(|s| s.checked_mul(1000)).ok_or_else(|| {
             Problem::field("options.deadline", format!("{} is not a time in Unix seconds", options.deadline))
         })?;
+        let (needs, most) = (work.weight_mb(), self.memory_mb);
+        if needs > most {
+            let message = format!(
+                "this work needs about {needs} MB of memory, and a job has at most {most} MB here: take a smaller k, fewer \
+                 columns or fewer records, or ask the server's operator (`tribute serve --memory`)"
+            );
+            return Err(Problem::new(Reason::TooLarge, message).with("needs_mb", needs).with("most_mb", most));
+        }
         Ok(NewJob {
             tenant: caller.to_string(),
             kind: work.kind().into(),
             payload: serde_json::to_string(&Payload { srs: Some(self.srs), work: work.clone() })?,
             priority: options.priority.into(),
-            weight_mb: work.weight_mb(),
+            weight_mb: needs,
             deadline_ms: (deadline_ms > 0).then_some(deadline_ms),
         })
     }
