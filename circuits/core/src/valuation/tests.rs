@@ -1,6 +1,6 @@
 use super::weights::ONE;
-use crate::certificate::Dataset;
 use super::*;
+use crate::certificate::Dataset;
 
 /// A valuation with the certificate of the corpus, whose proofs are not those of coalitions: for what does not depend on
 /// proofs.
