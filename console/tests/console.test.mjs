@@ -189,6 +189,7 @@ test("the whole life cycle, by clicking alone", async (t) => {
     await go(page, "owner");
     await page.getByRole("figure", { name: "How long your last jobs took" }).getByText("Prove that the weights are the optimum").first().waitFor();
     looks.push(...(await shoot(page, "owner-jobs")));
+    await page.getByRole("link", { name: "wine" }).click();
   });
 
   await step("a client opens a session and asks", async () => {
@@ -294,8 +295,8 @@ test("the whole life cycle, by clicking alone", async (t) => {
     // it wants three accounts, until it says otherwise
     await provider.getByText("2 accounts take part, which is fewer than you want.").waitFor();
     assert.equal(await provider.getByRole("button", { name: "Grant training" }).isDisabled(), true);
-    await signIn(second);
     await go(second, "provider");
+    await signIn(second);
     await second.getByRole("link", { name: "grades of wine for a merchant" }).click();
     await second.getByLabel("Why you decline").fill("two are too few");
     await confirm(second, "Decline");
