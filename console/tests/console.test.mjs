@@ -257,7 +257,7 @@ test("the whole life cycle, by clicking alone", async (t) => {
     const calls = [];
     page.on("request", (r) => r.method() === "POST" && calls.push(new URL(r.url()).origin + (r.postData()?.includes("eth_call") ? " eth_call" : "")));
     await page.goto(`${world.url}/#/auditor`);
-    await page.getByLabel("A certificate or evaluation file").setInputFiles(certificate);
+    await page.getByLabel("A certificate, evaluation or valuation file").setInputFiles(certificate);
     await page.locator("[data-by=chain]").getByText("It holds.").waitFor({ timeout: PROOF });
     await page.locator("[data-by=server]").getByText("It holds.").waitFor({ timeout: PROOF });
     assert.ok(calls.filter((c) => c.endsWith("eth_call")).length > 10);
@@ -270,7 +270,7 @@ test("the whole life cycle, by clicking alone", async (t) => {
     const altered = JSON.parse(readFileSync(certificate, "utf8"));
     altered.datasets[0].contribution = String(BigInt(altered.datasets[0].contribution) + 1n);
     writeFileSync(join(folder, "altered.json"), JSON.stringify(altered));
-    await page.getByLabel("A certificate or evaluation file").setInputFiles(join(folder, "altered.json"));
+    await page.getByLabel("A certificate, evaluation or valuation file").setInputFiles(join(folder, "altered.json"));
     await page.locator("[data-by=chain]").getByText("It does not hold.").waitFor({ timeout: PROOF });
     await page.locator("[data-by=server]").getByText("It does not hold.").waitFor({ timeout: PROOF });
     // another proof in its place: the chain's verifier rejects it
@@ -278,7 +278,7 @@ test("the whole life cycle, by clicking alone", async (t) => {
     const bytes = swapped.optimum.proof.bytes;
     swapped.optimum.proof.bytes = bytes.slice(0, -1) + (bytes.endsWith("0") ? "1" : "0");
     writeFileSync(join(folder, "swapped.json"), JSON.stringify(swapped));
-    await page.getByLabel("A certificate or evaluation file").setInputFiles(join(folder, "swapped.json"));
+    await page.getByLabel("A certificate, evaluation or valuation file").setInputFiles(join(folder, "swapped.json"));
     await page.getByText("The chain's verifier accepts the proof of the optimum: The chain's verifier rejects this proof").waitFor({ timeout: PROOF });
     await page.context().close();
   });

@@ -180,7 +180,7 @@ fn main() -> Result<(), Failure> {
         add(&mut total, &g);
         gradients.push(committed);
         digests.push(digest);
-        shards.push(ShardParts { dataset, gradient });
+        shards.push(ShardParts { owner: OWNER, dataset, gradient });
     }
     let n = records.len() as u64;
     let numbers = optimum(&layout, &weights, &total, n, lambda)?;
@@ -200,7 +200,7 @@ fn main() -> Result<(), Failure> {
         agent: AgentId::ZERO,
         version: 1,
         owner: OWNER,
-        datasets: vec![DatasetParts { owner: OWNER, terms, shards }],
+        datasets: vec![DatasetParts { terms, shards }],
         optimum: proof,
     };
     let file = parts.assemble()?.to_json();

@@ -9,6 +9,7 @@ const KINDS: Record<string, string> = {
   gradient: "Prove what a dataset contributes",
   optimum: "Prove that the weights are the optimum",
   evaluation: "Prove an accuracy on other records",
+  coalition: "Value a coalition of owners",
   service: "Prove answers, to claim their fees",
   circuit: "Make a circuit and its verifier",
   calibrate: "Measure this machine's speed",
@@ -17,6 +18,7 @@ const KINDS: Record<string, string> = {
 };
 const PHASES: Record<string, string> = {
   check: "checking",
+  coalition: "proving the coalition",
   commit: "committing to the records",
   fit: "training",
   keys: "generating keys",

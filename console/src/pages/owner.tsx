@@ -73,7 +73,7 @@ export function Jobs(): ReactNode {
         keyOf={(j) => j.id}
         empty="You have had no job here yet."
         columns={[
-          { head: "Job", cell: (j) => kindName(j.kind) },
+          { head: "Job", cell: (j) => (j.title ? `${kindName(j.kind)}: ${j.title}` : kindName(j.kind)) },
           { head: "State", cell: (j) => <span className={j.state === JobState.FAILED ? "bad" : undefined}>{stateName(j.state)}{j.state === JobState.RUNNING && j.progress?.phase ? `: ${phaseName(j.progress.phase)}` : ""}{j.error ? `: ${j.error.message}` : ""}</span> },
           { head: "Asked for", cell: (j) => when(j.createdMs) },
           { head: "Took", cell: (j) => took(j), number: true },

@@ -82,6 +82,10 @@ impl Chain for RpcChain {
         }))
     }
 
+    async fn dataset_owner(&self, dataset: DatasetId) -> Result<Option<AccountAddress>> {
+        Ok(self.contracts.find_dataset(&dataset).await?.map(|found| address(found.owner)))
+    }
+
     async fn training(&self, dataset: DatasetId, account: AccountAddress) -> Result<Option<Training>> {
         let (unknown, address) = (["UnknownDataset"], Address::from(account.0));
         if !known(self.contracts.may_train(&dataset, address).await, &unknown)?.unwrap_or(false) {

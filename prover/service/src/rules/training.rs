@@ -182,7 +182,7 @@ impl Participants {
         let masks = masks.columns(&weights_digest).into_iter().map(|m| (m.adds, Hex(*m.seed))).collect();
         let secrets = HomeSecrets { weights, blinding: HexBytes(r.blinding), masks };
         let tenant = row.account.to_string();
-        let secrets = self.custody.put(&tenant, SECRETS, &serde_json::to_vec(&secrets)?).await?;
+        let secrets = self.custody.put(&tenant, SECRETS, serde_json::to_vec(&secrets)?).await?;
         let sources = self.own_sources(&row).await?;
         let openings = u64::from(row.request.openings) * sources.len() as u64;
         let work = Work::Home(HomeJob {
@@ -276,6 +276,14 @@ impl Participants {
             };
             if body.owner != participant.account {
                 return Err(differs("owner"));
+            }
+            if let Some(shard) = body.shards.iter().find(|shard| shard.owner != body.owner) {
+                let text = format!(
+                    "dataset {} has shards that an earlier owner, {}, committed: nodes train together on datasets that \
+                     never changed hands",
+                    lot.dataset, shard.owner
+                );
+                return Err(Problem::field("request.participants", text).with("dataset", lot.dataset));
             }
             if body.schema != request.schema || body.profile != profile(request) {
                 return Err(Problem::new(
