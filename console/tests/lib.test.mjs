@@ -1,4 +1,4 @@
-// What the console computes itself: receipts, quantisation, queries from text, requests to train across nodes, values.
+// What the console computes itself: receipts, quantisation, queries from text, values, requests to train across nodes.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, test } from "node:test";
@@ -8,8 +8,8 @@ import { ROOT } from "../scripts/world.mjs";
 
 const vite = await createServer({ root: `${ROOT}/console`, server: { middlewareMode: true, ws: false }, appType: "custom", logLevel: "error" });
 after(() => vite.close());
-const [{ queries }, { extend }, { parseSchema, quantise }, { bareSchema, canonical, listHash, packed, readRequest, unpacked }, { follows, partsOf, shapley }] = await Promise.all(
-  ["csv", "receipt", "schema", "request", "valuation"].map((name) => vite.ssrLoadModule(`/src/lib/${name}.ts`)),
+const [{ queries }, { extend }, { parseSchema, quantise }, { follows, partsOf, shapley }, { bareSchema, canonical, listHash, packed, readRequest, unpacked }] = await Promise.all(
+  ["csv", "receipt", "schema", "valuation", "request"].map((name) => vite.ssrLoadModule(`/src/lib/${name}.ts`)),
 );
 
 test("receipts are those that `tribute-core` pins", () => {
@@ -37,6 +37,26 @@ test("queries are read from text, with and without header and label", () => {
   assert.throws(() => queries("1,x", schema), /Line 1: b is “x”/);
   assert.throws(() => queries("b\n1", schema), /no column a/);
   assert.throws(() => queries(" \n", schema), /no query/);
+});
+
+test("values follow exactly from losses", () => {
+  // one owner brings 60; the second 30 only beside the first; the third nothing
+  const loss = (mask) => 100n - (mask & 1 ? 60n : 0n) - ((mask & 3) === 3 ? 30n : 0n);
+  const losses = new Map(Array.from({ length: 8 }, (_, mask) => [mask, loss(mask)]));
+  assert.deepEqual(shapley(3, losses), [450n, 90n, 0n]);
+  losses.delete(5);
+  assert.equal(shapley(3, losses), undefined, "a coalition is missing");
+
+  const file = () => JSON.parse(readFileSync(`${ROOT}/fuzz/corpus/valuation.json`, "utf8"));
+  assert.equal(follows(file()), true);
+  assert.equal(partsOf(file()).reduce((a, b) => a + b), 1);
+  const worse = file();
+  worse.coalitions[0].loss += 1;
+  assert.equal(follows(worse), false);
+  const fewer = file();
+  fewer.coalitions.shift();
+  assert.equal(follows(fewer), false);
+  assert.equal(follows({ ...file(), sampling: { beacon: "0x", permutations: 9 } }), undefined, "not recomputed here");
 });
 
 const word = (digit) => `0x${digit.repeat(64)}`;
@@ -67,24 +87,4 @@ test("a schema's file is what the registry knows, without its spaces", () => {
   const id = keccak256(toBytes(bare));
   assert.equal(bareSchema(`{\n  "name": "a b \\" c",\n  "n": [1, 2.50]\n}\n`, id), bare);
   assert.throws(() => bareSchema(`{"name":"other"}`, id), /not the schema/);
-});
-
-test("values follow exactly from losses", () => {
-  // one owner brings 60; the second 30 only beside the first; the third nothing
-  const loss = (mask) => 100n - (mask & 1 ? 60n : 0n) - ((mask & 3) === 3 ? 30n : 0n);
-  const losses = new Map(Array.from({ length: 8 }, (_, mask) => [mask, loss(mask)]));
-  assert.deepEqual(shapley(3, losses), [450n, 90n, 0n]);
-  losses.delete(5);
-  assert.equal(shapley(3, losses), undefined, "a coalition is missing");
-
-  const file = () => JSON.parse(readFileSync(`${ROOT}/fuzz/corpus/valuation.json`, "utf8"));
-  assert.equal(follows(file()), true);
-  assert.equal(partsOf(file()).reduce((a, b) => a + b), 1);
-  const worse = file();
-  worse.coalitions[0].loss += 1;
-  assert.equal(follows(worse), false);
-  const fewer = file();
-  fewer.coalitions.shift();
-  assert.equal(follows(fewer), false);
-  assert.equal(follows({ ...file(), sampling: { beacon: "0x", permutations: 9 } }), undefined, "not recomputed here");
 });

@@ -74,7 +74,8 @@ export async function checkValuation(chain: Chain, file: ValuationFile, digest: 
   const { client } = chain;
   const test = await client.readContract({ ...chain.datasets, functionName: "dataset", args: [file.test.dataset_id] }).catch(() => undefined);
   tell(`The test set is registered, with ${file.test.records} records`, test?.records === BigInt(file.test.records), test ? `the chain has ${test.records}` : "the chain does not know it");
-  tell("Its owner has none of the datasets valued", !file.test.shards.some((shard) => file.certificate.datasets.some((d) => d.shards.some((s) => same(s.owner, shard.owner)))), "one of them is its owner's");
+  const valued = file.certificate.datasets.flatMap((d) => d.shards.map((s) => s.owner));
+  tell("Its owner has none of the datasets valued", !valued.some((owner) => file.test.shards.some((s) => same(owner, s.owner))), "one of them is its owner's");
   const { id, version } = file.certificate.agent;
   const state = await client.readContract({ ...(await chain.weights()), functionName: "stateOf", args: [id, version] });
   const paid = state.changes > 0 && same(state.valuation, digest);

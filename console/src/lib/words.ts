@@ -9,7 +9,7 @@ const KINDS: Record<string, string> = {
   gradient: "Prove what a dataset contributes",
   optimum: "Prove that the weights are the optimum",
   evaluation: "Prove an accuracy on other records",
-  coalition: "Value a coalition of owners",
+  coalition: "Train, prove and evaluate a coalition",
   service: "Prove answers, to claim their fees",
   circuit: "Make a circuit and its verifier",
   calibrate: "Measure this machine's speed",

@@ -132,9 +132,6 @@ pub(super) struct ServeArgs {
     /// File of the accounts that may call, one a line; a change counts within a second. [default: everybody]
     #[arg(long, value_name = "FILE")]
     accounts: Option<PathBuf>,
-    /// Account whose wallet may see everybody's queue, the workers and the server's health in the console; give one for each.
-    #[arg(long = "operator", value_name = "ACCOUNT")]
-    operators: Vec<AccountAddress>,
     /// PEM file of the server's certificate, with those between it and a root, to speak TLS. Needs --tls-key.
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     tls_certificate: Option<PathBuf>,
@@ -147,6 +144,9 @@ pub(super) struct ServeArgs {
     /// Number of connections that may be open at once, half of them from one address.
     #[arg(long, value_name = "N", default_value_t = connections::Limits::default().all)]
     connections: usize,
+    /// Account whose wallet may see everybody's queue, the workers and the server's health in the console; give one for each.
+    #[arg(long = "operator", value_name = "ACCOUNT")]
+    operators: Vec<AccountAddress>,
     /// File to append a JSON line to for every call that needs an account.
     #[arg(long, value_name = "FILE")]
     audit: Option<PathBuf>,

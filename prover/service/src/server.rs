@@ -239,7 +239,7 @@ pub async fn start(config: Config) -> Result<Running> {
         database.clone(),
         artefacts.clone(),
         config.chain.clone(),
-        storage.data.clone(),
+        storage.workplace.data.clone(),
     );
     let records = Records { custody: custody.clone(), parameters, opening: Arc::default() };
     let listener = TcpListener::bind(config.listen)

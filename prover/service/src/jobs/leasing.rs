@@ -102,6 +102,7 @@ impl Worker {
                 _ = present.tick() => {
                     if let Err(e) = presence.tell(&unfit).await {
                         tracing::warn!(error = %e, "cannot say that this worker is there");
+                        self.troubled();
                     }
                 }
                 _ = stop.changed() => {}

@@ -30,9 +30,11 @@ pub struct Overseer {
     chain: Option<Arc<dyn Chain>>,
     data: PathBuf,
     started: SystemTime,
-    /// Number and bytes of artefacts, and when they were counted.
-    counted: Arc<Mutex<Option<(Instant, (u64, u64))>>>,
+    counted: Arc<Mutex<Option<Counted>>>,
 }
+
+/// Number and bytes of artefacts, and when they were counted.
+type Counted = (Instant, (u64, u64));
 
 /// The whole at one moment.
 #[derive(Clone, Debug)]
