@@ -444,7 +444,7 @@ test("an operator sees the whole server, and nobody else does", async (t) => {
   await t.test("live: a queue, and a worker that dies", async () => {
     const other = world.startWorker();
     await page.waitForFunction(() => document.querySelectorAll("[aria-label^='Workers that were'] tbody tr").length === 2);
-    const work = world.tribute("client", "job", "calibrate", "--k", "17", "--rounds", "40");
+    const work = world.tribute("client", "job", "calibrate", "--k", "17", "--rounds", "12");
     await workers.getByRole("row").filter({ hasText: "working" }).first().waitFor();
     const accounts = page.getByRole("region", { name: "Accounts with jobs, the longest wait first" });
     await accounts.getByTitle(new RegExp(keys.client.address, "i")).waitFor();
