@@ -217,8 +217,8 @@ fn header(request: &Request<Body>, reason: Reason) -> Result<String> {
 fn unframed(bytes: &[u8]) -> Result<&[u8]> {
     let wrong = |what: &str| Problem::field("message", what);
     let (frame, message) = bytes.split_first_chunk::<FRAME>().ok_or_else(|| wrong("is missing"))?;
-    let [compressed, length @ ..] = frame;
-    if *compressed != 0 {
+    let [flag, length @ ..] = frame;
+    if *flag != 0 {
         return Err(compressed());
     }
     if u32::from_be_bytes(*length) as usize != message.len() {
