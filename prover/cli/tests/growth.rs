@@ -172,7 +172,7 @@ async fn what_cannot_be_added_is_refused_before_anything_is_proven() {
     // forgotten, it may be extended otherwise; what the first version has stays
     let forget = v1::ForgetDatasetRequest { id: second.id.clone() };
     let told = owner.datasets().forget_dataset(forget).await.map_err(problem).unwrap().into_inner();
-    assert_eq!(told.kept_for, [first.id.clone()]);
+    assert_eq!(told.kept_for, std::slice::from_ref(&first.id));
     let again = extended(&owner, &first, records(full + 90..full + 100)).await;
     assert_eq!((again.previous, again.records), (first.id.clone(), (full + 50) as u64));
     trained(&owner, terms(&first)).await.unwrap();
