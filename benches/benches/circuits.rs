@@ -76,7 +76,7 @@ fn digits(c: &mut Criterion) {
         }
     }
 
-    let shape = Shape::evaluation(layout);
+    let shape = Shape::evaluation(layout, Link::Softmax);
     let keys = Keys::generate(&srs, &shape).unwrap();
     group.bench_function("evaluation", |b| {
         b.iter(|| {

@@ -98,7 +98,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let shape = match args.circuit {
         Circuit::Dataset => Shape::dataset(layout),
         Circuit::Gradient => Shape::gradient(layout, link),
-        Circuit::Evaluation => Shape::evaluation(layout),
+        Circuit::Evaluation => Shape::evaluation(layout, link),
         Circuit::Service => Shape::service(layout),
     };
     clock.lap();

@@ -33,7 +33,7 @@ from ._proto.tribute.v1 import (
 )
 from .jobs import Job
 from .schema import Schema
-from .types import LAMBDA_UNIT, Agent, Claim, Dataset, Evaluation, Proofs
+from .types import LAMBDA_UNIT, LOSS_UNIT, Agent, Claim, Dataset, Evaluation, Proofs
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -344,7 +344,7 @@ class Client:
         work = agent_pb2.EvaluationWork(weights_digest=_weights(agent), dataset_id=_id(dataset))
         answer = self._call("AgentService/EvaluateAgent", agent_service_pb2.EvaluateAgentRequest(work=work))
         outcome = Job(self, answer.job).result()
-        return Evaluation(outcome.records, outcome.correct, outcome.evaluation_json)
+        return Evaluation(outcome.records, outcome.correct, outcome.loss * LOSS_UNIT, outcome.evaluation_json)
 
     # sessions
 

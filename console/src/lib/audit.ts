@@ -5,8 +5,9 @@ import { same } from "./bytes";
 import { STATUS, type Chain } from "./chain";
 import { problem, Problem } from "./problem";
 import { listed } from "./reads";
+import { isValuation, type ValuationFile } from "./valuation";
 
-interface FileProof {
+export interface FileProof {
   inputs: Hex[];
   bytes: Hex;
 }
@@ -45,19 +46,20 @@ export const shareOf = (units: number): number => units / 2 ** 20;
 /** The owners of a dataset's shards in their order: several, if it was transferred and then extended. */
 export const ownersOf = (shards: { owner: Hex }[]): Hex[] => shards.map((s) => s.owner).filter((owner, j, all) => j === 0 || !same(owner, all[j - 1]!));
 
-export function parse(text: string): { certificate: CertificateFile; evaluation: EvaluationFile | undefined } {
+export function parse(text: string): { certificate: CertificateFile; evaluation?: EvaluationFile; valuation?: ValuationFile } {
   let read: unknown;
   try {
     read = JSON.parse(text);
   } catch {
-    throw new Problem("This file is not JSON, so it is neither a certificate nor an evaluation.");
+    throw new Problem("This file is not JSON, so it is no certificate, evaluation or valuation.");
   }
   const file = read as EvaluationFile & CertificateFile;
   const certificate = (file.certificate ?? file) as CertificateFile;
   if (!Array.isArray(certificate?.datasets) || !certificate.agent || !certificate.optimum || !certificate.chain) {
-    throw new Problem("This file is neither a certificate nor an evaluation: `tribute agent certificate` writes one, and so does the owner's page.");
+    throw new Problem("This file is no certificate, evaluation or valuation: `tribute agent certificate` writes one, and so does the owner's page.");
   }
-  return { certificate, evaluation: file.certificate ? file : undefined };
+  if (!file.certificate) return { certificate };
+  return isValuation(file) ? { certificate, valuation: file } : { certificate, evaluation: file };
 }
 
 export interface Finding {

@@ -5,6 +5,7 @@ import { count } from "../lib/format";
 import { server } from "../lib/service";
 import { Facts, Failure, Id, Loading, OnChain, Private, Table, useLoad } from "../parts/basics";
 import { Node } from "./auditor";
+import { Overview } from "./overview";
 import { Jobs } from "./owner";
 
 const STATEMENTS = ["", "dataset", "gradient", "optimum", "evaluation", "service"];
@@ -25,7 +26,10 @@ export function Operator(): ReactNode {
       />
       <p>Instance <Id of={hex(info.instance)} name="instance" />: what you sign for this server is worth nothing at another.</p>
       <Node />
-      <Private what="your jobs here"><Jobs /></Private>
+      <Private what="its queue, workers and health, and your jobs here">
+        <Overview />
+        <Jobs />
+      </Private>
       <OnChain><Circuits /></OnChain>
     </>
   );

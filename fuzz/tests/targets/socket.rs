@@ -33,6 +33,7 @@ fn config(folder: &Path, name: &str) -> server::Config {
         listen: "127.0.0.1:0".parse().unwrap(),
         names: vec![name.to_owned()],
         accounts: Accounts::all(),
+        operators: Vec::new(),
         uploads: Limits::default(),
         quotas: Quotas::default(),
         connections: connections::Limits::default(),
@@ -169,7 +170,7 @@ fn bytes_on_the_socket() {
     fuzz("socket", &seeds, 400, |input| {
         say(server.address, input, Duration::from_millis(100));
         count.set(count.get() + 1);
-        if count.get() % BETWEEN == 0 {
+        if count.get().is_multiple_of(BETWEEN) {
             assert!(answers(), "the server is silent");
         }
         assert_eq!(panics.load(Ordering::Relaxed), 0, "the server panicked");

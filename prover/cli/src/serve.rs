@@ -9,6 +9,7 @@ use clap::Args;
 use tokio::sync::watch;
 use tribute_chain::{Deployment, Options};
 use tribute_client::files::write_file;
+use tribute_core::hexed::AccountAddress;
 use tribute_core::layout::MIN_SERVICE_K;
 use tribute_custody::{Custody, KeySource};
 use tribute_problem::{Problem, Result};
@@ -143,6 +144,9 @@ pub(super) struct ServeArgs {
     /// Number of connections that may be open at once, half of them from one address.
     #[arg(long, value_name = "N", default_value_t = connections::Limits::default().all)]
     connections: usize,
+    /// Account whose wallet may see everybody's queue, the workers and the server's health in the console; give one for each.
+    #[arg(long = "operator", value_name = "ACCOUNT")]
+    operators: Vec<AccountAddress>,
     /// File to append a JSON line to for every call that needs an account.
     #[arg(long, value_name = "FILE")]
     audit: Option<PathBuf>,
@@ -246,10 +250,14 @@ pub(super) async fn serve(args: ServeArgs) -> CommandResult {
         keep: (args.keep_days > 0).then(|| Duration::from_secs(args.keep_days.saturating_mul(86_400))),
         metrics: args.work.metrics,
         audit: args.audit.as_deref().map(AuditLog::to).transpose()?,
+        operators: args.operators,
         public_rpc: args.public_rpc,
     };
     let running = server::start(config).await?;
     println!("listening on {scheme}://{}", running.address);
+    if !tribute_console::is_embedded() {
+        eprintln!("{}", tribute_console::ABSENT);
+    }
     if let Some(file) = &args.port_file {
         write_file(file, format!("{}\n", running.address).as_bytes())?;
     }

@@ -209,6 +209,11 @@ fn of_another(path: &str) -> Option<Vec<u8>> {
             let work = Some(v1::EvaluationWork { weights_digest: id(), dataset_id: vec![1] });
             v1::EvaluateAgentRequest { work, options: nonsense }.encode_to_vec()
         }
+        ("AgentService", "ValueAgent") => {
+            let coalitions = vec![v1::Coalition { owners: vec![0] }];
+            v1::ValueAgentRequest { weights_digest: id(), dataset_id: vec![1], coalitions, options: nonsense }
+                .encode_to_vec()
+        }
         ("DatasetService", "RegisterDataset") => {
             let records = csv().map(v1::dataset_work::Records::Csv);
             let work = Some(v1::DatasetWork { records, ..Default::default() });
@@ -264,6 +269,7 @@ fn of_another(path: &str) -> Option<Vec<u8>> {
         ("TrainingService", "GetHomeGradients") => {
             v1::GetHomeGradientsRequest { id: id(), account: Vec::new() }.encode_to_vec()
         }
+        ("OperatorService", "GetOverview") => v1::GetOverviewRequest {}.encode_to_vec(),
         // what these name is the caller's own, or nothing
         ("AgentService", "ListAgents")
         | ("DatasetService", "ListDatasets")
@@ -328,7 +334,14 @@ async fn reading_needs_a_login_and_writes_nothing() {
     // a token that is ended is void, and the client gets itself another
     raw::call(&channel, GET, message.clone(), Some(&bearer)).await.unwrap();
     raw::call(&channel, "/tribute.v1.LoginService/Logout", Vec::new(), Some(&bearer)).await.unwrap();
-    assert_eq!(refused(raw::call(&channel, GET, message, Some(&bearer)).await).1, Reason::BadToken);
+    assert_eq!(refused(raw::call(&channel, GET, message.clone(), Some(&bearer)).await).1, Reason::BadToken);
+    // so is one that was stolen, after its time: here every token's has passed
+    let stolen = format!("Bearer {}", token(&client).await);
+    raw::call(&channel, GET, message.clone(), Some(&stolen)).await.unwrap();
+    let pool = sqlx::AnyPool::connect(&format!("sqlite:{}", place.data().join("tribute.db").display())).await.unwrap();
+    sqlx::query("UPDATE tokens SET expires = unixepoch() - 1").execute(&pool).await.unwrap();
+    pool.close().await;
+    assert_eq!(refused(raw::call(&channel, GET, message, Some(&stolen)).await).1, Reason::BadToken);
     client.logins().logout(v1::LogoutRequest {}).await.unwrap();
     client.jobs().get_job(get).await.unwrap();
 }

@@ -107,6 +107,8 @@ services! {
     logins: login_service_client::LoginServiceClient;
     /// `TrainingService`.
     trainings: training_service_client::TrainingServiceClient;
+    /// `OperatorService`.
+    operators: operator_service_client::OperatorServiceClient;
     /// `CircuitService`.
     circuits: circuit_service_client::CircuitServiceClient;
 }

@@ -13,6 +13,7 @@ use tonic::transport::{Certificate, Identity, Server, ServerTlsConfig};
 use tonic_health::pb::health_server::{Health, HealthServer};
 use tower_http::catch_panic::CatchPanicLayer;
 use tribute_console::Console;
+use tribute_core::hexed::AccountAddress;
 use tribute_custody::Custody;
 use tribute_problem::{Problem, Result};
 use tribute_proto::v1;
@@ -35,6 +36,7 @@ use crate::jobs::worker::{self, Worker};
 use crate::observe::audit::AuditLog;
 use crate::observe::calls::Observe;
 use crate::observe::endpoint;
+use crate::observe::overview::Overseer;
 use crate::outage;
 use crate::registry::training::Trainings;
 use crate::registry::Registry;
@@ -44,6 +46,7 @@ use crate::rpc::circuits::CircuitRpc;
 use crate::rpc::datasets::DatasetRpc;
 use crate::rpc::jobs::JobRpc;
 use crate::rpc::login::LoginRpc;
+use crate::rpc::operator::OperatorRpc;
 use crate::rpc::server_info::ServerRpc;
 use crate::rpc::sessions::SessionRpc;
 use crate::rpc::training::TrainingRpc;
@@ -104,6 +107,8 @@ pub struct Config {
     pub metrics: Option<SocketAddr>,
     /// Audit log, if one is kept.
     pub audit: Option<AuditLog>,
+    /// Accounts that may see the overview of the whole server.
+    pub operators: Vec<AccountAddress>,
     /// JSON-RPC address of the chain that browsers are told to use, if any.
     pub public_rpc: Option<String>,
 }
@@ -229,6 +234,13 @@ pub async fn start(config: Config) -> Result<Running> {
         custody: custody.clone(),
         artefacts: artefacts.clone(),
     };
+    let overseer = Overseer::new(
+        config.operators,
+        database.clone(),
+        artefacts.clone(),
+        config.chain.clone(),
+        storage.workplace.data.clone(),
+    );
     let records = Records { custody: custody.clone(), parameters, opening: Arc::default() };
     let listener = TcpListener::bind(config.listen)
         .await
@@ -299,6 +311,7 @@ pub async fn start(config: Config) -> Result<Running> {
         },
         circuits: CircuitRpc { admission, registry, artefacts },
         audit: AuditRpc { files },
+        operator: OperatorRpc { overseer },
         training,
     };
     let layers = Layers { observe: Observe { audit: config.audit }, console, gate };
@@ -325,6 +338,7 @@ struct Services {
     sessions: SessionRpc,
     circuits: CircuitRpc,
     audit: AuditRpc,
+    operator: OperatorRpc,
     training: TrainingRpc,
 }
 
@@ -389,6 +403,7 @@ async fn serve(
         .add_service(service!(session_service_server::SessionServiceServer, services.sessions))
         .add_service(service!(circuit_service_server::CircuitServiceServer, services.circuits))
         .add_service(service!(audit_service_server::AuditServiceServer, services.audit))
+        .add_service(service!(operator_service_server::OperatorServiceServer, services.operator))
         .add_service(service!(training_service_server::TrainingServiceServer, services.training))
         .serve_with_incoming_shutdown(incoming, async move {
             let _ = stopping.wait_for(|stop| *stop).await;

@@ -12,7 +12,7 @@ use tribute_steps::dataset::{DatasetBody, ShardBody};
 use tribute_steps::shape::{Profile, ShapeBody, Target};
 use tribute_steps::toolbox::Progress;
 use tribute_steps::train::AgentBody;
-use tribute_steps::work::Outcome;
+use tribute_steps::work::{Outcome, Payload, Work};
 use tribute_store::artefacts::Artefacts;
 
 use crate::chain::ChainSession;
@@ -70,6 +70,7 @@ pub(crate) fn event(row: EventRow) -> v1::JobEvent {
 
 /// Converts a job's row; the caller has converted its `outcome`.
 pub(crate) fn job(job: Job, outcome: Option<v1::Outcome>) -> v1::Job {
+    let title = title(&job);
     v1::Job {
         id: job.id,
         kind: job.kind,
@@ -83,6 +84,18 @@ pub(crate) fn job(job: Job, outcome: Option<v1::Outcome>) -> v1::Job {
         ended_ms: job.ended_ms.unsigned_abs(),
         error: job.problem.map(error),
         outcome,
+        title,
+    }
+}
+
+/// What a job is about, where its kind leaves that open.
+fn title(job: &Job) -> String {
+    if job.kind != "coalition" {
+        return String::new();
+    }
+    match serde_json::from_str(&job.payload) {
+        Ok(Payload { work: Work::Coalition(coalition), .. }) => coalition.title(),
+        _ => String::new(),
     }
 }
 
@@ -314,7 +327,14 @@ async fn outcome(artefacts: &Artefacts, outcome: &Outcome, ended_ms: i64) -> Res
             dataset_id: e.dataset.to_vec(),
             records: e.records,
             correct: e.correct,
+            loss: e.loss,
             evaluation_json: artefacts.get(&e.file).await?,
+        }),
+        Outcome::Coalition(c) => O::Coalition(v1::CoalitionOutcome {
+            owners: c.owners.clone(),
+            loss: c.loss,
+            proving_seconds: c.seconds,
+            parts_json: artefacts.get(&c.parts).await?,
         }),
         Outcome::Service(s) => O::Service(v1::ServiceOutcome {
             proof: Some(proof(artefacts, &s.proof).await?),

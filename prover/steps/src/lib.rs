@@ -20,6 +20,7 @@ mod cache;
 pub mod calibrate;
 pub mod child;
 pub mod circuit;
+pub mod coalition;
 pub mod dataset;
 pub mod evaluation;
 pub mod gradient;

@@ -118,6 +118,21 @@ impl AgentBody {
     pub fn layout(&self) -> Result<Layout> {
         self.profile.layout(&self.schema()?)
     }
+    /// Owners of the datasets, in order of their first dataset.
+    #[must_use]
+    pub fn owners(&self) -> Vec<AccountAddress> {
+        let mut owners = Vec::new();
+        for id in self.datasets() {
+            let owner = self.owner_of(id);
+            owners.extend(owner.filter(|o| !owners.contains(o)));
+        }
+        owners
+    }
+    /// Who owned a dataset when its last shard was added.
+    #[must_use]
+    pub fn owner_of(&self, dataset: DatasetId) -> Option<AccountAddress> {
+        self.sources.iter().rfind(|s| s.dataset == dataset).map(|s| s.owner)
+    }
     /// Dataset ids in version order, each once.
     #[must_use]
     pub fn datasets(&self) -> Vec<DatasetId> {

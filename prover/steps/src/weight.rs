@@ -5,7 +5,6 @@ use tribute_core::schema::Schema;
 use tribute_core::statement::Statement;
 
 use crate::shape::Profile;
-use crate::train::TrainJob;
 use crate::work::Work;
 
 /// Memory of a process before it holds anything, MB.
@@ -32,10 +31,9 @@ fn proof(statement: Statement, profile: &Profile) -> u64 {
 }
 
 /// Estimate for training, MB: the records as numbers, and the parameters for the commitment to the weights.
-fn training(job: &TrainJob) -> u64 {
-    let records: u64 = job.sources.iter().map(|s| s.count).sum();
-    let features = Schema::from_json(&job.schema).map_or(1 << 10, |schema| schema.features().len()) as u64;
-    let parameters = 1_u64.checked_shl(job.profile.k).unwrap_or(u64::MAX).saturating_mul(200);
+fn training(records: u64, schema: &str, k: u32) -> u64 {
+    let features = Schema::from_json(schema).map_or(1 << 10, |schema| schema.features().len()) as u64;
+    let parameters = 1_u64.checked_shl(k).unwrap_or(u64::MAX).saturating_mul(200);
     2 * BASE + mb(records.saturating_mul(20 * features + 400)) + mb(parameters)
 }
 
@@ -57,10 +55,16 @@ impl Work {
                 let shard = job.dataset.count.min(1_u64.checked_shl(job.dataset.profile.k).unwrap_or(u64::MAX));
                 proof(Statement::Dataset, &job.dataset.profile) + records(shard, job.dataset.profile.columns)
             }
-            Work::Train(job) => training(job),
+            Work::Train(job) => training(job.sources.iter().map(|s| s.count).sum(), &job.schema, job.profile.k),
             Work::Gradient(job) => proof(Statement::Gradient, &job.agent.profile),
             Work::Optimum(job) => proof(Statement::Optimum, &job.agent.profile),
             Work::Evaluation(job) => proof(Statement::Evaluation, &job.agent.profile),
+            Work::Coalition(job) => {
+                let count = job.sources().iter().map(|s| s.count).sum();
+                let proofs = [Statement::Gradient, Statement::Optimum, Statement::Evaluation];
+                proofs.map(|statement| proof(statement, &job.agent.profile)).into_iter().max().unwrap_or(0)
+                    + training(count, &job.agent.schema, job.agent.profile.k)
+            }
             Work::Service(job) => proof(Statement::Service, &job.agent.profile),
             Work::Home(job) => proof(Statement::Gradient, &job.profile),
             // the keys of two circuits, of which the larger is made alone

@@ -10,6 +10,7 @@ use tribute_store::artefacts::ArtefactId;
 use crate::across::{AcrossJob, AcrossOutcome};
 use crate::calibrate::{CalibrateJob, CalibrateOutcome};
 use crate::circuit::{CircuitBody, CircuitJob, ProofBody};
+use crate::coalition::{CoalitionJob, CoalitionOutcome};
 use crate::dataset::{DatasetBody, DatasetJob, ShardBody, ShardJob};
 use crate::evaluation::{EvaluationJob, EvaluationOutcome};
 use crate::gradient::{GradientJob, GradientOutcome};
@@ -18,7 +19,7 @@ use crate::optimum::{OptimumJob, OptimumOutcome};
 use crate::service::{ServiceJob, ServiceOutcome};
 use crate::toolbox::Toolbox;
 use crate::train::{AgentBody, TrainJob};
-use crate::{across, calibrate, circuit, dataset, evaluation, gradient, home, optimum, service, train};
+use crate::{across, calibrate, circuit, coalition, dataset, evaluation, gradient, home, optimum, service, train};
 
 /// A job's payload. Payloads with equal JSON are the same job.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -52,6 +53,8 @@ pub enum Work {
     Optimum(OptimumJob),
     /// Proves an accuracy.
     Evaluation(EvaluationJob),
+    /// Trains, proves and evaluates a coalition of a valuation.
+    Coalition(CoalitionJob),
     /// Proves the answers of sessions.
     Service(ServiceJob),
     /// Proves a participant's gradients in a training across nodes.
@@ -73,6 +76,7 @@ impl Work {
             Work::Gradient(_) => "gradient",
             Work::Optimum(_) => "optimum",
             Work::Evaluation(_) => "evaluation",
+            Work::Coalition(_) => "coalition",
             Work::Service(_) => "service",
             Work::Home(_) => "home",
             Work::Across(_) => "across",
@@ -92,6 +96,10 @@ impl Work {
             }
             Work::Optimum(job) => vec![job.agent.owner],
             Work::Evaluation(job) => vec![job.agent.owner, job.dataset.owner],
+            Work::Coalition(job) => {
+                let sources = job.sources().into_iter().map(|s| s.owner);
+                sources.chain([job.agent.owner, job.test.owner]).collect()
+            }
             Work::Service(job) => vec![job.agent.owner],
             Work::Home(job) => vec![job.account],
             Work::Across(job) => vec![job.owner],
@@ -120,6 +128,8 @@ pub enum Outcome {
     Optimum(OptimumOutcome),
     /// A proven accuracy.
     Evaluation(EvaluationOutcome),
+    /// A coalition's proofs.
+    Coalition(CoalitionOutcome),
     /// Proven answers.
     Service(ServiceOutcome),
     /// A participant's proven gradients.
@@ -147,6 +157,7 @@ impl Outcome {
             Outcome::Gradient(g) => [proof(&g.proof), g.gradient.iter().collect()].concat(),
             Outcome::Optimum(o) => proof(&o.proof),
             Outcome::Evaluation(e) => [&circuit(&e.circuit)[..], &[&e.file]].concat(),
+            Outcome::Coalition(c) => c.circuits.iter().flat_map(circuit).chain([&c.parts]).collect(),
             Outcome::Service(s) => proof(&s.proof),
             Outcome::Home(h) => h.proofs.iter().flat_map(proof).chain([&h.masked]).collect(),
             Outcome::Across(a) => a.gradients.iter().flat_map(|g| proof(&g.proof)).chain([&a.agent.model]).collect(),
@@ -168,6 +179,7 @@ pub fn run(work: &Work, needed: &[Outcome], toolbox: &Toolbox) -> Result<Outcome
         Work::Gradient(job) => gradient::run(job, toolbox).map(Outcome::Gradient),
         Work::Optimum(job) => optimum::run(job, toolbox).map(Outcome::Optimum),
         Work::Evaluation(job) => evaluation::run(job, toolbox).map(Outcome::Evaluation),
+        Work::Coalition(job) => coalition::run(job, toolbox).map(Outcome::Coalition),
         Work::Service(job) => service::run(job, toolbox).map(Outcome::Service),
         Work::Home(job) => home::run(job, toolbox).map(Outcome::Home),
         Work::Across(job) => across::run(job, toolbox).map(Outcome::Across),

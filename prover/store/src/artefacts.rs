@@ -131,6 +131,15 @@ impl Artefacts {
             .await
     }
 
+    /// Number of artefacts, and their bytes: lists the whole store.
+    pub async fn usage(&self) -> Result<(u64, u64)> {
+        self.store
+            .list(None)
+            .map_err(|e| failed("list", &"its contents", &e))
+            .try_fold((0, 0), |(count, bytes), object| async move { Ok((count + 1, bytes + object.size)) })
+            .await
+    }
+
     /// Deletes an artefact if it is still older than `age`.
     pub async fn delete_older(&self, id: &str, age: Duration) -> Result<()> {
         match self.age(id).await? {

@@ -67,6 +67,7 @@ const MIGRATIONS: &[Migration] = &[
     (13, include_str!("../migrations/0013_needs.sql")),
     (14, include_str!("../migrations/0014_keys.sql")),
     (15, include_str!("../migrations/0015_training_across_nodes.sql")),
+    (17, include_str!("../migrations/0017_workers.sql")),
     (30, include_str!("../migrations/0030_versions.sql")),
 ];
 
@@ -296,6 +297,19 @@ impl Database {
     /// The database's clock, in Unix milliseconds.
     pub async fn now_ms(&self) -> Result<i64> {
         Ok(sqlx::query_scalar(self.sql("SELECT {now}")).fetch_one(&self.pool).await?)
+    }
+
+    /// Bytes that the database takes.
+    ///
+    /// # Errors
+    /// If the database does not answer.
+    pub async fn bytes(&self) -> Result<u64> {
+        let select = match self.dialect {
+            Dialect::Sqlite => "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()",
+            Dialect::Postgres => "SELECT pg_database_size(current_database())",
+        };
+        let bytes: i64 = sqlx::query_scalar(select).fetch_one(&self.pool).await?;
+        Ok(bytes.unsigned_abs())
     }
 
     /// What is kept under a name for the whole server: `fresh`, if nothing was yet.

@@ -79,7 +79,7 @@ fn every_circuit_fits() {
         Shape::dataset(layout),
         Shape::gradient(layout, Link::Softmax),
         Shape::optimum(layout),
-        Shape::evaluation(layout),
+        Shape::evaluation(layout, Link::Softmax),
         Shape::service(layout),
     ];
     for statement in Statement::ALL {

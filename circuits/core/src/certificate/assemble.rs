@@ -131,13 +131,13 @@ fn shard(layout: &Layout, parts: ShardParts) -> Shard {
 }
 
 /// Digest of the first `points` points of a proof.
-pub(super) fn prefix(proof: &FileProof, points: usize) -> Digest {
+pub(crate) fn prefix(proof: &FileProof, points: usize) -> Digest {
     group_digest(proof.bytes.0.get(..64 * points).unwrap_or_default())
 }
 
 // An input that is missing or too large becomes a value that `check` rejects.
 
-pub(super) fn unsigned(proof: &FileProof, input: usize) -> u64 {
+pub(crate) fn unsigned(proof: &FileProof, input: usize) -> u64 {
     let Some(word) = proof.inputs.get(input) else { return u64::MAX };
     let (high, low) = word.0.split_at(24);
     if high.iter().any(|b| *b != 0) {

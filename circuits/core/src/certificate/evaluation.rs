@@ -1,4 +1,4 @@
-//! The evaluation file: how many records of a committed dataset a certified agent classifies correctly.
+//! The evaluation file: how many records of a committed dataset a certified agent classifies correctly, and its loss.
 //!
 //! It contains the agent's whole certificate, so it can be checked on its own. What [`super`] says about a
 //! certificate's fields, encoding and checksum also applies here.
@@ -16,13 +16,14 @@ use crate::context::{evaluation_ctx, Address, Terms};
 use crate::digest::{dataset_id, keccak, Digest};
 use crate::id::{DatasetId, SchemaId, ShardDigest, WeightsDigest};
 use crate::layout::Task;
+use crate::numbers::{real, LOSS_BITS, LOSS_LIMIT_BITS};
 use crate::schema::Schema;
 use crate::statement::{dataset, evaluation, Statement, CTX};
 
 /// Value of the first field of an evaluation file.
 pub const FORMAT: &str = "tribute-evaluation/1";
 
-/// Accuracy of a certified agent on a dataset.
+/// Accuracy and loss of a certified agent on a dataset.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Evaluation {
@@ -40,7 +41,7 @@ pub struct Evaluation {
     pub checksum: Hex<32>,
 }
 
-/// A dataset with the number of correct answers.
+/// A dataset with the number of correct answers and the loss.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Evaluated {
@@ -52,6 +53,8 @@ pub struct Evaluated {
     pub records: u64,
     /// Number of records for which the agent's answer is the record's class.
     pub correct: u64,
+    /// Loss over all its records, units of 2^-20: the sum of the shards' losses.
+    pub loss: u64,
     /// Its shards, in order.
     pub shards: Vec<EvaluatedShard>,
 }
@@ -68,9 +71,11 @@ pub struct EvaluatedShard {
     pub records: u64,
     /// Number of records for which the agent's answer is the record's class.
     pub correct: u64,
+    /// Loss over the shard's records, rounded down, units of 2^-20.
+    pub loss: u64,
     /// Proves that the commitment is well formed.
     pub dataset_proof: FileProof,
-    /// Proves the counts.
+    /// Proves the counts and the loss.
     pub evaluation_proof: FileProof,
 }
 
@@ -108,13 +113,14 @@ impl EvaluationParts {
             owner: Hex(parts.owner),
             records: assemble::unsigned(&parts.dataset, dataset::N),
             correct: assemble::unsigned(&parts.evaluation, evaluation::CORRECT),
+            loss: assemble::unsigned(&parts.evaluation, evaluation::LOSS),
             dataset_proof: parts.dataset,
             evaluation_proof: parts.evaluation,
         };
         let shards: Vec<_> = self.shards.into_iter().map(shard).collect();
         let digests: Vec<ShardDigest> = shards.iter().map(|s| s.digest).collect();
         let total = |f: fn(&EvaluatedShard) -> u64| shards.iter().map(f).fold(0, u64::saturating_add);
-        let (records, correct) = (total(|s| s.records), total(|s| s.correct));
+        let (records, correct, loss) = (total(|s| s.records), total(|s| s.correct), total(|s| s.loss));
         let schema_id = SchemaId::new(keccak(self.certificate.schema.as_bytes()));
         let said = |sentences: Vec<&str>| sentences.into_iter().map(str::to_owned).collect();
         let mut evaluation = Evaluation {
@@ -126,6 +132,7 @@ impl EvaluationParts {
                 terms: self.terms,
                 records,
                 correct,
+                loss,
                 shards,
             },
             certificate: self.certificate,
@@ -172,6 +179,12 @@ impl Evaluation {
         self.dataset.correct as f64 / self.dataset.records as f64
     }
 
+    /// Mean loss of a record; the certificate's link decides which loss.
+    #[must_use]
+    pub fn mean_loss(&self) -> f64 {
+        real(self.dataset.loss, LOSS_BITS) / self.dataset.records as f64
+    }
+
     /// Checks everything about the dataset that can be checked without a proof verifier.
     ///
     /// Not checked here: the certificate (see [`Certificate::check`] for that), the proofs, [`Evaluation::checksum`].
@@ -212,10 +225,17 @@ impl Evaluation {
             self.check_counts(r, j, shard);
         }
         registered.check(r);
-        let mut fields = all(["dataset.correct"]);
-        fields.extend(all((0..dataset.shards.len()).map(|j| format!("dataset.shards[{j}].correct"))));
+        let fields = |field: &str| {
+            let shards = (0..dataset.shards.len()).map(|j| format!("dataset.shards[{j}].{field}"));
+            all(std::iter::once(format!("dataset.{field}")).chain(shards))
+        };
         let correct = sum(dataset.shards.iter().map(|s| s.correct));
-        r.relate(correct == Some(dataset.correct), fields, || "not the sum of the shards' counts".into());
+        r.relate(correct == Some(dataset.correct), fields("correct"), || "not the sum of the shards' counts".into());
+        let loss = sum(dataset.shards.iter().map(|s| s.loss));
+        r.relate(loss == Some(dataset.loss), fields("loss"), || "not the sum of the shards' losses".into());
+        r.limit(dataset.loss >> LOSS_LIMIT_BITS == 0, vec!["dataset.loss".into()], || {
+            format!("{} is not below 2^{LOSS_LIMIT_BITS}", dataset.loss)
+        });
         relations.verdict()?;
         Ok(relations)
     }
@@ -270,11 +290,16 @@ impl Evaluation {
         let agent = &certificate.agent;
         let fields = vec![whole("certificate.agent.weights_digest"), bytes()];
         r.relate(weights == agent.weights_digest, fields, || format!("the evaluation proof is for weights {weights}"));
-        for (i, value, field) in
-            [(evaluation::N, shard.records, "records"), (evaluation::CORRECT, shard.correct, "correct")]
-        {
+        for (i, value, field) in [
+            (evaluation::N, shard.records, "records"),
+            (evaluation::CORRECT, shard.correct, "correct"),
+            (evaluation::LOSS, shard.loss, "loss"),
+        ] {
             equal(r, &proof.inputs[i], input(i), Fr::from(value), at(field));
         }
+        r.limit(shard.loss >> LOSS_LIMIT_BITS == 0, vec![at("loss")], || {
+            format!("{} is not below 2^{LOSS_LIMIT_BITS}", shard.loss)
+        });
         r.limit(shard.records > 0, vec![at("records")], || "a shard has at least one record".into());
         r.limit(shard.correct <= shard.records, vec![at("correct")], || {
             format!("{} of {} records", shard.correct, shard.records)

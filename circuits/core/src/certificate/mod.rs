@@ -20,9 +20,9 @@ pub mod blame;
 mod check;
 mod contributions;
 pub mod evaluation;
-mod place;
-mod registered;
-mod relations;
+pub(crate) mod place;
+pub(crate) mod registered;
+pub(crate) mod relations;
 pub mod words;
 
 use std::ops::Range;
@@ -30,7 +30,9 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+pub(crate) use assemble::{prefix, unsigned};
 pub use assemble::{DatasetParts, Parts, ShardParts};
+pub(crate) use check::Purpose;
 pub use contributions::contribution;
 
 use crate::context::{Domain, Terms};
@@ -195,6 +197,11 @@ pub fn owners(shards: impl IntoIterator<Item = Hex<20>>) -> Vec<(Hex<20>, Range<
 }
 
 impl Dataset {
+    /// Who owned the dataset when its last shard was registered: the latest owner that the file knows.
+    #[must_use]
+    pub fn owner(&self) -> Hex<20> {
+        self.shards.last().map_or_else(Hex::default, |s| s.owner)
+    }
     /// [`owners`] of its shards.
     #[must_use]
     pub fn owners(&self) -> Vec<(Hex<20>, Range<usize>)> {

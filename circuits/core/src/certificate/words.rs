@@ -33,6 +33,7 @@ pub fn evaluation_proven() -> Vec<&'static str> {
         "All that the certificate in this file states of the agent.",
         "The dataset is committed in exactly the shards listed, well formed under the certificate's schema, and holds exactly the stated number of records; the proofs name who owned it when each shard was added, its terms, the chain and the registry.",
         "The agent's committed weights give exactly the stated number of these records their own class: that of the largest logit, ties to the lower class. Every record of every shard is counted once.",
+        "Their loss over these records, of the certificate's kind (softmax: the log-sum-exp of the logits less the class's own; logistic: that of every class against zero; squared: the squared distances from the classes), is the stated one in units of 2^-20, up to the link's error of less than 2^-34 per record (logistic: and per class), and rounding down, once in every shard.",
         "None of these shards is one that the certificate lists.",
     ]
 }

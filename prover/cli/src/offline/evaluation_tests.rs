@@ -39,7 +39,7 @@ fn parts(shards: &[Records], weights: &CommittedGroup, bound: impl Fn(usize) -> 
     let id = dataset_id(&schema.id(), &layout.hash(), n as u64, &digests);
     let (domain, agent) = (certificate.chain.agents(), certificate.agent);
     let proofs = committed.iter().enumerate().map(|(j, xy)| {
-        let circuit = EvaluationCircuit::new(Shape::evaluation(layout), xy, weights).unwrap();
+        let circuit = EvaluationCircuit::new(Shape::evaluation(layout, certificate.loss.link), xy, weights).unwrap();
         let ctx = evaluation_ctx(&domain, &agent.id, agent.version, &of, &id, bound(j) as u32);
         let evaluation = maker.prove(&circuit, circuit.public_inputs(from_core(&ctx)));
         let owner = OWNERS[j % 2];

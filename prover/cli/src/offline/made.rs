@@ -28,7 +28,7 @@ use tribute_inference::train::{train, LossOptions};
 
 const AGENT: AgentId = AgentId::new([0xa9; 32]);
 const AGENT_OWNER: Address = [0xa0; 20];
-const LAMBDA: u64 = 1 << 38; // 2^-6
+pub(super) const LAMBDA: u64 = 1 << 38; // 2^-6
 /// Column secret shared by the providers and the agent's owner.
 pub(super) const SECRET: [u8; 32] = [7; 32];
 
@@ -79,10 +79,10 @@ pub(super) struct Made {
 
 /// Makes certificate parts for one layout.
 pub(super) struct Maker {
-    layout: Layout,
-    link: Link,
+    pub(super) layout: Layout,
+    pub(super) link: Link,
     chain: Chain,
-    srs: Srs,
+    pub(super) srs: Srs,
     /// Keys generated so far, one for each shape.
     keys: Vec<Keys>,
 }

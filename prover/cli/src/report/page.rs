@@ -7,10 +7,11 @@ use tribute_core::certificate::{Certificate, Dataset, Hex};
 use tribute_core::link::Link;
 use tribute_core::numbers::{real, LAMBDA_BITS, NORM_BITS, SHARE_BITS};
 use tribute_core::schema::{Schema, Target};
+use tribute_core::valuation::Valuation;
 use tribute_verify::{extracted, Report};
 
 use super::chart::{bars, percent, Bar};
-use super::proofs;
+use super::{proofs, worth};
 use crate::output::{grouped, short};
 
 const STYLE: &str = include_str!("page.css");
@@ -18,8 +19,9 @@ const STYLE: &str = include_str!("page.css");
 const POLICY: &str =
     "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// The page of a certificate, with evaluations of the same agent version.
-pub(super) fn page(report: &Report, evaluations: &[Report]) -> Markup {
+/// The page of a certificate, with evaluations and a valuation of the same agent version.
+pub(super) fn page(report: &Report, evaluations: &[Report], valuation: Option<&Report>) -> Markup {
+    let valuation = valuation.and_then(Report::valuation);
     let certificate = report.certificate();
     let schema = Schema::from_json(&certificate.schema).ok();
     let name = schema.as_ref().map_or("agent", Schema::name);
@@ -39,7 +41,8 @@ pub(super) fn page(report: &Report, evaluations: &[Report]) -> Markup {
                     (summary(report, evaluations, name))
                     (shares(certificate))
                     (accuracy(evaluations))
-                    (sentences(report, evaluations))
+                    @if let Some(valuation) = valuation { (worth::worth(valuation)) }
+                    (sentences(report, evaluations, valuation))
                     @if let Some(schema) = &schema { (records(certificate, schema)) }
                     (digests(report))
                     (check(report))
@@ -180,12 +183,14 @@ fn accuracy(evaluations: &[Report]) -> Markup {
                         th.number scope="col" { "Records" }
                         th.number scope="col" { "Right" }
                         th.number scope="col" { "Accuracy" }
+                        th.number scope="col" { "Mean loss" }
                     } }
                     tbody { @for e in evaluations.iter().filter_map(Report::evaluation) { tr {
                         td { code { (e.dataset.dataset_id) } br; (owned(&e.dataset.owners())) }
                         td.number { (grouped(e.dataset.records)) }
                         td.number { (grouped(e.dataset.correct)) }
                         td.number { (percent(e.accuracy())) }
+                        td.number { (format!("{:.4}", e.mean_loss())) }
                     } } }
                 }
             }
@@ -193,7 +198,7 @@ fn accuracy(evaluations: &[Report]) -> Markup {
     }
 }
 
-fn sentences(report: &Report, evaluations: &[Report]) -> Markup {
+fn sentences(report: &Report, evaluations: &[Report], valuation: Option<&Valuation>) -> Markup {
     let certificate = report.certificate();
     let evaluation = evaluations.iter().find_map(Report::evaluation);
     html! {
@@ -204,6 +209,10 @@ fn sentences(report: &Report, evaluations: &[Report]) -> Markup {
                 h3 { "By each evaluation" }
                 ul.marks.yes { @for sentence in &e.proven { li { (sentence) } } }
             }
+            @if let Some(v) = valuation {
+                h3 { "By the valuation" }
+                ul.marks.yes { @for sentence in &v.proven { li { (sentence) } } }
+            }
         }
         section {
             h2 { "What is not proven" }
@@ -211,6 +220,10 @@ fn sentences(report: &Report, evaluations: &[Report]) -> Markup {
             @if let Some(e) = evaluation {
                 h3 { "By each evaluation" }
                 ul.marks.no { @for sentence in &e.not_proven { li { (sentence) } } }
+            }
+            @if let Some(v) = valuation {
+                h3 { "By the valuation" }
+                ul.marks.no { @for sentence in &v.not_proven { li { (sentence) } } }
             }
         }
     }

@@ -51,6 +51,10 @@ impl Chain for RpcChain {
         }
     }
 
+    async fn latest(&self) -> Result<u64> {
+        Ok(self.contracts.chain().time().await?)
+    }
+
     async fn session(&self, id: SessionId) -> Result<Option<ChainSession>> {
         let found = known(self.contracts.session(&id).await, &["UnknownSession"])?;
         Ok(found.filter(|s| s.client != Address::ZERO).map(|s| ChainSession {

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use tribute_problem::{Reason, Result};
 use tribute_steps::work::Payload;
 
+use super::presence::Presence;
 use super::worker::Worker;
 use super::{fitness, run, Lease};
 
@@ -46,6 +47,8 @@ impl Worker {
         let mut running: JoinSet<(i64, bool)> = JoinSet::new();
         let mut free_mb = config.memory_mb;
         let mut recover = tokio::time::interval((config.lease / 3).max(Duration::from_millis(50)));
+        let presence = Presence::new(self.queue.clone(), &name, config.slots, config.lease);
+        let mut present = tokio::time::interval(presence.pause);
         let (mut test_at, mut pause) = (Some(Instant::now()), RETEST[0]);
         let mut idle_since = Instant::now();
         tracing::info!(worker = %name, slots = config.slots, "worker started");
@@ -90,6 +93,12 @@ impl Worker {
                 // a job that waits after a failure becomes ready without news
                 () = tokio::time::sleep(Duration::from_secs(1)) => {}
                 _ = recover.tick() => self.recover().await,
+                _ = present.tick() => {
+                    if let Err(e) = presence.tell().await {
+                        tracing::warn!(error = %e, "cannot say that this worker is there");
+                        self.troubled();
+                    }
+                }
                 _ = stop.changed() => {}
             }
             if running.is_empty() {
@@ -102,6 +111,9 @@ impl Worker {
             }
         }
         while running.join_next().await.is_some() {}
+        if let Err(e) = presence.leave().await {
+            tracing::warn!(error = %e, "cannot say that this worker has stopped");
+        }
         tracing::info!(worker = %name, "worker stopped");
     }
 }

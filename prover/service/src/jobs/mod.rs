@@ -9,6 +9,7 @@
 //! | `lost` | jobs that have lost their worker |
 //! | [`needs`] | jobs that wait for other jobs |
 //! | [`news`] | tells those who wait what has changed |
+//! | [`presence`] | which workers there are |
 //! | [`retention`] | forgets what is old |
 //! | [`queue`] | the rows: submit, lease, heartbeat, finish, cancel |
 //! | [`view`] | reading jobs and their events |
@@ -34,6 +35,7 @@ mod leasing;
 mod lost;
 pub mod needs;
 pub mod news;
+pub mod presence;
 pub mod queue;
 pub mod retention;
 mod row;

@@ -99,6 +99,12 @@ impl Registry {
                 self.put_agent_proof(tx, o.weights_digest, "optimum", 0, o).await
             }
             Outcome::Evaluation(e) => self.put_circuit(tx, &e.circuit, 0).await,
+            Outcome::Coalition(c) => {
+                for circuit in &c.circuits {
+                    self.put_circuit(tx, circuit, 0).await?;
+                }
+                Ok(())
+            }
             Outcome::Service(s) => self.put_proof_circuit(tx, &s.proof).await,
         }
     }

@@ -16,6 +16,7 @@ use tribute_problem::{field, Problem, Reason, Result};
 use tribute_proto::v1;
 use tribute_steps::calibrate::CalibrateJob;
 use tribute_steps::circuit::CircuitJob;
+use tribute_steps::coalition::CoalitionJob;
 use tribute_steps::dataset::{shards, DatasetBody, DatasetJob, ShardJob};
 use tribute_steps::evaluation::EvaluationJob;
 use tribute_steps::gradient::GradientJob;
@@ -107,6 +108,7 @@ impl Admission {
             W::Gradient(w) => self.gradient_work(caller, w).await.map(Into::into),
             W::Optimum(w) => self.optimum_work(caller, w).await.map(Into::into),
             W::Evaluation(w) => self.evaluation_work(caller, w).await,
+            W::Coalition(w) => self.coalition_work(caller, w).await,
             W::Service(w) => {
                 let agent = self.ownership.agent(caller, &w.weights_digest).await?.body;
                 self.sessions.service_work(agent, &w.sessions).await.map(Into::into)
@@ -326,6 +328,59 @@ impl Admission {
     }
 
     async fn evaluation_work(&self, caller: AccountAddress, w: v1::EvaluationWork) -> Result<Admitted> {
+        let (job, grants) = self.evaluation_of(caller, w).await?;
+        Ok(Admitted { grants, ..Work::Evaluation(job).into() })
+    }
+
+    /// A coalition is trained on its owners' datasets as if it were an agent: each of them, and the test set, is used
+    /// once more.
+    async fn coalition_work(&self, caller: AccountAddress, w: v1::CoalitionWork) -> Result<Admitted> {
+        let evaluation = v1::EvaluationWork { weights_digest: w.weights_digest, dataset_id: w.dataset_id };
+        let (EvaluationJob { agent, certificate, dataset: test }, mut grants) =
+            self.evaluation_of(caller, evaluation).await?;
+        if let Some(across) = &agent.across {
+            let text = format!(
+                "the agent's data stayed at other nodes (request {}): a coalition is trained where its datasets are, so only \
+                 an agent over datasets of this server can be valued",
+                across.request
+            );
+            return Err(Problem::field("weights_digest", text));
+        }
+        let owners = agent.owners();
+        if let Some(owner) = owners.iter().find(|owner| **owner == test.owner) {
+            let message = format!("{owner} owns the test set and one of the datasets that it would value");
+            return Err(Problem::field("dataset_id", message).with("dataset", test.id));
+        }
+        let ascending = w.owners.is_sorted_by(|a, b| a < b);
+        let inside = w.owners.iter().all(|i| (*i as usize) < owners.len());
+        if w.owners.is_empty() || w.owners.len() >= owners.len() || !ascending || !inside {
+            let message = format!(
+                "{:?} is not a coalition of some of {} owners: positions below that number, ascending; all of them together are \
+                 the agent, whose evaluation is enough",
+                w.owners,
+                owners.len()
+            );
+            return Err(Problem::field("owners", message));
+        }
+        let mut ids = agent.datasets();
+        ids.retain(|id| {
+            let of = agent.owner_of(*id);
+            w.owners.iter().any(|i| Some(owners[*i as usize]) == of)
+        });
+        for id in ids {
+            let dataset = self.registry.dataset(id).await?.ok_or_else(|| Problem::not_found("dataset", id))?.body;
+            self.registry.check_kept(id).await?;
+            grants.extend(self.grant_needed(caller, &dataset).await?);
+        }
+        let work = Work::Coalition(CoalitionJob { agent, certificate, test, owners: w.owners });
+        Ok(Admitted { grants, ..work.into() })
+    }
+
+    async fn evaluation_of(
+        &self,
+        caller: AccountAddress,
+        w: v1::EvaluationWork,
+    ) -> Result<(EvaluationJob, Vec<Grant>)> {
         let agent = self.ownership.agent(caller, &w.weights_digest).await?.body;
         let id: DatasetId = field("dataset_id", &w.dataset_id)?;
         let dataset = self.registry.dataset(id).await?.ok_or_else(|| Problem::not_found("dataset", id))?.body;
@@ -361,7 +416,7 @@ impl Admission {
             .with("dataset", id));
         }
         let certificate = self.artefacts.put(file).await?;
-        Ok(Admitted { grants, ..Work::Evaluation(EvaluationJob { agent, certificate, dataset }).into() })
+        Ok((EvaluationJob { agent, certificate, dataset }, grants))
     }
 
     /// A request's profile, with zero fields replaced by the server's defaults for this schema.

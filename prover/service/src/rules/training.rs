@@ -42,6 +42,8 @@ pub(crate) struct Expenses {
     pub(crate) shards: u32,
     pub(crate) openings_left: Vec<u64>,
     pub(crate) answer_bytes: u64,
+    /// Of proving: what the shards' own proofs took.
+    pub(crate) seconds: f64,
 }
 
 impl Participants {
@@ -110,7 +112,12 @@ impl Participants {
             openings_left.push(left);
         }
         let answer_bytes = Format::of(&row.request)?.bytes() as u64;
-        Ok(Expenses { shards: openings_left.len() as u32, openings_left, answer_bytes })
+        let mut seconds = 0.0;
+        for lot in &participant.datasets {
+            let found = self.registry.dataset(lot.dataset).await?;
+            seconds += found.map_or(0.0, |d| d.body.shards.iter().map(|s| s.proof.stats.seconds).sum());
+        }
+        Ok(Expenses { shards: openings_left.len() as u32, openings_left, answer_bytes, seconds })
     }
 
     /// The node's keys for a request, for the participant to sign.
