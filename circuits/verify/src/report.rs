@@ -209,9 +209,9 @@ fn write_valuation(f: &mut fmt::Formatter<'_>, v: &Valuation) -> fmt::Result {
     let (test, link) = (&v.test, v.certificate.loss.link.name());
     writeln!(
         f,
-        "What each owner's data is worth to the agent, measured on dataset {} of {}: {} records.",
+        "What each owner's data is worth to the agent, measured on dataset {}{}: {} records.",
         test.dataset_id,
-        test.owner(),
+        owned(&test.owners()),
         test.records
     )?;
     let mean = |units: u64| real(units, LOSS_BITS) / test.records as f64;

@@ -3,24 +3,7 @@
 import type { Hex } from "viem";
 import { same } from "./bytes";
 import type { Chain } from "./chain";
-import type { CertificateFile, Finding } from "./audit";
-
-export interface ValuationFile {
-  format: string;
-  proven: string[];
-  not_proven: string[];
-  certificate: CertificateFile;
-  test: { dataset_id: Hex; records: number; shards: { owner: Hex }[] };
-  owners: Hex[];
-  sampling: { beacon: Hex; permutations: number } | null;
-  uniform_loss: number;
-  coalitions: { owners: number[]; loss: number; correct: number }[];
-  denominator: number;
-  values: { owner: Hex; numerator: string; half_width: number; ball: number }[];
-}
-
-export const isValuation = (file: { format?: unknown }): file is ValuationFile =>
-  typeof file.format === "string" && file.format.startsWith("tribute-valuation/");
+import type { Finding, ValuationFile } from "./files";
 
 /** Losses in files are in units of 2^-20. */
 const UNIT = 2 ** 20;
@@ -74,7 +57,8 @@ export async function checkValuation(chain: Chain, file: ValuationFile, digest: 
   const { client } = chain;
   const test = await client.readContract({ ...chain.datasets, functionName: "dataset", args: [file.test.dataset_id] }).catch(() => undefined);
   tell(`The test set is registered, with ${file.test.records} records`, test?.records === BigInt(file.test.records), test ? `the chain has ${test.records}` : "the chain does not know it");
-  tell("Its owner has none of the datasets valued", !file.test.shards.some((shard) => file.certificate.datasets.some((d) => d.shards.some((s) => same(s.owner, shard.owner)))), "one of them is its owner's");
+  const valued = file.certificate.datasets.flatMap((d) => d.shards.map((s) => s.owner));
+  tell("Its owner has none of the datasets valued", !valued.some((owner) => file.test.shards.some((s) => same(owner, s.owner))), "one of them is its owner's");
   const { id, version } = file.certificate.agent;
   const state = await client.readContract({ ...(await chain.weights()), functionName: "stateOf", args: [id, version] });
   const paid = state.changes > 0 && same(state.valuation, digest);

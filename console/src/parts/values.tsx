@@ -1,7 +1,8 @@
 // What each owner's data was worth, from a valuation file.
 import type { ReactNode } from "react";
+import { ownersOf, type ValuationFile } from "../lib/files";
 import { count, percent, plural } from "../lib/format";
-import { meanOf, partsOf, type ValuationFile } from "../lib/valuation";
+import { meanOf, partsOf } from "../lib/valuation";
 import { Id, Note } from "./basics";
 import { Bars } from "./chart";
 
@@ -14,7 +15,7 @@ export function Values({ of }: { of: ValuationFile }): ReactNode {
       <h2>What each owner’s data is worth</h2>
       <p>
         By how much it lowers the agent’s mean loss on {plural(of.test.records, "record")} of the test set{" "}
-        <Id of={of.test.dataset_id} name="dataset" />, which belongs to <Id of={of.test.shards.at(-1)!.owner} name="owner" />:{" "}
+        <Id of={of.test.dataset_id} name="dataset" />, which {ownersOf(of.test.shards).map((owner) => <Id key={owner} of={owner} name="owner" />)} registered:{" "}
         {of.sampling
           ? `means over ${plural(of.sampling.permutations, "order")} of the owners, drawn by a beacon, with 95 % confidence intervals.`
           : `exact Shapley values over ${count(of.coalitions.length)} coalitions.`}

@@ -208,10 +208,8 @@ impl CoalitionJob {
     pub fn sources(&self) -> Vec<SourceBody> {
         let owners = self.agent.owners();
         let listed = |s: &&SourceBody| {
-            owners
-                .iter()
-                .position(|o| Some(*o) == self.agent.owner_of(s.dataset))
-                .is_some_and(|i| self.owners.contains(&(i as u32)))
+            let owner = self.agent.latest_owner(&s.dataset);
+            owners.iter().position(|o| Some(*o) == owner).is_some_and(|i| self.owners.contains(&(i as u32)))
         };
         self.agent.sources.iter().filter(listed).cloned().collect()
     }

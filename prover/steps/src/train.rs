@@ -118,20 +118,21 @@ impl AgentBody {
     pub fn layout(&self) -> Result<Layout> {
         self.profile.layout(&self.schema()?)
     }
-    /// Owners of the datasets, in order of their first dataset.
+    /// The latest owner of a dataset that its proofs name: who registered its last shard.
+    #[must_use]
+    pub fn latest_owner(&self, dataset: &DatasetId) -> Option<AccountAddress> {
+        self.sources.iter().rfind(|s| s.dataset == *dataset).map(|s| s.owner)
+    }
+    /// The latest owners of the datasets, in order of their first dataset.
     #[must_use]
     pub fn owners(&self) -> Vec<AccountAddress> {
         let mut owners = Vec::new();
-        for id in self.datasets() {
-            let owner = self.owner_of(id);
-            owners.extend(owner.filter(|o| !owners.contains(o)));
+        for owner in self.datasets().iter().filter_map(|id| self.latest_owner(id)) {
+            if !owners.contains(&owner) {
+                owners.push(owner);
+            }
         }
         owners
-    }
-    /// Who owned a dataset when its last shard was added.
-    #[must_use]
-    pub fn owner_of(&self, dataset: DatasetId) -> Option<AccountAddress> {
-        self.sources.iter().rfind(|s| s.dataset == dataset).map(|s| s.owner)
     }
     /// Dataset ids in version order, each once.
     #[must_use]

@@ -95,10 +95,10 @@ impl Work {
                 source.into_iter().chain([job.agent.owner]).collect()
             }
             Work::Optimum(job) => vec![job.agent.owner],
-            Work::Evaluation(job) => vec![job.agent.owner, job.dataset.owner],
+            Work::Evaluation(job) => job.dataset.sources().map(|s| s.owner).chain([job.agent.owner]).collect(),
             Work::Coalition(job) => {
-                let sources = job.sources().into_iter().map(|s| s.owner);
-                sources.chain([job.agent.owner, job.test.owner]).collect()
+                let sources = job.sources().into_iter().chain(job.test.sources());
+                sources.map(|s| s.owner).chain([job.agent.owner]).collect()
             }
             Work::Service(job) => vec![job.agent.owner],
             Work::Home(job) => vec![job.account],

@@ -197,15 +197,16 @@ pub fn owners(shards: impl IntoIterator<Item = Hex<20>>) -> Vec<(Hex<20>, Range<
 }
 
 impl Dataset {
-    /// Who owned the dataset when its last shard was registered: the latest owner that the file knows.
-    #[must_use]
-    pub fn owner(&self) -> Hex<20> {
-        self.shards.last().map_or_else(Hex::default, |s| s.owner)
-    }
     /// [`owners`] of its shards.
     #[must_use]
     pub fn owners(&self) -> Vec<(Hex<20>, Range<usize>)> {
         owners(self.shards.iter().map(|s| s.owner))
+    }
+
+    /// The latest owner that the file proves: who registered the last shard. Zero without shards.
+    #[must_use]
+    pub fn latest_owner(&self) -> Hex<20> {
+        self.shards.last().map_or(Hex([0; 20]), |shard| shard.owner)
     }
 }
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{shapley, stated, words, Coalition, Sampling, TestSet, TestShard, Training, Valuation, Value, FORMAT};
-use crate::certificate::{prefix, unsigned, Certificate, CertificateError, Contribution, FileProof, Hex};
+use crate::certificate::{prefix, unsigned, Certificate, CertificateError, Contribution, Dataset, FileProof, Hex};
 use crate::context::{Address, Terms};
 use crate::digest::{dataset_id, keccak};
 use crate::head::uniform_loss;
@@ -17,21 +17,12 @@ pub struct ValuationParts {
     pub certificate: Certificate,
     /// The test set's terms.
     pub terms: Terms,
-    /// The shards of the test set, in order.
-    pub shards: Vec<TestShardParts>,
+    /// Every shard of the test set, in order: who owned the dataset when it was registered, and its `dataset` proof.
+    pub shards: Vec<(Address, FileProof)>,
     /// How coalitions were drawn; none if there are all of them.
     pub sampling: Option<Sampling>,
     /// The coalitions, in any order.
     pub coalitions: Vec<CoalitionParts>,
-}
-
-/// A shard of the test set.
-#[derive(Clone, Debug)]
-pub struct TestShardParts {
-    /// Who owned the dataset when the shard was registered.
-    pub owner: Address,
-    /// The `dataset` proof.
-    pub dataset: FileProof,
 }
 
 /// One coalition's proofs.
@@ -47,13 +38,14 @@ pub struct CoalitionParts {
     pub evaluations: Vec<FileProof>,
 }
 
-/// The owners of a certificate's datasets, in order of their first dataset.
+/// The [latest owners](crate::certificate::Dataset::latest_owner) of a certificate's datasets, in order of their first
+/// dataset.
 #[must_use]
 pub fn owners(certificate: &Certificate) -> Vec<Hex<20>> {
     let mut owners = Vec::new();
-    for dataset in &certificate.datasets {
-        if !owners.contains(&dataset.owner()) {
-            owners.push(dataset.owner());
+    for owner in certificate.datasets.iter().map(Dataset::latest_owner) {
+        if !owners.contains(&owner) {
+            owners.push(owner);
         }
     }
     owners
@@ -67,11 +59,11 @@ impl ValuationParts {
     pub fn assemble(self) -> Result<Valuation, CertificateError> {
         let certificate = self.certificate;
         let (layout, link) = (certificate.layout, certificate.loss.link);
-        let shard = |parts: TestShardParts| TestShard {
-            digest: ShardDigest::new(prefix(&parts.dataset, layout.columns() + 1)),
-            owner: Hex(parts.owner),
-            records: unsigned(&parts.dataset, dataset::N),
-            dataset_proof: parts.dataset,
+        let shard = |(owner, proof): (Address, FileProof)| TestShard {
+            owner: Hex(owner),
+            digest: ShardDigest::new(prefix(&proof, layout.columns() + 1)),
+            records: unsigned(&proof, dataset::N),
+            dataset_proof: proof,
         };
         let shards: Vec<TestShard> = self.shards.into_iter().map(shard).collect();
         let digests: Vec<ShardDigest> = shards.iter().map(|s| s.digest).collect();

@@ -72,16 +72,6 @@ impl Valuation {
                 return Err(CertificateError::field("sampling.permutations", reason));
             }
         }
-        for (j, shard) in shards.iter().enumerate() {
-            for (i, dataset) in certificate.datasets.iter().enumerate() {
-                if let Some(k) = dataset.shards.iter().position(|s| s.owner == shard.owner) {
-                    let fields =
-                        vec![format!("test.shards[{j}].owner"), format!("certificate.datasets[{i}].shards[{k}].owner")];
-                    let reason = "the test set's owner has one of the datasets that it would value".into();
-                    return Err(CertificateError::Field { fields, reason });
-                }
-            }
-        }
         if shards.is_empty() {
             return Err(CertificateError::field("test.shards", "a dataset has at least one shard"));
         }
@@ -92,6 +82,11 @@ impl Valuation {
                 return Err(CertificateError::Field { fields, reason: "the same shard stands twice".into() });
             }
             for (i, trained) in certificate.datasets.iter().enumerate() {
+                if let Some(k) = trained.shards.iter().position(|s| s.owner == shard.owner) {
+                    let fields = vec![at("owner"), format!("certificate.datasets[{i}].shards[{k}].owner")];
+                    let reason = "the test set's owner has one of the datasets that it would value".into();
+                    return Err(CertificateError::Field { fields, reason });
+                }
                 if let Some(k) = trained.shards.iter().position(|s| s.digest == shard.digest) {
                     let fields = vec![at("digest"), format!("certificate.datasets[{i}].shards[{k}].digest")];
                     let reason = "coalitions were trained on this shard".into();

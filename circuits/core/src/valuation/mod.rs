@@ -28,7 +28,7 @@ pub mod words;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-pub use assemble::{owners, CoalitionParts, TestShardParts, ValuationParts};
+pub use assemble::{owners, CoalitionParts, ValuationParts};
 
 use crate::certificate::{place, Certificate, CertificateError, Contribution, FileProof, Hex};
 use crate::context::Terms;
@@ -55,7 +55,7 @@ pub struct Valuation {
     pub certificate: Certificate,
     /// The test set, which has the certificate's schema, layout, chain and SRS.
     pub test: TestSet,
-    /// The owners of the certificate's datasets, in order of their first dataset.
+    /// The [latest owners](Dataset::latest_owner) of the certificate's datasets, in order of their first dataset.
     pub owners: Vec<Hex<20>>,
     /// How coalitions were drawn; none if there are all of them.
     pub sampling: Option<Sampling>,
@@ -91,20 +91,12 @@ pub struct TestSet {
 pub struct TestShard {
     /// Digest of the committed records.
     pub digest: ShardDigest,
-    /// Who owned the dataset when the shard was registered: nobody who added a shard to a dataset valued.
+    /// Who owned the dataset when the shard was registered: nobody who ever registered a shard that is valued.
     pub owner: Hex<20>,
     /// Number of records in the shard.
     pub records: u64,
     /// Proves that the commitment is well formed.
     pub dataset_proof: FileProof,
-}
-
-impl TestSet {
-    /// Who owned the dataset when its last shard was registered.
-    #[must_use]
-    pub fn owner(&self) -> Hex<20> {
-        self.shards.last().map_or_else(Hex::default, |s| s.owner)
-    }
 }
 
 /// Permutations of the owners, drawn after everything that they could favour was fixed.
@@ -178,6 +170,14 @@ impl Sampling {
     #[must_use]
     pub fn permutations(&self, certificate: &Certificate, test: &DatasetId) -> Vec<Vec<usize>> {
         shapley::permutations(&self.seed(certificate, test), owners(certificate).len(), self.permutations)
+    }
+}
+
+impl TestSet {
+    /// [`owners`](crate::certificate::owners) of its shards.
+    #[must_use]
+    pub fn owners(&self) -> Vec<(Hex<20>, std::ops::Range<usize>)> {
+        crate::certificate::owners(self.shards.iter().map(|s| s.owner))
     }
 }
 
@@ -278,7 +278,7 @@ impl Valuation {
     pub(crate) fn listed<'a>(&'a self, coalition: &Coalition) -> impl Iterator<Item = usize> + 'a {
         let mask = coalition.mask();
         let of = move |owner: &Hex<20>| self.owners.iter().position(|o| o == owner).is_some_and(|i| mask >> i & 1 == 1);
-        (0..self.certificate.datasets.len()).filter(move |i| of(&self.certificate.datasets[*i].owner()))
+        (0..self.certificate.datasets.len()).filter(move |i| of(&self.certificate.datasets[*i].latest_owner()))
     }
 
     /// The path, in this file, of a field of a coalition's certificate.

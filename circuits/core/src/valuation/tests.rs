@@ -1,5 +1,6 @@
 use super::weights::ONE;
 use super::*;
+use crate::certificate::Dataset;
 
 /// A valuation with the certificate of the corpus, whose proofs are not those of coalitions: for what does not depend on
 /// proofs.
@@ -7,9 +8,9 @@ fn paths() -> Valuation {
     let corpus = include_bytes!("../../../../fuzz/corpus/certificate.json");
     let mut certificate = Certificate::from_json(corpus).unwrap();
     assert_eq!(certificate.datasets.len(), 2);
-    for (dataset, owner) in certificate.datasets.iter_mut().zip([1, 2]) {
-        dataset.shards.iter_mut().for_each(|s| s.owner = Hex([owner; 20]));
-    }
+    let owned = |dataset: &mut Dataset, owner| dataset.shards.iter_mut().for_each(|s| s.owner = Hex(owner));
+    owned(&mut certificate.datasets[0], [1; 20]);
+    owned(&mut certificate.datasets[1], [2; 20]);
     let proof = certificate.optimum.proof.clone();
     let gradients = |n: usize| vec![certificate.datasets[0].shards[0].gradient_proof.clone(); n];
     let shards = certificate.datasets[0].shards.len();

@@ -43,7 +43,7 @@ impl Valuation {
         let datasets = &self.certificate.datasets;
         let mut weights: Vec<(DatasetId, u64)> = datasets.iter().map(|d| (d.dataset_id, 0)).collect();
         for (owner, whole) in self.owners.iter().zip(divided(ONE, &values)?) {
-            let own: Vec<usize> = (0..datasets.len()).filter(|i| datasets[*i].owner() == *owner).collect();
+            let own: Vec<usize> = (0..datasets.len()).filter(|i| datasets[*i].latest_owner() == *owner).collect();
             let records: Vec<i128> = own.iter().map(|i| datasets[*i].records.into()).collect();
             for (i, weight) in own.into_iter().zip(divided(whole, &records)?) {
                 weights[i].1 = weight;

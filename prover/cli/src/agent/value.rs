@@ -14,7 +14,7 @@ use tribute_core::certificate::{Certificate, Hex};
 use tribute_core::id::{DatasetId, WeightsDigest};
 use tribute_core::numbers::{real, LOSS_BITS};
 use tribute_core::valuation::shapley::{every_coalition, prefixes, EXACT_PLAYERS, MAX_PERMUTATIONS, MAX_PLAYERS};
-use tribute_core::valuation::{owners, CoalitionParts, Sampling, TestShardParts, Valuation, ValuationParts};
+use tribute_core::valuation::{owners, CoalitionParts, Sampling, Valuation, ValuationParts};
 use tribute_problem::{Problem, Result};
 use tribute_proto::v1;
 
@@ -128,7 +128,7 @@ async fn prove(
         parts.push(serde_json::from_slice::<CoalitionParts>(&c.parts_json).map_err(Problem::internal)?);
     }
     let dataset = evaluation.dataset;
-    let shard = |s: EvaluatedShard| (TestShardParts { owner: s.owner.0, dataset: s.dataset_proof }, s.evaluation_proof);
+    let shard = |s: EvaluatedShard| ((s.owner.0, s.dataset_proof), s.evaluation_proof);
     let (shards, evaluations) = dataset.shards.into_iter().map(shard).unzip();
     let certificate = evaluation.certificate;
     parts.push(CoalitionParts {
@@ -157,7 +157,7 @@ impl Cost {
             .datasets
             .iter()
             .map(|d| {
-                let owner = owners.iter().position(|o| *o == d.owner()).unwrap_or_default() as u32;
+                let owner = owners.iter().position(|o| *o == d.latest_owner()).unwrap_or_default() as u32;
                 coalitions.iter().filter(|c| c.contains(&owner)).count()
             })
             .collect();

@@ -18,7 +18,7 @@ use tribute_core::id::{DatasetId, ShardDigest, WeightsDigest};
 use tribute_core::records::Records;
 use tribute_core::shape::Shape;
 use tribute_core::valuation::shapley::every_coalition;
-use tribute_core::valuation::{CoalitionParts, TestShardParts, Training, Valuation, ValuationParts};
+use tribute_core::valuation::{CoalitionParts, Training, Valuation, ValuationParts};
 use tribute_core::I256;
 use tribute_engine::field::from_core;
 use tribute_inference::train::{train, LossOptions};
@@ -126,7 +126,7 @@ impl Subject {
             shards: shards
                 .iter()
                 .enumerate()
-                .map(|(j, xy)| TestShardParts { owner, dataset: self.maker.dataset((owner, TERMS), j, xy) })
+                .map(|(j, xy)| (owner, self.maker.dataset((owner, TERMS), j, xy)))
                 .collect(),
             sampling: None,
             coalitions,
@@ -321,11 +321,11 @@ fn coalitions_of_something_else_are_refused() {
     refused(with(other, 0), "test.shards[0].digest", "the proof's records have digest");
     // a test set whose owner has a dataset
     let mut parts = made().0.clone();
-    parts.shards[1].owner = [2; 20];
+    parts.shards[1].0 = [17; 20];
     refused(parts, "test.shards[1].owner, certificate.datasets[1].shards[0].owner", "would value");
     // a test set that was trained on
     let mut parts = made().0.clone();
-    parts.shards[0].dataset = parts.certificate.datasets[0].shards[0].dataset_proof.clone();
+    parts.shards[0].1 = parts.certificate.datasets[0].shards[0].dataset_proof.clone();
     refused(parts, "test.shards[0].digest, certificate.datasets[0].shards[0].digest", "trained on");
 }
 

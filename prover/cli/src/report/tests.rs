@@ -63,7 +63,8 @@ fn a_valuation_is_shown_with_its_limits() {
         assert!(html.contains(&value.owner.to_string()));
         assert!(html.contains(&format!("{:.6}", v.value_per_record(i))));
     }
-    for part in [v.test.owner().to_string(), v.test.dataset_id.to_string(), "7 in all".into(), "1, 2, 3".into()] {
+    for part in [v.test.shards[0].owner.to_string(), v.test.dataset_id.to_string(), "7 in all".into(), "1, 2, 3".into()]
+    {
         assert!(html.contains(&part), "{part}");
     }
     for sentence in v.proven.iter().chain(&v.not_proven) {

@@ -1,6 +1,9 @@
 //! What each owner's data is worth, on a certificate's page.
 
+use std::ops::Range;
+
 use maud::{html, Markup};
+use tribute_core::certificate::Hex;
 use tribute_core::numbers::{real, LOSS_BITS};
 use tribute_core::valuation::Valuation;
 
@@ -31,8 +34,9 @@ pub(super) fn worth(v: &Valuation) -> Markup {
                          saved, with a 95 % confidence interval. "
                     }
                 }
-                "The test set, " (grouped(v.test.records)) " records, is dataset " code { (v.test.dataset_id) } " of "
-                code { (v.test.owner()) } ", who has none of the data valued. Worth depends on it, and copies share a value."
+                "The test set, " (grouped(v.test.records)) " records, is dataset " code { (v.test.dataset_id) } " "
+                (in_full(&v.test.owners())) ", who registered none of the data valued. It is registered like any dataset, and its \
+                 owner's leave was needed. Worth depends on it, and copies share a value."
             }
             (bars(
                 "Each owner's part of the values, in percent; negative values count as zero; the table below has the numbers",
@@ -74,6 +78,15 @@ pub(super) fn worth(v: &Valuation) -> Markup {
                     } } }
                 }
             }
+        }
+    }
+}
+
+/// Whose the test set was when its shards were added.
+fn in_full(owners: &[(Hex<20>, Range<usize>)]) -> Markup {
+    html! {
+        @for (i, (owner, _)) in owners.iter().enumerate() {
+            (if i == 0 { "of " } else { ", then of " }) code { (owner) }
         }
     }
 }

@@ -347,7 +347,8 @@ impl Admission {
             return Err(Problem::field("weights_digest", text));
         }
         let owners = agent.owners();
-        if let Some(owner) = owners.iter().find(|owner| **owner == test.owner) {
+        let mut of_test = test.shards.iter().map(|s| s.owner).chain([test.owner]);
+        if let Some(owner) = of_test.find(|owner| agent.sources.iter().any(|s| s.owner == *owner)) {
             let message = format!("{owner} owns the test set and one of the datasets that it would value");
             return Err(Problem::field("dataset_id", message).with("dataset", test.id));
         }
@@ -364,7 +365,7 @@ impl Admission {
         }
         let mut ids = agent.datasets();
         ids.retain(|id| {
-            let of = agent.owner_of(*id);
+            let of = agent.latest_owner(id);
             w.owners.iter().any(|i| Some(owners[*i as usize]) == of)
         });
         for id in ids {
