@@ -12,15 +12,15 @@ fn paths() -> Valuation {
     owned(&mut certificate.datasets[0], [1; 20]);
     owned(&mut certificate.datasets[1], [2; 20]);
     let proof = certificate.optimum.proof.clone();
-    let gradients = |n: usize| vec![certificate.datasets[0].shards[0].gradient_proof.clone(); n];
-    let shards = certificate.datasets[0].shards.len();
-    assert_eq!(shards, certificate.datasets[1].shards.len());
+    let gradients = |owners: &[u32]| {
+        let shards = owners.iter().flat_map(|i| &certificate.datasets[*i as usize].shards);
+        shards.map(|s| s.gradient_proof.clone()).collect()
+    };
     let coalition = |owners: Vec<u32>| Coalition {
         weights_digest: WeightsDigest::new([owners.len() as u8; 32]),
         loss: 5,
         correct: 1,
-        training: (owners.len() < 2)
-            .then(|| Training { gradients: gradients(owners.len() * shards), optimum: proof.clone() }),
+        training: (owners.len() < 2).then(|| Training { gradients: gradients(&owners), optimum: proof.clone() }),
         evaluations: vec![],
         owners,
     };
