@@ -15,6 +15,8 @@ use crate::refusal::Refusal;
 
 /// Most rows of a system that is solved for a step. Its second derivatives cross the wire in every round.
 pub const MOST_ROWS: usize = 2_000;
+/// Most second derivatives in one answer: 64 MiB.
+pub const MOST_DERIVATIVES: usize = 1 << 23;
 /// Most rounds that a request may ask for.
 pub const MOST_ROUNDS: u32 = 1_000;
 /// Most participants.
@@ -136,11 +138,18 @@ impl Request {
         }
         check_loss(&schema, &self.loss()).map_err(|e| Refusal::request("loss", e.to_string()))?;
         self.layout()?;
-        let rows = self.rows(&schema);
-        if rows > MOST_ROWS {
+        let (blocks, classes) = (schema.features().len() + 1, schema.classes());
+        if blocks > MOST_ROWS {
             return refuse(
                 "schema",
-                format!("{rows} weights are solved for together, at most {MOST_ROWS} can be across nodes: use fewer features or classes"),
+                format!("{} features are too many across nodes: use at most {}", blocks - 1, MOST_ROWS - 1),
+            );
+        }
+        let derivatives = self.largest()?.numbers(blocks, classes);
+        if derivatives > MOST_DERIVATIVES {
+            return refuse(
+                "schema",
+                format!("{derivatives} second derivatives would be summed in one round, at most {MOST_DERIVATIVES} can be: use fewer features or classes"),
             );
         }
         if self.rounds == 0 || self.rounds > MOST_ROUNDS {
@@ -212,13 +221,21 @@ impl Request {
         self.participants.iter().position(|one| one.account == account)
     }
 
-    /// Rows of the largest system that a step solves.
-    fn rows(&self, schema: &Schema) -> usize {
-        let blocks = schema.features().len() + 1;
-        match Curvature::of(self.link) {
-            Curvature::Shared | Curvature::PerClass => blocks,
-            Curvature::Coupled => blocks * schema.classes(),
-        }
+    /// Whether steps are found by conjugate gradients, because the second derivatives that couple all weights are too many.
+    pub fn conjugate(&self) -> Result<bool, Refusal> {
+        let schema = self.schema()?;
+        let rows = (schema.features().len() + 1) * schema.classes();
+        Ok(Curvature::of(self.link) == Curvature::Coupled && rows > MOST_ROWS)
+    }
+
+    /// The most second derivatives that a round asks.
+    pub fn largest(&self) -> Result<Curvature, Refusal> {
+        Ok(if self.conjugate()? { Curvature::PerClass } else { Curvature::of(self.link) })
+    }
+
+    /// Rounds that are plenty for such a request.
+    pub fn usual_rounds(&self) -> Result<u32, Refusal> {
+        Ok(if self.conjugate()? { 200 } else { 40 })
     }
 }
 

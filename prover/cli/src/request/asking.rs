@@ -42,7 +42,7 @@ pub(super) async fn ask(a: AskArgs) -> CommandResult {
         return Err(Problem::field("data-part", format!("{} is not from 0 to 1", a.data_part)));
     }
     let on_chain = own.info.chain_id != 0 && !a.off_chain;
-    let request = Request {
+    let mut request = Request {
         chain_id: if on_chain { own.info.chain_id } else { 0 },
         agent_registry: if on_chain {
             field("agent_registry", &own.info.agent_registry)?
@@ -63,10 +63,11 @@ pub(super) async fn ask(a: AskArgs) -> CommandResult {
         lambda: lambda_units(a.lambda).map_err(|e| Problem::field("lambda", e.to_string()))?,
         price: a.price.to_string(),
         data_bps: basis_points as u16,
-        rounds: a.rounds,
+        rounds: 0,
         openings: a.openings,
         participants,
     };
+    request.rounds = a.rounds.map_or_else(|| request.usual_rounds(), Ok)?;
     request.check()?;
     write_file(&a.out, &request.to_json())?;
     for url in nodes::urls(&request) {
