@@ -1,38 +1,82 @@
 //! Feature extractors: ONNX models that turn raw inputs into features, pinned by SHA-256.
 //!
-//! An extractor's `f32` results may differ in the last bits between machines, so certificates do not cover it: they
-//! start from the quantised features.
+//! A model of texts carries its tokenizer in its metadata, so that one digest pins everything between a text and its
+//! features. An extractor's `f32` results may differ in the last bits between machines, so certificates do not cover it:
+//! they start from the quantised features.
 
+use std::borrow::Cow;
 use std::sync::Mutex;
 
-use ort::session::Session;
+use ort::session::{Session, SessionInputValue};
 use ort::value::TensorRef;
 use sha2::{Digest as _, Sha256};
+use tokenizers::{Tokenizer, TruncationParams};
 
+use crate::onnx;
 use crate::runtime::{Runtime, RuntimeError};
 
-/// A model with one `f32` input `[batch, …]`, of which one `f32` output `[batch, features]` is used.
+/// Metadata entries and inputs of a model of texts.
+mod key {
+    /// JSON of the tokenizer, in the format of Hugging Face's `tokenizers`.
+    pub(super) const TOKENIZER: &str = "tokenizer";
+    /// Most tokens of a text; longer texts are cut.
+    pub(super) const TOKENS: &str = "tokens";
+    pub(super) const IDS: &str = "input_ids";
+    pub(super) const MASK: &str = "attention_mask";
+}
+
+/// Most tokens of a text if the model does not say.
+const TOKENS: usize = 512;
+/// A smaller limit leaves no room for a text between the tokens that mark its ends.
+const FEWEST_TOKENS: usize = 8;
+
+/// A model with one `f32` output `[batch, features]`, of numbers or of texts.
 #[derive(Debug)]
 pub struct Extractor {
     session: Mutex<Session>,
-    input: String,
+    input: Input,
     output: String,
     sha256: [u8; 32],
+}
+
+#[derive(Debug)]
+enum Input {
+    /// The name of the one `f32` input `[batch, …]`.
+    Numbers(String),
+    Texts(Box<Tokenizer>),
 }
 
 impl Extractor {
     /// Loads a model. `output` names the output to use; without it, the first one.
     ///
     /// # Errors
-    /// [`RuntimeError::Model`] if onnxruntime rejects the model, it does not have exactly one input, or the output does
-    /// not exist.
+    /// [`RuntimeError::Model`] if onnxruntime rejects the model, it has neither a tokenizer nor exactly one input, the
+    /// tokenizer is unusable, or the output does not exist.
     pub fn new(runtime: &Runtime, model: &[u8], output: Option<&str>) -> Result<Self, RuntimeError> {
         let session = runtime.load(model)?;
-        let [input] = session.inputs() else {
-            return Err(RuntimeError::Model(format!(
-                "an extractor has one input, but this model has {}",
-                session.inputs().len()
-            )));
+        let (described, _) = onnx::decode(model)?;
+        let inputs: Vec<&str> = session.inputs().iter().map(|i| i.name()).collect();
+        let input = match onnx::metadata(&described, key::TOKENIZER) {
+            Some(json) => {
+                if !inputs.iter().all(|i| [key::IDS, key::MASK].contains(i)) || inputs.len() != 2 {
+                    let found = inputs.join(", ");
+                    return Err(RuntimeError::Model(format!(
+                        "a model of texts has the inputs {} and {}, but this one has {found}",
+                        key::IDS,
+                        key::MASK
+                    )));
+                }
+                Input::Texts(Box::new(tokenizer(json, onnx::metadata(&described, key::TOKENS))?))
+            }
+            None => {
+                let [only] = inputs[..] else {
+                    return Err(RuntimeError::Model(format!(
+                        "an extractor has one input, or a tokenizer in its metadata, but this model has {} inputs",
+                        inputs.len()
+                    )));
+                };
+                Input::Numbers(only.to_owned())
+            }
         };
         let names: Vec<&str> = session.outputs().iter().map(|o| o.name()).collect();
         let chosen = match output {
@@ -46,7 +90,7 @@ impl Extractor {
                 output.unwrap_or_default()
             )));
         };
-        let (input, output) = (input.name().to_owned(), (*output).to_owned());
+        let output = (*output).to_owned();
         Ok(Extractor { session: Mutex::new(session), input, output, sha256: Sha256::digest(model).into() })
     }
 
@@ -59,13 +103,56 @@ impl Extractor {
     /// Computes the features of a batch, row-major. `shape` is the input's, with the batch size first.
     ///
     /// # Errors
-    /// [`RuntimeError::Run`] if `shape` does not match `values`, or the model fails.
+    /// [`RuntimeError::Run`] if the model takes texts, `shape` does not match `values`, or the model fails.
     pub fn run(&self, shape: &[usize], values: &[f32]) -> Result<Vec<f32>, RuntimeError> {
-        let failed = |e: ort::Error| RuntimeError::Run(e.to_string());
+        let Input::Numbers(name) = &self.input else {
+            return Err(RuntimeError::Run("the extractor takes texts, not numbers".into()));
+        };
         let input = TensorRef::from_array_view((shape, values)).map_err(failed)?;
+        self.features(ort::inputs![name.as_str() => input])
+    }
+
+    /// Computes the features of a text. Texts are run alone: in a batch, the others' lengths would change the last bits.
+    ///
+    /// # Errors
+    /// [`RuntimeError::Run`] if the model takes numbers, or fails.
+    pub fn embed(&self, text: &str) -> Result<Vec<f32>, RuntimeError> {
+        let Input::Texts(tokenizer) = &self.input else {
+            return Err(RuntimeError::Run("the extractor takes numbers, not texts: it has no tokenizer".into()));
+        };
+        let tokens = tokenizer.encode(text, true).map_err(|e| RuntimeError::Run(e.to_string()))?;
+        let ids: Vec<i64> = tokens.get_ids().iter().map(|i| i64::from(*i)).collect();
+        let mask: Vec<i64> = tokens.get_attention_mask().iter().map(|i| i64::from(*i)).collect();
+        let shape = [1, ids.len()];
+        let ids = TensorRef::from_array_view((shape, &ids[..])).map_err(failed)?;
+        let mask = TensorRef::from_array_view((shape, &mask[..])).map_err(failed)?;
+        self.features(ort::inputs![key::IDS => ids, key::MASK => mask])
+    }
+
+    fn features(&self, inputs: Vec<(Cow<'_, str>, SessionInputValue<'_>)>) -> Result<Vec<f32>, RuntimeError> {
         let mut session = self.session.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let outputs = session.run(ort::inputs![self.input.as_str() => input]).map_err(failed)?;
+        let outputs = session.run(inputs).map_err(failed)?;
         let (_, features) = outputs[self.output.as_str()].try_extract_tensor::<f32>().map_err(failed)?;
         Ok(features.to_vec())
     }
+}
+
+fn failed(e: ort::Error) -> RuntimeError {
+    RuntimeError::Run(e.to_string())
+}
+
+fn tokenizer(json: &str, tokens: Option<&str>) -> Result<Tokenizer, RuntimeError> {
+    let unusable = |why: String| RuntimeError::Model(format!("the tokenizer in its metadata is unusable: {why}"));
+    let max_length = match tokens {
+        None => TOKENS,
+        Some(text) => text
+            .parse()
+            .ok()
+            .filter(|most| *most >= FEWEST_TOKENS)
+            .ok_or_else(|| unusable(format!("`{text}` tokens, expected a number from {FEWEST_TOKENS} on")))?,
+    };
+    let mut tokenizer = Tokenizer::from_bytes(json).map_err(|e| unusable(e.to_string()))?;
+    let cut = TruncationParams { max_length, ..TruncationParams::default() };
+    tokenizer.with_padding(None).with_truncation(Some(cut)).map_err(|e| unusable(e.to_string()))?;
+    Ok(tokenizer)
 }

@@ -1,4 +1,7 @@
-"""Extractors: raw inputs become features by a pinned model."""
+"""Extractors: raw inputs become features by a pinned model, the same here and in the command line."""
+
+import csv
+import json
 
 import numpy as np
 import onnx
@@ -41,6 +44,32 @@ def text_model(path, width=6):
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     return text_model(tmp_path_factory.mktemp("model") / "words.onnx")
+
+
+def test_features_here_are_the_programs_bit_by_bit(world, model, tmp_path):
+    with open(tmp_path / "texts.csv", "w", newline="") as file:
+        csv.writer(file).writerows([["text", "label"], *([text, "a, b"] for text in TEXTS)])
+    out = tmp_path / "features.csv"
+    world.command("extract", str(tmp_path / "texts.csv"), "--extractor", str(model), "--out", str(out))
+    with open(out) as file:
+        header, *rows = csv.reader(file)
+    assert header == [*(f"e{i}" for i in range(6)), "label"] and {row[-1] for row in rows} == {"a, b"}
+    there = np.array([[float(x) for x in row[:-1]] for row in rows], dtype=np.float32)
+    here = tribute.Extractor(model)(TEXTS)
+    assert here.dtype == np.float32 and np.array_equal(here, there)
+
+
+def test_the_program_pins_the_extractor_in_a_schema(world, model, tmp_path):
+    with open(tmp_path / "texts.csv", "w", newline="") as file:
+        csv.writer(file).writerows([["label", "text"], *(["ab"[i % 2], text] for i, text in enumerate(TEXTS))])
+    out, schema = tmp_path / "features.csv", tmp_path / "schema.json"
+    world.command("extract", str(tmp_path / "texts.csv"), "--extractor", str(model), "--out", str(out))
+    world.command("schema", "infer", str(out), "--extractor", str(model), "--name", "words", "--out", str(schema))
+    made = tribute.Schema(schema.read_text())
+    extractor = tribute.Extractor(model)
+    assert made == extractor.schema("words", extractor(TEXTS), ["a", "b"])
+    with pytest.raises(RuntimeError, match="has no column `words`, only label, text"):
+        world.command("extract", str(tmp_path / "texts.csv"), "--text", "words", "--extractor", str(model), "--out", str(out))
 
 
 def test_the_cache_gives_the_same_features(model, tmp_path):
@@ -120,7 +149,7 @@ def test_an_agent_of_texts_is_trained_certified_and_asked_in_text(world, model, 
 
     with world.client(CLIENT) as client:
         chain = Chain(world.rpc, client)
-        chain.send(chain.token.functions.mint(client.account.address, 100))
+        chain.send(chain.token.functions.mint(client.account.address, 110))
         session_id = chain.open_session(agent_id, version=version, price=10, escrow=100)
         client.open_session(session_id, agent)
         blind = tribute.Session(client, session_id, tmp_path / "session.json")
@@ -130,3 +159,9 @@ def test_an_agent_of_texts_is_trained_certified_and_asked_in_text(world, model, 
         assert [session.ask("the red plum"), session.ask("the blue runs")] == ["thing", "deed"]
         assert bytes.fromhex(session.answers[0]["features"]) == schema.quantise(extractor(["the red plum"])[0]).tobytes()
         session.submit_voucher()
+        second = chain.open_session(agent_id, version=version, price=10, escrow=10)
+        client.open_session(second, agent)
+    ask = ["session", "ask", f"0x{second.hex()}", "the green pear", "--state", str(tmp_path / "own.json"), "--extractor"]
+    assert json.loads(world.command(*ask, str(model), key=CLIENT))["answer"] == "thing"
+    with pytest.raises(RuntimeError, match="get the model from the agent's owner"):
+        world.command(*ask, str(text_model(tmp_path / "other.onnx", width=5)), key=CLIENT)

@@ -8,6 +8,7 @@ mod claim;
 mod custody;
 mod dataset;
 mod demo;
+mod extract;
 mod job;
 mod job_options;
 mod keys;
@@ -59,6 +60,8 @@ enum Command {
     /// Describe records: feature names, ranges and classes.
     #[command(subcommand)]
     Schema(schema::SchemaCommand),
+    /// Turn a table of texts into a table of features, with a model that a schema pins.
+    Extract(extract::ExtractArgs),
     /// Commit private records, prove them well formed, and grant training on them.
     #[command(subcommand)]
     Dataset(dataset::DatasetCommand),
@@ -143,6 +146,7 @@ async fn run(command: Command) -> CommandResult {
         Command::Custody(command) => custody::run(command).await,
         Command::Work => Ok(()), // handled before the runtime starts
         Command::Schema(command) => schema::run(command),
+        Command::Extract(args) => extract::run(&args),
         Command::Dataset(command) => dataset::run(command).await,
         Command::Agent(command) => agent::run(command).await,
         Command::Request(command) => request::run(command).await,

@@ -1,18 +1,21 @@
 //! `tribute schema …`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
 use tribute_circuits::statements::service::capacity as answers;
 use tribute_client::files::{read_file, write_file};
 use tribute_core::layout::{Task, MIN_SERVICE_K};
 use tribute_core::numbers::{link_error_units, real, smallest_lambda, LAMBDA_BITS, NORM_BITS};
-use tribute_core::schema::Schema;
+use tribute_core::schema::{Feature, Schema};
 use tribute_problem::{Problem, Reason, Result};
 use tribute_records::{Kind, Options, Predicts, Range, Source};
 
 use super::table::{stem, told, FormArgs};
 use super::CommandResult;
+
+/// The one range of an extractor's features is wider than what was seen by this factor.
+const SPARE: f64 = 1.05;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum SchemaCommand {
@@ -38,6 +41,10 @@ pub(super) struct InferArgs {
     /// Categorical columns, one-hot encoded: a 0/1 feature for each value. Names, or numbers from 1.
     #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
     one_hot: Vec<String>,
+    /// The ONNX file that computed the features (`tribute extract`): the schema pins it by its digest. All features get one range,
+    /// because those that hardly vary would otherwise depend on last bits, in which machines differ.
+    #[arg(long, value_name = "MODEL", conflicts_with = "one_hot")]
+    extractor: Option<PathBuf>,
     /// Drop records without a label.
     #[arg(long)]
     drop_unlabelled: bool,
@@ -87,11 +94,19 @@ pub(super) struct ShowArgs {
 }
 
 /// Reads a schema file.
-pub(crate) fn read(file: &std::path::Path) -> Result<Schema> {
+pub(crate) fn read(file: &Path) -> Result<Schema> {
     let text = String::from_utf8(read_file(file)?)
         .map_err(|_| Problem::new(Reason::BadSchema, format!("{} is not text", file.display())))?;
     Schema::from_json(text.trim())
         .map_err(|e| Problem::new(Reason::BadSchema, format!("{}: {e}", file.display())).with("file", file.display()))
+}
+
+/// The schema with the digest of its extractor, and one range for all features.
+fn pinned(schema: &Schema, model: &Path) -> Result<Schema> {
+    let digest = hex::encode(crate::extract::load(model)?.sha256());
+    let end = schema.features().iter().fold(0.0f64, |most, f| most.max(f.lo.abs()).max(f.hi.abs())) * SPARE;
+    let features = schema.features().iter().map(|f| Feature { name: f.name.clone(), lo: -end, hi: end }).collect();
+    Ok(Schema::new(schema.name().to_owned(), features, schema.target().clone(), Some(digest))?)
 }
 
 pub(super) fn run(command: SchemaCommand) -> CommandResult {
@@ -116,7 +131,11 @@ pub(super) fn run(command: SchemaCommand) -> CommandResult {
             };
             let found = Source::open(&a.csv, &options)?.infer(&name, predicts, range, &options)?;
             eprintln!("{}", told(&found.report, a.json)?);
-            let schema = found.into_schema()?;
+            let found = found.into_schema()?;
+            let schema = match &a.extractor {
+                Some(model) => pinned(&found, model)?,
+                None => found,
+            };
             match a.out {
                 Some(out) => write_file(&out, schema.canonical().as_bytes())?,
                 None => println!("{}", schema.canonical()),

@@ -25,6 +25,8 @@ pub(super) enum SessionCommand {
     Open(OpenArgs),
     /// Show a session: answers, voucher, claimed and remaining amounts.
     Show(ShowArgs),
+    /// Ask one question in text: a model turns it into features here, which are checked, answered and paid for like any query.
+    Ask(AskArgs),
     /// Send queries, check the transcript and sign a voucher for every answer, with the session key.
     Query(QueryArgs),
 }
@@ -44,6 +46,22 @@ pub(super) struct OpenArgs {
 pub(super) struct ShowArgs {
     /// The session's id.
     session: SessionId,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct AskArgs {
+    /// The session's id.
+    session: SessionId,
+    /// The question.
+    text: String,
+    /// The ONNX file of the model that the agent's schema pins.
+    #[arg(long, value_name = "MODEL")]
+    extractor: PathBuf,
+    /// File with this client's own transcript and vouchers.
+    #[arg(long, value_name = "FILE", default_value = "session.json")]
+    state: PathBuf,
     #[command(flatten)]
     server: ServerArgs,
 }
@@ -95,6 +113,7 @@ pub(super) async fn run(command: SessionCommand) -> CommandResult {
             let client = a.server.connect().await?;
             emit(&output::session(&show(&client, a.session).await?), None)
         }
+        SessionCommand::Ask(a) => ask(a).await,
         SessionCommand::Query(a) => query(a).await,
     }
 }
@@ -104,11 +123,27 @@ async fn show(client: &Client, session: SessionId) -> Result<v1::Session> {
     Ok(client.sessions().get_session(request).await.map_err(problem)?.into_inner())
 }
 
+async fn ask(a: AskArgs) -> CommandResult {
+    let client = a.server.connect().await?;
+    let session = show(&client, a.session).await?;
+    let features = crate::extract::query(&a.extractor, &schema(&session)?, &a.text)?;
+    let mut state = ClientSession::open(&a.state, &session)?;
+    state.ask(&client, features).await?;
+    state.submit_voucher(&client).await?;
+    let answer = state.answers.last().map(|x| x.label.clone());
+    emit(&json!({ "session": state.session, "count": state.count, "answer": answer }), None)
+}
+
+/// The schema of a session's agent.
+fn schema(session: &v1::Session) -> Result<Schema> {
+    let text = String::from_utf8(session.schema_json.clone()).map_err(Problem::internal)?;
+    Ok(Schema::from_json(&text)?)
+}
+
 async fn query(a: QueryArgs) -> CommandResult {
     let client = a.server.connect().await?;
     let session = show(&client, a.session).await?;
-    let text = String::from_utf8(session.schema_json.clone()).map_err(Problem::internal)?;
-    let schema = Schema::from_json(&text)?;
+    let schema = schema(&session)?;
     let queries = queries(&a, &schema)?;
     let mut state = ClientSession::open(&a.state, &session)?;
     let bar = indicatif::ProgressBar::new(queries.len() as u64);
