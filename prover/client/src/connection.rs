@@ -18,6 +18,11 @@ use crate::wire::problem;
 const MAX_MESSAGE: usize = 256 << 20;
 /// Bytes of a file in one upload message.
 const PIECE: usize = 256 << 10;
+/// Longest time to connect, and then to read the server's info.
+const CONNECTING: Duration = Duration::from_secs(10);
+/// Time after which a silent server is asked whether it is still there, and for which its answer is awaited. A server that works long on a
+/// call answers; one whose machine is gone does not.
+const SILENCE: Duration = Duration::from_secs(20);
 /// Consecutive failures to watch a job before [`Client::finish`] gives up.
 const RETRIES: u32 = 40;
 /// Pause between two attempts.
@@ -76,6 +81,9 @@ impl Client {
     pub async fn connect(server: &str, key: PrivateKeySigner) -> Result<Self> {
         let channel = Endpoint::from_shared(server.to_owned())
             .map_err(|e| Problem::field("server", format!("`{server}` is no URL: {e}")))?
+            .connect_timeout(CONNECTING)
+            .http2_keep_alive_interval(SILENCE)
+            .keep_alive_timeout(SILENCE)
             .connect()
             .await
             .map_err(|e| {
@@ -84,9 +92,16 @@ impl Client {
                     format!("nothing answers at {server} ({e}): is `tribute serve` running there?"),
                 )
             })?;
-        let info = v1::server_service_client::ServerServiceClient::new(channel.clone())
-            .get_server_info(v1::GetServerInfoRequest {})
+        let mut described = v1::server_service_client::ServerServiceClient::new(channel.clone());
+        let info = tokio::time::timeout(CONNECTING, described.get_server_info(v1::GetServerInfoRequest {}))
             .await
+            .map_err(|_| {
+                let seconds = CONNECTING.as_secs();
+                Problem::field(
+                    "server",
+                    format!("{server} takes connections, but says nothing for {seconds} s: is it a `tribute serve`?"),
+                )
+            })?
             .map_err(problem)?
             .into_inner();
         let identity = Arc::new(identity(server, &info, key)?);

@@ -24,7 +24,8 @@ pub(super) async fn ask(a: AskArgs) -> CommandResult {
         let node = nodes::connect(url, own.key()).await?;
         for id in ids {
             let request = v1::DescribeDatasetRequest { dataset_id: id.to_vec() };
-            let dataset = node.trainings().describe_dataset(request).await.map_err(problem)?.into_inner();
+            let described = node.trainings().describe_dataset(request).await;
+            let dataset = described.map_err(|s| nodes::named(url, problem(s)))?.into_inner();
             let known = first.get_or_insert_with(|| dataset.clone());
             if (&known.schema_json, known.profile) != (&dataset.schema_json, dataset.profile) {
                 return Err(Problem::new(
@@ -98,7 +99,8 @@ pub(super) async fn status(a: StatusArgs) -> CommandResult {
     let mut all = Vec::new();
     for participant in &request.participants {
         let node: Client = nodes::connect(&participant.node, &key).await?;
-        let said = request_at(&node, &request, participant.account).await?;
+        let said = request_at(&node, &request, participant.account).await;
+        let said = said.map_err(|p| nodes::named(&participant.node, p))?;
         all.push(json!({
             "account": participant.account,
             "node": participant.node,
