@@ -65,6 +65,7 @@ fn request(features: usize, accounts: &[PrivateKeySigner]) -> Request {
         price: "0".into(),
         data_bps: 0,
         rounds: 200,
+        noise: 0,
         openings: 4,
         participants: participants.collect(),
     };
