@@ -12,8 +12,8 @@ PYTEST := $(CLIENT_PYTHON) -m pytest clients/python/tests
 TEST_CONSOLE := cd console && npm --silent test
 AUDIT := .deps/venv/bin/python examples/audit.py
 
-.PHONY: help setup build check demo demo-wine test test-circuits test-contracts contracts-snapshot proto-snapshot lint
-.PHONY: test-python test-console demo-web pictures docs docs-test npm dist dist-test scenarios load fuzz bench large attribution
+.PHONY: help setup build install check demo demo-wine test test-circuits test-contracts contracts-snapshot proto-snapshot lint
+.PHONY: test-python test-console demo-web pictures docs docs-test npm dist dist-test scenarios load flood fuzz bench large attribution values
 .PHONY: demo-home demo-text parity wheel bench-peers bench-home kills
 
 help: ## what the targets are
@@ -24,6 +24,9 @@ setup: ## fetch onnxruntime, the Solidity toolchain and a local chain, all pinne
 
 build: setup ## build the tribute binary
 	$(CARGO) build --release --locked -p tribute
+
+install: setup ## the program with its console, into Cargo's folder, or into ROOT
+	$(CARGO) install --locked --path prover/cli $(if $(ROOT),--root $(ROOT))
 
 demo: build ## the whole life cycle on digits: three providers, one agent, two clients, four frauds
 	$(DEMO)
@@ -71,9 +74,9 @@ scenarios: setup ## what goes wrong in operation, with real processes and Postgr
 	@scripts/test-tools.sh
 	TRIBUTE_SCENARIOS=long TRIBUTE_REQUIRE_POSTGRES=1 $(CARGO) test --release --locked -p tribute --test scenarios -- --nocapture
 
-load: setup ## a long queue and many watchers: figures for benches/RESULTS.md
+load: setup ## a long queue, many watchers, many clients' queries: figures for benches/RESULTS.md
 	@scripts/test-tools.sh
-	TRIBUTE_LOAD=1 TRIBUTE_REQUIRE_POSTGRES=1 $(CARGO) test --release --locked -p tribute --test scale -- --nocapture --test-threads 1
+	TRIBUTE_LOAD=1 TRIBUTE_REQUIRE_POSTGRES=1 $(CARGO) test --release --locked -p tribute --test scale --test queries -- --nocapture --test-threads 1
 
 npm: setup ## the npm package of interfaces and ABIs, in target/npm
 	@scripts/npm-package.sh
@@ -139,6 +142,12 @@ wheel: build ## a Python wheel of the command line with the verifier, in target/
 
 attribution: ## how shares move when data, terms and parties change: writes docs/attribution.md and docs/attribution.json
 	$(CARGO) run --release --locked -p tribute-benches --bin attribution
+
+flood: build ## an attack from one account, with cores of their own for the server and its clients: another's calls at most twice as late
+	TRIBUTE_FLOOD=strict $(CARGO) test --release --locked -p tribute --test load -- --nocapture
+
+values: build ## what data is worth: digits and wine with three owners, digits with six, wine with twelve, many minutes
+	$(CARGO) test --release --locked -p tribute --test value -- --ignored --nocapture --test-threads 1
 
 TIMES ?= 20
 fuzz: ## altered inputs, TIMES times as many as in `make test`

@@ -42,7 +42,7 @@ def run(command):
 
 
 def measure(circuit, rounds=2, **options):
-    command = [str(MEASURE), circuit] + [w for k, v in options.items() for w in (f"--{k}", str(v))]
+    command = [str(MEASURE), circuit] + [w for k, v in options.items() for w in ((f"--{k}", str(v)) if v != "" else (f"--{k}",))]
     results = [r for r in (run(command) for _ in range(rounds)) if r]
     return min(results, key=lambda r: r["seconds"]) if results else None
 
@@ -149,7 +149,7 @@ def large():
     header = ("records × features × classes", "shards", "λ", "‖W‖", "ε", "relative distance", "fit", "dataset proofs",
               "gradient proofs", "optimum", "all", "peak memory", "certificate bytes", "verification offline")
     words = ("scikit-learn's default, C = 1 on standardised features, which is λ = 1/(64 n) on quantised ones "
-             "(`schema infer --range standard`), intercept scale 3, softmax, k = 15, A = 8: a CSV of pseudo-random values read, "
+             "(`schema infer --range standard`), intercept scale 3, softmax, k = 15, fitting data columns: a CSV of pseudo-random values read, "
              "trained on, every shard proven, assembled and verified, in one process (`make large`).\n")
     return [LARGE, words, calibration(rows), table(header, lines)]
 
@@ -177,9 +177,9 @@ def peers(quick):
         subprocess.run([RELEASE / "tribute-bench-peers", "crs", str(points), crs], check=True)
     # the largest batches for 2^18 and 2^19 rows, and for 2^19 and 2^20 constraints
     batches = {
-        (64, "ultrahonk", "full"): (255, 510), (64, "ultrahonk", "plain"): (255, 510),
+        (64, "ultrahonk", "full"): (500, 1010), (64, "ultrahonk", "plain"): (585, 1190),
         (64, "groth16", "full"): (220, 440), (64, "groth16", "plain"): (295, 590),
-        (784, "ultrahonk", "full"): (20, 40), (784, "ultrahonk", "plain"): (20, 40),
+        (784, "ultrahonk", "full"): (63, 148), (784, "ultrahonk", "plain"): (64, 150),
         (784, "groth16", "full"): (24, 48), (784, "groth16", "plain"): (35, 70),
     }
     if quick:
@@ -215,7 +215,8 @@ def peers(quick):
 PEER_WORDS = (
     "The same integer head, arg max, weights and queries private. `full` states what Tribute's service proof does: the weights "
     "have a public commitment, and each query with its salt and answer extends a public transcript. `plain` leaves both out and "
-    "publishes the answers. UltraHonk: Noir with Poseidon2, Barretenberg's native prover with zero knowledge and Keccak. "
+    "publishes the answers. UltraHonk: Noir with Poseidon2, Barretenberg's native prover with zero knowledge and Keccak; its logits are "
+    "checked by a random combination, as ours are, at half the gates of products one by one. "
     "Groth16: circom with circomlib's Poseidon, proved by arkworks, its set-up of one circuit and batch. All on the machine's "
     "two cores; time and CPU time include the witness. Gas is that of a transaction which only checks the proof, with the peer's own contract on a local "
     "chain; altered proofs are refused there. Barretenberg's native verifier knows one ceremony only, so its time is not shown.\n"
@@ -232,6 +233,37 @@ def with_section(text, section):
     at = text.find("## Side by side with EZKL")
     at = len(text) if at < 0 else at
     return text[:at] + new + "\n" + text[at:]
+
+
+def parts(quick):
+    """Where the time of a proof goes, on one thread."""
+    shapes = [(c, 64) for c in ("dataset", "gradient", "service")] + ([] if quick else [("gradient", 784)])
+    measured = [r for r in (measure(c, 1, k=15, features=d, parts="") for c, d in shapes) if r]
+    rows = []
+    for r in measured:
+        p = r["parts"]
+        rest = r["prove_seconds"] - p["witness"] - p["columns"] - p["dense"] - p["interpolations"]
+        share = [f"{100 * p[part] / r['prove_seconds']:.0f} %" for part in ("witness", "columns", "dense", "interpolations")]
+        rows.append((r["circuit"], seconds(r["prove_seconds"]), *share, f"{100 * rest / r['prove_seconds']:.0f} %",
+                     seconds(p["floor"]), f"{(p['columns'] + p['dense']) / p['floor']:.1f}", f"{r['prove_seconds'] / p['floor']:.1f}"))
+    return [
+        "## Where the time goes, on one thread\n", calibration(measured),
+        table(("circuit", "proof", "values of columns", "commitments to columns", "commitments to other polynomials", "columns' FFTs",
+               "the quotient, evaluations and openings", "floor", "commitments / floor", "proof / floor"), rows),
+        "The floor is the commitments alone: six multiplications for each addition of points, at the speed of a loop that only "
+        "multiplies and adds. Parts are done once more after the proof (`measure --parts`), so the rest is a difference.\n",
+    ]
+
+
+def sections(text):
+    """The sections of a results file, by heading."""
+    return {part.split("\n", 1)[0]: "## " + part for part in text.split("\n## ")[1:]}
+
+
+def with_others(text, old):
+    """A results file and the sections of the old one that other commands write."""
+    kept = [part for heading, part in sections(old).items() if heading not in sections(text)]
+    return "\n".join([text.rstrip("\n") + "\n", *kept])
 
 
 def main():
@@ -251,6 +283,7 @@ def main():
         print(f"wrote {arguments.out}")
         return
     rounds = 1 if quick else 2
+    old = arguments.out.read_text() if arguments.out.exists() else ""
 
     proofs = [measure(c, rounds, k=15) for c in ("dataset", "gradient", "evaluation", "service")]
     digits = measure("gradient", rounds, k=15, count=1797)
@@ -273,20 +306,33 @@ def main():
          f"{r['proof_bytes']:,}", f"{r['verify_ms']:.1f} ms", r["advice_columns"], r["fixed_columns"])
         for r in proofs
     ]
-    out = ["## One proof of each, k = 15, A = 8, 64 → 10\n", calibration(proofs)]
+    out = ["## One proof of each, k = 15, 64 → 10\n", calibration(proofs)]
     out.append(table(("circuit", "records or queries", "witness and proof", "keys", "peak memory", "proof bytes",
                       "verify (halo2)", "advice columns", "fixed columns"), lines))
 
     out.append("## Throughput of `gradient`, softmax, 10 classes, full shards\n")
-    shapes = [(15, 8, 64)] if quick else [(15, 8, 64), (17, 24, 384), (17, 24, 784), (15, 24, 784)]
+    # of each pair, the second has the columns that a server chooses
+    shapes = [(15, 6, 64)] if quick else [(15, 8, 64), (15, 6, 64), (17, 8, 384), (17, 32, 384), (17, 8, 784), (17, 32, 784)]
     shaped = [measure("gradient", 1, k=k, columns=columns, features=d, threads=threads)
               for k, columns, d in shapes for threads in ((2,) if quick else (1, 2))]
     shaped = [r for r in shaped if r]
     out += [calibration(shaped), table(GRADIENT, map(gradient_line, shaped))]
     out.append("A cell is one feature of one record: n·d of them.\n")
-    rates = [r["cells_per_second"] / r["threads"] for r in shaped if r["features"] >= 784]
-    if rates:
-        budgets.append(("`gradient`, cells per second and core, d = 784", "500,000", f"{max(rates):,.0f}"))
+    for d in (384, 784):
+        rates = [r["cells_per_second"] / r["threads"] for r in shaped if r["features"] == d]
+        if rates:
+            budgets.append((f"`gradient`, cells per second and core, d = {d}", "500,000", f"{max(rates):,.0f}"))
+
+    out += parts(quick)
+
+    out.append("## Threads\n")
+    cores = os.cpu_count() or 1
+    threads = [t for t in (1, 2, 4, 8, 16, 32, 64) if t <= cores]
+    scaled = [(c, [measure(c, 1, k=15 if quick else 17, threads=t) for t in threads]) for c in ("gradient", "service")]
+    out.append(calibration(r for _, rs in scaled for r in rs))
+    rows = [(f"`{c}`", r["threads"], seconds(r["seconds"]), f"{rs[0]['seconds'] / r['seconds']:.2f}")
+            for c, rs in scaled for r in rs if r and rs[0]]
+    out.append(table(("64 → 10", "threads", "witness and proof", "times as fast as one thread"), rows))
 
     out.append("## k\n")
     ks = (13, 15) if quick else (13, 14, 15, 16, 17, 18)
@@ -298,7 +344,7 @@ def main():
     out.append("k = 13 with the squared link: the tables of softmax need 2^14 rows.\n")
     for r in sweep:
         if r["k"] == 17:
-            budgets.append(("peak memory, k = 17, A = 8", "2 GB", f"{r['peak_rss_mb'] / 1024:.2f} GB"))
+            budgets.append(("peak memory, k = 17, 64 → 10", "2 GB", f"{r['peak_rss_mb'] / 1024:.2f} GB"))
             budgets.append(("development SRS, k = 17", "5 s", seconds(r["srs_seconds"])))
 
     out.append("## Growth with records\n")
@@ -323,7 +369,7 @@ def main():
         section, compared = comparison(rows)
         table_of_budgets = ["## Budgets\n", table(("what", "budget", "here"), budgets + compared)]
         # after every round, so that an interrupted run leaves a file
-        arguments.out.write_text("\n".join(head + table_of_budgets + out + section))
+        arguments.out.write_text(with_others("\n".join(head + table_of_budgets + out + section), old))
     print(f"wrote {arguments.out}")
 
 

@@ -48,10 +48,14 @@ fn calls(pool: &DescriptorPool) -> Result<String, Box<dyn std::error::Error>> {
                 Some(Value::U32(limit)) if limit > 0 => limit,
                 _ => USUAL_LIMIT,
             };
-            let streams = method.is_client_streaming();
+            let streams = match (method.is_client_streaming(), method.is_server_streaming()) {
+                (false, _) => "No",
+                (true, false) => "Whole",
+                (true, true) => "Each",
+            };
             writeln!(
                 rows,
-                "    Call {{ path: {path:?}, access: Access::{access}, limit: {limit}, streams: {streams} }},"
+                "    Call {{ path: {path:?}, access: Access::{access}, limit: {limit}, streams: Streams::{streams} }},"
             )?;
         }
     }

@@ -79,6 +79,14 @@ use() {
     "${clean[@]}" "$program" serve --listen 127.0.0.1:0 --port-file address --data data --k 10 --columns 8 2> serve.log &
     for _ in $(seq 300); do [ -s address ] && break; sleep 0.1; done
     server="http://$(cat address)"
+    # contains the console
+    python3 - "$server" <<'PY'
+import re, sys, urllib.request
+
+page = urllib.request.urlopen(sys.argv[1]).read().decode()
+script = re.search(r'src="(/assets/[^"]+\.js)"', page)
+assert script and len(urllib.request.urlopen(sys.argv[1] + script[1]).read()) > 100_000, page
+PY
     "${clean[@]}" "$program" schema infer wine.csv --name wine --out schema.json > inferred.txt
     "${clean[@]}" "$program" dataset register wine.csv --schema schema.json --out dataset.json --server "$server" --key-env KEY
     dataset=$(sed -n 's/.*"dataset_id": "\(.*\)".*/\1/p' dataset.json)

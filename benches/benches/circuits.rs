@@ -43,9 +43,9 @@ fn gadgets(c: &mut Criterion) {
     group.finish();
 }
 
-/// The whole digits data set: 1,797 × 64 × 10 at k = 15, 8 data columns.
+/// The whole digits data set: 1,797 × 64 × 10 at k = 15, 6 data columns.
 fn digits(c: &mut Criterion) {
-    let layout = Layout::new(15, 8, 64, 10, Task::Classes).unwrap();
+    let layout = Layout::new(15, Layout::fitting_columns(64, 10), 64, 10, Task::Classes).unwrap();
     let srs = Srs::development(15);
     let i = instance(layout, &srs, Link::Softmax, 1797).unwrap();
     let mut group = c.benchmark_group("digits-k15");
@@ -76,7 +76,7 @@ fn digits(c: &mut Criterion) {
         }
     }
 
-    let shape = Shape::evaluation(layout);
+    let shape = Shape::evaluation(layout, Link::Softmax);
     let keys = Keys::generate(&srs, &shape).unwrap();
     group.bench_function("evaluation", |b| {
         b.iter(|| {

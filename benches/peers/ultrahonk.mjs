@@ -14,64 +14,92 @@ import { Noir } from "@noir-lang/noir_js";
 import { head, checkAnswers, differenceBits, FEATURES_PER_ELEMENT, WEIGHTS_PER_ELEMENT, ANSWERS_PER_ELEMENT } from "./head.mjs";
 import { timed } from "./timed.mjs";
 
+/** Bits of a logit plus 2^56. */
+const LOGIT_BITS = 57;
+/** Differences of logits, or a logit, in one field element. */
+const DIFFERENCES_PER_ELEMENT = 4;
 const MODULUS = 21888242871839275222246405745257275088548364400416034343698204186575808495617n;
 
-/** The Noir program. Signed numbers are field elements; a query's features are bytes. */
+/**
+ * The Noir program. Signed numbers are field elements; a query's features are bytes.
+ *
+ * Products of private numbers are what costs most, so logits are hints, absorbed into a sponge together with the queries
+ * and the weights; the sponge then yields a random number r, and `Σ_u r^u z_u = Σ_j (Σ_u r^u w_uj) x_j` is checked for
+ * every query: d + c products instead of d·c.
+ */
 export function program(features, classes, batch, full) {
-  const weights = classes * (features + 1);
+  const packedWeights = Math.ceil((classes * (features + 1)) / WEIGHTS_PER_ELEMENT);
+  const packedFeatures = Math.ceil(features / FEATURES_PER_ELEMENT);
+  const bits = differenceBits(features);
+  const differences = Math.ceil((classes + 1) / DIFFERENCES_PER_ELEMENT);
   return `
 global D: u32 = ${features};
 global C: u32 = ${classes};
 global N: u32 = ${batch};
+global PW: u32 = ${packedWeights};
+global PX: u32 = ${packedFeatures};
+global PZ: u32 = ${differences};
 
-unconstrained fn largest(z: [Field; C]) -> u32 {
+unconstrained fn logits(w: [[Field; D + 1]; C], x: [u8; D]) -> [Field; C] {
+    let mut z = [0; C];
+    for u in 0..C {
+        z[u] = w[u][D] * 256;
+        for j in 0..D { z[u] += w[u][j] * x[j] as Field; }
+    }
+    z
+}
+
+unconstrained fn largest(z: [Field; C]) -> [Field; C] {
     let mut best = 0;
     for u in 1..C {
         let (a, b) = ((z[best] + 0x100000000000000) as u64, (z[u] + 0x100000000000000) as u64);
         if b > a { best = u; }
     }
-    best
+    let mut is = [0; C];
+    is[best] = 1;
+    is
 }
 
-// the largest logit's class, ties to the lower one
-fn answer(w: [[Field; D + 1]; C], x: [u8; D]) -> Field {
-    let mut z = [0; C];
-    for u in 0..C {
-        let mut sum = w[u][D] * 256;
-        for j in 0..D { sum += w[u][j] * x[j] as Field; }
-        z[u] = sum;
-    }
-    // Safety: its one-hot form and the differences are constrained below
-    let hint = unsafe { largest(z) };
+// the largest logit's class, ties to the lower one, and what binds the logits: their differences and the largest, packed
+fn answer(z: [Field; C]) -> (Field, [Field; PZ]) {
+    // Safety: constrained to be one-hot, and by the differences
+    let is = unsafe { largest(z) };
     let (mut top, mut count, mut index) = (0, 0, 0);
-    let mut is = [0; C];
     for u in 0..C {
-        is[u] = (hint == u) as Field;
+        assert(is[u] * is[u] == is[u]);
         top += is[u] * z[u];
         count += is[u];
         index += is[u] * u as Field;
     }
     assert(count == 1);
+    let mut packed = [0; PZ];
+    let shifted = top + 0x100000000000000;
+    shifted.assert_max_bit_size::<${LOGIT_BITS}>();
+    packed[0] = shifted;
     let mut later = 0;
     for i in 0..C {
         let u = C - 1 - i;
-        (top - z[u] - later).assert_max_bit_size::<${differenceBits(features)}>();
+        let difference = top - z[u] - later;
+        difference.assert_max_bit_size::<${bits}>();
+        let at = (i + 1) / ${DIFFERENCES_PER_ELEMENT};
+        packed[at] = packed[at] * 0x${(1n << BigInt(bits)).toString(16)} + difference;
         later += is[u];
     }
-    index
+    (index, packed)
 }
-${full ? `
-fn sponge<let L: u32>(input: [Field; L]) -> Field {
-    let mut state = [0, 0, 0, L as Field * 0x10000000000000000];
+
+fn absorb<let L: u32>(mut state: [Field; 4], input: [Field; L]) -> [Field; 4] {
     for block in 0..(L + 2) / 3 {
         for i in 0..3 { if block * 3 + i < L { state[i] += input[block * 3 + i]; } }
         state = std::hash::poseidon2_permutation(state);
     }
-    state[0]
+    state
 }
 
-fn main(w: [[Field; D + 1]; C], salt: Field, x: [[u8; D]; N], salts: [Field; N], before: pub Field) -> pub [Field; 2] {
-    let mut packed: [Field; ${Math.ceil(weights / WEIGHTS_PER_ELEMENT) + 1}] = [0; ${Math.ceil(weights / WEIGHTS_PER_ELEMENT) + 1}];
+fn sponge<let L: u32>(input: [Field; L]) -> Field { absorb([0, 0, 0, L as Field * 0x10000000000000000], input)[0] }
+
+fn main(w: [[Field; D + 1]; C], ${full ? "salt: Field, " : ""}x: [[u8; D]; N], ${full ? "salts: [Field; N], before: pub Field) -> pub [Field; 2]" : `) -> pub [Field; ${Math.ceil(batch / ANSWERS_PER_ELEMENT)}]`} {
+    let mut packed: [Field; PW + 1] = [0; PW + 1];
     for u in 0..C {
         for j in 0..D + 1 {
             let shifted = w[u][j] + 0x2000000000;
@@ -80,27 +108,47 @@ fn main(w: [[Field; D + 1]; C], salt: Field, x: [[u8; D]; N], salts: [Field; N],
             packed[i / ${WEIGHTS_PER_ELEMENT}] = packed[i / ${WEIGHTS_PER_ELEMENT}] * 0x4000000000 + shifted;
         }
     }
-    packed[${Math.ceil(weights / WEIGHTS_PER_ELEMENT)}] = salt;
-    let mut h = before;
+    ${full ? "packed[PW] = salt;" : ""}
+    let weights = sponge(packed);
+    let mut state = [weights, 0, 0, 0];
+    let mut z = [[0; C]; N];
+    ${full ? "let mut h = before;" : `let mut answers: [Field; ${Math.ceil(batch / ANSWERS_PER_ELEMENT)}] = [0; ${Math.ceil(batch / ANSWERS_PER_ELEMENT)}];`}
     for n in 0..N {
-        let a = answer(w, x[n]);
-        let mut message: [Field; ${Math.ceil(features / FEATURES_PER_ELEMENT) + 3}] = [0; ${Math.ceil(features / FEATURES_PER_ELEMENT) + 3}];
-        message[0] = h;
+        // Safety: checked against weights and query below
+        z[n] = unsafe { logits(w, x[n]) };
+        let (a, bound) = answer(z[n]);
+        let mut query: [Field; PX] = [0; PX];
         for i in 0..D {
             let j = D - 1 - i;
-            message[1 + j / ${FEATURES_PER_ELEMENT}] = message[1 + j / ${FEATURES_PER_ELEMENT}] * 256 + x[n][j] as Field;
+            query[j / ${FEATURES_PER_ELEMENT}] = query[j / ${FEATURES_PER_ELEMENT}] * 256 + x[n][j] as Field;
         }
-        message[${Math.ceil(features / FEATURES_PER_ELEMENT) + 1}] = salts[n];
-        message[${Math.ceil(features / FEATURES_PER_ELEMENT) + 2}] = a;
+        ${full ? `let mut message: [Field; PX + 3] = [0; PX + 3];
+        message[0] = h;
+        for i in 0..PX { message[1 + i] = query[i]; }
+        message[PX + 1] = salts[n];
+        message[PX + 2] = a;
         h = sponge(message);
+        state = absorb(state, bound);` : `answers[n / ${ANSWERS_PER_ELEMENT}] = answers[n / ${ANSWERS_PER_ELEMENT}] * 16 + a;
+        let mut message: [Field; PX + PZ] = [0; PX + PZ];
+        for i in 0..PX { message[i] = query[i]; }
+        for i in 0..PZ { message[PX + i] = bound[i]; }
+        state = absorb(state, message);`}
     }
-    [sponge(packed), h]
-}` : `
-fn main(w: [[Field; D + 1]; C], x: [[u8; D]; N]) -> pub [Field; ${Math.ceil(batch / ANSWERS_PER_ELEMENT)}] {
-    let mut answers: [Field; ${Math.ceil(batch / ANSWERS_PER_ELEMENT)}] = [0; ${Math.ceil(batch / ANSWERS_PER_ELEMENT)}];
-    for n in 0..N { answers[n / ${ANSWERS_PER_ELEMENT}] = answers[n / ${ANSWERS_PER_ELEMENT}] * 16 + answer(w, x[n]); }
-    answers
-}`}
+    ${full ? "state = absorb(state, [h]);" : ""}
+    let r = state[0];
+    let mut combined = [0; D + 1];
+    for j in 0..D + 1 {
+        for i in 0..C { combined[j] = combined[j] * r + w[C - 1 - i][j]; }
+    }
+    for n in 0..N {
+        let mut left = 0;
+        for i in 0..C { left = left * r + z[n][C - 1 - i]; }
+        let mut right = combined[D] * 256;
+        for j in 0..D { right += combined[j] * x[n][j] as Field; }
+        assert(left == right);
+    }
+    ${full ? "[weights, h]" : "answers"}
+}
 `;
 }
 

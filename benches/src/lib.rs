@@ -1,5 +1,7 @@
 //! Instances for the benches, and their measuring tools.
 
+pub mod parts;
+
 use std::time::Instant;
 
 use tribute_circuits::columns::{commit_gradient, commit_records, commit_weights, CommittedGroup, Secret};

@@ -38,7 +38,8 @@ fn shapes() -> Vec<Shape> {
     shapes
         .extend([Link::Squared, Link::Logistic, Link::Softmax].map(|l| Shape::gradient(layout(14, Task::Classes), l)));
     shapes.push(Shape::optimum(layout(10, Task::Classes)));
-    shapes.push(Shape::evaluation(layout(10, Task::Classes)));
+    shapes.push(Shape::evaluation(layout(10, Task::Classes), Link::Squared));
+    shapes.extend([Link::Logistic, Link::Softmax].map(|l| Shape::evaluation(layout(14, Task::Classes), l)));
     shapes.push(Shape::service(layout(15, Task::Classes)));
     for statement in Statement::ALL {
         assert!(shapes.iter().any(|shape| shape.statement == statement), "no shape of {}", statement.name());

@@ -27,6 +27,7 @@ The console: ${world.url}/
 Press “Connect wallet” there. Choose a local account, which the test chain signs for, or add the chain to a wallet of your
 own (address ${world.rpc}, chain id 31337) and import one of the chain's well-known keys. Nothing here is worth anything.
 
+  Local account 0  ${keys.operator.address}  operates the service: sees its queue, workers and health
   Local account 1  ${keys.owner.address}  owns the agent “wine”, can train another
   Local account 2  ${keys.client.address}  has 5 test tokens to ask with
   Local account 3  ${keys.provider.address}  can register ${world.file("clinic.csv")}

@@ -30,8 +30,9 @@ async function freePort() {
   return port;
 }
 
-async function until(what, ready) {
+async function until(what, child, ready) {
   for (let i = 0; i < 600; i++) {
+    if (child.exitCode !== null) throw new Error(`${what} ended: ${child.log()}`);
     if (await ready().catch(() => false)) return;
     await new Promise((done) => setTimeout(done, 50));
   }
@@ -101,8 +102,7 @@ export class World {
     const at = ports.chain ?? (await freePort());
     const anvil = this.start(join(ROOT, "verifier-contract/bin/anvil"), ["--silent", "--port", String(at), "--hardfork", "osaka"]);
     this.rpc = `http://127.0.0.1:${at}`;
-    await until("the chain", () => this.chain("eth_chainId"));
-    if (anvil.exitCode !== null) throw new Error(`the port ${at} is taken`);
+    await until("the chain", anvil, () => this.chain("eth_chainId"));
     await this.tribute("operator", "chain", "deploy", "--thaw-seconds", "60");
     this.servicePort = ports.service ?? (await freePort());
     await this.startService(names);
@@ -110,13 +110,15 @@ export class World {
 
   async startService(names = []) {
     const listen = `127.0.0.1:${this.servicePort}`;
-    const arguments_ = ["serve", "--listen", listen, "--data", this.file("service"), "--rpc", this.rpc, "--public-rpc", this.rpc, "--contracts", this.file("deployment.json"), "--stop-with-stdin"];
+    const arguments_ = ["serve", "--listen", listen, "--data", this.file("service"), "--rpc", this.rpc, "--public-rpc", this.rpc, "--contracts", this.file("deployment.json"), "--operator", keys.operator.address, "--stop-with-stdin"];
     this.service = this.start(this.program, [...arguments_, ...names.flatMap((name) => ["--name", name])]);
     this.url = `http://${listen}`;
-    await until("the service", async () => {
-      if (this.service.exitCode !== null) throw new Error(this.service.log());
-      return this.service.log().includes("listening on");
-    });
+    await until("the service", this.service, async () => this.service.log().includes("listening on"));
+  }
+
+  /** Another worker of the same service. */
+  startWorker() {
+    return this.start(this.program, ["worker", "--data", this.file("service"), "--lease-ms", "1000", "--stop-with-stdin"]);
   }
 
   async stopService() {
@@ -132,7 +134,7 @@ export class World {
     part("laboratory.csv", 70, 138);
     part("questions.csv", 138, 178);
     await this.tribute("operator", "schema", "infer", join(ROOT, "examples/wine.csv"), "--name", "wine", "--out", "schema.json");
-    await this.tribute("operator", "circuits", "add", "--schema", "schema.json", "--link", "softmax", "--out", "circuits.json");
+    await this.tribute("operator", "circuits", "add", "--schema", "schema.json", "--link", "softmax", "--evaluation", "--out", "circuits.json");
     await this.tribute("second", "dataset", "register", "laboratory.csv", "--schema", "schema.json", "--min-data-bps", "3000", "--out", "laboratory.json");
     await this.tribute("second", "chain", "register-dataset", "laboratory.json");
     await this.tribute("client", "chain", "mint", "--to", keys.client.address, "--amount", "5000000");

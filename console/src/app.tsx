@@ -10,6 +10,7 @@ import { connect, localAccounts, walletSigner, wallets, type Wallet } from "./li
 import { WorldContext, type World } from "./world";
 import { Failure, Note, useAction } from "./parts/basics";
 import { Agents } from "./pages/owner";
+import { Across } from "./pages/across";
 import { AgentPage } from "./pages/agent";
 import { Auditor } from "./pages/auditor";
 import { Client } from "./pages/client";
@@ -21,6 +22,7 @@ import { Provider } from "./pages/provider";
 import { Request } from "./pages/request";
 import { SessionPage } from "./pages/session";
 import { Train } from "./pages/train";
+import { TrainingPage } from "./pages/training";
 import { Offer } from "./pages/offer";
 
 /** The parts of the address behind `#/`, and its parameters. */
@@ -56,9 +58,11 @@ function page(path: string[], query: URLSearchParams): ReactNode {
     case "provider":
       if (rest[0] === "register") return <NewDataset />;
       if (rest[0] === "request") return <Request query={query} />;
+      if (rest[0] === "training" && rest[1]) return <TrainingPage key={rest[1]} id={rest[1]} />;
       return rest[0] === "dataset" && rest[1] ? <DatasetPage key={rest[1]} id={rest[1]} /> : <Provider />;
     case "owner":
       if (rest[0] === "train") return <Train query={query} />;
+      if (rest[0] === "across") return <Across key={rest[1] ?? ""} id={rest[1]} query={query} />;
       return rest[0] === "agent" && rest[1] ? <AgentPage key={rest[1]} weights={rest[1]} /> : <Agents />;
     case "client":
       if (rest[0] === "session" && rest[1]) return <SessionPage key={rest[1]} id={rest[1]} />;

@@ -1,7 +1,7 @@
 // A real Chromium with a wallet that the test holds the keys of.
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { join } from "node:path";
+import { extname, join } from "node:path";
 import { chromium } from "playwright-core";
 import { mnemonicToAccount } from "viem/accounts";
 import { ROOT } from "../scripts/world.mjs";
@@ -77,7 +77,23 @@ export class Wallet {
   }
 }
 
+/** Pages of this folder are shown instead of those in the program: for working on them without compiling it again. */
+const PAGES = process.env.CONSOLE_PAGES;
+
+async function fromFolder(route) {
+  const { pathname } = new URL(route.request().url());
+  const path = join(PAGES, pathname === "/" ? "index.html" : pathname);
+  if (route.request().method() !== "GET" || !existsSync(path)) return route.fallback();
+  // with the policy that the program gives its own page
+  const headers = pathname === "/" ? (await route.fetch()).headers() : {};
+  for (const name of ["content-encoding", "content-length", "etag"]) delete headers[name];
+  const kinds = { ".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml" };
+  return route.fulfill({ headers: { ...headers, "content-type": kinds[extname(path)] ?? "text/plain" }, body: readFileSync(path) });
+}
+
 const FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
+// what a test answers comes from nowhere, and may ask no machine's own address
+if (PAGES) FLAGS.push("--disable-features=LocalNetworkAccessChecks");
 
 export class Browser {
   /** What no page may do: errors, and requests to elsewhere. */
@@ -97,6 +113,7 @@ export class Browser {
   async person(wallet, options = {}) {
     const context = await this.chromium.newContext({ viewport: { width: 1280, height: 900 }, reducedMotion: "reduce", ...options });
     context.setDefaultTimeout(30_000);
+    if (PAGES) await context.route((url) => url.origin === this.origins[0], fromFolder);
     const page = await context.newPage();
     if (wallet) {
       await page.exposeFunction("testWallet", async (request) => {

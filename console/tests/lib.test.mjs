@@ -1,13 +1,15 @@
-// What the console computes itself: receipts, quantisation, queries from text.
+// What the console computes itself: receipts, quantisation, queries from text, values, requests to train across nodes.
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { after, test } from "node:test";
+import { concat, keccak256, toBytes } from "viem";
 import { createServer } from "vite";
 import { ROOT } from "../scripts/world.mjs";
 
 const vite = await createServer({ root: `${ROOT}/console`, server: { middlewareMode: true, ws: false }, appType: "custom", logLevel: "error" });
 after(() => vite.close());
-const [{ queries }, { extend }, { parseSchema, quantise }] = await Promise.all(
-  ["csv", "receipt", "schema"].map((name) => vite.ssrLoadModule(`/src/lib/${name}.ts`)),
+const [{ queries }, { extend }, { parseSchema, quantise }, { follows, partsOf, shapley }, { bareSchema, canonical, listHash, packed, readRequest, unpacked }] = await Promise.all(
+  ["csv", "receipt", "schema", "valuation", "request"].map((name) => vite.ssrLoadModule(`/src/lib/${name}.ts`)),
 );
 
 test("receipts are those that `tribute-core` pins", () => {
@@ -35,4 +37,54 @@ test("queries are read from text, with and without header and label", () => {
   assert.throws(() => queries("1,x", schema), /Line 1: b is “x”/);
   assert.throws(() => queries("b\n1", schema), /no column a/);
   assert.throws(() => queries(" \n", schema), /no query/);
+});
+
+test("values follow exactly from losses", () => {
+  // one owner brings 60; the second 30 only beside the first; the third nothing
+  const loss = (mask) => 100n - (mask & 1 ? 60n : 0n) - ((mask & 3) === 3 ? 30n : 0n);
+  const losses = new Map(Array.from({ length: 8 }, (_, mask) => [mask, loss(mask)]));
+  assert.deepEqual(shapley(3, losses), [450n, 90n, 0n]);
+  losses.delete(5);
+  assert.equal(shapley(3, losses), undefined, "a coalition is missing");
+
+  const file = () => JSON.parse(readFileSync(`${ROOT}/fuzz/corpus/valuation.json`, "utf8"));
+  assert.equal(follows(file()), true);
+  assert.equal(partsOf(file()).reduce((a, b) => a + b), 1);
+  const worse = file();
+  worse.coalitions[0].loss += 1;
+  assert.equal(follows(worse), false);
+  const fewer = file();
+  fewer.coalitions.shift();
+  assert.equal(follows(fewer), false);
+  assert.equal(follows({ ...file(), sampling: { beacon: "0x", permutations: 9 } }), undefined, "not recomputed here");
+});
+
+const word = (digit) => `0x${digit.repeat(64)}`;
+const account = (digit) => `0x${digit.repeat(40)}`;
+const request = {
+  chain_id: 31337, agent_registry: account("A"), owner: account("b"), agent: word("c"), version: 1, attempt: 0, purpose: "“grades”\n<b>", schema: "{}",
+  k: 15, columns: 8, intercept_scale: 0, srs: word("d"), link: "softmax", lambda: 17592186044, price: "10", data_bps: 4000, rounds: 40, openings: 8,
+  participants: ["e", "f"].map((d) => ({ account: account(d), node: "http://n", datasets: [{ dataset: word(d), shards: [{ digest: word(d), records: 7 }] }] })),
+};
+
+test("requests are read in their canonical form alone, and survive a link", () => {
+  const json = canonical(request);
+  assert.equal(canonical(readRequest(json)), json);
+  assert.ok(json.includes(account("a")), "addresses are in lower case");
+  assert.equal(unpacked(packed(json)), json);
+  for (const other of [JSON.stringify(request), `${json} `, "{}", "no JSON", json.replace("softmax", "other")]) assert.throws(() => readRequest(other), /not a request/);
+  assert.throws(() => unpacked("%%"), /damaged/);
+});
+
+test("a list's hash is folded over its datasets, as `Statements.listed` does", () => {
+  const first = keccak256(concat([word("0"), word("1")]));
+  assert.equal(listHash([word("1"), word("2")]), keccak256(concat([first, word("2")])));
+  assert.equal(listHash([]), word("0"));
+});
+
+test("a schema's file is what the registry knows, without its spaces", () => {
+  const bare = `{"name":"a b \\" c","n":[1,2.50]}`;
+  const id = keccak256(toBytes(bare));
+  assert.equal(bareSchema(`{\n  "name": "a b \\" c",\n  "n": [1, 2.50]\n}\n`, id), bare);
+  assert.throws(() => bareSchema(`{"name":"other"}`, id), /not the schema/);
 });

@@ -30,7 +30,18 @@ pub struct Call {
     /// Most bytes of one message from the client.
     pub limit: u32,
     /// Whether the client sends a stream of messages.
-    pub streams: bool,
+    pub streams: Streams,
+}
+
+/// Whether a call's client sends a stream of messages, and what it signs then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Streams {
+    /// It sends one message, and signs that.
+    No,
+    /// A stream that is answered at its end: it signs the whole.
+    Whole,
+    /// A stream that is answered message by message: it signs the first.
+    Each,
 }
 
 /// Every call of `tribute.v1`.

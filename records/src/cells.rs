@@ -6,13 +6,31 @@ use std::ops::Range;
 
 use crate::error::Fault;
 
-/// Byte range of one field, without surrounding blanks or quotes.
+/// Byte range of one field, without surrounding blanks or quotes. Eight bytes, because a table has many: a field of one digit
+/// has two in the file.
 #[derive(Clone, Copy, Debug)]
 struct Cell {
-    start: usize,
-    end: usize,
-    /// Whether it contains doubled quotes.
-    doubled: bool,
+    /// From the start of its row.
+    start: u32,
+    /// Length, and in the highest bit whether it contains doubled quotes.
+    length: u32,
+}
+
+/// The bit of [`Cell::length`] that says that quotes are doubled.
+const DOUBLED: u32 = 1 << 31;
+/// Longest row, bytes.
+const LONGEST: usize = DOUBLED as usize - 1;
+
+impl Cell {
+    /// Its range in the text, if its row starts at `row`.
+    fn range(self, row: usize) -> Range<usize> {
+        let start = row + self.start as usize;
+        start..start + (self.length & !DOUBLED) as usize
+    }
+
+    fn is_empty(self) -> bool {
+        self.length & !DOUBLED == 0
+    }
 }
 
 /// One line, or several where quoted fields contain line breaks.
@@ -53,6 +71,11 @@ impl<'t> Cells<'t> {
     /// An unclosed quote, or text after a closing quote, with its line.
     pub(crate) fn cut(text: &'t str, separator: u8, most: usize) -> Result<Self, (Fault, u64)> {
         let mut cells = Cells { text, rows: Vec::new(), cells: Vec::new(), comments: Vec::new(), blank: 0 };
+        if most == usize::MAX {
+            // a vector that grows would for a moment take three times what it holds
+            let ends = text.bytes().filter(|b| [separator, b'\n', b'\r'].contains(b)).count();
+            cells.cells.reserve_exact(ends + 1);
+        }
         let mut cursor = Cursor { bytes: text.as_bytes(), at: 0, line: 1, separator };
         while cursor.at < text.len() && cells.rows.len() < most {
             if cursor.peek() == Some(b'#') {
@@ -64,8 +87,12 @@ impl<'t> Cells<'t> {
             }
             let (line, start, first) = (cursor.line, cursor.at, cells.cells.len());
             loop {
-                let cell = cursor.field()?;
-                cells.cells.push(cell);
+                let (field, doubled) = cursor.field()?;
+                if cursor.at - start > LONGEST {
+                    return Err((Fault::TooLarge { most: LONGEST }, line));
+                }
+                let doubled = if doubled { DOUBLED } else { 0 };
+                cells.cells.push(Cell { start: (field.start - start) as u32, length: field.len() as u32 | doubled });
                 if cursor.peek() != Some(separator) {
                     break;
                 }
@@ -73,7 +100,7 @@ impl<'t> Cells<'t> {
             }
             let span = start..cursor.at;
             cursor.line_break();
-            if cells.cells[first..].iter().all(|c| c.start == c.end) {
+            if cells.cells[first..].iter().all(|c| c.is_empty()) {
                 cells.cells.truncate(first);
                 cells.blank += 1;
             } else {
@@ -96,9 +123,10 @@ impl<'t> Cells<'t> {
     }
     /// The text of a field, with doubled quotes undone.
     pub(crate) fn get(&self, row: usize, column: usize) -> Cow<'t, str> {
-        let cell = self.cells[self.rows[row].cells.start + column];
-        let text = &self.text[cell.start..cell.end];
-        if cell.doubled {
+        let row = &self.rows[row];
+        let cell = self.cells[row.cells.start + column];
+        let text = &self.text[cell.range(row.span.start)];
+        if cell.length & DOUBLED != 0 {
             Cow::Owned(text.replace("\"\"", "\""))
         } else {
             Cow::Borrowed(text)
@@ -115,9 +143,9 @@ impl<'t> Cells<'t> {
     /// Byte range of a field within [`Cells::raw`], including its quotes.
     pub(crate) fn place(&self, row: usize, column: usize) -> Range<usize> {
         let Row { span, cells, .. } = &self.rows[row];
-        let cell = self.cells[cells.start + column];
-        let quoted = usize::from(cell.start > span.start && self.text.as_bytes()[cell.start - 1] == b'"');
-        cell.start - quoted - span.start..cell.end + quoted - span.start
+        let field = self.cells[cells.start + column].range(span.start);
+        let quoted = usize::from(field.start > span.start && self.text.as_bytes()[field.start - 1] == b'"');
+        field.start - quoted - span.start..field.end + quoted - span.start
     }
     /// Removes the first row (the header).
     pub(crate) fn drop_first(&mut self) {
@@ -170,7 +198,8 @@ impl Cursor<'_> {
         self.line += 1;
     }
 
-    fn field(&mut self) -> Result<Cell, (Fault, u64)> {
+    /// The range of the next field, and whether it contains doubled quotes.
+    fn field(&mut self) -> Result<(Range<usize>, bool), (Fault, u64)> {
         self.blanks();
         if self.peek() == Some(b'"') {
             return self.quoted();
@@ -180,10 +209,10 @@ impl Cursor<'_> {
             self.at += 1;
         }
         let end = start + self.bytes[start..self.at].trim_ascii_end().len();
-        Ok(Cell { start, end, doubled: false })
+        Ok((start..end, false))
     }
 
-    fn quoted(&mut self) -> Result<Cell, (Fault, u64)> {
+    fn quoted(&mut self) -> Result<(Range<usize>, bool), (Fault, u64)> {
         let opened = self.line;
         self.at += 1;
         let (start, mut doubled) = (self.at, false);
@@ -205,7 +234,7 @@ impl Cursor<'_> {
         if !self.ends_field() {
             return Err((Fault::AfterQuote, self.line));
         }
-        Ok(Cell { start, end, doubled })
+        Ok((start..end, doubled))
     }
 }
 

@@ -14,6 +14,7 @@ contract Evaluations is IEvaluations {
         uint32 correct;
         uint32 records;
         uint16 shardsDone;
+        uint64 loss;
     }
 
     /// The data that proofs are checked against, apart from the shard.
@@ -63,7 +64,7 @@ contract Evaluations is IEvaluations {
         (, uint32 shards) = DATASETS.versionOf(datasetId);
         if (entry.shardsDone == shards) {
             _complete[agentId][version][datasetId] = circuitId;
-            emit VersionEvaluated(agentId, version, datasetId, circuitId, entry.correct, entry.records);
+            emit VersionEvaluated(agentId, version, datasetId, circuitId, entry.correct, entry.records, entry.loss);
         }
     }
 
@@ -76,8 +77,13 @@ contract Evaluations is IEvaluations {
         Entry memory entry = _entries[_keyOf(agentId, version, datasetId, circuitId)];
         // slither-disable-next-line unused-return
         (, uint32 shards) = DATASETS.versionOf(datasetId);
-        evaluation =
-            Evaluation({correct: entry.correct, records: entry.records, shardsDone: entry.shardsDone, shards: shards});
+        evaluation = Evaluation({
+            correct: entry.correct,
+            records: entry.records,
+            loss: entry.loss,
+            shardsDone: entry.shardsDone,
+            shards: shards
+        });
     }
 
     /// @inheritdoc IEvaluations
@@ -86,13 +92,27 @@ contract Evaluations is IEvaluations {
         view
         returns (uint64 correct, uint64 records)
     {
+        Entry memory entry = _completeEntry(agentId, version, datasetId);
+        return (entry.correct, entry.records);
+    }
+
+    /// @inheritdoc IEvaluations
+    function lossOf(bytes32 agentId, uint32 version, bytes32 datasetId)
+        external
+        view
+        returns (uint64 loss, uint64 records)
+    {
+        Entry memory entry = _completeEntry(agentId, version, datasetId);
+        return (entry.loss, entry.records);
+    }
+
+    function _completeEntry(bytes32 agentId, uint32 version, bytes32 datasetId) private view returns (Entry memory) {
         bytes32 circuitId = _complete[agentId][version][datasetId];
         if (circuitId == bytes32(0)) revert NotEvaluated(agentId, version, datasetId);
         if (GATE.isStopped(circuitId)) revert IProofGate.StoppedCircuit(circuitId);
         bytes32 admittedBy = DATASETS.circuitOf(datasetId);
         if (GATE.isStopped(admittedBy)) revert IProofGate.StoppedCircuit(admittedBy);
-        Entry memory entry = _entries[_keyOf(agentId, version, datasetId, circuitId)];
-        return (entry.correct, entry.records);
+        return _entries[_keyOf(agentId, version, datasetId, circuitId)];
     }
 
     /// @inheritdoc IEvaluations
@@ -110,8 +130,8 @@ contract Evaluations is IEvaluations {
         return _contextOf(Subject(agentId, version, datasetId, bytes32(0), wDigest), shard);
     }
 
-    /// Checks that the version is certified, that the dataset is not one it lists and has its schema, and that both
-    /// circuits have its layout and SRS; returns the digest of its weights.
+    /// Checks that the version is certified, that the dataset is not one it lists and has its schema, that both circuits
+    /// have its layout and SRS, and that of the proofs its link; returns the digest of its weights.
     function _requireFit(bytes32 agentId, uint32 version, bytes32 datasetId, bytes32 circuitId)
         private
         view
@@ -122,15 +142,18 @@ contract Evaluations is IEvaluations {
         IDatasetRegistry.Dataset memory dataset = DATASETS.dataset(datasetId);
         if (AGENTS.lists(agentId, version, dataset.root)) revert TrainedOn(datasetId);
         if (dataset.schemaId != entry.schemaId) revert SchemaMismatch(datasetId, entry.schemaId, dataset.schemaId);
-        bytes32 srsDigest = GATE.shapeOf(entry.gradientCircuitId).srsDigest;
-        _requireCircuit(dataset.circuitId, Statements.DATASET, entry.layoutHash, srsDigest);
-        _requireCircuit(circuitId, Statements.EVALUATION, entry.layoutHash, srsDigest);
+        IProofGate.CircuitShape memory shape = GATE.shapeOf(entry.gradientCircuitId);
+        shape.statement = Statements.EVALUATION;
+        _requireCircuit(circuitId, shape);
+        (shape.statement, shape.link) = (Statements.DATASET, 0);
+        _requireCircuit(dataset.circuitId, shape);
         return entry.wDigest;
     }
 
-    function _requireCircuit(bytes32 circuitId, uint8 statement, bytes32 layoutHash, bytes32 srsDigest) private view {
+    function _requireCircuit(bytes32 circuitId, IProofGate.CircuitShape memory expected) private view {
         IProofGate.CircuitShape memory shape = GATE.usableShape(circuitId);
-        bool fits = shape.statement == statement && shape.layoutHash == layoutHash && shape.srsDigest == srsDigest;
+        bool fits = shape.statement == expected.statement && shape.link == expected.link
+            && shape.layoutHash == expected.layoutHash && shape.srsDigest == expected.srsDigest;
         if (!fits) revert UnfitCircuit(circuitId);
     }
 
@@ -173,8 +196,11 @@ contract Evaluations is IEvaluations {
         if (records >> Statements.COUNT_LIMIT_BITS != 0 || correct > records) {
             revert ImpossibleCounts(correct, records);
         }
+        uint256 loss = proof.inputs[Statements.EVALUATION_LOSS];
+        if ((entry.loss + loss) >> Statements.LOSS_LIMIT_BITS != 0) revert ImpossibleLoss(loss);
         entry.correct += uint32(correct); // a dataset has fewer than 2^26 records
         entry.records += uint32(records);
+        entry.loss += uint64(loss); // the sum is below 2^53
         ++entry.shardsDone;
         emit ShardEvaluated(
             subject.agentId,
@@ -183,7 +209,8 @@ contract Evaluations is IEvaluations {
             subject.circuitId,
             proof.shard,
             uint32(correct),
-            uint32(records)
+            uint32(records),
+            uint64(loss)
         );
     }
 

@@ -254,7 +254,8 @@ contract ProofGate is IProofGate, Ownable2Step {
     function _requireSoundShape(CircuitInfo calldata info) private pure {
         (uint256 inputCount, uint256 groups, bool hasRecords) = _statementShape(info.statement);
         if (info.inputCount != inputCount) revert WrongInputCount(inputCount, info.inputCount);
-        if (info.link > 3 || (info.statement == Statements.GRADIENT && info.link == 0)) {
+        bool linked = info.statement == Statements.GRADIENT || info.statement == Statements.EVALUATION;
+        if (info.link > 3 || (linked && info.link == 0)) {
             revert WrongLinkCode(info.statement, info.link);
         }
         if (info.groupColumns.length != groups) {

@@ -254,6 +254,28 @@ contract DatasetRegistryTest is World {
         datasets.shardDigest(second, 4);
     }
 
+    /// After a transfer shards are added by the new owner alone, in its own name.
+    function test_ATransferredDatasetGrowsInItsNewOwnersName() public {
+        registerDatasets();
+        vm.prank(ADA);
+        datasets.offerDataset(adaSet, BEN);
+        vm.prank(BEN);
+        datasets.acceptDataset(adaSet);
+        IDatasetRegistry.ShardProof[] memory hers = oneShard(shardProof(ADA, "ada 2", 2, 50));
+        vm.expectRevert(abi.encodeWithSelector(IDatasetOwners.NotDatasetOwner.selector, adaSet, ADA));
+        extend(adaSet, hers);
+        uint256 expected = datasets.shardContext(BEN, registerParams(), layoutHash, 2, 50);
+        vm.expectRevert(wrongContext(2, expected, hers[0]));
+        vm.prank(BEN);
+        datasets.extend(adaSet, hers);
+        vm.prank(BEN);
+        bytes32 grown = datasets.extend(adaSet, oneShard(shardProof(BEN, "ben 2", 2, 50)));
+        assertEq(datasets.dataset(grown).root, adaSet);
+        assertEq(datasets.dataset(grown).owner, BEN);
+        assertEq(datasets.shardDigest(grown, 1), recordsDigest("ada 1"));
+        assertEq(datasets.shardDigest(grown, 2), recordsDigest("ben 2"));
+    }
+
     function test_RevertWhen_AnotherVersionThanTheLatestIsExtended() public {
         registerDatasets();
         extend(adaSet, oneShard(shardProof(ADA, "ada 2", 2, 50)));

@@ -16,8 +16,10 @@ contract EvaluationsTest is Evaluated {
         evaluate(testSet, evaluationOf(0, 100, 96));
         (uint64 correct, uint64 records) = evaluations.accuracyOf(agent, version, testSet);
         assertTrue(correct == 141 && records == 150, "141 of 150");
+        (uint64 loss,) = evaluations.lossOf(agent, version, testSet);
+        assertEq(loss, lossOf(50) + lossOf(100));
         IEvaluations.Evaluation memory entry = evaluations.evaluationOf(agent, version, testSet, evaluationCircuit);
-        assertTrue(entry.shards == 2 && entry.shardsDone == 2, "both shards");
+        assertTrue(entry.shards == 2 && entry.shardsDone == 2 && entry.loss == loss, "both shards");
     }
 
     function test_Attack_AccuracyOnRecordsThatItWasTrainedOn() public {
@@ -74,9 +76,40 @@ contract EvaluationsTest is Evaluated {
         );
     }
 
+    function withLoss(uint32 shard, uint256 loss) private returns (IEvaluations.EvaluationProof memory proof) {
+        proof = evaluationOf(shard, 50, 45);
+        proof.inputs[Statements.EVALUATION_LOSS] = loss;
+        verifier.commit(proof.inputs, proof.proof);
+    }
+
+    /// `loss + x/2^u mod r`, which a prover could publish for a remainder of x less, is far above the limit; so is a
+    /// sum of shards.
+    function test_Attack_ImpossibleLoss() public {
+        uint256 most = (1 << 53) - 1;
+        uint256[3] memory beyond = [most + 1, R - 1, R / 2];
+        for (uint256 i = 0; i < beyond.length; ++i) {
+            expectRefused(
+                testSet, withLoss(0, beyond[i]), abi.encodeWithSelector(IEvaluations.ImpossibleLoss.selector, beyond[i])
+            );
+        }
+        evaluate(testSet, withLoss(1, most));
+        expectRefused(testSet, withLoss(0, 1), abi.encodeWithSelector(IEvaluations.ImpossibleLoss.selector, 1));
+        evaluate(testSet, withLoss(0, 0));
+        (uint64 loss,) = evaluations.lossOf(agent, version, testSet);
+        assertEq(loss, most);
+    }
+
     function test_RevertWhen_CircuitOrSchemaDoesNotFit() public {
         IProofGate.CircuitInfo memory info = circuitInfo(Statements.EVALUATION);
         info.layoutHash = "another layout";
+        evaluationCircuit = gate.addCircuit(info);
+        expectRefused(
+            testSet,
+            evaluationOf(0, 100, 96),
+            abi.encodeWithSelector(IEvaluations.UnfitCircuit.selector, evaluationCircuit)
+        );
+        info = circuitInfo(Statements.EVALUATION);
+        info.link = 2;
         evaluationCircuit = gate.addCircuit(info);
         expectRefused(
             testSet,

@@ -351,7 +351,7 @@ contract ProofGateTest is World {
 
     function inputsOf(uint8 statement) private pure returns (uint256[] memory) {
         if (statement == Statements.SERVICE) return new uint256[](Statements.SERVICE_INPUTS);
-        return new uint256[](statement == Statements.EVALUATION ? 3 : 2);
+        return new uint256[](statement == Statements.EVALUATION ? 4 : 2);
     }
 
     function unsound(uint8 statement, uint256 index, uint256 value) private returns (Proof memory) {

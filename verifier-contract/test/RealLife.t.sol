@@ -433,5 +433,9 @@ contract RealLifeTest is RealWorld {
         (uint64 correct, uint64 records) = evaluations.accuracyOf(agent, version, testSet);
         assertTrue(records == 30 && correct > 20 && correct <= 30, "most of thirty");
         assertEq(correct, proof.inputs[Statements.EVALUATION_CORRECT]);
+        (uint64 loss,) = evaluations.lossOf(agent, version, testSet);
+        assertEq(loss, proof.inputs[Statements.EVALUATION_LOSS]);
+        // less than the uniform answer's: 30·ln 3 = 32.96
+        assertTrue(loss > 0 && loss < 32 << Statements.LOSS_BITS, "a loss of thirty records");
     }
 }

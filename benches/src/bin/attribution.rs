@@ -4,7 +4,8 @@
 //!
 //! Every share comes from the product's own training and exact integers, so it is what `gradient` proofs would publish.
 //! It is compared with *explained loss*, `Σ loss(0) − loss(W)` over a dataset's records: another additive attribution,
-//! which one pass over the records would prove.
+//! which one pass over the records would prove; and with *value*, the exact Shapley values of the held-out loss, which a
+//! valuation proves.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -13,12 +14,13 @@ use clap::Parser;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha20Rng;
 use serde_json::{json, Value};
-use tribute_core::head::{answer, contribution, gradient, lambda_units, real_logit, Weights};
+use tribute_core::head::{answer, contribution, gradient, lambda_units, loss, real_logit, uniform_loss, Weights};
 use tribute_core::layout::Layout;
 use tribute_core::link::Link;
 use tribute_core::numbers::{link_error_units, real, LAMBDA_BITS, WEIGHT_BITS, WEIGHT_LIMIT};
 use tribute_core::records::Records;
 use tribute_core::schema::Schema;
+use tribute_core::valuation::shapley::exact;
 use tribute_inference::{check_optimum, train, LossOptions};
 use tribute_records::{Options, Predicts, Range, Source};
 
@@ -55,6 +57,8 @@ struct Outcome {
     shares: Vec<f64>,
     /// Shares of the explained loss.
     explained: Vec<f64>,
+    /// Shapley values of the held-out loss, as parts of the agent's utility; they can be negative.
+    values: Vec<f64>,
     accuracy: f64,
     weights: Weights,
     /// Why it cannot be certified, if so.
@@ -84,6 +88,7 @@ impl Set {
 
     fn outcome(&self, link: Link, lambda: f64, datasets: &[Records]) -> Result<Outcome, Failure> {
         let options = self.options(link, lambda)?;
+        let values = self.values(link, lambda, datasets)?;
         let datasets: Vec<&Records> = datasets.iter().collect();
         let weights = train(&self.schema, &datasets, &options, |_| ())?.weights;
         let refused = check_optimum(&self.schema, &self.layout, &weights, &datasets, &options).err();
@@ -94,10 +99,29 @@ impl Set {
         Ok(Outcome {
             shares: self.shares(link, &weights, &datasets)?,
             explained: parts(datasets.iter().map(|d| explained(link, &weights, d))),
+            values,
             accuracy,
             weights,
             refused: refused.map(|e| e.to_string()),
         })
+    }
+
+    /// The value of each dataset, as if each had an owner of its own: every coalition is trained.
+    fn values(&self, link: Link, lambda: f64, datasets: &[Records]) -> Result<Vec<f64>, Failure> {
+        let options = self.options(link, lambda)?;
+        let of = |mask: u32| -> Result<u64, Failure> {
+            let some: Vec<&Records> =
+                datasets.iter().enumerate().filter(|(i, _)| mask >> i & 1 == 1).map(|(_, d)| d).collect();
+            if some.is_empty() {
+                return Ok(uniform_loss(&self.layout, link, self.heldout.len() as u64)?);
+            }
+            let weights = train(&self.schema, &some, &options, |_| ())?.weights;
+            Ok(loss(&self.layout, link, &weights, &self.heldout)?)
+        };
+        let losses = (0..1u32 << datasets.len()).map(of).collect::<Result<Vec<u64>, Failure>>()?;
+        let values = exact(datasets.len(), &|mask| losses[mask as usize]);
+        let utility = losses[0] as f64 - losses[losses.len() - 1] as f64;
+        Ok((0..datasets.len()).map(|i| values.value(i) / utility).collect())
     }
 
     /// Shares by contribution, whether they may be certified or not.
@@ -198,11 +222,12 @@ fn self_labelled(weights: &Weights, rows: usize) -> Records {
     records
 }
 
-/// One line of a table: shares by both attributions, of the party that changes something and of the others.
+/// One line of a table: shares by all attributions, of the party that changes something and of the others.
 struct Line {
     change: String,
     shares: Vec<f64>,
     explained: Vec<f64>,
+    values: Vec<f64>,
     accuracy: f64,
     /// The parties whose least share, at nine tenths of their share before, stops it.
     stopped_by: Vec<usize>,
@@ -218,6 +243,7 @@ impl Line {
             stopped_by: (0..before.len()).filter(hurt).collect(),
             shares: outcome.shares,
             explained: outcome.explained,
+            values: outcome.values,
             accuracy: outcome.accuracy,
             refused: outcome.refused,
         }
@@ -225,7 +251,7 @@ impl Line {
 
     fn value(&self) -> Value {
         json!({
-            "change": self.change, "shares": self.shares, "explained_loss": self.explained,
+            "change": self.change, "shares": self.shares, "explained_loss": self.explained, "values": self.values,
             "heldout_accuracy": self.accuracy,
             "stopped_by_least_shares_of": self.stopped_by.iter().map(|i| i + 1).collect::<Vec<_>>(),
             "not_certified": self.refused,
@@ -238,7 +264,7 @@ struct Tests {
     set: &'static str,
     link: Link,
     /// Thirds drawn at random, several times: the shares of each draw.
-    draws: Vec<(Vec<f64>, Vec<f64>)>,
+    draws: Vec<[Vec<f64>; 3]>,
     lines: Vec<Line>,
     ball: Ball,
     /// Change of the first share per percent that its features are dimmed by, in both attributions.
@@ -261,7 +287,7 @@ fn tests(set: &Set, link: Link) -> Result<Tests, Failure> {
     let mut draws = Vec::new();
     for seed in 1..=5 {
         let o = run(&set.thirds(seed))?;
-        draws.push((o.shares, o.explained));
+        draws.push([o.shares, o.explained, o.values]);
     }
     let honest = set.thirds(1);
     let before = run(&honest)?;
@@ -290,6 +316,15 @@ fn tests(set: &Set, link: Link) -> Result<Tests, Failure> {
     for times in [2, 3] {
         let o = run(&changed(repeated(&honest[0], times)))?;
         lines.push(Line::new(format!("1 lists its records {times} times"), o, &before.shares));
+    }
+    let half = honest[0].slice(0..honest[0].len() / 2);
+    lines.push(Line::new("1 brings half as many rows", run(&changed(half))?, &before.shares));
+    for (whose, name) in
+        [(0, "1 lists a copy of its data under a second account"), (1, "a fourth party copies the data of 2")]
+    {
+        let mut with = honest.clone();
+        with.push(honest[whose].clone());
+        lines.push(Line::new(name, run(&with)?, &before.shares));
     }
     for times in [0.2, 1.0, 3.0] {
         let rows = (times * set.rows.len() as f64) as usize;
@@ -343,8 +378,8 @@ fn list(shares: &[f64]) -> String {
     shares.iter().map(|s| percent(*s)).collect::<Vec<_>>().join(" / ")
 }
 
-fn spread(draws: &[(Vec<f64>, Vec<f64>)], which: impl Fn(&(Vec<f64>, Vec<f64>)) -> &Vec<f64>) -> String {
-    let all: Vec<f64> = draws.iter().flat_map(|d| which(d).clone()).collect();
+fn spread(draws: &[[Vec<f64>; 3]], which: usize) -> String {
+    let all: Vec<f64> = draws.iter().flat_map(|d| d[which].clone()).collect();
     let (low, high) = all.iter().fold((f64::MAX, f64::MIN), |(l, h), s| (l.min(*s), h.max(*s)));
     format!("{} to {}", percent(low), percent(high))
 }
@@ -357,17 +392,17 @@ fn report(all: &[Tests]) -> Result<String, Failure> {
     text += "|---|---|---|---|---|---|---|---|\n";
     for t in all {
         let find = |name: &str| t.lines.iter().find(|l| l.change.contains(name));
-        for explained in [false, true] {
-            let shares = |l: &Line| if explained { l.explained.clone() } else { l.shares.clone() };
+        for (which, name) in ["contribution", "explained loss", "value"].into_iter().enumerate() {
+            let shares = |l: &Line| [&l.shares, &l.explained, &l.values][which].clone();
             let of = |name: &str, at: usize| find(name).map_or("–".to_owned(), |l| percent(shares(l)[at]));
             let random = t.lines.iter().filter(|l| l.change.contains("random records")).nth(1);
-            let draws = spread(&t.draws, |d| if explained { &d.1 } else { &d.0 });
+            let draws = spread(&t.draws, which);
             row(
                 &mut text,
                 &[
                     t.set.to_owned(),
                     t.link.name().to_owned(),
-                    (if explained { "explained loss" } else { "contribution" }).to_owned(),
+                    name.to_owned(),
                     draws,
                     format!("{} → {}", of("nothing", 0), of("by 1 %", 0)),
                     of("by 30 %", 0),
@@ -380,7 +415,7 @@ fn report(all: &[Tests]) -> Result<String, Failure> {
     text += include_str!("../attribution_findings.txt");
     for t in all {
         writeln!(text, "\n## {}, {}\n", t.set, t.link.name())?;
-        text += "| what changes | shares by contribution | by explained loss | held-out accuracy | stopped by the least share (nine tenths) of | can otherwise be certified |\n|---|---|---|---|---|---|\n";
+        text += "| what changes | shares by contribution | by explained loss | by value | held-out accuracy | stopped by the least share (nine tenths) of | can otherwise be certified |\n|---|---|---|---|---|---|---|\n";
         for l in &t.lines {
             let stopped = match l.stopped_by.as_slice() {
                 [] => "nobody".to_owned(),
@@ -393,7 +428,9 @@ fn report(all: &[Tests]) -> Result<String, Failure> {
                 Some(_) => "no".to_owned(),
             };
             let accuracy = format!("{:.1} %", 100.0 * l.accuracy);
-            row(&mut text, &[l.change.clone(), list(&l.shares), list(&l.explained), accuracy, stopped, refused])?;
+            let change = l.change.clone();
+            let (shares, explained, values) = (list(&l.shares), list(&l.explained), list(&l.values));
+            row(&mut text, &[change, shares, explained, values, accuracy, stopped, refused])?;
         }
         writeln!(
             text,
@@ -421,7 +458,8 @@ fn main() -> Result<(), Failure> {
     let value: Vec<Value> = all
         .iter()
         .map(|t| {
-            let draws: Vec<Value> = t.draws.iter().map(|(s, e)| json!({ "shares": s, "explained_loss": e })).collect();
+            let draws: Vec<Value> =
+                t.draws.iter().map(|[s, e, v]| json!({ "shares": s, "explained_loss": e, "values": v })).collect();
             json!({
                 "data": t.set, "link": t.link.name(), "lambda": LAMBDA, "equal_thirds": draws,
                 "tests": t.lines.iter().map(Line::value).collect::<Vec<_>>(),

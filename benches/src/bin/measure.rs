@@ -39,9 +39,9 @@ struct Args {
     /// log2 of the number of rows.
     #[arg(long, default_value_t = 15)]
     k: u32,
-    /// Number of data columns.
-    #[arg(long, default_value_t = 8)]
-    columns: usize,
+    /// Number of data columns; by default as many as fit the features and classes best.
+    #[arg(long)]
+    columns: Option<usize>,
     /// Number of features.
     #[arg(long, default_value_t = 64)]
     features: usize,
@@ -58,6 +58,9 @@ struct Args {
     /// of --count.
     #[arg(long, conflicts_with = "count")]
     records: Option<usize>,
+    /// Also do the parts of the first proof once more and time each; on one thread.
+    #[arg(long, conflicts_with = "records")]
+    parts: bool,
     /// Use the portable code, one element at a time, as on a CPU without AVX-512 IFMA.
     #[arg(long)]
     portable: bool,
@@ -73,10 +76,11 @@ fn link(name: &str) -> Result<Link, String> {
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let args = Args::parse();
-    if let Some(threads) = args.threads {
+    if let Some(threads) = if args.parts { Some(1) } else { args.threads } {
         rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
     }
-    let layout = Layout::new(args.k, args.columns, args.features, args.classes, Task::Classes)?;
+    let columns = args.columns.unwrap_or_else(|| Layout::fitting_columns(args.features, args.classes));
+    let layout = Layout::new(args.k, columns, args.features, args.classes, Task::Classes)?;
     let link = args.link;
     let calibration_ms = tribute_benches::calibration_ms();
 
@@ -94,7 +98,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let shape = match args.circuit {
         Circuit::Dataset => Shape::dataset(layout),
         Circuit::Gradient => Shape::gradient(layout, link),
-        Circuit::Evaluation => Shape::evaluation(layout),
+        Circuit::Evaluation => Shape::evaluation(layout, link),
         Circuit::Service => Shape::service(layout),
     };
     clock.lap();
@@ -103,6 +107,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let (mut witness_seconds, mut prove_seconds, mut verify_seconds) = (0.0, 0.0, 0.0);
     let (mut proofs, mut proof_bytes, mut left) = (0, 0, count);
+    let mut parts = None;
     while left > 0 {
         let here = left.min(fits);
         let (witness, inputs, seconds) = made(&args.circuit, &srs, &shape, link, here)?;
@@ -118,13 +123,20 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             return Err("the proof does not verify".into());
         }
         verify_seconds += clock.lap();
+        if args.parts {
+            let p = tribute_benches::parts::parts(&srs, &keys, witness.as_ref());
+            parts = Some(json!({
+                "witness": p.witness, "columns": p.columns, "dense": p.dense, "interpolations": p.interpolations,
+                "floor": p.floor,
+            }));
+        }
         (proofs, proof_bytes, left) = (proofs + 1, proof.bytes.len(), left - here);
     }
     let seconds = witness_seconds + prove_seconds;
     println!(
         "{}",
         json!({
-            "circuit": shape.name(), "k": args.k, "columns": args.columns, "features": args.features,
+            "circuit": shape.name(), "k": args.k, "columns": columns, "features": args.features,
             "classes": args.classes, "count": count, "capacity": fits, "proofs": proofs,
             "threads": rayon::current_num_threads(), "portable": args.portable, "calibration_ms": calibration_ms, "srs_seconds": srs_seconds,
             "keys_seconds": keys_seconds, "witness_seconds": witness_seconds, "prove_seconds": prove_seconds,
@@ -132,7 +144,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             "peak_rss_mb": peak_rss_mb(), "advice_columns": keys.vk().cs().num_advice_columns(),
             "fixed_columns": keys.vk().cs().num_fixed_columns(),
             "cells_per_second": (count * args.features) as f64 / seconds,
-            "milliseconds_per_item": seconds * 1e3 / count as f64,
+            "milliseconds_per_item": seconds * 1e3 / count as f64, "parts": parts,
         })
     );
     Ok(())

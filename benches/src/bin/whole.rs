@@ -54,9 +54,9 @@ struct Args {
     /// 2^k rows.
     #[arg(long, default_value_t = 15)]
     k: u32,
-    /// Data columns.
-    #[arg(long, default_value_t = 8)]
-    columns: usize,
+    /// Data columns; by default as many as fit the features and classes best.
+    #[arg(long)]
+    columns: Option<usize>,
     /// The bias's feature is 2^s.
     #[arg(long, default_value_t = 3)]
     intercept_scale: u32,
@@ -129,7 +129,8 @@ fn main() -> Result<(), Failure> {
     drop(source);
     let read = clock.lap();
 
-    let layout = schema.layout(a.k, a.columns)?.with_intercept_scale(a.intercept_scale)?;
+    let columns = a.columns.unwrap_or_else(|| schema.fitting_columns());
+    let layout = schema.layout(a.k, columns)?.with_intercept_scale(a.intercept_scale)?;
     // a step of 1/256 is 8σ/255: weights are eight times as large, and λ a sixty-fourth
     let lambda = lambda_units(1.0 / (64.0 * a.strength * a.records as f64))?;
     let loss = LossOptions { link: Link::Softmax, lambda, intercept_scale: a.intercept_scale };
@@ -179,7 +180,7 @@ fn main() -> Result<(), Failure> {
         add(&mut total, &g);
         gradients.push(committed);
         digests.push(digest);
-        shards.push(ShardParts { dataset, gradient });
+        shards.push(ShardParts { owner: OWNER, dataset, gradient });
     }
     let n = records.len() as u64;
     let numbers = optimum(&layout, &weights, &total, n, lambda)?;
@@ -199,7 +200,7 @@ fn main() -> Result<(), Failure> {
         agent: AgentId::ZERO,
         version: 1,
         owner: OWNER,
-        datasets: vec![DatasetParts { owner: OWNER, terms, shards }],
+        datasets: vec![DatasetParts { terms, shards }],
         optimum: proof,
     };
     let file = parts.assemble()?.to_json();
@@ -210,7 +211,7 @@ fn main() -> Result<(), Failure> {
     println!(
         "{}",
         json!({
-            "records": a.records, "features": a.features, "classes": a.classes, "k": a.k, "columns": a.columns,
+            "records": a.records, "features": a.features, "classes": a.classes, "k": a.k, "columns": columns,
             "intercept_scale": a.intercept_scale, "calibration_ms": calibration_ms, "shards": digests.len(),
             "lambda": real(lambda, LAMBDA_BITS),
             "norm": numbers.norm as f64 / f64::from(1u32 << NORM_BITS),

@@ -166,6 +166,47 @@ pub fn optimum_ctx(domain: &Domain, agent: &AgentId, version: u32, weights: &Wei
     )
 }
 
+/// A coalition of some of a version's datasets, trained for a valuation. Its contexts differ from every [`optimum_ctx`] and
+/// [`evaluation_ctx`], so it is never certified as a version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CoalitionContext {
+    /// The agent registry and its chain.
+    pub domain: Domain,
+    /// The agent.
+    pub agent: AgentId,
+    /// The version that is valued.
+    pub version: u32,
+    /// The version's own weights.
+    pub served: WeightsDigest,
+    /// The coalition's weights.
+    pub weights: WeightsDigest,
+    /// [`list_hash`] of the coalition's datasets, in the version's order.
+    pub list: Digest,
+}
+
+impl CoalitionContext {
+    fn words(&self, tag: &[u8]) -> Words {
+        self.domain
+            .words(tag)
+            .word(self.agent.as_bytes())
+            .uint(u128::from(self.version))
+            .word(self.served.as_bytes())
+            .word(self.weights.as_bytes())
+            .word(&self.list)
+    }
+    /// Context of the coalition's `optimum` proof.
+    #[must_use]
+    pub fn optimum(&self) -> Fr {
+        truncate(self.words(b"tribute.coalition.optimum.v1").keccak())
+    }
+    /// Context of the coalition's `evaluation` proof on shard `shard` (from 0) of `dataset`.
+    #[must_use]
+    pub fn evaluation(&self, dataset: &DatasetId, shard: u32) -> Fr {
+        let words = self.words(b"tribute.coalition.evaluation.v1").word(dataset.as_bytes());
+        truncate(words.uint(u128::from(shard)).keccak())
+    }
+}
+
 /// Context of a `service` proof, bound to the session escrow; `sessions` are the sessions in the used slots, in slot
 /// order.
 #[must_use]
@@ -297,6 +338,20 @@ mod tests {
             gradient_ctx(&d, &o, &other_weights, &s[0]),
             gradient_ctx(&d, &o, &w, &s[1]),
         ]);
+        let coalition =
+            CoalitionContext { domain: d, agent: a, version: 1, served: w, weights: other_weights, list: lists[2] };
+        let coalitions = [
+            coalition,
+            CoalitionContext { domain: other, ..coalition },
+            CoalitionContext { domain: elsewhere, ..coalition },
+            CoalitionContext { agent: AgentId::new([8; 32]), ..coalition },
+            CoalitionContext { version: 2, ..coalition },
+            CoalitionContext { served: other_weights, ..coalition },
+            CoalitionContext { weights: w, ..coalition },
+            CoalitionContext { list: lists[0], ..coalition },
+        ];
+        optima.extend(coalitions.iter().flat_map(|c| [c.optimum(), c.evaluation(&set, 0)]));
+        optima.extend([coalition.evaluation(&DatasetId::new([9; 32]), 0), coalition.evaluation(&set, 1)]);
         let evaluations = [
             evaluation_ctx(&d, &a, 1, &w, &set, 0),
             evaluation_ctx(&other, &a, 1, &w, &set, 0),

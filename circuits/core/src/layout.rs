@@ -49,6 +49,9 @@ pub const SCALAR_ROWS: usize = 52;
 pub const MIN_LINK_K: u32 = 14;
 /// The smallest `k` at which answers are proven: four limbs hold the difference of two logits, so each needs 14 bits.
 pub const MIN_SERVICE_K: u32 = 15;
+/// Most data columns that [`Layout::fitting_columns`] chooses: each takes 96 bytes and some 7,000 gas of every proof about a
+/// shard, and beyond 32 proving hardly gains.
+const MOST_FITTING_COLUMNS: usize = 32;
 /// Supported values of `k`.
 pub const K_RANGE: std::ops::RangeInclusive<u32> = 10..=22;
 
@@ -199,6 +202,14 @@ impl Layout {
             });
         }
         Ok(layout)
+    }
+
+    /// The least number of data columns at which a record's features take no more rows than its classes do, so that
+    /// neither leaves cells idle; or, if that is more than 32, at which they take no more rows than with 32.
+    #[must_use]
+    pub fn fitting_columns(features: usize, classes: usize) -> usize {
+        let rows = features.div_ceil(MOST_FITTING_COLUMNS).max(classes + 1);
+        features.div_ceil(rows)
     }
 
     /// The same layout with a bias feature of `256·2^scale`. A larger bias feature makes the bias practically free of

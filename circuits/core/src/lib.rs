@@ -19,6 +19,7 @@
 //! | [`id`], [`hexed`] | identifiers and digests, each with its own type; bytes as text |
 //! | [`proof`] | a proof with its statement and circuit |
 //! | [`certificate`] | the certificate file and every relation between its fields |
+//! | [`valuation`] | the valuation file, and Shapley values in exact integers |
 
 pub mod certificate;
 pub mod context;
@@ -38,6 +39,7 @@ pub mod schema;
 pub mod shape;
 pub mod srs;
 pub mod statement;
+pub mod valuation;
 
 pub use ark_bn254::Fr;
 pub use ethnum::{I256, U256};

@@ -28,6 +28,12 @@ pub const TARGET_BITS: u32 = 16;
 /// [`Layout::contribution_bits`](crate::layout::Layout::contribution_bits).
 pub const CONTRIBUTION_BITS: u32 = 44;
 
+/// Fractional bits of the loss that an evaluation publishes.
+pub const LOSS_BITS: u32 = 20;
+/// Public limit: the loss over a shard, and over a dataset, is below `2^53` units (real value `2^33`), which every JSON
+/// parser represents exactly. For the `2^26` records that a dataset has at most, that is a mean of 128.
+pub const LOSS_LIMIT_BITS: u32 = 53;
+
 /// Public limit on the number of records of one agent: `n < 2^26`.
 pub const COUNT_LIMIT_BITS: u32 = 26;
 /// Public limit: `ε·2^44 < 2^37`, that is, `ε < 2^-7`.

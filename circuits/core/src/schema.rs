@@ -290,6 +290,11 @@ impl Schema {
             Target::Real { .. } => Task::Real,
         }
     }
+    /// The number of data columns that suits this schema's records best: [`Layout::fitting_columns`].
+    #[must_use]
+    pub fn fitting_columns(&self) -> usize {
+        Layout::fitting_columns(self.features.len(), self.classes())
+    }
     /// The layout of this schema's datasets, with `2^k` rows and `columns` data columns.
     pub fn layout(&self, k: u32, columns: usize) -> Result<Layout, LayoutError> {
         Layout::new(k, columns, self.features.len(), self.classes(), self.task())

@@ -11,7 +11,7 @@ pub struct Shape {
     pub statement: Statement,
     /// Rows and columns.
     pub layout: Layout,
-    /// The link function; only for `gradient`.
+    /// The link function; only for `gradient` and `evaluation`.
     pub link: Option<Link>,
 }
 
@@ -31,10 +31,10 @@ impl Shape {
     pub fn optimum(layout: Layout) -> Self {
         Shape { statement: Statement::Optimum, layout, link: None }
     }
-    /// The `evaluation` circuit of a layout. The task must be classification; key generation rejects others.
+    /// The `evaluation` circuit of a layout and link. The task must be classification; key generation rejects others.
     #[must_use]
-    pub fn evaluation(layout: Layout) -> Self {
-        Shape { statement: Statement::Evaluation, layout, link: None }
+    pub fn evaluation(layout: Layout, link: Link) -> Self {
+        Shape { statement: Statement::Evaluation, layout, link: Some(link) }
     }
     /// The `service` circuit of a layout.
     #[must_use]

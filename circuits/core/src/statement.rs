@@ -17,7 +17,7 @@ pub enum Statement {
     Gradient = 2,
     /// `W` is the optimum where the gradients sum to `G`.
     Optimum = 3,
-    /// Accuracy of `W` on a shard.
+    /// Accuracy and loss of `W` on a shard.
     Evaluation = 4,
     /// Every counted answer was computed with `W`.
     Service = 5,
@@ -107,8 +107,10 @@ pub mod evaluation {
     pub const N: usize = 1;
     /// Number of records present that the agent answers correctly.
     pub const CORRECT: usize = 2;
+    /// The loss over the records present, rounded down, units of 2^-20.
+    pub const LOSS: usize = 3;
     /// Number of inputs.
-    pub const INPUTS: usize = 3;
+    pub const INPUTS: usize = 4;
 }
 
 /// Offsets of the `service` inputs.

@@ -2,6 +2,7 @@
 
 pub mod argmax;
 pub mod argument;
+pub mod link;
 pub mod logup;
 pub mod poseidon2;
 pub mod product;

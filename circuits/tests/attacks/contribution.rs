@@ -1,8 +1,8 @@
 //! Attacks on the value that a `gradient` proof publishes for `⟨−G, W⟩`: another `N`, or an invalid remainder.
 
 use tribute_circuits::columns::commit_weights;
+use tribute_circuits::gadgets::link::{column, remainder_rows};
 use tribute_circuits::prove::prove_unchecked;
-use tribute_circuits::statements::gradient::link::{column, remainder_rows};
 use tribute_circuits::statements::gradient::{third, GradientCircuit};
 use tribute_core::head::{contribution, inner_product};
 use tribute_core::layout::{Layout, Task};
@@ -37,7 +37,7 @@ fn unit_bits() -> u32 {
 fn write_remainder(circuit: &mut GradientCircuit, remainder: Fr) {
     let mut left = to_u256(&remainder);
     let whole = left >> unit_bits() == U256::ZERO;
-    for (n, row) in remainder_rows(&layout()).enumerate() {
+    for (n, row) in remainder_rows(&layout(), layout().remainder_limbs()).enumerate() {
         let limb = left & ((U256::ONE << layout().limb_bits()) - 1);
         circuit.columns[column::REMAINDER][row] = match (whole, n) {
             (true, _) => from_u256(&limb),
@@ -50,7 +50,7 @@ fn write_remainder(circuit: &mut GradientCircuit, remainder: Fr) {
 
 /// The value that the honest limbs represent.
 fn remainder(circuit: &GradientCircuit) -> Fr {
-    let rows = remainder_rows(&layout());
+    let rows = remainder_rows(&layout(), layout().remainder_limbs());
     let start = rows.start;
     rows.map(|row| circuit.columns[column::REMAINDER][row] * two_to((row - start) as u32 * layout().limb_bits()))
         .fold(Fr::ZERO, |a, b| a + b)
@@ -111,7 +111,7 @@ fn contribution_of_other_units() {
     another("remainder_of_a_unit_and_more", RANGE, -Fr::ONE, write_remainder);
     another("remainder_with_a_long_top_limb", RANGE, -Fr::ONE, |circuit, left| {
         // the honest limbs, with one more unit in the top limb
-        let top = remainder_rows(&layout()).end - 1;
+        let top = remainder_rows(&layout(), layout().remainder_limbs()).end - 1;
         let more = left - remainder(circuit);
         assert_eq!(more, two_to(unit_bits()));
         circuit.columns[column::REMAINDER][top] += two_to(layout().limb_bits());
@@ -138,11 +138,12 @@ fn remainder_of_equal_limbs() {
     assert_ne!(weights, Fr::ZERO);
     another("remainder_of_equal_limbs", RANGE, Fr::from(1 << 20), |circuit, left| {
         let limb = left * weights.invert().unwrap();
-        remainder_rows(&layout()).for_each(|row| circuit.columns[column::REMAINDER][row] = limb);
+        remainder_rows(&layout(), layout().remainder_limbs())
+            .for_each(|row| circuit.columns[column::REMAINDER][row] = limb);
     });
     // two limbs alone, with opposite parts in the remainder, do not cancel either
     another("remainder_of_opposite_limbs", RANGE, Fr::from(1 << 20), |circuit, left| {
-        let rows: Vec<_> = remainder_rows(&layout()).collect();
+        let rows: Vec<_> = remainder_rows(&layout(), layout().remainder_limbs()).collect();
         let more = left - remainder(circuit);
         // (−2^b, 1) represents 0; the rest goes into the first limb
         circuit.columns[column::REMAINDER][rows[0]] += more - two_to(layout().limb_bits());
@@ -222,7 +223,7 @@ fn contribution_of_other_weights() {
 #[test]
 fn every_limb_of_the_remainder_counts() {
     let (shape, i) = world(layout(), Link::Squared);
-    for row in remainder_rows(&layout()) {
+    for row in remainder_rows(&layout(), layout().remainder_limbs()) {
         let (mut circuit, inputs) = claim(shape.clone(), &i, &i.g);
         let limb = &mut circuit.columns[column::REMAINDER][row];
         *limb = if *limb == Fr::ZERO { Fr::ONE } else { *limb - Fr::ONE };

@@ -1,17 +1,20 @@
-//! Attacks on `evaluation`: answers that are not the agent's, and counts that are not the shard's.
+//! Attacks on `evaluation`: answers that are not the agent's, counts and losses that are not the shard's.
 
 use std::sync::Arc;
 
 use tribute_circuits::columns::{commit_records, commit_weights, CommittedGroup, Secret};
 use tribute_circuits::gadgets::argmax::difference_limbs;
+use tribute_circuits::gadgets::link::{remainder_column, remainder_rows};
 use tribute_circuits::prove::prove;
 use tribute_circuits::statements::dataset::DatasetCircuit;
 use tribute_circuits::statements::evaluation::{column, third, EvaluationCircuit};
-use tribute_core::head::{answer, Weights};
+use tribute_core::head::{answer, loss_scale, LossRemainder, Weights};
 use tribute_core::layout::{Layout, Task};
+use tribute_core::link::Link;
+use tribute_core::numbers::LOSS_BITS;
 use tribute_core::records::Records;
 use tribute_core::shape::Shape;
-use tribute_engine::field::from_i128;
+use tribute_engine::field::{from_i128, two_to};
 use tribute_engine::halo2_proofs::halo2curves::bn256::Fr;
 use tribute_engine::halo2_proofs::halo2curves::ff::Field;
 
@@ -22,7 +25,8 @@ use crate::support::gates::{forging, Sheet};
 use crate::support::keyed::{keyed, srs};
 use crate::support::{self, altered};
 
-const COUNTED: &str = "tally is n + σ·correct in row 0, and ends at 0";
+const COUNTED: &str = "tally is n + σ·correct + σ²·2^u·loss in row 0, and ends at 0";
+const TALLY: &str = "counted: tally = tally' + s + σ²·2^p·s·S, + σ·b·y, − σ²·2^bi·limb";
 const RANGE: &str = "logUp starts and ends at 0";
 
 fn layout() -> Layout {
@@ -62,7 +66,7 @@ impl World {
         World::new(Weights::new(7, 3, values).unwrap(), self.records.clone())
     }
     fn shape() -> Shape {
-        Shape::evaluation(layout())
+        Shape::evaluation(layout(), Link::Squared)
     }
     fn circuit(&self, shape: Shape) -> EvaluationCircuit {
         EvaluationCircuit::new(shape, &self.xy, &self.w).unwrap()
@@ -100,6 +104,89 @@ fn count_too_low() {
 #[test]
 fn records_too_few() {
     with_inputs("evaluation_records_too_few", |inputs| inputs[1] -= Fr::ONE);
+}
+
+#[test]
+fn loss_of_another_unit() {
+    with_inputs("evaluation_loss_too_high", |inputs| inputs[3] += Fr::ONE);
+    with_inputs("evaluation_loss_too_low", |inputs| inputs[3] -= Fr::ONE);
+}
+
+/// Position of a column after the limbs.
+fn own(column: usize) -> usize {
+    difference_limbs(&layout()) + column
+}
+
+/// Publishes a loss of `more` units more, with limbs that `spell` changes so that the sum holds.
+fn another_loss(name: &str, more: Fr, spell: impl Fn(&mut [Fr])) {
+    let w = World::tied();
+    let limbs = remainder_rows(&layout(), LossRemainder::of(&layout(), Link::Squared).limbs);
+    attack(name, &[RANGE], &World::shape(), |shape, forged| {
+        let (mut circuit, mut inputs) = claim(w.circuit(shape));
+        if forged {
+            inputs[3] += more;
+            spell(&mut circuit.columns[own(column::LINK) + remainder_column(Link::Squared)][limbs.clone()]);
+        }
+        (circuit, inputs)
+    });
+}
+
+#[test]
+fn remainder_of_the_loss_out_of_range() {
+    let (bits, unit) = (layout().limb_bits(), LossRemainder::of(&layout(), Link::Squared).limbs as u32);
+    let unit = two_to(unit * bits);
+    another_loss("evaluation_remainder_below_zero", Fr::ONE, |limbs| limbs[0] -= unit);
+    another_loss("evaluation_remainder_of_a_unit_and_more", -Fr::ONE, |limbs| {
+        *limbs.last_mut().unwrap() += two_to(bits);
+    });
+    // the top limb of the quotient of the field: N + 1/2^u and a remainder of 1 less
+    let fraction = unit.invert().unwrap();
+    another_loss("evaluation_loss_shifted_by_a_fraction", two_to(bits) * fraction, |limbs| {
+        limbs[0] -= two_to(bits);
+    });
+}
+
+#[test]
+fn losses_of_a_record_changed() {
+    let w = World::tied();
+    attack(
+        "evaluation_losses_of_a_record_changed",
+        &["losses of a record summed: S = loss + S'"],
+        &World::shape(),
+        |shape, forged| {
+            let mut circuit = w.circuit(shape);
+            if forged {
+                let before = circuit.loss();
+                // exactly a unit, which leaves the remainder as it is
+                circuit.columns[own(column::LOSSES)][2 * layout().record_rows()] -=
+                    two_to(loss_scale(Link::Squared) - LOSS_BITS);
+                assert_eq!(circuit.loss(), before - Fr::ONE);
+            }
+            claim(circuit)
+        },
+    );
+}
+
+/// The answers are those of the agent's logits, the loss is that of better ones.
+#[test]
+fn loss_of_other_logits() {
+    let w = World::tied();
+    let better = w.with_weights(|values| values[..3].copy_from_slice(&[1 << 30, 1 << 30, 1 << 31]));
+    attack(
+        "evaluation_loss_of_other_logits",
+        &["the link's logit is the answer's: z = m − t − B'"],
+        &World::shape(),
+        |shape, forged| {
+            let mut circuit = w.circuit(shape.clone());
+            if forged {
+                let before = circuit.loss();
+                circuit.columns.truncate(own(column::LOSSES));
+                circuit.columns.extend(better.circuit(shape).columns.split_off(own(column::LOSSES)));
+                assert_ne!(circuit.loss(), before);
+            }
+            claim(circuit)
+        },
+    );
 }
 
 #[test]
@@ -286,16 +373,12 @@ fn with_tally(name: &str, gate: &'static str, rows: std::ops::Range<usize>) {
 
 #[test]
 fn tally_jumps() {
-    with_tally("evaluation_tally_jumps", "records and right answers counted: tally = tally' + s, + σ·b·y", 0..40);
+    with_tally("evaluation_tally_jumps", TALLY, 0..40);
 }
 
 #[test]
 fn tally_starts_above_zero() {
-    with_tally(
-        "evaluation_tally_starts_above_zero",
-        "tally is n + σ·correct in row 0, and ends at 0",
-        0..layout().gate_rows(),
-    );
+    with_tally("evaluation_tally_starts_above_zero", COUNTED, 0..layout().gate_rows());
 }
 
 #[test]
@@ -317,7 +400,12 @@ fn accuracy_on_other_records() {
     // answers to queries other than the records
     let layout = layout();
     let w = World::new(support::weights(&layout, 3), support::records(&layout, 9, 8));
-    let other = World::new(w.weights.clone(), support::records(&layout, 9, 11));
+    // of the same classes, so that only the logits are others
+    let mut others = Records::new(7);
+    for ((features, _), (_, class)) in support::records(&layout, 9, 11).iter().zip(w.records.iter()) {
+        others.push(features, class);
+    }
+    let other = World::new(w.weights.clone(), others);
     attack("evaluation_on_other_records", &["logit check starts and ends at 0"], &World::shape(), |shape, forged| {
         let mut circuit = w.circuit(shape.clone());
         if forged {
@@ -439,7 +527,7 @@ fn evaluation_under_another_layout() {
     let (layout, wide) = (layout_of(7), layout_of(15));
     assert_eq!(layout.record_rows(), wide.record_rows());
     assert_eq!(layout.weights_start() - wide.weights_start(), 8 * 3);
-    let (shape, wide_shape) = (Shape::evaluation(layout), Shape::evaluation(wide));
+    let (shape, wide_shape) = (Shape::evaluation(layout, Link::Squared), Shape::evaluation(wide, Link::Squared));
     let (srs, secret) = (srs(10), Secret::from_bytes([6; 32]));
     let mut records = Records::new(7);
     for i in 0..30u8 {

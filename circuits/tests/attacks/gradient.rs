@@ -1,7 +1,7 @@
 //! Attacks on `gradient`: a gradient, weights or records other than the committed ones.
 
 use tribute_circuits::columns::{commit_gradient, commit_records, commit_weights, CommittedGroup, Secret};
-use tribute_circuits::statements::gradient::link::column;
+use tribute_circuits::gadgets::link::column;
 use tribute_circuits::statements::gradient::GradientCircuit;
 use tribute_core::head::{gradient, Weights};
 use tribute_core::layout::{Layout, Task};

@@ -1,7 +1,7 @@
 //! Attacks on the link: probabilities that do not follow from the logits.
 
 use tribute_circuits::columns::{commit_gradient, commit_records, commit_weights};
-use tribute_circuits::statements::gradient::link::{column, window_indices};
+use tribute_circuits::gadgets::link::{column, window_indices};
 use tribute_circuits::statements::gradient::GradientCircuit;
 use tribute_core::head::{gradient, Weights};
 use tribute_core::layout::{Layout, Task};

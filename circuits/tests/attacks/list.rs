@@ -158,6 +158,19 @@ pub(crate) const ATTACKS: &[(&str, &[Place])] = &[
             Here("evaluation_answer_counted_twice"),
         ],
     ),
+    (
+        "loss that is not the shard's",
+        &[
+            Here("evaluation_loss_too_high"),
+            Here("evaluation_loss_too_low"),
+            Here("evaluation_remainder_below_zero"),
+            Here("evaluation_remainder_of_a_unit_and_more"),
+            Here("evaluation_loss_shifted_by_a_fraction"),
+            Here("evaluation_losses_of_a_record_changed"),
+            There("verifier-contract/test/Evaluations.t.sol", "test_Attack_ImpossibleLoss"),
+        ],
+    ),
+    ("loss of other logits", &[Here("evaluation_loss_of_other_logits")]),
     ("tie resolved wrongly", &[Here("evaluation_tie_resolved_wrongly")]),
     ("accuracy of other weights", &[Here("evaluation_of_other_weights")]),
     ("accuracy on other records", &[Here("evaluation_on_other_records")]),
@@ -203,7 +216,8 @@ pub(crate) const ATTACKS: &[(&str, &[Place])] = &[
 ];
 
 /// Gates of gadgets shared by several circuits: an attack on one circuit counts for all.
-pub(crate) const GADGETS: &[&str] = &["logUp "];
+pub(crate) const GADGETS: &[&str] =
+    &["logUp ", "the shift is one per record", "no top limb beside an unsaturated one", "probabilities sum"];
 
 /// Circuit, gate, and why it needs no attack.
 pub(crate) const EXEMPT: &[(&str, &str, &str)] = &[

@@ -4,8 +4,8 @@
 use std::sync::{Arc, Mutex};
 
 use tribute_circuits::columns::{commit_gradient, commit_weights, CommittedGroup};
+use tribute_circuits::gadgets::link::column;
 use tribute_circuits::prove::prove_unchecked;
-use tribute_circuits::statements::gradient::link::column;
 use tribute_circuits::statements::gradient::{third, GradientCircuit};
 use tribute_core::head::{gradient, Weights};
 use tribute_core::layout::{Layout, Task};

@@ -139,7 +139,9 @@ fn gates() -> BTreeMap<&'static str, BTreeSet<String>> {
         Shape::gradient(layout(14, Task::Classes), Link::Logistic),
         Shape::gradient(layout(14, Task::Classes), Link::Softmax),
         Shape::optimum(layout(10, Task::Classes)),
-        Shape::evaluation(layout(10, Task::Classes)),
+        Shape::evaluation(layout(10, Task::Classes), Link::Squared),
+        Shape::evaluation(layout(14, Task::Classes), Link::Logistic),
+        Shape::evaluation(layout(14, Task::Classes), Link::Softmax),
         Shape::service(layout(15, Task::Classes)),
     ];
     let mut all: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();

@@ -9,7 +9,7 @@ use tribute_circuits::prove::{prove, prove_unchecked};
 use tribute_circuits::statements::dataset::DatasetCircuit;
 use tribute_circuits::statements::evaluation::EvaluationCircuit;
 use tribute_circuits::statements::gradient::GradientCircuit;
-use tribute_core::head::{answer, contribution, gradient, HeadError};
+use tribute_core::head::{answer, contribution, gradient, loss, HeadError};
 use tribute_core::layout::{Layout, Task};
 use tribute_core::link::Link;
 use tribute_core::shape::Shape;
@@ -63,8 +63,9 @@ fn integers_are_proven(layout: Layout, link: Link, n: usize, seed: u64, entry: u
 
     if layout.task() == Task::Classes {
         let correct = records.iter().filter(|(q, y)| answer(&weights.logits(q)) == *y).count() as u64;
-        let circuit = EvaluationCircuit::new(Shape::evaluation(layout), &xy, &w).unwrap();
-        proven(&srs, &circuit, &[Fr::from(7), Fr::from(n as u64), Fr::from(correct)]);
+        let circuit = EvaluationCircuit::new(Shape::evaluation(layout, link), &xy, &w).unwrap();
+        let loss = loss(&layout, link, &weights, &records).unwrap();
+        proven(&srs, &circuit, &[Fr::from(7), Fr::from(n as u64), Fr::from(correct), Fr::from(loss)]);
     }
 }
 

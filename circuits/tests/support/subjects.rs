@@ -4,15 +4,16 @@ use std::sync::Arc;
 
 use tribute_circuits::arithmetization::StatementWitness;
 use tribute_circuits::columns::{commit_weights, Secret};
+use tribute_circuits::gadgets::argmax::difference_limbs;
 use tribute_circuits::gadgets::argument::Forge;
+use tribute_circuits::gadgets::link::{column as link_column, remainder_rows};
 use tribute_circuits::gadgets::poseidon2;
 use tribute_circuits::statements::dataset::DatasetCircuit;
 use tribute_circuits::statements::evaluation::EvaluationCircuit;
-use tribute_circuits::statements::gradient::link::{column as link_column, remainder_rows};
 use tribute_circuits::statements::gradient::GradientCircuit;
 use tribute_circuits::statements::optimum::OptimumCircuit;
 use tribute_circuits::statements::service::{AnsweredQuery, Blocks, ServiceCircuit, SessionBatch, DATA};
-use tribute_core::head::answer;
+use tribute_core::head::{answer, LossRemainder};
 use tribute_core::layout::{Layout, Task};
 use tribute_core::link::Link;
 use tribute_core::shape::Shape;
@@ -75,6 +76,23 @@ fn layout(k: u32, task: Task) -> Layout {
     Layout::new(k, 3, 7, if task == Task::Real { 1 } else { 3 }, task).unwrap()
 }
 
+/// Names of a link's columns.
+fn link_names(link: Link) -> Vec<String> {
+    let group = ["low", "mid", "hi", "top", "T1", "T2", "short"].map(str::to_owned);
+    let second = group.clone().map(|n| format!("{n} of the other"));
+    let names: Vec<String> = match link {
+        Link::Squared => ["logit", "remainder"].map(str::to_owned).to_vec(),
+        Link::Softmax => {
+            let more = ["shift", "sum"].map(str::to_owned);
+            group.into_iter().chain(more).collect()
+        }
+        Link::Logistic => group.into_iter().chain(second).chain((0..7).map(|i| format!("window limb {i}"))).collect(),
+    };
+    assert_eq!(names.len(), tribute_circuits::gadgets::link::columns(link));
+    assert_eq!(names.get(link_column::SHORT).is_some(), link != Link::Squared);
+    names
+}
+
 /// One witness of every circuit, as small as possible.
 pub fn subjects() -> Vec<fn() -> Subject> {
     fn dataset(task: Task) -> Subject {
@@ -89,20 +107,8 @@ pub fn subjects() -> Vec<fn() -> Subject> {
         let i = instance(layout(k, Task::Classes), link, RECORDS, 4);
         let circuit = GradientCircuit::new(Shape::gradient(i.layout, link), &i.xy, &i.w, &i.g).unwrap();
         let inputs = circuit.public_inputs(Fr::from(7));
-        let group = ["low", "mid", "hi", "top", "T1", "T2", "short"];
-        let second = group.map(|n| format!("{n} of the other"));
-        let window: Vec<String> = (0..7).map(|i| format!("window limb {i}")).collect();
-        let names: Vec<&str> = match link {
-            Link::Squared => vec!["logit", "remainder"],
-            Link::Softmax => group.into_iter().chain(["shift", "sum"]).collect(),
-            Link::Logistic => group
-                .into_iter()
-                .chain(second.iter().map(String::as_str))
-                .chain(window.iter().map(String::as_str))
-                .collect(),
-        };
-        assert_eq!(names.len(), tribute_circuits::statements::gradient::link::columns(link));
-        assert_eq!(names.get(link_column::SHORT).is_some(), link != Link::Squared);
+        let names = link_names(link);
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
         Subject::new(&format!("gradient, {}", link.name()), Box::new(circuit), inputs, &names)
     }
     fn optimum() -> Subject {
@@ -113,14 +119,15 @@ pub fn subjects() -> Vec<fn() -> Subject> {
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         Subject::new("optimum", Box::new(circuit), inputs, &names)
     }
-    fn evaluation() -> Subject {
-        let i = instance(layout(10, Task::Classes), Link::Squared, RECORDS, 4);
-        let circuit = EvaluationCircuit::new(Shape::evaluation(i.layout), &i.xy, &i.w).unwrap();
+    fn evaluation(k: u32, link: Link) -> Subject {
+        let i = instance(layout(k, Task::Classes), link, RECORDS, 4);
+        let circuit = EvaluationCircuit::new(Shape::evaluation(i.layout, link), &i.xy, &i.w).unwrap();
         let inputs = circuit.public_inputs(Fr::from(7));
-        let limbs = circuit.columns.len() - 2;
-        let names: Vec<String> = (0..limbs).map(|i| format!("limb {i}")).chain(["B".into(), "m".into()]).collect();
+        let own = ["B", "m", "losses"].map(str::to_owned);
+        let limbs = (0..difference_limbs(&i.layout)).map(|i| format!("limb {i}"));
+        let names: Vec<String> = limbs.chain(own).chain(link_names(link)).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        Subject::new("evaluation", Box::new(circuit), inputs, &names)
+        Subject::new(&format!("evaluation, {}", link.name()), Box::new(circuit), inputs, &names)
     }
     fn service() -> Subject {
         let layout = layout(15, Task::Classes);
@@ -154,7 +161,9 @@ pub fn subjects() -> Vec<fn() -> Subject> {
         || gradient(14, Link::Softmax),
         || gradient(14, Link::Logistic),
         optimum,
-        evaluation,
+        || evaluation(10, Link::Squared),
+        || evaluation(14, Link::Softmax),
+        || evaluation(14, Link::Logistic),
         service,
     ];
     all
@@ -197,8 +206,12 @@ impl Subject {
         if row + 1 == l.gate_rows() {
             return "last gate row";
         }
-        let gradient = shape.statement == Statement::Gradient;
-        if gradient && remainder_rows(&l).contains(&row) {
+        let limbs = match (shape.statement, shape.link) {
+            (Statement::Gradient, _) => l.remainder_limbs(),
+            (Statement::Evaluation, Some(link)) => LossRemainder::of(&l, link).limbs,
+            _ => 0,
+        };
+        if remainder_rows(&l, limbs).contains(&row) {
             return "remainder";
         }
         if row >= l.salt_start() {
@@ -222,11 +235,20 @@ impl Subject {
             Statement::Service => service_class(&l, &self.columns[column], row),
             _ => {
                 let (record, offset) = (row / l.record_rows(), row % l.record_rows());
+                let answers = shape.statement == Statement::Evaluation && self.columns[column] == "Y";
                 let answer = shape.statement == Statement::Evaluation && {
-                    let b = &self.honest.advice[self.honest.column(0, self.columns.len() - 3)];
+                    let b = self.columns.iter().position(|name| name == "B");
+                    let b = &self.honest.advice[self.honest.column(0, b.unwrap())];
                     b[row] != b[row + 1]
                 };
+                // where t is 0, softmax's loss is 0 for every target
+                let sure = shape.link == Some(Link::Softmax)
+                    && ["low", "short", "mid", "hi", "top"].iter().all(|name| {
+                        let limb = self.columns.iter().position(|column| column == name);
+                        limb.is_some_and(|n| self.honest.advice[self.honest.column(0, n)][row] == Fr::from(0))
+                    });
                 match (record < RECORDS, offset) {
+                    (false, o) if answers && sure && (1..=l.classes()).contains(&o) => "sure classes of absent records",
                     (true, o) if answer && self.columns[column] == "Y" && o > 0 => "the answers' classes",
                     (true, 0) => "heads of records",
                     (true, o) if o <= l.classes() => "classes of records",

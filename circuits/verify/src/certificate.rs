@@ -1,4 +1,4 @@
-//! Checks a certificate or an evaluation without a service, a chain or any data.
+//! Checks a certificate, an evaluation or a valuation without a service, a chain or any data.
 //!
 //! 1. Parsing: the canonical encoding and every relation between the fields ([`tribute_core::certificate`]).
 //! 2. The SRS: the caller's own, with the digest that the certificate names; nothing of it is taken from the
@@ -7,7 +7,8 @@
 //! 4. The proofs: all of them, with [`verify`].
 //! 5. The checksum, last, so that errors name the changed field rather than the checksum.
 //!
-//! An evaluation contains a certificate, which is checked first, as if it were a file on its own.
+//! An evaluation and a valuation contain a certificate, which is checked first, as if it were a file on its own. Every
+//! coalition of a valuation is checked like a certificate of its own, too.
 
 use std::collections::HashMap;
 
@@ -18,6 +19,7 @@ use tribute_core::certificate::{Certificate, CertificateError, FileProof, Hex};
 use tribute_core::id::SrsDigest;
 use tribute_core::shape::Shape;
 use tribute_core::srs::{SrsPoints, DEVELOPMENT_DIGEST};
+use tribute_core::valuation::Valuation;
 
 use crate::proof::{verify, VerifyingKey};
 use crate::report::Report;
@@ -62,7 +64,7 @@ pub enum Refused<E: std::error::Error> {
     Trust(E),
 }
 
-/// Checks certificates and evaluations, and caches the derived keys.
+/// Checks certificates, evaluations and valuations, and caches the derived keys.
 #[derive(Debug)]
 pub struct Verifier<T> {
     trust: T,
@@ -77,25 +79,41 @@ impl<T: Trust> Verifier<T> {
         Verifier { trust, srs: HashMap::new(), keys: HashMap::new() }
     }
 
-    /// Checks a certificate or an evaluation.
+    /// Checks a certificate, an evaluation or a valuation.
     ///
     /// # Errors
     /// [`Refused`], whose message starts with the field that is wrong.
     pub fn verify(&mut self, json: &[u8]) -> Result<Report, Refused<T::Error>> {
-        if !holds_certificate(json) {
+        if holds(json, "coalitions") {
+            return self.verify_valuation(&Valuation::from_json(json)?);
+        }
+        if !holds(json, "certificate") {
             let certificate = Certificate::from_json(json)?;
             self.check_certificate(&certificate)?;
             return Ok(Report::of(certificate));
         }
         let evaluation = Evaluation::from_json(json)?;
-        self.check_certificate(&evaluation.certificate).map_err(|refused| match refused {
-            Refused::Certificate(e) => Refused::Certificate(e.within("certificate")),
-            other => other,
-        })?;
+        self.check_contained(&evaluation.certificate)?;
         let mut relations = evaluation.check()?;
         self.check_evaluation_proofs(&evaluation, &mut relations)?;
         checksum(evaluation.checksum, evaluation.expected_checksum())?;
         Ok(Report::of_evaluation(evaluation))
+    }
+
+    fn verify_valuation(&mut self, valuation: &Valuation) -> Result<Report, Refused<T::Error>> {
+        self.check_contained(&valuation.certificate)?;
+        let mut relations = valuation.check()?;
+        self.check_valuation_proofs(valuation, &mut relations)?;
+        checksum(valuation.checksum, valuation.expected_checksum())?;
+        Ok(Report::of_valuation(valuation.clone()))
+    }
+
+    /// Checks the certificate in another file.
+    fn check_contained(&mut self, certificate: &Certificate) -> Result<(), Refused<T::Error>> {
+        self.check_certificate(certificate).map_err(|refused| match refused {
+            Refused::Certificate(e) => Refused::Certificate(e.within("certificate")),
+            other => other,
+        })
     }
 
     fn check_certificate(&mut self, certificate: &Certificate) -> Result<(), Refused<T::Error>> {
@@ -159,7 +177,7 @@ impl<T: Trust> Verifier<T> {
         relations: &mut Relations,
     ) -> Result<(), Refused<T::Error>> {
         let layout = evaluation.certificate.layout;
-        let (data, counts) = (Shape::dataset(layout), Shape::evaluation(layout));
+        let (data, counts) = (Shape::dataset(layout), Shape::evaluation(layout, evaluation.certificate.loss.link));
         self.derive(&counts)?;
         let srs = self.srs[&layout.k()].1.clone();
         for (j, shard) in evaluation.dataset.shards.iter().enumerate() {
@@ -169,6 +187,39 @@ impl<T: Trust> Verifier<T> {
                 let path = format!("dataset.shards[{j}].{name}");
                 self.check_proof(&srs, shape, proof, &path, Vec::new(), relations);
             }
+        }
+        Ok(relations.verdict()?)
+    }
+
+    /// Checks every proof of a valuation whose certificate has been checked: the test set's, and every coalition's
+    /// gradients, optimum and evaluations.
+    fn check_valuation_proofs(
+        &mut self,
+        valuation: &Valuation,
+        relations: &mut Relations,
+    ) -> Result<(), Refused<T::Error>> {
+        let (layout, link) = (valuation.certificate.layout, valuation.certificate.loss.link);
+        let (data, gradient) = (Shape::dataset(layout), Shape::gradient(layout, link));
+        let (optimum, counts) = (Shape::optimum(layout), Shape::evaluation(layout, link));
+        self.derive(&counts)?;
+        let srs = self.srs[&layout.k()].1.clone();
+        // no other field repeats all of a coalition's inputs
+        let mut check = |shape: &Shape, proof: &FileProof, path: String| {
+            let inputs = (0..proof.inputs.len()).map(|i| whole(format!("{path}.inputs[{i}]"))).collect();
+            self.check_proof(&srs, shape, proof, &path, inputs, relations);
+        };
+        for (j, shard) in valuation.test.shards.iter().enumerate() {
+            check(&data, &shard.dataset_proof, format!("test.shards[{j}].dataset_proof"));
+        }
+        for (i, coalition) in valuation.coalitions.iter().enumerate() {
+            for (j, proof) in coalition.evaluations.iter().enumerate() {
+                check(&counts, proof, format!("coalitions[{i}].evaluations[{j}]"));
+            }
+            let Some(training) = &coalition.training else { continue };
+            for (j, proof) in training.gradients.iter().enumerate() {
+                check(&gradient, proof, format!("coalitions[{i}].training.gradients[{j}]"));
+            }
+            check(&optimum, &training.optimum, format!("coalitions[{i}].training.optimum"));
         }
         Ok(relations.verdict()?)
     }
@@ -200,11 +251,11 @@ impl<T: Trust> Verifier<T> {
     }
 }
 
-/// Whether the file contains a certificate rather than being one; also works for damaged files. No field of a
-/// certificate has this name, and quotes within its texts are escaped.
-fn holds_certificate(json: &[u8]) -> bool {
-    let key = b"\"certificate\":";
-    json.windows(key.len()).any(|part| part == key)
+/// Whether the file has a field of this name; also works for damaged files. No field of a certificate is called
+/// `certificate`, only a valuation has `coalitions`, and quotes within texts are escaped.
+fn holds(json: &[u8], field: &str) -> bool {
+    let key = format!("\"{field}\":");
+    json.windows(key.len()).any(|part| part == key.as_bytes())
 }
 
 fn checksum(stated: Hex<32>, expected: [u8; 32]) -> Result<(), CertificateError> {

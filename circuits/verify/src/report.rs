@@ -1,15 +1,17 @@
 //! Human-readable summary of a checked file.
 
 use std::fmt;
+use std::ops::Range;
 
 use tribute_core::certificate::evaluation::Evaluation;
-use tribute_core::certificate::Certificate;
+use tribute_core::certificate::{Certificate, Hex};
 use tribute_core::numbers::{
-    excess_loss, link_error_units, real, relative_distance, LAMBDA_BITS, NORM_BITS, SHARE_BITS,
+    excess_loss, link_error_units, real, relative_distance, LAMBDA_BITS, LOSS_BITS, NORM_BITS, SHARE_BITS,
 };
 use tribute_core::schema::Schema;
+use tribute_core::valuation::Valuation;
 
-/// A checked certificate, or a checked evaluation with its certificate. Its `Display` says what is proven and what is
+/// A checked certificate, or a checked evaluation or valuation with its certificate. Its `Display` says what is proven and what is
 /// not.
 #[derive(Clone, Debug)]
 pub struct Report(File);
@@ -18,6 +20,7 @@ pub struct Report(File);
 enum File {
     Certificate(Box<Certificate>),
     Evaluation(Box<Evaluation>),
+    Valuation(Box<Valuation>),
 }
 
 impl Report {
@@ -31,12 +34,18 @@ impl Report {
         Report(File::Evaluation(Box::new(evaluation)))
     }
 
+    /// The report on a valuation, which must have passed every check.
+    pub(crate) fn of_valuation(valuation: Valuation) -> Self {
+        Report(File::Valuation(Box::new(valuation)))
+    }
+
     /// The agent's certificate.
     #[must_use]
     pub fn certificate(&self) -> &Certificate {
         match &self.0 {
             File::Certificate(certificate) => certificate,
             File::Evaluation(evaluation) => &evaluation.certificate,
+            File::Valuation(valuation) => &valuation.certificate,
         }
     }
 
@@ -44,8 +53,17 @@ impl Report {
     #[must_use]
     pub fn evaluation(&self) -> Option<&Evaluation> {
         match &self.0 {
-            File::Certificate(_) => None,
             File::Evaluation(evaluation) => Some(evaluation),
+            File::Certificate(_) | File::Valuation(_) => None,
+        }
+    }
+
+    /// The valuation, if the file is one.
+    #[must_use]
+    pub fn valuation(&self) -> Option<&Valuation> {
+        match &self.0 {
+            File::Valuation(valuation) => Some(valuation),
+            File::Certificate(_) | File::Evaluation(_) => None,
         }
     }
 
@@ -80,7 +98,7 @@ impl Report {
     /// Number of proofs that were checked.
     #[must_use]
     pub fn proofs(&self) -> usize {
-        self.certificate_proofs() + self.evaluation_proofs()
+        self.certificate_proofs() + self.evaluation_proofs() + self.valuation_proofs()
     }
 
     /// Number of proofs in the certificate.
@@ -93,6 +111,12 @@ impl Report {
     #[must_use]
     pub fn evaluation_proofs(&self) -> usize {
         2 * self.evaluation().map_or(0, |e| e.dataset.shards.len())
+    }
+
+    /// Number of proofs in the valuation besides its certificate's; 0 if the file is another.
+    #[must_use]
+    pub fn valuation_proofs(&self) -> usize {
+        self.valuation().map_or(0, |v| v.proofs() - self.certificate_proofs())
     }
 }
 
@@ -115,7 +139,8 @@ impl Report {
         writeln!(f, "Here:")?;
         for d in datasets {
             let (records, share) = (d.records, 100.0 * real(d.share.into(), SHARE_BITS));
-            writeln!(f, "  - dataset {} of {}: {records} records, share {share:.4} %", d.dataset_id, d.owner)?;
+            let owners = owned(&d.owners());
+            writeln!(f, "  - dataset {}{owners}: {records} records, share {share:.4} %", d.dataset_id)?;
         }
         writeln!(
             f,
@@ -138,6 +163,18 @@ impl Report {
     }
 }
 
+/// Whose a dataset was when its shards were added, in words that follow its id.
+fn owned(owners: &[(Hex<20>, Range<usize>)]) -> String {
+    if let [(owner, _)] = owners {
+        return format!(" of {owner}");
+    }
+    let part = |(owner, shards): &(Hex<20>, Range<usize>)| match shards.len() {
+        1 => format!(", shard {} added by {owner}", shards.start),
+        _ => format!(", shards {} to {} added by {owner}", shards.start, shards.end - 1),
+    };
+    owners.iter().map(part).collect()
+}
+
 /// What a certificate says of a model that computed the features: in the report and on the page.
 #[must_use]
 pub fn extracted(digest: &str) -> String {
@@ -151,13 +188,15 @@ fn write_evaluation(f: &mut fmt::Formatter<'_>, evaluation: &Evaluation) -> fmt:
     let d = &evaluation.dataset;
     writeln!(
         f,
-        "Accuracy {:.4} %: {} of {} records of dataset {} of {}.",
+        "Accuracy {:.4} %: {} of {} records of dataset {}{}.",
         100.0 * evaluation.accuracy(),
         d.correct,
         d.records,
         d.dataset_id,
-        d.owner
+        owned(&d.owners())
     )?;
+    let link = evaluation.certificate.loss.link.name();
+    writeln!(f, "Mean {link} loss of a record: {:.6}.", evaluation.mean_loss())?;
     writeln!(f)?;
     list(f, "Proven", &evaluation.proven)?;
     writeln!(f)?;
@@ -166,12 +205,69 @@ fn write_evaluation(f: &mut fmt::Formatter<'_>, evaluation: &Evaluation) -> fmt:
     writeln!(f, "The agent's certificate:")
 }
 
+fn write_valuation(f: &mut fmt::Formatter<'_>, v: &Valuation) -> fmt::Result {
+    let (test, link) = (&v.test, v.certificate.loss.link.name());
+    writeln!(
+        f,
+        "What each owner's data is worth to the agent, measured on dataset {}{}: {} records.",
+        test.dataset_id,
+        owned(&test.owners()),
+        test.records
+    )?;
+    let mean = |units: u64| real(units, LOSS_BITS) / test.records as f64;
+    let agents = v.coalitions.last().map_or(0, |c| c.loss);
+    writeln!(
+        f,
+        "Mean {link} loss of a record: {:.6} by the agent, {:.6} by the uniform answer.",
+        mean(agents),
+        mean(v.uniform_loss)
+    )?;
+    match &v.sampling {
+        None => writeln!(f, "Exact Shapley values over {} coalitions, as mean loss saved:", v.coalitions.len())?,
+        Some(s) => writeln!(
+            f,
+            "Estimated from {} permutations drawn by {}, {} coalitions, as mean loss saved:",
+            s.permutations,
+            s.beacon,
+            v.coalitions.len()
+        )?,
+    }
+    for (i, (value, part)) in v.values.iter().zip(v.parts()).enumerate() {
+        let interval = match v.sampling {
+            None => String::new(),
+            Some(_) => format!(" ± {:.6} (95 %)", mean(value.half_width)),
+        };
+        writeln!(
+            f,
+            "  - {}: {:.6}{interval}, {:.2} % of what is paid by value; the exact optima's is within {:.1e}",
+            value.owner,
+            v.value_per_record(i),
+            100.0 * part,
+            mean(value.ball)
+        )?;
+    }
+    writeln!(f, "Digest of this file, which signatures on weights name: {}", Hex(v.digest()))?;
+    writeln!(f)?;
+    list(f, "Proven", &v.proven)?;
+    writeln!(f)?;
+    list(f, "Not proven", &v.not_proven)?;
+    writeln!(f)?;
+    writeln!(f, "The agent's certificate:")
+}
+
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let file = if self.evaluation().is_some() { "evaluation" } else { "certificate" };
+        let file = match &self.0 {
+            File::Certificate(_) => "certificate",
+            File::Evaluation(_) => "evaluation",
+            File::Valuation(_) => "valuation",
+        };
         writeln!(f, "The {file} holds: {} proofs checked.", self.proofs())?;
         if let Some(evaluation) = self.evaluation() {
             write_evaluation(f, evaluation)?;
+        }
+        if let Some(valuation) = self.valuation() {
+            write_valuation(f, valuation)?;
         }
         self.write_certificate(f)?;
         let srs = &self.certificate().srs;

@@ -52,6 +52,19 @@ def test_doubtful_records_are_refused(world, market, tables, digits):
             provider.register((values[600:1000], labels[600:1000]), market.schema)
 
 
+def test_a_dataset_grows(world, market, digits):
+    values, labels = digits
+    with world.client(PROVIDER) as provider:
+        first = provider.register((values[:120], labels[:120]), market.schema, accept=["clamped"])
+        second = provider.extend(first, (values[120:200], labels[120:200]), accept=["clamped"])
+        assert (second.records, second.shards, second.schema) == (200, first.shards + 1, first.schema)
+        assert provider.dataset(first.id) == first
+        with pytest.raises(tribute.errors.BadField, match="already extended by"):
+            provider.extend(first, (values[200:210], labels[200:210]), accept=["clamped"])
+        with pytest.raises(tribute.errors.BadRecord, match="already has"):
+            provider.extend(second, (values[:220], labels[:220]), accept=["clamped"])
+
+
 def test_a_pipeline_is_certified(certified, tmp_path):
     assert certified.mapping.link == "softmax" and certified.mapping.spread < 0.01
     # the pipeline saw the outliers, which were committed clamped to their ranges
@@ -86,13 +99,15 @@ def test_answers_here_are_the_services_and_are_paid(world, market, certified, di
         # a restarted client continues where it stopped
         session = tribute.Session(client, session_id, tmp_path / "session.json")
         assert session.count == 5
-        session.ask(values[1000])
+        with session.stream():
+            more = [session.ask(values[i]) for i in (1000, 1001, 1002)]
+        assert more == tribute.answers(certified.agent, values[[1000, 1001, 1002]])
         session.submit_voucher()
         with pytest.raises(tribute.errors.BadField, match="holds the transcript"):
             tribute.Session(client, session_id, tmp_path / "another.json")
         with world.client(OWNER) as owner:
             claim = owner.prove_answers(certified.agent, [session_id])
-            assert Chain(world.rpc, owner).claim(claim) == 60
+            assert Chain(world.rpc, owner).claim(claim) == 80
             with pytest.raises(tribute.errors.TransactionFailed, match="already claimed"):
                 Chain(world.rpc, owner).claim(claim)
             earned = Chain(world.rpc, owner).withdraw(certified.agent_id, certified.version)
@@ -101,13 +116,13 @@ def test_answers_here_are_the_services_and_are_paid(world, market, certified, di
                 part = Chain(world.rpc, provider).withdraw(certified.agent_id, certified.version, dataset.id)
                 assert part > 0
                 earned += part
-        assert 58 <= earned <= 60
+        assert 78 <= earned <= 80
         thaw_end = chain.thaw(session_id)
         with pytest.raises(tribute.errors.Reverted, match="NotThawed"):
             chain.refund(session_id)
         chain.web3.provider.make_request("evm_setNextBlockTimestamp", [thaw_end + 1])
         chain.web3.provider.make_request("evm_mine", [])
-        assert chain.refund(session_id) == 940
+        assert chain.refund(session_id) == 920
 
 
 def test_stock_onnxruntime_gives_the_integers_of_the_circuits(certified):

@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import os
 from pathlib import Path
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Callable, Iterator, Literal, Sequence, TypedDict
 
 import grpc
@@ -32,7 +33,7 @@ from ._proto.tribute.v1 import (
 )
 from .jobs import Job
 from .schema import Schema
-from .types import LAMBDA_UNIT, Agent, Claim, Dataset, Evaluation, Proofs
+from .types import LAMBDA_UNIT, LOSS_UNIT, Agent, Claim, Dataset, Evaluation, Proofs
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -220,6 +221,39 @@ class Client:
         )
         profile = common_pb2.Profile(intercept_scale=intercept_scale)
         work = dataset_pb2.DatasetWork(schema_json=schema.canonical.encode(), terms=terms, profile=profile)
+        return self._committed(work, table, schema, reading)
+
+    def extend(
+        self,
+        dataset: Dataset,
+        table: str | os.PathLike[str] | tuple[npt.ArrayLike, npt.ArrayLike],
+        **reading: Unpack[Reading],
+    ) -> Dataset:
+        """Adds records to a dataset and returns its next version. Only the new ones are committed and proven.
+
+        Earlier versions, and agents trained on them, stay as they are. The next version has the same schema and terms; on chain
+        it is registered by ``tribute chain extend-dataset``, and a grant covers it only if it says so.
+
+        Parameters
+        ----------
+        dataset : Dataset
+            The latest version, as :meth:`register`, :meth:`extend` or :meth:`dataset` returned it.
+        table : path, or (features, targets)
+            The further records only, as for :meth:`register`.
+        **reading
+            As for :meth:`register`.
+
+        Raises
+        ------
+        errors.BadRecord
+            The first record that cannot be accepted unchanged, or records that the dataset already has. Nothing was committed.
+        errors.BadField
+            The version is not the latest one.
+        """
+        return self._committed(dataset_pb2.DatasetWork(extends=dataset.id), table, dataset.schema, reading)
+
+    def _committed(self, work: dataset_pb2.DatasetWork, table: Any, schema: Schema, reading: Reading) -> Dataset:
+        """Uploads a table's records, and registers or adds them."""
         if isinstance(table, tuple):
             work.quantised.upload = self._upload(_quantised(schema, *table, "clamped" in reading.get("accept", ())))
         else:
@@ -310,7 +344,7 @@ class Client:
         work = agent_pb2.EvaluationWork(weights_digest=_weights(agent), dataset_id=_id(dataset))
         answer = self._call("AgentService/EvaluateAgent", agent_service_pb2.EvaluateAgentRequest(work=work))
         outcome = Job(self, answer.job).result()
-        return Evaluation(outcome.records, outcome.correct, outcome.evaluation_json)
+        return Evaluation(outcome.records, outcome.correct, outcome.loss * LOSS_UNIT, outcome.evaluation_json)
 
     # sessions
 
@@ -397,6 +431,51 @@ class Client:
             if not page.next_page_token:
                 return
             request.page_token = page.next_page_token
+
+
+class QueryStream:
+    """A stream of queries to a service. It opens with the first query, and again when the service has ended it."""
+
+    PATH = "/tribute.v1.SessionService/QueryStream"
+
+    def __init__(self, client: Client):
+        self._client = client
+        self._queries: SimpleQueue[bytes | None] | None = None
+        self._answers: Any = None
+
+    def exchange(self, query: session_service_pb2.QueryRequest) -> session_service_pb2.QueryResponse:
+        """Sends a query and waits for its answer. A refusal ends the stream."""
+        body = query.SerializeToString(deterministic=True)
+        try:
+            # a service that is stopping, or has waited for long, ends the stream without an answer: once, that is no error
+            for _ in range(2):
+                if self._queries:
+                    self._queries.put(body)
+                else:
+                    self._open(body)
+                answer = next(self._answers, None)
+                if answer is not None:
+                    return answer
+                self.close()
+        except grpc.RpcError as error:
+            self.close()
+            raise errors.of_call(error) from None
+        raise errors.Busy("the service ends every stream of queries: it is stopping, ask again in a moment")
+
+    def _open(self, first: bytes) -> None:
+        self._queries = SimpleQueue()
+        self._queries.put(first)
+        answer = session_service_pb2.QueryResponse.FromString
+        call = self._client._channel.stream_stream(self.PATH, request_serializer=None, response_deserializer=answer)
+        metadata = [("authorization", self._client._signer.signed_message(self.PATH, first))]
+        self._answers = call(iter(self._queries.get, None), metadata=metadata)
+
+    def close(self) -> None:
+        """Ends the stream."""
+        if self._queries:
+            self._queries.put(None)
+            self._answers.cancel()
+        self._queries = None
 
 
 def _until_it_breaks(events: Any) -> Iterator[Any]:

@@ -167,6 +167,10 @@ class StorageFailed(TributeError):
     """Writing to the disk or the database failed."""
 
 
+class StorageUnavailable(TributeError):
+    """The database does not answer."""
+
+
 class ProofRejected(TributeError):
     """A proof was created but did not verify: nothing left the machine."""
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import os
 import secrets
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Sequence
+from typing import Any, Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +16,7 @@ from eth_account.signers.local import LocalAccount
 
 from . import errors, keys
 from ._proto.tribute.v1 import session_pb2, session_service_pb2
-from .client import Client
+from .client import Client, QueryStream
 from .extract import Extractor
 from .receipts import Voucher, extend, first_transcript
 from .schema import Schema
@@ -63,6 +64,7 @@ class Session:
         self.session = session if isinstance(session, bytes) else bytes.fromhex(session.removeprefix("0x"))
         self.file = Path(file)
         self.answers, self.voucher, self._pending = [], None, None
+        self._stream: QueryStream | None = None
         found = client._call("SessionService/GetSession", session_service_pb2.GetSessionRequest(session=self.session))
         self.schema = Schema(found.schema_json.decode())
         self.version, self.weights_digest = found.version, found.weights_digest
@@ -108,6 +110,20 @@ class Session:
         self._save()
         return self._send()
 
+    @contextmanager
+    def stream(self) -> Iterator[None]:
+        """Sends the queries that are asked inside over one stream, which takes less time when there are many::
+
+            with session.stream():
+                labels = [session.ask(row) for row in rows]
+        """
+        self._stream = QueryStream(self.client)
+        try:
+            yield
+        finally:
+            self._stream.close()
+            self._stream = None
+
     def resume(self) -> str | None:
         """Resends the pending query, whose answer was lost in transit, if there is one."""
         return self._send() if self._pending else None
@@ -128,7 +144,10 @@ class Session:
             position=self.count,
             voucher=_message(self.voucher) if self.voucher else None,
         )
-        answer = self.client._call("SessionService/Query", request)
+        if self._stream:
+            answer = self._stream.exchange(request)
+        else:
+            answer = self.client._call("SessionService/Query", request)
         after = extend(self.transcript, query, salt, answer.answer)
         if answer.transcript != after.to_bytes(32, "big") or answer.position != self.count + 1:
             raise errors.ForkedTranscript(

@@ -11,6 +11,8 @@ from .schema import Schema
 
 LAMBDA_UNIT = 2.0**-44
 """Unit of a penalty in messages."""
+LOSS_UNIT = 2.0**-20
+"""Unit of a loss in messages."""
 WEIGHT_UNIT = 2.0**-32
 """Unit of a weight."""
 LOGIT_UNIT = WEIGHT_UNIT / 256.0
@@ -113,10 +115,12 @@ class Claim:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A proven accuracy."""
+    """A proven accuracy and loss."""
 
     records: int
     correct: int
+    loss: float
+    """Sum over the records; the agent's link decides which loss."""
     file: bytes
 
     @property

@@ -5,14 +5,17 @@ import { same } from "./bytes";
 import { STATUS, type Chain } from "./chain";
 import { problem, Problem } from "./problem";
 import { listed } from "./reads";
+import { isValuation, type ValuationFile } from "./valuation";
 
-interface FileProof {
+export interface FileProof {
   inputs: Hex[];
   bytes: Hex;
 }
 
 interface Shard {
   digest: Hex;
+  /** Who owned the dataset when the shard was added. */
+  owner: Hex;
   records: number;
   dataset_proof: FileProof;
   gradient_proof: FileProof;
@@ -26,7 +29,7 @@ export interface CertificateFile {
   srs: { development: boolean };
   schema: string;
   agent: { id: Hex; version: number; owner: Hex; weights_digest: Hex };
-  datasets: { dataset_id: Hex; owner: Hex; records: number; contribution: string; share: number; shards: Shard[] }[];
+  datasets: { dataset_id: Hex; records: number; contribution: string; share: number; shards: Shard[] }[];
   optimum: { records: number; proof: FileProof };
 }
 
@@ -34,25 +37,29 @@ export interface EvaluationFile {
   certificate: CertificateFile;
   proven: string[];
   not_proven: string[];
-  dataset: { dataset_id: Hex; owner: Hex; records: number; correct: number; shards: { digest: Hex; dataset_proof: FileProof; evaluation_proof: FileProof }[] };
+  dataset: { dataset_id: Hex; records: number; correct: number; shards: { digest: Hex; owner: Hex; dataset_proof: FileProof; evaluation_proof: FileProof }[] };
 }
 
 /** Shares in files are in units of 2^-20. */
 export const shareOf = (units: number): number => units / 2 ** 20;
 
-export function parse(text: string): { certificate: CertificateFile; evaluation: EvaluationFile | undefined } {
+/** The owners of a dataset's shards in their order: several, if it was transferred and then extended. */
+export const ownersOf = (shards: { owner: Hex }[]): Hex[] => shards.map((s) => s.owner).filter((owner, j, all) => j === 0 || !same(owner, all[j - 1]!));
+
+export function parse(text: string): { certificate: CertificateFile; evaluation?: EvaluationFile; valuation?: ValuationFile } {
   let read: unknown;
   try {
     read = JSON.parse(text);
   } catch {
-    throw new Problem("This file is not JSON, so it is neither a certificate nor an evaluation.");
+    throw new Problem("This file is not JSON, so it is no certificate, evaluation or valuation.");
   }
   const file = read as EvaluationFile & CertificateFile;
   const certificate = (file.certificate ?? file) as CertificateFile;
   if (!Array.isArray(certificate?.datasets) || !certificate.agent || !certificate.optimum || !certificate.chain) {
-    throw new Problem("This file is neither a certificate nor an evaluation: `tribute agent certificate` writes one, and so does the owner's page.");
+    throw new Problem("This file is no certificate, evaluation or valuation: `tribute agent certificate` writes one, and so does the owner's page.");
   }
-  return { certificate, evaluation: file.certificate ? file : undefined };
+  if (!file.certificate) return { certificate };
+  return isValuation(file) ? { certificate, valuation: file } : { certificate, evaluation: file };
 }
 
 export interface Finding {
@@ -116,6 +123,10 @@ export async function check(chain: Chain, file: ReturnType<typeof parse>, told: 
     tell(`${name} has ${d.records} records on chain, too`, found.records === BigInt(d.records), `the chain has ${found.records}`);
     const digests = await client.readContract({ ...chain.datasets, functionName: "shardDigests", args: [d.dataset_id] });
     tell(`${name}: the shards are those registered`, digests.length === d.shards.length && digests.every((x, j) => same(x, d.shards[j]!.digest)), "they differ");
+    await ask(`${name} belonged to whom each shard names when it was added`, async () => {
+      const then = await addedBy(chain, found.root);
+      return d.shards.every((shard) => same(then.get(shard.digest.toLowerCase()) ?? "0x", shard.owner));
+    });
     const own = await client.readContract({ ...chain.agents, functionName: "contributionOf", args: [id, number, d.dataset_id] });
     tell(`${name}: the contribution is the one on chain`, own.value === BigInt(d.contribution), `the chain has ${own.value}`);
     for (const [j, shard] of d.shards.entries()) {
@@ -139,4 +150,24 @@ export async function check(chain: Chain, file: ReturnType<typeof parse>, told: 
     }
   }
   return all;
+}
+
+/** Who owned a dataset when each of its shards was added, by digest: from its registration and its transfers, in order. */
+async function addedBy(chain: Chain, root: Hex): Promise<Map<string, Hex>> {
+  const extended = await chain.events(chain.datasets, "DatasetExtended", { root });
+  const versions = [root, ...extended.map((e) => (e.args as { datasetId: Hex }).datasetId)];
+  const all = await Promise.all([
+    chain.events(chain.datasets, "DatasetRegistered", { datasetId: root }),
+    chain.events(chain.datasets, "DatasetTransferred", { root }),
+    chain.events(chain.datasets, "ShardRegistered", { datasetId: versions }),
+  ]);
+  const inOrder = all.flat().sort((a, b) => Number(a.blockNumber - b.blockNumber) || a.logIndex - b.logIndex);
+  const owners = new Map<string, Hex>();
+  let owner: Hex = "0x";
+  for (const event of inOrder) {
+    const told = event.args as { digest: Hex; owner: Hex; to: Hex };
+    if (event.eventName === "ShardRegistered") owners.set(told.digest.toLowerCase(), owner);
+    else owner = event.eventName === "DatasetRegistered" ? told.owner : told.to;
+  }
+  return owners;
 }

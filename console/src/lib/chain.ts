@@ -48,7 +48,7 @@ export interface Token {
 export const STATUS = ["unknown", "draft", "closed", "certified", "doubtful", "abandoned"] as const;
 export const LINKS = ["", "squared", "logistic", "softmax"] as const;
 
-type Log<N extends string> = { eventName: N; args: never; blockNumber: bigint; transactionHash: Hex };
+type Log<N extends string> = { eventName: N; args: never; blockNumber: bigint; logIndex: number; transactionHash: Hex };
 
 export interface Contract<A extends Abi> {
   address: Address;

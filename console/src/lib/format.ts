@@ -21,4 +21,7 @@ export const when = (ms: number | bigint): string =>
 export const amount = (units: bigint, token: { decimals: number; symbol: string }): string =>
   `${formatUnits(units, token.decimals)} ${token.symbol}`;
 
-export const size = (n: number): string => (n < 1e6 ? `${(n / 1e3).toFixed(1)} kB` : `${(n / 1e6).toFixed(1)} MB`);
+export function size(n: number): string {
+  if (n < 1e6) return `${(n / 1e3).toFixed(1)} kB`;
+  return n < 1e9 ? `${(n / 1e6).toFixed(1)} MB` : `${(n / 1e9).toFixed(1)} GB`;
+}

@@ -81,6 +81,29 @@ export async function proposed(chain: Chain, owner: Address, weights: string): P
   return undefined;
 }
 
+export interface Accuracy {
+  dataset: Hex;
+  correct: number;
+  records: number;
+  /** Unix milliseconds of the latest proof. */
+  at: number;
+}
+
+/** How often a version is right on whole datasets that it was not trained on, as the contract counted by proofs; oldest first. */
+export async function accuracies(chain: Chain, id: Hex, number: number): Promise<Accuracy[]> {
+  const events = await chain.events(chain.evaluations, "VersionEvaluated", { agentId: id, version: number });
+  const latest = new Map(events.map((e) => [(e.args as { datasetId: Hex }).datasetId, e]));
+  const times = await chain.times([...latest.values()].map((e) => e.blockNumber));
+  const found = await Promise.all(
+    [...latest].map(async ([dataset, e]): Promise<Accuracy[]> => {
+      // not what was counted by a circuit that was stopped since
+      const counts = await chain.client.readContract({ ...chain.evaluations, functionName: "accuracyOf", args: [id, number, dataset] }).catch(() => undefined);
+      return counts ? [{ dataset, correct: Number(counts[0]), records: Number(counts[1]), at: times.get(e.blockNumber) ?? 0 }] : [];
+    }),
+  );
+  return found.flat().sort((a, b) => a.at - b.at);
+}
+
 export interface Offered extends OnChainAgent {
   version: Version;
 }

@@ -11,8 +11,10 @@ import { Access, call } from "../gen/tribute/v1/common_pb";
 import { DatasetService } from "../gen/tribute/v1/dataset_service_pb";
 import { JobService } from "../gen/tribute/v1/job_service_pb";
 import { LoginService } from "../gen/tribute/v1/login_service_pb";
+import { OperatorService } from "../gen/tribute/v1/operator_service_pb";
 import { ServerService, type ServerInfo } from "../gen/tribute/v1/server_service_pb";
 import { SessionService } from "../gen/tribute/v1/session_service_pb";
+import { TrainingService } from "../gen/tribute/v1/training_service_pb";
 import { UploadChunkSchema, UploadResponseSchema, UploadService } from "../gen/tribute/v1/upload_service_pb";
 import { bytes, hex, sha256 } from "./bytes";
 import { Problem } from "./problem";
@@ -30,7 +32,8 @@ const scheme = location.protocol.replace(":", "");
 export const server = `${location.hostname}:${location.port || (scheme === "https" ? 443 : 80)}`.toLowerCase();
 
 const all: DescService[] = [
-  AgentService, AuditService, CircuitService, DatasetService, JobService, LoginService, ServerService, SessionService, UploadService,
+  AgentService, AuditService, CircuitService, DatasetService, JobService, LoginService, OperatorService, ServerService,
+  SessionService, TrainingService, UploadService,
 ];
 const access = new Map<string, Access>(
   all.flatMap((service) => service.methods.map((m) => [`/${service.typeName}/${m.name}`, getOption(m, call).access] as const)),
@@ -117,8 +120,10 @@ export interface Services {
   datasets: Client<typeof DatasetService>;
   jobs: Client<typeof JobService>;
   logins: Client<typeof LoginService>;
+  operators: Client<typeof OperatorService>;
   servers: Client<typeof ServerService>;
   sessions: Client<typeof SessionService>;
+  trainings: Client<typeof TrainingService>;
   /** Logs in: asks the wallet for a signature. */
   signIn(): Promise<void>;
   /** Sends a file and returns its SHA-256. `told` gets the fraction that has been sent, as far as a browser knows. */
@@ -164,8 +169,10 @@ export function services(info?: ServerInfo, signer?: Signer): Services {
     datasets: createClient(DatasetService, transport),
     jobs: createClient(JobService, transport),
     logins: createClient(LoginService, transport),
+    operators: createClient(OperatorService, transport),
     servers: createClient(ServerService, transport),
     sessions: createClient(SessionService, transport),
+    trainings: createClient(TrainingService, transport),
     async signIn() {
       const { account, signMessage } = needed();
       const challenge = await made.logins.getChallenge({});

@@ -2,13 +2,16 @@
 import { useState, type ReactNode } from "react";
 import { useWorld } from "../world";
 import type { CheckFileResponse } from "../gen/tribute/v1/audit_service_pb";
-import { check, parse, shareOf, type Finding } from "../lib/audit";
+import { check, ownersOf, parse, shareOf, type Finding } from "../lib/audit";
 import { chooseNode } from "../lib/chain";
 import { count, percent, plural } from "../lib/format";
+import { hex, sha256 } from "../lib/bytes";
 import { problem, type Problem } from "../lib/problem";
 import { server } from "../lib/service";
+import { checkValuation } from "../lib/valuation";
 import { Drop, Facts, Failure, Id, Input, Note, useAction } from "../parts/basics";
 import { Bars } from "../parts/chart";
+import { Values } from "../parts/values";
 
 type File_ = ReturnType<typeof parse>;
 
@@ -37,7 +40,9 @@ export function Auditor(): ReactNode {
     services.audit.checkFile({ fileJson: data }).then(setSaid, (e: unknown) => setRefused(problem(e)));
     if (chain && read.certificate.chain.chain_id !== 0) {
       try {
-        setVerdict(await check(chain, read, (finding) => setFindings((known) => [...known, finding])));
+        const tell = (finding: Finding): void => setFindings((known) => [...known, finding]);
+        const certified = await check(chain, read, tell);
+        setVerdict(certified && (!read.valuation || (await checkValuation(chain, read.valuation, hex(await sha256(data)), tell))));
       } catch (error) {
         setFindings((known) => [...known, { said: "The node answers", holds: false, why: problem(error).message }]);
         setVerdict(false);
@@ -50,10 +55,10 @@ export function Auditor(): ReactNode {
     <>
       <h1>Check a certificate</h1>
       <p className="lead">
-        Drop a certificate or an evaluation here. Your browser puts every proof to the chain's own verifiers; for that you need to
+        Drop a certificate, an evaluation or a valuation here. Your browser puts every proof to the chain's own verifiers; for that you need to
         trust no server, only the node that you chose.
       </p>
-      <Drop label="A certificate or evaluation file" hint={`The machine ${server} sees the file, which holds nothing private. The questions to the chain do not pass through it.`} set={(f) => void take(f)} />
+      <Drop label="A certificate, evaluation or valuation file" hint={`The machine ${server} sees the file, which holds nothing private. The questions to the chain do not pass through it.`} set={(f) => void take(f)} />
       <Node />
       <Failure problem={failure} />
       {c && (
@@ -82,11 +87,12 @@ export function Auditor(): ReactNode {
               {said?.holds && <details><summary>The server's report</summary><pre>{said.report}</pre></details>}
             </section>
           </div>
-          <Bars title="Whose data explains the agent" whole={1} of={c.datasets.map((d) => ({ name: `dataset ${d.dataset_id.slice(0, 10)}… of ${d.owner.slice(0, 8)}…, ${count(d.records)} records`, value: shareOf(d.share), text: percent(shareOf(d.share)) }))} />
+          <Bars title="Whose data explains the agent" whole={1} of={c.datasets.map((d) => ({ name: `dataset ${d.dataset_id.slice(0, 10)}… of ${ownersOf(d.shards).map((owner) => `${owner.slice(0, 8)}…`).join(", then ")}, ${count(d.records)} records`, value: shareOf(d.share), text: percent(shareOf(d.share)) }))} />
+          {file?.valuation && <Values of={file.valuation} />}
           <h2>What this proves</h2>
-          <ul className="marks">{[...c.proven, ...(file?.evaluation?.proven ?? [])].map((line) => <li key={line} className="yes">{line}</li>)}</ul>
+          <ul className="marks">{[...c.proven, ...((file?.evaluation ?? file?.valuation)?.proven ?? [])].map((line) => <li key={line} className="yes">{line}</li>)}</ul>
           <h2>What it does not prove</h2>
-          <ul className="marks">{[...c.not_proven, ...(file?.evaluation?.not_proven ?? [])].map((line) => <li key={line} className="no">{line}</li>)}</ul>
+          <ul className="marks">{[...c.not_proven, ...((file?.evaluation ?? file?.valuation)?.not_proven ?? [])].map((line) => <li key={line} className="no">{line}</li>)}</ul>
         </>
       )}
     </>

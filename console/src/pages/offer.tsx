@@ -6,12 +6,12 @@ import { bytes, isDigest } from "../lib/bytes";
 import { call, eventOf } from "../lib/chain";
 import { testTokenAbi } from "../gen/abi";
 import { amount, count, percent } from "../lib/format";
-import { agent, shares, version as versionOf } from "../lib/reads";
+import { accuracies, agent, shares, version as versionOf } from "../lib/reads";
 import { server, services } from "../lib/service";
 import { keyOf, newKey, start } from "../lib/session";
 import { keySigner } from "../lib/wallet";
 import { Facts, Failure, Id, Input, Loading, Note, OnChain, useLoad } from "../parts/basics";
-import { Bars } from "../parts/chart";
+import { Accuracies, Bars } from "../parts/chart";
 import { Confirm, Steps } from "../parts/confirm";
 
 export function Offer({ id, version }: { id: string; version: number }): ReactNode {
@@ -26,7 +26,7 @@ function Content({ id, number }: { id: Hex; number: number }): ReactNode {
   const [escrow, setEscrow] = useState("0.001");
   const { value, failure, again } = useLoad(async () => {
     const token = await chain.token();
-    const [who, v, parts] = await Promise.all([agent(chain, id), versionOf(chain, id, number), shares(chain, id, number)]);
+    const [who, v, parts, right] = await Promise.all([agent(chain, id), versionOf(chain, id, number), shares(chain, id, number), accuracies(chain, id, number)]);
     const read = { address: token.address, abi: testTokenAbi } as const;
     const [balance, allowance] = account
       ? await Promise.all([
@@ -35,11 +35,11 @@ function Content({ id, number }: { id: Hex; number: number }): ReactNode {
         ])
       : [0n, 0n];
     const thaw = await chain.client.readContract({ ...chain.escrow, functionName: "thawPeriod" });
-    return { token, who, v, parts, balance, allowance, thaw };
+    return { token, who, v, parts, right, balance, allowance, thaw };
   }, [chain, id, number, account]);
   if (failure && !value) return <Failure problem={failure} />;
   if (!value) return <Loading of="the agent" />;
-  const { token, who, v, parts, balance, allowance, thaw } = value;
+  const { token, who, v, parts, right, balance, allowance, thaw } = value;
   const units = Number(escrow) > 0 ? parseUnits(escrow as `${number}`, token.decimals) : 0n;
   const answers = v.pricePerQuery > 0n ? units / v.pricePerQuery : 0n;
   const elsewhere = who.service !== "" && new URL(who.service, location.href).host !== location.host;
@@ -65,6 +65,7 @@ function Content({ id, number }: { id: Hex; number: number }): ReactNode {
         ]}
       />
       <Bars title="Whose data explains it, and shares the fees for data" whole={1} of={parts.map((s) => ({ name: `dataset ${s.dataset.slice(0, 10)}… of ${s.owner.slice(0, 8)}…`, value: s.share ?? 0, text: percent(s.share ?? 0) }))} />
+      <Accuracies of={right} />
       <h2>Open a session</h2>
       <Input label="Put into escrow" value={escrow} set={setEscrow} type="number" min={0} unit={token.symbol} hint={`Enough for ${count(answers)} answers. You have ${amount(balance, token)}.`} />
       {!account ? (

@@ -5,6 +5,7 @@ import { count } from "../lib/format";
 import { server } from "../lib/service";
 import { Facts, Failure, Id, Loading, OnChain, Private, Table, useLoad } from "../parts/basics";
 import { Node } from "./auditor";
+import { Overview } from "./overview";
 import { Jobs } from "./owner";
 
 const STATEMENTS = ["", "dataset", "gradient", "optimum", "evaluation", "service"];
@@ -19,13 +20,16 @@ export function Operator(): ReactNode {
           ["Known to you as", server],
           ["Version", info.version],
           ["Chain", info.chainId === 0n ? "none" : String(info.chainId)],
-          ["Circuits", `2^${info.defaultProfile?.k ?? 0} rows, ${info.defaultProfile?.columns ?? 0} columns`],
+          ["Circuits", `2^${info.defaultProfile?.k ?? 0} rows, ${info.defaultProfile?.columns || "as many data columns as fit the schema"}`],
           ["Parameters", info.developmentSrs ? "development: anybody can forge" : "a ceremony's"],
         ]}
       />
       <p>Instance <Id of={hex(info.instance)} name="instance" />: what you sign for this server is worth nothing at another.</p>
       <Node />
-      <Private what="your jobs here"><Jobs /></Private>
+      <Private what="its queue, workers and health, and your jobs here">
+        <Overview />
+        <Jobs />
+      </Private>
       <OnChain><Circuits /></OnChain>
     </>
   );

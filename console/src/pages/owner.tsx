@@ -1,20 +1,22 @@
 import type { ReactNode } from "react";
 import { useWorld } from "../world";
-import { JobState } from "../gen/tribute/v1/job_pb";
+import { JobState, type Job } from "../gen/tribute/v1/job_pb";
 import { hex, text } from "../lib/bytes";
 import { LINKS } from "../lib/chain";
 import { count, percent, when } from "../lib/format";
 import { classes, parseSchema } from "../lib/schema";
+import { kindName, phaseName, stateName } from "../lib/words";
 import { Failure, Id, Loading, Private, Table, useLoad } from "../parts/basics";
+import { Times, type Spell } from "../parts/chart";
 import { Confirm } from "../parts/confirm";
-import { ended, kindName, stateName, took } from "../parts/job";
+import { ended, took } from "../parts/job";
 
 export function Agents(): ReactNode {
   return (
     <>
       <h1>Your agents</h1>
       <p className="lead">Train an agent on datasets that you were granted, prove what it learnt from, and sell its answers.</p>
-      <div className="row"><a className="button" href="#/owner/train">Train an agent</a></div>
+      <div className="row"><a className="button" href="#/owner/train">Train an agent</a><a className="button quiet" href="#/owner/across">Train across nodes</a></div>
       <Private what="your agents and jobs">
         <List />
         <Jobs />
@@ -47,6 +49,15 @@ function List(): ReactNode {
   );
 }
 
+/** The times of the jobs that succeeded, by kind. */
+function spells(jobs: Job[]): Spell[] {
+  const all = new Map<string, number[]>();
+  for (const j of jobs.filter((job) => job.state === JobState.SUCCEEDED && job.startedMs > 0n)) {
+    all.set(j.kind, [...(all.get(j.kind) ?? []), Number(j.endedMs - j.startedMs)]);
+  }
+  return [...all].map(([kind, took]) => ({ name: kindName(kind), took })).sort((a, b) => Math.max(...b.took) - Math.max(...a.took));
+}
+
 export function Jobs(): ReactNode {
   const { services, signer } = useWorld();
   const { value, failure, again } = useLoad(() => services.jobs.listJobs({ pageSize: 30 }), [signer?.account], 2_000);
@@ -55,14 +66,15 @@ export function Jobs(): ReactNode {
   return (
     <>
       <h2>Jobs</h2>
+      <Times title="How long your last jobs took" of={spells(value.jobs)} />
       <Table
         caption="Your last 30 jobs on this server, newest first"
         rows={value.jobs}
         keyOf={(j) => j.id}
         empty="You have had no job here yet."
         columns={[
-          { head: "Job", cell: (j) => kindName(j.kind) },
-          { head: "State", cell: (j) => <span className={j.state === JobState.FAILED ? "bad" : undefined}>{stateName(j.state)}{j.state === JobState.RUNNING && j.progress?.phase ? `: ${j.progress.phase}` : ""}{j.error ? `: ${j.error.message}` : ""}</span> },
+          { head: "Job", cell: (j) => (j.title ? `${kindName(j.kind)}: ${j.title}` : kindName(j.kind)) },
+          { head: "State", cell: (j) => <span className={j.state === JobState.FAILED ? "bad" : undefined}>{stateName(j.state)}{j.state === JobState.RUNNING && j.progress?.phase ? `: ${phaseName(j.progress.phase)}` : ""}{j.error ? `: ${j.error.message}` : ""}</span> },
           { head: "Asked for", cell: (j) => when(j.createdMs) },
           { head: "Took", cell: (j) => took(j), number: true },
           {
@@ -85,4 +97,3 @@ export function Jobs(): ReactNode {
     </>
   );
 }
-

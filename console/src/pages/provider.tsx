@@ -4,6 +4,7 @@ import { hex, text } from "../lib/bytes";
 import { bps, count, when } from "../lib/format";
 import { parseSchema } from "../lib/schema";
 import { Failure, Id, Loading, Private, Table, useLoad } from "../parts/basics";
+import { Trainings } from "./training";
 
 export function Provider(): ReactNode {
   return (
@@ -11,7 +12,10 @@ export function Provider(): ReactNode {
       <h1>Your datasets</h1>
       <p className="lead">Commit records once. Agents are trained on them only if you grant it, and pay you for every answer that they sell.</p>
       <div className="row"><a className="button" href="#/provider/register">Register a dataset</a></div>
-      <Private what="your datasets"><List /></Private>
+      <Private what="your datasets, and requests to you">
+        <List />
+        <Trainings />
+      </Private>
     </>
   );
 }

@@ -7,13 +7,11 @@ import { bytes, hex, same } from "../lib/bytes";
 import { LINKS } from "../lib/chain";
 import { bps, count, plural } from "../lib/format";
 import { Problem } from "../lib/problem";
+import { LAMBDA_UNIT } from "../lib/request";
 import { server } from "../lib/service";
 import { Failure, Field, Id, Input, Loading, Note, OnChain, Private, Table, useLoad } from "../parts/basics";
 import { Confirm } from "../parts/confirm";
 import { JobView } from "../parts/job";
-
-/** λ is in units of 2^-44. */
-const LAMBDA_UNIT = 2 ** 44;
 
 export function Train({ query }: { query: URLSearchParams }): ReactNode {
   return (
@@ -66,7 +64,7 @@ function Form({ query }: { query: URLSearchParams }): ReactNode {
   }
   return (
     <>
-      <p className="lead">Choose datasets with the same schema. What you may not use yet, you can ask its owner for.</p>
+      <p className="lead">Choose datasets with the same schema. What you may not use yet, you can ask its owner for. Records that stay on their owners' machines are trained on <a href="#/owner/across">across nodes</a>.</p>
       <Table
         caption="Datasets on chain"
         rows={value}

@@ -1,5 +1,6 @@
 // Pictures of numbers, each with the numbers in a table behind it.
 import { useId, type ReactNode } from "react";
+import { count, percent, seconds, when } from "../lib/format";
 
 export interface Bar {
   name: string;
@@ -75,6 +76,66 @@ export function Growth({ title, of }: { title: string; of: Point[] }): ReactNode
           <caption className="hidden">{title}</caption>
           <thead><tr><th scope="col">When</th><th scope="col" className="number">Total</th></tr></thead>
           <tbody>{of.map((p, i) => <tr key={i}><td>{p.when}</td><td className="number">{p.text}</td></tr>)}</tbody>
+        </table>
+      </details>
+    </figure>
+  );
+}
+
+/** Accuracy on each dataset that it was proven on. */
+export function Accuracies({ of }: { of: { dataset: string; correct: number; records: number; at: number }[] }): ReactNode {
+  if (of.length === 0) return <p className="soft">No accuracy was proven on chain yet.</p>;
+  return (
+    <Bars
+      title="Right on records that it was not trained on, proven"
+      whole={1}
+      of={of.map((a) => ({
+        name: `dataset ${a.dataset.slice(0, 10)}…, ${when(a.at)}`,
+        value: a.correct / a.records,
+        text: `${percent(a.correct / a.records)}: ${count(a.correct)} of ${count(a.records)}`,
+      }))}
+    />
+  );
+}
+
+export interface Spell {
+  name: string;
+  /** Milliseconds. */
+  took: number[];
+}
+
+/** How long work took: for each kind a dot for each time, and a line at the mean. */
+export function Times({ title, of }: { title: string; of: Spell[] }): ReactNode {
+  const id = useId();
+  if (of.length === 0) return null;
+  const most = Math.max(...of.flatMap((s) => s.took), 1);
+  const mean = (s: Spell): number => s.took.reduce((sum, t) => sum + t, 0) / s.took.length;
+  return (
+    <figure className="chart" aria-labelledby={id}>
+      <figcaption id={id}>{title}</figcaption>
+      <div aria-hidden="true">
+        {of.map((s) => (
+          <div className="bar" key={s.name}>
+            <div className="label"><span>{s.name}</span><span>{seconds(mean(s))}</span></div>
+            <svg className="times" viewBox="0 0 100 4" preserveAspectRatio="none">
+              <rect className="track" width="100" height="4" />
+              <rect className="fill" width={(100 * mean(s)) / most} height="4" opacity=".35" />
+              {s.took.map((t, i) => <rect className="fill" key={i} x={Math.min(99.4, (100 * t) / most)} width=".6" height="4" />)}
+            </svg>
+          </div>
+        ))}
+        <div className="ends soft"><span>0 s</span><span>{seconds(most)}</span></div>
+      </div>
+      <details>
+        <summary>The same as a table</summary>
+        <table>
+          <caption className="hidden">{title}</caption>
+          <thead><tr><th scope="col">Work</th><th scope="col" className="number">Times</th><th scope="col" className="number">Shortest</th><th scope="col" className="number">Mean</th><th scope="col" className="number">Longest</th></tr></thead>
+          <tbody>
+            {of.map((s) => (
+              <tr key={s.name}><th scope="row">{s.name}</th><td className="number">{count(s.took.length)}</td><td className="number">{seconds(Math.min(...s.took))}</td><td className="number">{seconds(mean(s))}</td><td className="number">{seconds(Math.max(...s.took))}</td></tr>
+            ))}
+          </tbody>
         </table>
       </details>
     </figure>

@@ -52,6 +52,16 @@ export function Confirm({ label, consequences, call, run, disabled, sign }: {
   );
 }
 
+/** What a call would take now, by the node's own estimate; `usual` where it cannot be sent yet. */
+export function GasOf({ call, usual }: { call?: Call; usual: number }): ReactNode {
+  const { chain, signer } = useWorld();
+  const { value } = useLoad(
+    async () => (call && chain && signer ? gasOf(chain, signer.account, call).catch(() => undefined) : undefined),
+    [call?.functionName, signer?.account],
+  );
+  return value === undefined ? `usually some ${count(usual)}` : `about ${count(value)}`;
+}
+
 function Gas({ call }: { call: Call }): ReactNode {
   const { chain, signer } = useWorld();
   const { value, failure } = useLoad(
@@ -67,7 +77,26 @@ export interface Step {
   /** Undefined while it is unknown. */
   done: boolean | undefined;
   what: ReactNode;
+  /** What it takes, before it is asked for. */
+  cost?: Cost;
   act?: ReactNode;
+}
+
+/** What a step takes. A transaction takes no openings, a proof no gas. */
+export interface Cost {
+  time: ReactNode;
+  gas?: ReactNode;
+  openings?: ReactNode;
+}
+
+function Takes({ of }: { of: Cost }): ReactNode {
+  return (
+    <dl className="takes">
+      <div><dt>Time</dt><dd>{of.time}</dd></div>
+      <div><dt>Gas</dt><dd>{of.gas ?? "none"}</dd></div>
+      <div><dt>Openings</dt><dd>{of.openings ?? "none"}</dd></div>
+    </dl>
+  );
 }
 
 /** A checklist: what is done, what is next, what comes after. */
@@ -83,6 +112,7 @@ export function Steps({ of }: { of: Step[] }): ReactNode {
               {step.name} <span className="state">{state === "done" ? "done" : state === "next" ? "next" : "later"}</span>
             </p>
             <div className="what">{step.what}</div>
+            {step.cost && state !== "done" && <Takes of={step.cost} />}
             {state === "next" && step.act}
           </li>
         );

@@ -5,29 +5,8 @@ import { JobState, type Job, type Progress } from "../gen/tribute/v1/job_pb";
 import type { Services } from "../lib/service";
 import { seconds } from "../lib/format";
 import { problem, Problem } from "../lib/problem";
+import { kindName, phaseName, stateName } from "../lib/words";
 
-const KINDS: Record<string, string> = {
-  dataset: "Commit a dataset",
-  train: "Train an agent",
-  import: "Import an agent",
-  gradient: "Prove a gradient",
-  optimum: "Prove the optimum",
-  evaluation: "Prove an accuracy",
-  service: "Prove answers",
-  circuit: "Make a circuit",
-  calibrate: "Measure speed",
-};
-const PHASES: Record<string, string> = {
-  commit: "committing to the records",
-  witness: "computing the witness",
-  prove: "proving",
-  verify: "verifying the proof",
-  train: "training",
-  keys: "generating keys",
-};
-export const kindName = (kind: string): string => KINDS[kind] ?? kind;
-export const stateName = (state: JobState): string =>
-  ({ [JobState.QUEUED]: "waiting", [JobState.RUNNING]: "running", [JobState.SUCCEEDED]: "done", [JobState.FAILED]: "failed", [JobState.CANCELLED]: "stopped" } as Record<number, string>)[state] ?? "unknown";
 export const ended = (state: JobState): boolean => state >= JobState.SUCCEEDED;
 
 /** Follows a job to its end; after a lost connection, from where it was. Throws the reason if it fails. */
@@ -84,8 +63,8 @@ export function JobView({ id, kind, done }: { id: string; kind: string; done?(jo
       <ul className="phases">
         {phases.map((p) => (
           <li key={p.phase}>
-            <span>{PHASES[p.phase] ?? p.phase}</span>
-            {p.total > 0n && <progress max={Number(p.total)} value={Number(p.done)} aria-label={PHASES[p.phase] ?? p.phase} />}
+            <span>{phaseName(p.phase)}</span>
+            {p.total > 0n && <progress max={Number(p.total)} value={Number(p.done)} aria-label={phaseName(p.phase)} />}
           </li>
         ))}
       </ul>

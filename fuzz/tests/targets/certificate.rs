@@ -1,7 +1,8 @@
-//! Certificates and evaluations: parsed and checked without a panic, and no altered file is accepted.
+//! Certificates, evaluations and valuations: parsed and checked without a panic, and no altered file is accepted.
 
 use tribute_core::certificate::evaluation::Evaluation;
 use tribute_core::certificate::{Certificate, CertificateError, Hex};
+use tribute_core::valuation::Valuation;
 
 use super::{corpus, fuzz};
 
@@ -44,5 +45,25 @@ fn evaluations() {
         file.certificate.checksum = Hex(file.certificate.expected_checksum());
         file.checksum = Hex(file.expected_checksum());
         let _ = check_evaluation(&file);
+    });
+}
+
+fn check_valuation(file: &Valuation) -> Result<(), CertificateError> {
+    file.check()?.verdict()
+}
+
+#[test]
+fn valuations() {
+    let good = corpus("valuation.json");
+    let file = Valuation::from_json(&good).expect("the corpus is valid");
+    check_valuation(&file).expect("the corpus passes");
+    fuzz("valuation", &[good.clone(), corpus("evaluation.json")], 2_000, |input| {
+        let Ok(mut file) = Valuation::from_json(input) else { return };
+        assert_eq!(file.to_json().as_bytes(), input, "a content has exactly one encoding");
+        let intact = file.checksum.0 == file.expected_checksum();
+        assert_eq!(intact && check_valuation(&file).is_ok(), input == good);
+        file.certificate.checksum = Hex(file.certificate.expected_checksum());
+        file.checksum = Hex(file.expected_checksum());
+        let _ = check_valuation(&file);
     });
 }

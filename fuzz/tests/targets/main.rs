@@ -6,6 +6,7 @@ mod ceremony;
 mod certificate;
 mod request;
 mod schema;
+mod socket;
 mod table;
 mod voucher;
 

@@ -9,3 +9,4 @@ mod import;
 mod large;
 mod refusals;
 mod training;
+mod values;

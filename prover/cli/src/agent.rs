@@ -8,6 +8,7 @@ use tribute_client::files::{read_file, write_file};
 use tribute_client::{problem, Client};
 use tribute_core::head::lambda_units;
 use tribute_core::id::{AgentId, DatasetId, WeightsDigest};
+use tribute_core::numbers::{real, LOSS_BITS};
 use tribute_inference::Moved;
 use tribute_problem::{field, Problem, Result};
 use tribute_proto::v1;
@@ -15,13 +16,14 @@ use tribute_proto::v1;
 use self::polish::HeldOutArgs;
 use super::output::{self, emit};
 use super::{progress, CommandResult};
-use crate::agent_results::{finished, get, proof_of};
+use crate::agent_results::{evaluation, finished, get, proof_of};
 use crate::chain::publish;
 use crate::job_options::JobOptionArgs;
 use crate::link_arg::LinkArg;
 use crate::server_args::ServerArgs;
 
 mod polish;
+mod value;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum AgentCommand {
@@ -45,6 +47,9 @@ pub(super) enum AgentCommand {
     /// Prove how many records of a held-out dataset a certified agent classifies correctly, and write the evaluation file, for
     /// `tribute verify`.
     Evaluate(EvaluateArgs),
+    /// Prove what each owner's data is worth to a certified agent, and write the valuation file, for `tribute verify`: every
+    /// coalition of owners is trained, proven and evaluated on a test set.
+    Value(value::ValueArgs),
 }
 
 #[derive(Clone, Debug, Args)]
@@ -270,21 +275,17 @@ pub(super) async fn run(command: AgentCommand) -> CommandResult {
             write_file(&a.out, &file)?;
             eprintln!("wrote {}", a.out.display());
         }
+        AgentCommand::Value(a) => value::run(a).await?,
         AgentCommand::Evaluate(a) => {
             let client = a.server.connect().await?;
             let work = v1::EvaluationWork { weights_digest: a.weights.to_vec(), dataset_id: a.dataset.to_vec() };
             if a.job.estimated(&client, v1::work::Work::Evaluation(work.clone())).await? {
                 return Ok(());
             }
-            let request = v1::EvaluateAgentRequest { work: Some(work), options: a.job.message(&client) };
-            let job =
-                client.agents().evaluate_agent(request).await.map_err(problem)?.into_inner().job.unwrap_or_default();
-            let done = progress::finish(&client, "evaluation", &job).await?;
-            let Some(v1::outcome::Outcome::Evaluation(e)) = done.outcome.and_then(|o| o.outcome) else {
-                return Err(Problem::internal("the job came back without its evaluation"));
-            };
+            let e = evaluation(&client, work, a.job.message(&client)).await?;
             write_file(&a.out, &e.evaluation_json)?;
-            eprintln!("{} of {} records right; wrote {}", e.correct, e.records, a.out.display());
+            let loss = real(e.loss, LOSS_BITS) / e.records.max(1) as f64;
+            eprintln!("{} of {} records right, mean loss {loss:.6}; wrote {}", e.correct, e.records, a.out.display());
         }
     }
     Ok(())

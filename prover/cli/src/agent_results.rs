@@ -22,6 +22,20 @@ pub(crate) async fn finished(client: &Client, title: &str, job: &v1::Job) -> Res
     }
 }
 
+/// Proves a certified agent's accuracy and loss on a dataset.
+pub(crate) async fn evaluation(
+    client: &Client,
+    work: v1::EvaluationWork,
+    options: Option<v1::JobOptions>,
+) -> Result<v1::EvaluationOutcome> {
+    let request = v1::EvaluateAgentRequest { work: Some(work), options };
+    let job = client.agents().evaluate_agent(request).await.map_err(problem)?.into_inner().job.unwrap_or_default();
+    match progress::finish(client, "evaluation", &job).await?.outcome.and_then(|o| o.outcome) {
+        Some(v1::outcome::Outcome::Evaluation(e)) => Ok(e),
+        _ => Err(Problem::internal("the job came back without its evaluation")),
+    }
+}
+
 /// The proof that a job made.
 pub(crate) fn proof_of(job: v1::Job) -> Result<ProofFile> {
     match job.outcome.and_then(|o| o.outcome) {

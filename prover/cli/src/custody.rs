@@ -49,8 +49,8 @@ pub(super) async fn run(command: CustodyCommand) -> CommandResult {
         CustodyCommand::Backup(args) | CustodyCommand::Restore(args) => args.storage.storage()?,
         CustodyCommand::Rotate(args) => args.storage.storage()?,
     };
-    let custody =
-        Custody::open(Database::open(&storage.database).await?, storage.artefacts()?, &storage.master_key).await?;
+    let (database, artefacts) = (Database::open(&storage.database).await?, storage.workplace.artefacts()?);
+    let custody = Custody::open(database, artefacts, &storage.master_key).await?;
     match &command {
         CustodyCommand::Backup(a) => {
             if !a.key_file.exists() {

@@ -1,13 +1,15 @@
 //! `tribute dataset …`
 
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use serde_json::Value;
 use tribute_client::{problem, Client};
 use tribute_core::hexed::AccountAddress;
 use tribute_core::id::DatasetId;
+use tribute_core::records::Records;
+use tribute_core::schema::Schema;
 use tribute_problem::{Problem, Result};
 use tribute_proto::v1;
 use tribute_records::Source;
@@ -24,7 +26,9 @@ use crate::server_args::ServerArgs;
 pub(super) enum DatasetCommand {
     /// Commit records and prove the commitment; writes the dataset file with its proofs.
     Register(RegisterArgs),
-    /// Show one of your datasets with its proofs.
+    /// Add records to a dataset as further shards of its next version. Those it has are not proven again; writes the dataset file.
+    Extend(ExtendArgs),
+    /// Show one of your datasets with its proofs and versions.
     Get(GetArgs),
     /// List your datasets, newest first.
     List(ServerArgs),
@@ -38,13 +42,9 @@ pub(super) enum DatasetCommand {
     CheckRecord(record::CheckArgs),
 }
 
+/// Which records of a file to read, and how.
 #[derive(Debug, Args)]
-pub(super) struct RegisterArgs {
-    /// The CSV file, optionally gzip-compressed. A header is checked against the schema's names.
-    csv: PathBuf,
-    /// The schema file.
-    #[arg(long, value_name = "FILE")]
-    schema: PathBuf,
+struct ReadingArgs {
     /// Only records A..B of the file, counted from 0, B excluded.
     #[arg(long, value_name = "A..B", value_parser = range)]
     rows: Option<Range<usize>>,
@@ -58,6 +58,37 @@ pub(super) struct RegisterArgs {
     /// Print the report on the file as JSON: on standard output with --dry-run, otherwise on standard error.
     #[arg(long)]
     json: bool,
+}
+
+impl ReadingArgs {
+    /// Reads a file's records and reports on them; `None` if that was all that was asked for. `before` runs between.
+    ///
+    /// # Errors
+    /// Where and why a record cannot be read, or a doubt that was not accepted.
+    fn records(&self, csv: &Path, schema: &Schema, before: impl FnOnce()) -> Result<Option<Records>> {
+        let options = self.form.options(self.rows.clone(), &self.accept.accepted());
+        let found = Source::open(csv, &options)?.records(schema, &options)?;
+        before();
+        let report = told(&found.report, self.json)?;
+        if self.dry_run {
+            println!("{report}");
+            found.report.settled()?;
+            return Ok(None);
+        }
+        eprintln!("{report}");
+        Ok(Some(found.into_records()?))
+    }
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RegisterArgs {
+    /// The CSV file, optionally gzip-compressed. A header is checked against the schema's names.
+    csv: PathBuf,
+    /// The schema file.
+    #[arg(long, value_name = "FILE")]
+    schema: PathBuf,
+    #[command(flatten)]
+    reading: ReadingArgs,
     /// Minimum part of an agent's fees that goes to data, in basis points.
     #[arg(long, value_name = "BPS", default_value_t = 0)]
     min_data_bps: u32,
@@ -87,12 +118,30 @@ pub(super) struct RegisterArgs {
     server: ServerArgs,
 }
 
+#[derive(Debug, Args)]
+pub(super) struct ExtendArgs {
+    /// Id of the dataset's latest version. Schema, terms and profile are its own.
+    id: DatasetId,
+    /// The CSV file of the further records only, optionally gzip-compressed.
+    #[arg(long, value_name = "FILE")]
+    csv: PathBuf,
+    #[command(flatten)]
+    reading: ReadingArgs,
+    /// File to write the dataset to, with the shards of all versions; otherwise standard output.
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    job: JobOptionArgs,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
 #[derive(Clone, Copy, Debug, Args)]
 pub(crate) struct ProfileArgs {
     /// log2 of the circuits' rows. [default: the server's]
     #[arg(long, value_name = "K", default_value_t = 0, hide_default_value = true)]
     k: u32,
-    /// Data columns of the circuits. [default: the server's]
+    /// Data columns of the circuits. [default: the server's, by default as many as fit the schema best]
     #[arg(long, value_name = "A", default_value_t = 0, hide_default_value = true)]
     columns: u32,
     /// Constant feature of the bias, as 2^S. The larger it is, the less the bias is penalised: at 4 hardly at all.
@@ -156,57 +205,10 @@ pub(crate) fn range(text: &str) -> std::result::Result<Range<usize>, String> {
 
 pub(super) async fn run(command: DatasetCommand) -> CommandResult {
     match command {
-        DatasetCommand::Register(a) => {
-            let schema = schema::read(&a.schema)?;
-            let options = a.form.options(a.rows, &a.accept.accepted());
-            let found = Source::open(&a.csv, &options)?.records(&schema, &options)?;
-            if !a.off_chain {
-                let unset = unset(bps(a.min_share_bps), bps(a.min_data_bps), a.min_price, false);
-                warn(
-                    &unset,
-                    if a.open_training {
-                        "These terms hold for everyone who trains, and can never change: a grant cannot restrict an open dataset further."
-                    } else {
-                        "These terms can never change; each grant may ask for more (tribute chain grant)."
-                    },
-                );
-            }
-            let report = told(&found.report, a.json)?;
-            if a.dry_run {
-                println!("{report}");
-                found.report.settled()?;
-                return Ok(());
-            }
-            eprintln!("{report}");
-            // only the records in the report leave this machine: no text, and no row that is not registered
-            let records = found.into_records()?;
-            let rows = records.iter().flat_map(|(f, t)| [f, &t.to_be_bytes()].concat()).collect();
-            let client = a.server.connect().await?;
-            let quantised = v1::QuantisedRecords { upload: client.upload(rows).await? };
-            let work = v1::DatasetWork {
-                schema_json: schema.canonical().into_bytes(),
-                records: Some(v1::dataset_work::Records::Quantised(quantised)),
-                profile: a.profile.message(),
-                context: a.off_chain.then(v1::ChainContext::default),
-                terms: Some(v1::Terms {
-                    min_data_bps: a.min_data_bps,
-                    open_training: a.open_training,
-                    min_share_bps: a.min_share_bps,
-                    min_price: if a.min_price == 0 { String::new() } else { a.min_price.to_string() },
-                    links: a.links.iter().map(|link| link.message()).collect(),
-                }),
-            };
-            if a.job.estimated(&client, v1::work::Work::Dataset(work.clone())).await? {
-                return Ok(());
-            }
-            let dataset = register(&client, work, a.job.message(&client)).await?;
-            eprintln!("dataset {}: {} records committed and proven", output::hexed(&dataset.id), dataset.records);
-            emit(&output::dataset(&dataset)?, a.out.as_deref())?;
-        }
+        DatasetCommand::Register(a) => register(a).await?,
+        DatasetCommand::Extend(a) => extend(a).await?,
         DatasetCommand::Get(a) => {
-            let client = a.server.connect().await?;
-            let request = v1::GetDatasetRequest { id: a.id.to_vec() };
-            let dataset = client.datasets().get_dataset(request).await.map_err(problem)?.into_inner();
+            let dataset = get(&a.server.connect().await?, &a.id).await?;
             emit(&output::dataset(&dataset)?, a.out.as_deref())?;
         }
         DatasetCommand::List(a) => {
@@ -218,8 +220,12 @@ pub(super) async fn run(command: DatasetCommand) -> CommandResult {
         DatasetCommand::Forget(a) => {
             let client = a.server.connect().await?;
             let request = v1::ForgetDatasetRequest { id: a.id.to_vec() };
-            let deleted = client.datasets().forget_dataset(request).await.map_err(problem)?.into_inner().deleted;
+            let told = client.datasets().forget_dataset(request).await.map_err(problem)?.into_inner();
+            let deleted = told.deleted;
             println!("the records of {} are deleted from the server ({deleted} artefacts); its commitment stays", a.id);
+            for other in told.kept_for {
+                println!("those that {} has, too, stay until it is forgotten as well", output::hexed(&other));
+            }
         }
         DatasetCommand::ShowRecord(a) => record::show(&a).await?,
         DatasetCommand::CheckRecord(a) => record::check(&a)?,
@@ -238,12 +244,82 @@ pub(super) async fn run(command: DatasetCommand) -> CommandResult {
     Ok(())
 }
 
-async fn register(client: &Client, work: v1::DatasetWork, options: Option<v1::JobOptions>) -> Result<v1::Dataset> {
-    let request = v1::RegisterDatasetRequest { work: Some(work), options };
+async fn register(a: RegisterArgs) -> CommandResult {
+    let schema = schema::read(&a.schema)?;
+    let warned = || {
+        if a.off_chain {
+            return;
+        }
+        let unset = unset(bps(a.min_share_bps), bps(a.min_data_bps), a.min_price, false);
+        warn(
+            &unset,
+            if a.open_training {
+                "These terms hold for everyone who trains, and can never change: a grant cannot restrict an open dataset further."
+            } else {
+                "These terms can never change; each grant may ask for more (tribute chain grant)."
+            },
+        );
+    };
+    let Some(records) = a.reading.records(&a.csv, &schema, warned)? else { return Ok(()) };
+    let client = a.server.connect().await?;
+    let work = v1::DatasetWork {
+        schema_json: schema.canonical().into_bytes(),
+        records: Some(sent(&client, &records).await?),
+        profile: a.profile.message(),
+        context: a.off_chain.then(v1::ChainContext::default),
+        terms: Some(v1::Terms {
+            min_data_bps: a.min_data_bps,
+            open_training: a.open_training,
+            min_share_bps: a.min_share_bps,
+            min_price: if a.min_price == 0 { String::new() } else { a.min_price.to_string() },
+            links: a.links.iter().map(|link| link.message()).collect(),
+        }),
+        extends: Vec::new(),
+    };
+    let Some(dataset) = proven(&client, work, &a.job).await? else { return Ok(()) };
+    eprintln!("dataset {}: {} records committed and proven", output::hexed(&dataset.id), dataset.records);
+    emit(&output::dataset(&dataset)?, a.out.as_deref())
+}
+
+async fn extend(a: ExtendArgs) -> CommandResult {
+    let client = a.server.connect().await?;
+    let earlier = get(&client, &a.id).await?;
+    let schema = Schema::from_json(&String::from_utf8_lossy(&earlier.schema_json))?;
+    let Some(records) = a.reading.records(&a.csv, &schema, || {})? else { return Ok(()) };
+    let records = Some(sent(&client, &records).await?);
+    let work = v1::DatasetWork { extends: a.id.to_vec(), records, ..v1::DatasetWork::default() };
+    let Some(dataset) = proven(&client, work, &a.job).await? else { return Ok(()) };
+    eprintln!(
+        "dataset {}: {} more records committed and proven, {} in all; agents trained on {} keep that version",
+        output::hexed(&dataset.id),
+        dataset.records - earlier.records,
+        dataset.records,
+        a.id
+    );
+    emit(&output::dataset(&dataset)?, a.out.as_deref())
+}
+
+async fn get(client: &Client, id: &DatasetId) -> Result<v1::Dataset> {
+    let request = v1::GetDatasetRequest { id: id.to_vec() };
+    Ok(client.datasets().get_dataset(request).await.map_err(problem)?.into_inner())
+}
+
+/// Uploads records. Only those in the report leave this machine: no text, and no row that is not registered.
+async fn sent(client: &Client, records: &Records) -> Result<v1::dataset_work::Records> {
+    let rows = records.iter().flat_map(|(f, t)| [f, &t.to_be_bytes()].concat()).collect();
+    Ok(v1::dataset_work::Records::Quantised(v1::QuantisedRecords { upload: client.upload(rows).await? }))
+}
+
+/// The committed and proven dataset; `None` if only its estimate was asked for, which is printed.
+async fn proven(client: &Client, work: v1::DatasetWork, job: &JobOptionArgs) -> Result<Option<v1::Dataset>> {
+    if job.estimated(client, v1::work::Work::Dataset(work.clone())).await? {
+        return Ok(None);
+    }
+    let request = v1::RegisterDatasetRequest { work: Some(work), options: job.message(client) };
     let job = client.datasets().register_dataset(request).await.map_err(problem)?.into_inner().job.unwrap_or_default();
     let done = progress::finish(client, "registering", &job).await?;
     match done.outcome.and_then(|o| o.outcome) {
-        Some(v1::outcome::Outcome::Dataset(v1::DatasetOutcome { dataset: Some(dataset) })) => Ok(dataset),
+        Some(v1::outcome::Outcome::Dataset(v1::DatasetOutcome { dataset: Some(dataset) })) => Ok(Some(dataset)),
         _ => Err(Problem::internal("the job came back without its dataset")),
     }
 }

@@ -108,6 +108,9 @@ fn print_job(job: &v1::Job) {
     let state = job.state().as_str_name().trim_start_matches("JOB_STATE_").to_lowercase();
     let seconds = job.ended_ms.saturating_sub(job.started_ms) as f64 / 1e3;
     print!("{}  {:<10} {:<10} starts {}", job.id, job.kind, state, job.starts);
+    if !job.title.is_empty() {
+        print!("  {}", job.title);
+    }
     if job.ended_ms > 0 && job.started_ms > 0 {
         print!("  {seconds:.2} s");
     }

@@ -24,7 +24,7 @@ pub(crate) struct JobOptionArgs {
     needs: Vec<String>,
     /// Only say what the work would cost: time, memory, gas and openings. Queues nothing.
     #[arg(long)]
-    estimate: bool,
+    pub(crate) estimate: bool,
 }
 
 impl JobOptionArgs {

@@ -17,13 +17,17 @@ pub(crate) fn hexed(bytes: &[u8]) -> String {
 pub(crate) fn dataset(d: &v1::Dataset) -> Result<Value> {
     let shard = |s: &v1::Shard| -> Result<Value> {
         let proof = s.proof.as_ref().map(ProofFile::of).transpose()?;
-        Ok(json!({ "digest": hexed(&s.digest), "records": s.records, "proof": proof }))
+        Ok(json!({ "digest": hexed(&s.digest), "owner": hexed(&s.owner), "records": s.records, "proof": proof }))
     };
+    let version = |v: &v1::DatasetVersion| json!({ "dataset_id": hexed(&v.id), "owner": hexed(&v.owner), "records": v.records, "shards": v.shards });
     let shards = d.shards.iter().map(shard).collect::<Result<Vec<_>>>()?;
     let terms = tribute_client::wire::terms(d.terms.clone().unwrap_or_default())?;
     let context = d.context.clone().unwrap_or_default();
     Ok(json!({
         "dataset_id": hexed(&d.id),
+        "first_version": hexed(&d.root),
+        "previous_version": (!d.previous.is_empty()).then(|| hexed(&d.previous)),
+        "versions": d.versions.iter().map(version).collect::<Vec<_>>(),
         "owner": hexed(&d.owner),
         "schema_id": hexed(&d.schema_id),
         "layout_hash": hexed(&d.layout_hash),

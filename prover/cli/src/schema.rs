@@ -85,9 +85,9 @@ pub(super) struct ShowArgs {
     /// log2 of the circuits' rows.
     #[arg(long, default_value_t = 15)]
     k: u32,
-    /// Data columns of the circuits.
-    #[arg(long, default_value_t = 8)]
-    columns: usize,
+    /// Data columns of the circuits. [default: as many as fit the schema best]
+    #[arg(long)]
+    columns: Option<usize>,
     /// Constant feature of the bias, as 2^S.
     #[arg(long, value_name = "S", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=4))]
     intercept_scale: u32,
@@ -143,14 +143,15 @@ pub(super) fn run(command: SchemaCommand) -> CommandResult {
         }
         SchemaCommand::Show(a) => {
             let schema = read(&a.schema)?;
-            let layout = schema.layout(a.k, a.columns)?.with_intercept_scale(a.intercept_scale)?;
+            let columns = a.columns.unwrap_or_else(|| schema.fitting_columns());
+            let layout = schema.layout(a.k, columns)?.with_intercept_scale(a.intercept_scale)?;
             let delta = link_error_units(layout.features(), layout.classes(), a.intercept_scale);
             let least = |norm: u64| real(smallest_lambda(delta, norm << NORM_BITS), LAMBDA_BITS);
             println!("schema    {}", schema.name());
             println!("id        {}", schema.id());
             println!("features  {}", schema.features().len());
             println!("classes   {}", schema.classes());
-            println!("a shard holds {} records at k = {}, {} columns", layout.capacity(), a.k, a.columns);
+            println!("a shard holds {} records at k = {}, {} columns", layout.capacity(), a.k, columns);
             match (layout.task(), a.k < MIN_SERVICE_K) {
                 (Task::Real, _) => println!("answers   of a regression cannot be proven: it is certified off chain"),
                 (Task::Classes, true) => println!(

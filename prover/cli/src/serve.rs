@@ -9,21 +9,22 @@ use clap::Args;
 use tokio::sync::watch;
 use tribute_chain::{Deployment, Options};
 use tribute_client::files::write_file;
+use tribute_core::hexed::AccountAddress;
 use tribute_core::layout::MIN_SERVICE_K;
 use tribute_custody::{Custody, KeySource};
 use tribute_problem::{Problem, Result};
 use tribute_service::auth::accounts::Accounts;
 use tribute_service::chain::{Chain, Registries, RpcChain};
+use tribute_service::connections;
 use tribute_service::jobs::news::News;
-use tribute_service::jobs::queue::Queue;
-use tribute_service::jobs::queue::Quotas;
-use tribute_service::jobs::worker;
+use tribute_service::jobs::queue::{Queue, Quotas, LONGEST_MS};
+use tribute_service::jobs::worker::{self, Worker};
 use tribute_service::observe::audit::AuditLog;
 use tribute_service::observe::endpoint;
 use tribute_service::registry::Registry;
-use tribute_service::server;
+use tribute_service::server::{self, Tls};
 use tribute_service::Limits;
-use tribute_steps::child::Storage;
+use tribute_steps::place::{Storage, Workplace, CACHE_MB};
 use tribute_store::db::{Database, Share};
 
 use super::signals::terminated;
@@ -35,8 +36,9 @@ pub(super) struct StorageArgs {
     /// keys and parameters; created if missing.
     #[arg(long, value_name = "DIR", env = "TRIBUTE_DATA")]
     data: PathBuf,
-    /// Database: sqlite:PATH, or postgres://… if several machines share it. [default: an SQLite file in the data folder]
-    #[arg(long, value_name = "URL", env = "TRIBUTE_DATABASE", hide_env_values = true)]
+    /// Database: sqlite:PATH, or postgres://… if several machines share it; a URL with a password only in the environment
+    /// variable TRIBUTE_DATABASE, since everybody on the machine sees arguments. [default: an SQLite file in the data folder]
+    #[arg(long, value_name = "URL", value_parser = without_password)]
     database: Option<String>,
     /// Artefacts: s3://BUCKET/PREFIX, if several machines share them; AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION,
     /// AWS_ENDPOINT and their like say how. [default: a folder in the data folder]
@@ -54,14 +56,26 @@ impl StorageArgs {
             .map_err(|e| Problem::field("data", format!("cannot make {}: {e}", self.data.display())))?;
         let data = std::path::absolute(&self.data)?;
         let usual = Storage::in_folder(&data);
+        let named = std::env::var(DATABASE).ok().filter(|url| !url.is_empty());
         Ok(Storage {
-            database: self.database.clone().unwrap_or(usual.database),
+            database: self.database.clone().or(named).unwrap_or(usual.database),
             master_key: self.master_key.clone().unwrap_or(usual.master_key),
-            artefacts: self.artefacts.clone(),
-            data,
-            srs: None,
+            workplace: Workplace { artefacts: self.artefacts.clone(), ..usual.workplace },
         })
     }
+}
+
+/// Environment variable of the database's URL.
+const DATABASE: &str = "TRIBUTE_DATABASE";
+
+/// Refuses a URL with a password.
+fn without_password(url: &str) -> std::result::Result<String, String> {
+    let authority = url.split_once("://").map_or("", |(_, rest)| rest.split(['/', '?']).next().unwrap_or_default());
+    let user = authority.rsplit_once('@').map_or("", |(user, _)| user);
+    if user.contains(':') || url.contains("password=") {
+        return Err(format!("everybody on this machine sees a password given here: set {DATABASE} instead"));
+    }
+    Ok(url.to_owned())
 }
 
 #[derive(Debug, Args)]
@@ -73,14 +87,17 @@ pub(super) struct WorkArgs {
     /// development SRS, under which anyone can forge proofs]
     #[arg(long, value_name = "FILE|DIR", env = "TRIBUTE_SRS")]
     srs: Option<PathBuf>,
-    /// Memory limit for all jobs together, in MB.
+    /// Memory for all jobs together, in MB. A server refuses work that needs more, and a worker leaves it to others.
     #[arg(long, value_name = "MB", default_value_t = 8192)]
     memory: i64,
+    /// Proving keys to keep on the disk, in MB; those used least recently go, and are made again when they are needed.
+    #[arg(long, value_name = "MB", default_value_t = CACHE_MB)]
+    cache: u64,
     /// Number of jobs of one account to run at a time, counting those on other machines.
     #[arg(long, value_name = "N", default_value_t = Quotas::default().running, value_parser = clap::value_parser!(i64).range(1..))]
     running_quota: i64,
     /// Milliseconds without a heartbeat after which a job is considered lost.
-    #[arg(long, value_name = "MS", default_value_t = 15_000, value_parser = clap::value_parser!(u64).range(200..))]
+    #[arg(long, value_name = "MS", default_value_t = 15_000, value_parser = clap::value_parser!(u64).range(200..=LONGEST_MS.unsigned_abs()))]
     lease_ms: u64,
     /// Address to serve this process's metrics on, for Prometheus, at /metrics. They name accounts: keep it from strangers.
     #[arg(long, value_name = "ADDR")]
@@ -93,8 +110,8 @@ pub(super) struct WorkArgs {
 impl WorkArgs {
     fn config(&self, storage: Storage) -> Result<worker::Config> {
         let srs = self.srs.as_ref().map(std::path::absolute).transpose()?;
-        let storage = Storage { srs, ..storage };
-        storage.srs()?; // refuse an unusable SRS now, not at the first job
+        let storage = Storage { workplace: Workplace { srs, cache_mb: self.cache, ..storage.workplace }, ..storage };
+        storage.workplace.srs()?; // refuse an unusable SRS now, not at the first job
         let usual = worker::Config::new(storage, self.workers)?;
         Ok(worker::Config { memory_mb: self.memory, lease: Duration::from_millis(self.lease_ms), ..usual })
     }
@@ -115,6 +132,21 @@ pub(super) struct ServeArgs {
     /// File of the accounts that may call, one a line; a change counts within a second. [default: everybody]
     #[arg(long, value_name = "FILE")]
     accounts: Option<PathBuf>,
+    /// PEM file of the server's certificate, with those between it and a root, to speak TLS. Needs --tls-key.
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_certificate: Option<PathBuf>,
+    /// PEM file of the certificate's private key.
+    #[arg(long, value_name = "FILE", requires = "tls_certificate")]
+    tls_key: Option<PathBuf>,
+    /// PEM file of the roots of the clients' certificates; clients without one are refused.
+    #[arg(long, value_name = "FILE", requires = "tls_certificate")]
+    client_ca: Option<PathBuf>,
+    /// Number of connections that may be open at once, half of them from one address.
+    #[arg(long, value_name = "N", default_value_t = connections::Limits::default().all)]
+    connections: usize,
+    /// Account whose wallet may see everybody's queue, the workers and the server's health in the console; give one for each.
+    #[arg(long = "operator", value_name = "ACCOUNT")]
+    operators: Vec<AccountAddress>,
     /// File to append a JSON line to for every call that needs an account.
     #[arg(long, value_name = "FILE")]
     audit: Option<PathBuf>,
@@ -154,9 +186,9 @@ pub(super) struct ServeArgs {
     /// log2 of the circuits' rows, for requests without a profile.
     #[arg(long, value_name = "K", default_value_t = 15)]
     k: u32,
-    /// Data columns of the circuits, for requests without a profile.
-    #[arg(long, value_name = "A", default_value_t = 8)]
-    columns: usize,
+    /// Data columns of the circuits, for requests without a profile. [default: as many as fit the schema best]
+    #[arg(long, value_name = "A")]
+    columns: Option<usize>,
 }
 
 #[derive(Debug, Args)]
@@ -189,6 +221,18 @@ pub(super) async fn serve(args: ServeArgs) -> CommandResult {
         }
         _ => None,
     };
+    let file = |option, file: &PathBuf| {
+        std::fs::read(file).map_err(|e| Problem::field(option, format!("cannot read {}: {e}", file.display())))
+    };
+    let tls = match (&args.tls_certificate, &args.tls_key) {
+        (Some(certificate), Some(key)) => Some(Tls {
+            certificate: file("tls-certificate", certificate)?,
+            key: file("tls-key", key)?,
+            clients: args.client_ca.as_ref().map(|roots| file("client-ca", roots)).transpose()?,
+        }),
+        _ => None,
+    };
+    let scheme = if tls.is_some() { "https" } else { "http" };
     let uploads = Limits::default();
     let account = args.upload_quota.saturating_mul(1 << 20);
     let config = server::Config {
@@ -197,6 +241,8 @@ pub(super) async fn serve(args: ServeArgs) -> CommandResult {
         accounts: args.accounts.as_deref().map_or(Ok(Accounts::all()), Accounts::listed)?,
         uploads: Limits { account, memory: uploads.memory.max(account as usize), ..uploads },
         worker,
+        connections: connections::Limits { all: args.connections, each: args.connections.div_ceil(2) },
+        tls,
         quotas: Quotas { queued: args.queued_quota, running: args.work.running_quota },
         profile: (args.k, args.columns),
         chain,
@@ -204,10 +250,14 @@ pub(super) async fn serve(args: ServeArgs) -> CommandResult {
         keep: (args.keep_days > 0).then(|| Duration::from_secs(args.keep_days.saturating_mul(86_400))),
         metrics: args.work.metrics,
         audit: args.audit.as_deref().map(AuditLog::to).transpose()?,
+        operators: args.operators,
         public_rpc: args.public_rpc,
     };
     let running = server::start(config).await?;
-    println!("listening on http://{}", running.address);
+    println!("listening on {scheme}://{}", running.address);
+    if !tribute_console::is_embedded() {
+        eprintln!("{}", tribute_console::ABSENT);
+    }
     if let Some(file) = &args.port_file {
         write_file(file, format!("{}\n", running.address).as_bytes())?;
     }
@@ -222,9 +272,9 @@ pub(super) async fn worker(args: WorkerArgs) -> CommandResult {
         worker::Config { idle_exit: args.idle_exit.map(Duration::from_secs), ..args.work.config(storage.clone())? };
     let database = Database::open_for(&storage.database, Share::Worker).await?;
     // refuse what no job could work with now, not at the first job
-    let artefacts = storage.artefacts()?;
+    let artefacts = storage.workplace.artefacts()?;
     artefacts.check().await?;
-    Custody::open(database.clone(), artefacts, &storage.master_key).await?;
+    let custody = Custody::open(database.clone(), artefacts, &storage.master_key).await?;
     let (stop, stopping) = watch::channel(false);
     let metrics = match args.work.metrics {
         // the servers publish the queue's metrics
@@ -234,7 +284,9 @@ pub(super) async fn worker(args: WorkerArgs) -> CommandResult {
     let quotas = Quotas { running: args.work.running_quota, ..Quotas::default() };
     let queue = Queue::new(database.clone()).with_quotas(quotas);
     let (news, gathering) = News::start(database.clone(), stopping.clone());
-    let mut running = tokio::spawn(worker::run(config, queue, Registry::new(database), news.queued(), stopping));
+    let worker = Worker::new(config, queue, Registry::new(database), custody);
+    worker.test().await?;
+    let mut running = tokio::spawn(worker.run(news.queued(), stopping));
     println!("working");
     tokio::select! {
         () = asked_to_stop(args.work.stop_with_stdin) => {}
@@ -269,5 +321,21 @@ async fn asked_to_stop(with_stdin: bool) {
     tokio::select! {
         () = terminated() => {}
         () = closed => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_password;
+
+    #[test]
+    fn a_password_is_no_argument() {
+        for url in ["postgres://me:secret@host/db", "postgres://host/db?password=secret", "postgres://a:b@c@host/db"] {
+            let refused = without_password(url).unwrap_err();
+            assert!(refused.contains("TRIBUTE_DATABASE") && !refused.contains("secret"), "{refused}");
+        }
+        for url in ["postgres://me@host:5432/db?sslmode=require", "postgres://host:5432/db", "sqlite:/a/b:c@d.db"] {
+            assert_eq!(without_password(url).as_deref(), Ok(url));
+        }
     }
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use serde_json::json;
+use tribute_client::asking::QueryStream;
 use tribute_client::session::ClientSession;
 use tribute_client::{problem, Client};
 use tribute_core::id::{SessionId, WeightsDigest};
@@ -149,8 +150,9 @@ async fn query(a: QueryArgs) -> CommandResult {
     let bar = indicatif::ProgressBar::new(queries.len() as u64);
     let (mut right, labelled) = (0, queries.iter().filter(|q| q.target.is_some()).count());
     state.resume(&client).await?;
+    let mut stream = QueryStream::new(&client);
     for Query { features, target } in queries {
-        let answer = state.ask(&client, features).await?;
+        let answer = state.ask_over(&mut stream, features).await?;
         right += usize::from(target == Some(answer));
         bar.inc(1);
     }

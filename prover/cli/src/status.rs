@@ -36,9 +36,21 @@ fn text(state: &State) -> String {
     for t in &state.tenants {
         accounts.row([t.tenant.clone(), grouped(t.queued), grouped(t.running), seconds(t.oldest_ms)]);
     }
-    let mut workers = Table::new("Workers that run jobs", &["worker", "jobs", "longest"]);
+    let mut workers = Table::new("Workers", &["worker", "state", "last heartbeat", "jobs", "longest"]);
     for w in &state.workers {
-        workers.row([w.worker.clone(), grouped(w.jobs), seconds(w.longest_ms)]);
+        let state = match (w.silent, w.jobs) {
+            (true, _) => "silent",
+            (false, 0) => "idle",
+            (false, _) => "working",
+        };
+        let jobs = format!("{} of {}", w.jobs, w.slots);
+        workers.row([
+            w.worker.clone(),
+            state.into(),
+            format!("{} ago", seconds(w.heard_ms)),
+            jobs,
+            seconds(w.longest_ms),
+        ]);
     }
     let mut ended = Table::new("Ended within the hour", &["kind", "state", "jobs"]);
     for e in &state.ended {

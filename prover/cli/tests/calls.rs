@@ -9,7 +9,7 @@ use tribute_client::signing::{Authorization, Content};
 use tribute_client::{problem, Client};
 use tribute_problem::Reason;
 use tribute_proto::{v1, Access, CALLS};
-use tribute_testing::calls::{calibrate, connect, submit};
+use tribute_testing::calls::{calibrate, connect, submit, token};
 use tribute_testing::{program, raw, Place};
 
 const SUBMIT: &str = "/tribute.v1.JobService/Submit";
@@ -209,6 +209,11 @@ fn of_another(path: &str) -> Option<Vec<u8>> {
             let work = Some(v1::EvaluationWork { weights_digest: id(), dataset_id: vec![1] });
             v1::EvaluateAgentRequest { work, options: nonsense }.encode_to_vec()
         }
+        ("AgentService", "ValueAgent") => {
+            let coalitions = vec![v1::Coalition { owners: vec![0] }];
+            v1::ValueAgentRequest { weights_digest: id(), dataset_id: vec![1], coalitions, options: nonsense }
+                .encode_to_vec()
+        }
         ("DatasetService", "RegisterDataset") => {
             let records = csv().map(v1::dataset_work::Records::Csv);
             let work = Some(v1::DatasetWork { records, ..Default::default() });
@@ -233,7 +238,9 @@ fn of_another(path: &str) -> Option<Vec<u8>> {
         ("JobService", "WatchJob") => v1::WatchJobRequest { job: "7".into(), after: u64::MAX }.encode_to_vec(),
         ("JobService", "CancelJob") => v1::CancelJobRequest { job: "7".into() }.encode_to_vec(),
         ("SessionService", "GetSession") => v1::GetSessionRequest { session: id() }.encode_to_vec(),
-        ("SessionService", "Query") => v1::QueryRequest { session: id(), ..Default::default() }.encode_to_vec(),
+        ("SessionService", "Query" | "QueryStream") => {
+            v1::QueryRequest { session: id(), ..Default::default() }.encode_to_vec()
+        }
         ("SessionService", "SubmitVoucher") => {
             let voucher = Some(v1::Voucher { session: id(), ..Default::default() });
             v1::SubmitVoucherRequest { voucher }.encode_to_vec()
@@ -262,6 +269,7 @@ fn of_another(path: &str) -> Option<Vec<u8>> {
         ("TrainingService", "GetHomeGradients") => {
             v1::GetHomeGradientsRequest { id: id(), account: Vec::new() }.encode_to_vec()
         }
+        ("OperatorService", "GetOverview") => v1::GetOverviewRequest {}.encode_to_vec(),
         // what these name is the caller's own, or nothing
         ("AgentService", "ListAgents")
         | ("DatasetService", "ListDatasets")
@@ -291,13 +299,6 @@ async fn whose_a_thing_is_comes_before_what_is_wrong_with_the_rest() {
         let status = raw::call(&channel, call.path, message, Some(&authorization)).await.unwrap_err();
         assert!([Code::NotFound, Code::PermissionDenied].contains(&status.code()), "{}: {status}", call.path);
     }
-}
-
-/// The token of a login that a client does by itself.
-async fn token(client: &Client) -> String {
-    let challenge = client.logins().get_challenge(v1::GetChallengeRequest {}).await.unwrap().into_inner();
-    let (message, signature) = client.login_message(&challenge).unwrap();
-    client.logins().login(v1::LoginRequest { message, signature }).await.unwrap().into_inner().token
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -333,7 +334,14 @@ async fn reading_needs_a_login_and_writes_nothing() {
     // a token that is ended is void, and the client gets itself another
     raw::call(&channel, GET, message.clone(), Some(&bearer)).await.unwrap();
     raw::call(&channel, "/tribute.v1.LoginService/Logout", Vec::new(), Some(&bearer)).await.unwrap();
-    assert_eq!(refused(raw::call(&channel, GET, message, Some(&bearer)).await).1, Reason::BadToken);
+    assert_eq!(refused(raw::call(&channel, GET, message.clone(), Some(&bearer)).await).1, Reason::BadToken);
+    // so is one that was stolen, after its time: here every token's has passed
+    let stolen = format!("Bearer {}", token(&client).await);
+    raw::call(&channel, GET, message.clone(), Some(&stolen)).await.unwrap();
+    let pool = sqlx::AnyPool::connect(&format!("sqlite:{}", place.data().join("tribute.db").display())).await.unwrap();
+    sqlx::query("UPDATE tokens SET expires = unixepoch() - 1").execute(&pool).await.unwrap();
+    pool.close().await;
+    assert_eq!(refused(raw::call(&channel, GET, message, Some(&stolen)).await).1, Reason::BadToken);
     client.logins().logout(v1::LogoutRequest {}).await.unwrap();
     client.jobs().get_job(get).await.unwrap();
 }

@@ -12,13 +12,8 @@ use tribute_core::id::{SessionId, Transcript};
 use tribute_problem::Reason;
 use tribute_proto::v1;
 use tribute_testing::data::WINE_FILE;
+use tribute_testing::market::{certified, open, text, CLIENT, DEPLOYER, OWNER, PROVIDER};
 use tribute_testing::{program, Place, World, ROOT};
-
-/// Accounts: indices into the chain's funded ones.
-const DEPLOYER: usize = 0;
-const PROVIDER: usize = 1;
-const OWNER: usize = 2;
-const CLIENT: usize = 3;
 
 /// Runs a command and kills it while its transaction is in flight; then the transaction is mined.
 async fn killed_under_way(w: &World, account: usize, arguments: &str) {
@@ -39,62 +34,8 @@ async fn killed_under_way(w: &World, account: usize, arguments: &str) {
     chain.mine(1).await.unwrap();
 }
 
-fn text(value: &Value) -> &str {
-    value.as_str().unwrap_or_else(|| panic!("{value} is not a string"))
-}
-
 fn amount(value: &Value) -> u128 {
     text(value).parse().unwrap()
-}
-
-/// A world with an agent certified over the first 90 wines.
-fn certified() -> (World, String, String, String) {
-    let mut w = World::with_chain();
-    w.run(DEPLOYER, "chain deploy --thaw-seconds 60 --deployment @deployment.json");
-    let (rpc, deployment) = (w.anvil().url().to_owned(), w.deployment().display().to_string());
-    w.serve(&["--k", "15", "--rpc", &rpc, "--contracts", &deployment]);
-
-    w.run(DEPLOYER, &format!("schema infer {WINE_FILE} --out @schema.json"));
-    w.run(DEPLOYER, "circuits add --schema @schema.json --link softmax --out @circuits.json");
-    assert_eq!(w.json("circuits.json")["txs"].as_array().unwrap().len(), 8, "a verifier and a circuit, four times");
-    let again = w.run(DEPLOYER, "circuits add --schema @schema.json --link softmax --json");
-    assert_eq!((&again["txs"], &again["ready"]), (&Value::Array(Vec::new()), &w.json("circuits.json")["ready"]));
-    let register =
-        format!("dataset register {WINE_FILE} --schema @schema.json --rows 0..90 --min-data-bps 3000 --out @d.json");
-    w.run(PROVIDER, &register);
-    let dataset = text(&w.json("d.json")["dataset_id"]).to_owned();
-    assert_eq!(text(&w.run(PROVIDER, "chain register-dataset @d.json")["dataset_id"]), dataset);
-
-    let train = format!("agent train --dataset {dataset} --lambda 0.0078125 --out @agent.json --onnx @agent.onnx");
-    assert!(w.fails(OWNER, &train).contains("NO_GRANT"));
-    let owner = w.key(OWNER).address();
-    w.run(PROVIDER, &format!("chain grant {dataset} --to {owner}"));
-    w.run(OWNER, &train);
-    // the grant has one use: the chain counts versions that list the dataset, and this server its trainings
-    assert!(w.fails(OWNER, &train.replace("0.0078125", "0.015625")).contains("NO_GRANT"));
-    let weights = text(&w.json("agent.json")["weights_digest"]).to_owned();
-    let agent = text(&w.run(OWNER, "chain create-agent --name wine")["agent_id"]).to_owned();
-    w.run(
-        OWNER,
-        &format!("chain propose-version {agent} --trained @agent.json --circuits @circuits.json --data-bps 4000"),
-    );
-    w.run(OWNER, &format!("agent prove-gradients {weights} --out @gradients.json"));
-    w.run(OWNER, &format!("agent prove-optimum {weights} --agent-id {agent} --version 1 --out @optimum.json"));
-    w.run(OWNER, &format!("chain submit-gradients {agent} --gradients @gradients.json"));
-    let certified = w.run(OWNER, &format!("chain certify {agent} --optimum @optimum.json"));
-    assert_eq!(certified["records"], 90);
-    w.run(OWNER, &format!("agent certificate {weights} --out @certificate.json"));
-    assert_eq!(w.json("certificate.json")["agent"]["weights_digest"], weights.as_str());
-    (w, dataset, weights, agent)
-}
-
-fn open(w: &World, agent: &str, weights: &str, escrow: u128) -> String {
-    let client = w.key(CLIENT).address();
-    w.run(DEPLOYER, &format!("chain mint --to {client} --amount {escrow}"));
-    let opened = w.run(CLIENT, &format!("chain open-session --agent {agent} --price 1000 --escrow {escrow}"));
-    let session = text(&opened["session"]).to_owned();
-    w.run(CLIENT, &format!("session open {session} --weights {weights}"));
-    session
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -120,7 +61,7 @@ async fn from_a_csv_to_paid_providers() {
     assert_eq!(chain.mined_nonce(w.key(CLIENT).address()).await.unwrap(), sent, "one session");
     assert_ne!(w.run(CLIENT, &opening)["session"], first["session"], "another one, as it was asked for");
 
-    let session = open(&w, &agent, &weights, 50_000);
+    let session = open(&w, &agent, &weights, 50_000, None);
     // columns with other names are refused before anything is sent; columns in another order are reordered
     let wine = std::fs::read_to_string(WINE_FILE).unwrap();
     std::fs::write(w.file("renamed.csv"), wine.replacen("alcohol,", "proof,", 1)).unwrap();
@@ -244,7 +185,7 @@ async fn what_a_thaw_would_take_is_claimed_in_time() {
     let (w, _, weights, agent) = certified();
     let chain = w.anvil().connect().await.unwrap();
     let contracts = w.contracts().await;
-    let session = open(&w, &agent, &weights, 50_000);
+    let session = open(&w, &agent, &weights, 50_000, None);
     let id: SessionId = session.parse().unwrap();
     w.run(CLIENT, &format!("session query {session} --csv {WINE_FILE} --rows 90..110 --state @s.json"));
 
@@ -303,7 +244,7 @@ async fn what_a_thaw_would_take_is_claimed_in_time() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_session_refuses_what_it_could_not_prove_or_collect() {
     let (w, _, weights, agent) = certified();
-    let session = open(&w, &agent, &weights, 3_000);
+    let session = open(&w, &agent, &weights, 3_000, None);
     let url = w.url();
     let client = Client::connect(url, w.key(CLIENT).clone()).await.unwrap();
     let id = hex::decode(session.trim_start_matches("0x")).unwrap();

@@ -3,6 +3,7 @@
 #![cfg(target_os = "linux")]
 
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use tribute_problem::Reason;
 use tribute_proto::v1;
@@ -38,7 +39,9 @@ async fn a_full_disk_is_named_and_passes() {
 
     limit_files(&served, "4096");
     for i in 0..12 {
+        let asked = Instant::now();
         let refused = try_submit(&client, work(&format!("full {i}"))).await.unwrap_err();
+        assert!(asked.elapsed() < Duration::from_secs(3), "{:?}", asked.elapsed());
         assert_eq!(refused.reason, Reason::StorageFailed, "{refused}");
         assert!(refused.message.contains("database"), "{refused}");
     }

@@ -124,8 +124,11 @@ async fn operators_see_everything_but_secrets() {
     };
     let (port_file, audit) = (file("address"), file("audit.log"));
     let (port_file, audit) = (port_file.to_str().unwrap(), audit.to_str().unwrap());
+    let operator = PrivateKeySigner::random();
+    let named = operator.address().to_string();
     let extra = ["--workers", "0", "--k", "11", "--columns", "8", "--listen", "127.0.0.1:0", "--port-file", port_file];
-    let server = start("serve", "server.log", of_server, &[&extra[..], &["--audit", audit]].concat());
+    let server =
+        start("serve", "server.log", of_server, &[&extra[..], &["--audit", audit, "--operator", &named]].concat());
     let url = format!("http://{}", wait_for("the address", || std::fs::read_to_string(port_file).ok()).trim());
     let client = Client::connect(&url, key.clone()).await.unwrap();
 
@@ -143,6 +146,20 @@ async fn operators_see_everything_but_secrets() {
     assert!(value(&metrics, "tribute_queue_oldest_seconds", &[&mine]).is_some());
     assert_eq!(value(&metrics, "tribute_database_up", &[]), Some(1.0));
 
+    // its owner does not see everybody's queue, an operator does
+    let refused = client.operators().get_overview(v1::GetOverviewRequest {}).await.map_err(problem).unwrap_err();
+    assert_eq!(refused.reason, Reason::NotAllowed);
+    assert!(refused.message.contains("--operator"), "{refused}");
+    let operator = Client::connect(&url, operator).await.unwrap();
+    let overview = async || operator.operators().get_overview(v1::GetOverviewRequest {}).await.unwrap().into_inner();
+    let seen = overview().await;
+    assert_eq!((seen.queued, seen.running, seen.workers.len()), (1, 0, 0));
+    assert_eq!((&seen.accounts[0].account, seen.accounts[0].queued), (&account, 1));
+    let (storage, health) = (seen.storage.unwrap(), seen.health.unwrap());
+    assert!(storage.database_bytes > 1e4 as u64 && storage.artefacts > 0 && storage.disk_free_bytes > 0, "{storage:?}");
+    assert!(storage.disk_free_bytes < storage.disk_bytes && health.resident_bytes > 1e6 as u64, "{health:?}");
+    assert_eq!((health.artefacts_problem.as_str(), health.chain_problem.as_str(), health.block_time), ("", "", 0));
+
     // it runs
     let worker = start("worker", "worker.log", of_worker, &[]);
     let dataset = tokio::spawn({
@@ -156,6 +173,9 @@ async fn operators_see_everything_but_secrets() {
     }
     assert!(seen.contains("\0work\0"), "the job's process was not seen");
     let dataset = dataset.await.unwrap();
+    let [idle] = &overview().await.workers[..] else { panic!("one worker") };
+    assert_eq!((idle.silent, idle.jobs, idle.slots), (false, 0, 1), "{idle:?}");
+    assert!(idle.heard_ms < 15_000, "{idle:?}");
 
     // errors: what a stranger gets, and its owner gets for a bad record
     let stranger = connect(&url).await;
@@ -204,6 +224,8 @@ async fn operators_see_everything_but_secrets() {
     }
 
     stop(worker);
+    // it said that it stopped: it is not missed
+    assert_eq!(overview().await.workers, []);
     stop(server);
     let logs =
         std::fs::read_to_string(file("server.log")).unwrap() + &std::fs::read_to_string(file("worker.log")).unwrap();

@@ -82,7 +82,8 @@ fn certified(w: &World, name: &str, datasets: &[String]) -> Cost {
     let options = Options { allow_dev_srs: true, srs: None };
     let report = verify_file(&w.file(&format!("{name}-certificate.json")), &options).unwrap();
     assert_eq!((report.proofs(), report.certificate().datasets.len()), (2 * datasets.len() + 1, datasets.len()));
-    let owners: std::collections::HashSet<_> = report.certificate().datasets.iter().map(|d| d.owner.0).collect();
+    let owners: std::collections::HashSet<_> =
+        report.certificate().datasets.iter().map(|d| d.shards[0].owner.0).collect();
     assert_eq!(owners.len(), datasets.len(), "each dataset has an owner of its own");
     let listed = proposed["listed"].as_array().unwrap().iter().map(gas).sum::<u64>();
     Cost {

@@ -1,14 +1,17 @@
-//! The queue's conformance suite, run on SQLite and on PostgreSQL.
+//! The queue's conformance suite, run on SQLite and on PostgreSQL. It is one long file, because every case runs on both in one
+//! list.
 
 use std::collections::HashSet;
 use std::time::Duration;
 
 use tribute_problem::{Problem, Reason};
+use tribute_service::jobs::fitness::announce;
 use tribute_service::jobs::news::News;
 use tribute_service::jobs::queue::Quotas;
 use tribute_service::jobs::queue::{Heartbeat, Queue, MAX_ATTEMPTS, MAX_LOST};
 use tribute_service::jobs::retention::sweep;
 use tribute_service::jobs::{Event, Fenced, Lease, NewJob, State};
+use tribute_steps::place::Known;
 use tribute_steps::toolbox::Progress;
 use tribute_store::artefacts::Artefacts;
 use tribute_store::db::Database;
@@ -103,6 +106,44 @@ async fn a_lapsed_lease_changes_nothing(queue: &Queue) {
     queue.complete(&new, "\"new\"").await.unwrap().ok().unwrap().commit().await.unwrap();
     assert!(queue.complete(&new, "\"again\"").await.unwrap().is_err(), "a job ends once");
     assert_eq!(queue.get(&submitted.id).await.unwrap().unwrap().outcome.as_deref(), Some("\"new\""));
+}
+
+/// The database was gone for longer than the lease: whoever still has the job goes on, unless another has leased it.
+/// Times that lie further ahead than any lease or pause were written while a clock was wrong.
+async fn a_clock_that_was_ahead_keeps_no_job(queue: &Queue) {
+    let id = queue.submit(&job("time", "ahead")).await.unwrap().0.id;
+    let lost = lease(queue).await;
+    assert_eq!(queue.recover().await.unwrap(), 0);
+    let db = queue.database();
+    let ahead = |column: &str| db.sql(&format!("UPDATE jobs SET {column} = {{now}} + 86400000 WHERE id = $1"));
+    sqlx::query(ahead("lease_until")).bind(&id).execute(db.pool()).await.unwrap();
+    assert_eq!(queue.recover().await.unwrap(), 1);
+    sqlx::query(ahead("not_before_ms")).bind(&id).execute(db.pool()).await.unwrap();
+    let again = lease(queue).await;
+    assert_eq!((&again.job.id, again.fence), (&id, lost.fence + 1));
+    succeed(queue, &again).await;
+}
+
+async fn a_lapsed_lease_is_taken_back(queue: &Queue) {
+    let (submitted, _) = queue.submit(&job("t", "taken back")).await.unwrap();
+    let lapse = async || {
+        let held = queue.lease("cut off", 1, ANY).await.unwrap().unwrap();
+        tokio::time::sleep(Duration::from_millis(30)).await;
+        assert_eq!(queue.recover().await.unwrap(), 1);
+        held
+    };
+    let held = lapse().await;
+    assert_eq!(queue.heartbeat(&held, LEASE, None).await.unwrap(), Ok(Heartbeat::Continue));
+    assert_eq!(state(queue, &submitted.id).await, State::Running);
+    assert!(queue.lease("w", LEASE, ANY).await.unwrap().is_none(), "it is running");
+    queue.release(&held, "stopping", false).await.unwrap().unwrap();
+
+    // its result counts, too, and once
+    let held = lapse().await;
+    succeed(queue, &held).await;
+    assert_eq!(state(queue, &submitted.id).await, State::Succeeded);
+    assert!(queue.complete(&held, "{}").await.unwrap().is_err());
+    assert!(queue.lease("w", LEASE, ANY).await.unwrap().is_none());
 }
 
 async fn an_uncommitted_completion_counts_for_nothing(queue: &Queue) {
@@ -455,6 +496,8 @@ async fn unnamed_artefacts_are_swept(queue: &Queue) {
     let unnamed = artefacts.put(b"unnamed".to_vec()).await.unwrap();
     queue.submit(&job("sweeper", &format!("{{\"records\":\"{named}\"}}"))).await.unwrap();
     let db = queue.database();
+    // by which workers recognise the store
+    announce(db, &artefacts, &Known::default()).await.unwrap();
     assert_eq!(sweep(db, &artefacts, Duration::from_secs(60)).await.unwrap(), 0);
     tokio::time::sleep(Duration::from_millis(20)).await;
     assert_eq!(sweep(db, &artefacts, Duration::ZERO).await.unwrap(), 1);
@@ -468,6 +511,8 @@ async fn conforms(url: &str) {
     equal_work_is_one_job(&queue).await;
     a_batch_is_all_or_none(&queue).await;
     a_lapsed_lease_changes_nothing(&queue).await;
+    a_lapsed_lease_is_taken_back(&queue).await;
+    a_clock_that_was_ahead_keeps_no_job(&queue).await;
     an_uncommitted_completion_counts_for_nothing(&queue).await;
     failures_use_up_attempts(&queue).await;
     work_that_loses_every_worker_ends(&queue).await;

@@ -1,12 +1,14 @@
 //! The queue when it is long: how long a lease takes, and what watchers cost. The default sizes are small; `make load` takes
 //! 500,000 jobs on PostgreSQL, 200,000 on SQLite and 10,000 watchers, and prints the figures for benches/RESULTS.md.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tribute_service::jobs::news::News;
 use tribute_service::jobs::queue::Queue;
 use tribute_service::jobs::NewJob;
-use tribute_store::db::Database;
+use tribute_store::db::{Database, Share};
 use tribute_testing::stores::Postgres;
 
 /// Whether the sizes are those of `make load`.
@@ -145,4 +147,79 @@ async fn watchers_cost_little_on_sqlite() {
 async fn watchers_cost_little_on_postgres() {
     let Some(postgres) = Postgres::start() else { return };
     watchers(&postgres.url).await;
+}
+
+/// Servers and workers as the operator's page has them, on so many connections as it says.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hundred_workers_fit_into_one_postgres() {
+    const SERVERS: usize = 4;
+    const WORKERS: usize = 100;
+    const EACH: usize = 4;
+    let Some(postgres) = Postgres::with_connections(400) else { return };
+    let (stop, stopping) = tokio::sync::watch::channel(false);
+    let mut gathering = Vec::new();
+    let mut open = Vec::new();
+    for i in 0..SERVERS + WORKERS {
+        let share = if i < SERVERS { Share::Server } else { Share::Worker };
+        let db = Database::open_for(&postgres.url, share).await.unwrap();
+        let (news, task) = News::start(db.clone(), stopping.clone());
+        gathering.push(task);
+        open.push((db, news));
+    }
+    let watching = open[0].0.clone();
+    fill(&watching, (WORKERS * EACH) as i64).await;
+    let counted = tokio::spawn(async move {
+        let count = "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database()";
+        let mut most = 0;
+        while sqlx::query_scalar::<_, i64>("SELECT COUNT(*) FROM jobs WHERE state <> 'succeeded'")
+            .fetch_one(watching.pool())
+            .await
+            .unwrap()
+            > 0
+        {
+            most = most.max(sqlx::query_scalar::<_, i64>(count).fetch_one(watching.pool()).await.unwrap());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        most
+    });
+    let start = Instant::now();
+    let mut busy = tokio::task::JoinSet::new();
+    // all of a process's connections at a time: a server asks whether the database answers, a worker has two jobs
+    let done = Arc::new(AtomicUsize::new(0));
+    for (i, (db, _)) in open.iter().enumerate() {
+        if i < SERVERS {
+            db.answers().await.unwrap();
+        }
+        for slot in 0..if i < SERVERS { 16 } else { 2 } {
+            let (db, done) = (db.clone(), done.clone());
+            busy.spawn(async move {
+                if i < SERVERS {
+                    db.now_ms().await.unwrap();
+                    return;
+                }
+                let queue = Queue::new(db);
+                while done.load(Ordering::Relaxed) < WORKERS * EACH {
+                    let Some(lease) = queue.lease(&format!("{i}-{slot}"), 60_000, 8192).await.unwrap() else {
+                        tokio::time::sleep(Duration::from_millis(50)).await;
+                        continue;
+                    };
+                    let _ = queue.heartbeat(&lease, 60_000, None).await.unwrap();
+                    let Ok(completion) = queue.complete(&lease, "{}").await.unwrap() else { panic!("it has lapsed") };
+                    completion.commit().await.unwrap();
+                    done.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+    }
+    busy.join_all().await;
+    let done = done.load(Ordering::Relaxed);
+    let most = tokio::time::timeout(Duration::from_secs(60), counted).await.expect("some job was left").unwrap();
+    println!("{WORKERS} workers: {done} jobs in {:?}, {most} connections", start.elapsed());
+    assert_eq!(done, WORKERS * EACH);
+    assert!(most <= (SERVERS * 18 + WORKERS * 3) as i64, "{most} connections");
+    assert!(most < 400);
+    stop.send_replace(true);
+    for task in gathering {
+        task.await.unwrap();
+    }
 }

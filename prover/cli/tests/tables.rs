@@ -155,6 +155,7 @@ async fn the_service_says_the_same_and_keeps_nothing() {
             profile: None,
             context: None,
             terms: None,
+            extends: Vec::new(),
         }),
         options: None,
     };

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use alloy::signers::local::PrivateKeySigner;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
 use tonic::Request;
 use tribute_core::hexed::AccountAddress;
 use tribute_problem::{Problem, Reason, Result};
@@ -18,13 +18,14 @@ use crate::wire::problem;
 const MAX_MESSAGE: usize = 256 << 20;
 /// Bytes of a file in one upload message.
 const PIECE: usize = 256 << 10;
-/// Longest time to connect, and then to read the server's info.
-const CONNECTING: Duration = Duration::from_secs(10);
-/// Time after which a silent server is asked whether it is still there, and for which its answer is awaited. A server that works long on a
-/// call answers; one whose machine is gone does not.
-const SILENCE: Duration = Duration::from_secs(20);
 /// Consecutive failures to watch a job before [`Client::finish`] gives up.
 const RETRIES: u32 = 40;
+/// The same where the server says that it is not available now, which may last minutes.
+const PATIENT: u32 = 1200;
+/// Longest wait for a connection, and then for the server's info.
+const CONNECT: Duration = Duration::from_secs(10);
+/// How often the server is asked whether it lives, and how long its answer may take.
+const PING: Duration = Duration::from_secs(30);
 /// Pause between two attempts.
 const PAUSE: Duration = Duration::from_millis(250);
 
@@ -41,6 +42,40 @@ impl std::fmt::Debug for Client {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Client").field("server", &self.identity.server).field("account", &self.account()).finish()
     }
+}
+
+/// What a connection by TLS needs beyond the public certificate authorities. All in PEM.
+#[derive(Clone, Default)]
+pub struct Tls {
+    /// Further authorities to trust.
+    pub roots: Option<Vec<u8>>,
+    /// The client's certificate, with those between it and a root, and its private key.
+    pub identity: Option<(Vec<u8>, Vec<u8>)>,
+}
+
+impl std::fmt::Debug for Tls {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tls").field("roots", &self.roots.is_some()).field("identity", &self.identity.is_some()).finish()
+    }
+}
+
+impl Tls {
+    fn config(&self) -> ClientTlsConfig {
+        let mut config = ClientTlsConfig::new().with_enabled_roots();
+        if let Some(roots) = &self.roots {
+            config = config.ca_certificate(Certificate::from_pem(roots));
+        }
+        if let Some((certificate, key)) = &self.identity {
+            config = config.identity(tonic::transport::Identity::from_pem(certificate, key));
+        }
+        config
+    }
+}
+
+/// An error with its causes.
+fn said(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |e| e.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 macro_rules! services {
@@ -72,31 +107,43 @@ services! {
     logins: login_service_client::LoginServiceClient;
     /// `TrainingService`.
     trainings: training_service_client::TrainingServiceClient;
+    /// `OperatorService`.
+    operators: operator_service_client::OperatorServiceClient;
     /// `CircuitService`.
     circuits: circuit_service_client::CircuitServiceClient;
 }
 
 impl Client {
-    /// Connects and reads the server's info.
+    /// Connects and reads the server's info. A server at an `https` URL must have a certificate of a public authority.
     pub async fn connect(server: &str, key: PrivateKeySigner) -> Result<Self> {
-        let channel = Endpoint::from_shared(server.to_owned())
-            .map_err(|e| Problem::field("server", format!("`{server}` is no URL: {e}")))?
-            .connect_timeout(CONNECTING)
-            .http2_keep_alive_interval(SILENCE)
-            .keep_alive_timeout(SILENCE)
-            .connect()
-            .await
-            .map_err(|e| {
-                Problem::field(
-                    "server",
-                    format!("nothing answers at {server} ({e}): is `tribute serve` running there?"),
-                )
-            })?;
+        Client::connect_with(server, key, &Tls::default()).await
+    }
+
+    /// The same, with authorities of your own, or a certificate for a server that asks its clients for one.
+    ///
+    /// # Errors
+    /// If nothing answers there, or certificates are refused.
+    pub async fn connect_with(server: &str, key: PrivateKeySigner, tls: &Tls) -> Result<Self> {
+        let no_url =
+            |e: tonic::transport::Error| Problem::field("server", format!("`{server}` is no URL: {}", said(&e)));
+        let mut endpoint = Endpoint::from_shared(server.to_owned())
+            .map_err(no_url)?
+            .connect_timeout(CONNECT)
+            .http2_keep_alive_interval(PING)
+            .keep_alive_timeout(PING)
+            .keep_alive_while_idle(true);
+        if server.starts_with("https:") {
+            endpoint = endpoint.tls_config(tls.config()).map_err(no_url)?;
+        }
+        let channel = endpoint.connect().await.map_err(|e| {
+            let message = format!("nothing answers at {server} ({}): is `tribute serve` running there?", said(&e));
+            Problem::field("server", message)
+        })?;
         let mut described = v1::server_service_client::ServerServiceClient::new(channel.clone());
-        let info = tokio::time::timeout(CONNECTING, described.get_server_info(v1::GetServerInfoRequest {}))
+        let info = tokio::time::timeout(CONNECT, described.get_server_info(v1::GetServerInfoRequest {}))
             .await
             .map_err(|_| {
-                let seconds = CONNECTING.as_secs();
+                let seconds = CONNECT.as_secs();
                 Problem::field(
                     "server",
                     format!("{server} takes connections, but says nothing for {seconds} s: is it a `tribute serve`?"),
@@ -165,7 +212,10 @@ impl Client {
             }
             let found = match found {
                 Ok(found) => found,
-                Err(p) if p.reason == Reason::Internal && failures < RETRIES => {
+                Err(p)
+                    if (p.reason == Reason::Internal && failures < RETRIES)
+                        || (p.reason.code() == tonic::Code::Unavailable && failures < PATIENT) =>
+                {
                     failures += 1;
                     tokio::time::sleep(PAUSE).await;
                     continue;

@@ -9,6 +9,7 @@
 //! | [`wire`] | conversions between messages and domain types |
 //! | [`session`] | the client's side of a prepaid session: its transcript and vouchers |
 
+pub mod asking;
 pub mod authorizing;
 pub mod connection;
 pub mod files;
@@ -16,5 +17,5 @@ pub mod session;
 pub mod signing;
 pub mod wire;
 
-pub use connection::Client;
+pub use connection::{Client, Tls};
 pub use wire::problem;

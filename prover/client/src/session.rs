@@ -14,6 +14,7 @@ use tribute_core::Fr;
 use tribute_problem::{field, Problem, Reason, Result};
 use tribute_proto::v1;
 
+use crate::asking::QueryStream;
 use crate::connection::Client;
 use crate::files::{read_file, write_file};
 use crate::wire::{self, problem};
@@ -69,6 +70,12 @@ pub struct Answer {
     pub label: String,
 }
 
+/// How a query is sent.
+enum Way<'a> {
+    Call(&'a Client),
+    Stream(&'a mut QueryStream),
+}
+
 impl ClientSession {
     /// Loads the session stored in `file`; without such a file, starts a session that has no answers yet.
     ///
@@ -122,7 +129,19 @@ impl ClientSession {
     /// The server's refusal, or [`Reason::ForkedTranscript`] if the answer does not extend the transcript; such an
     /// answer gets no voucher.
     pub async fn ask(&mut self, client: &Client, features: Vec<u8>) -> Result<u16> {
-        self.resume(client).await?;
+        self.ask_by(&mut Way::Call(client), features).await
+    }
+
+    /// [`ClientSession::ask`] over a stream, which takes less time when there are many queries.
+    ///
+    /// # Errors
+    /// As [`ClientSession::ask`].
+    pub async fn ask_over(&mut self, stream: &mut QueryStream, features: Vec<u8>) -> Result<u16> {
+        self.ask_by(&mut Way::Stream(stream), features).await
+    }
+
+    async fn ask_by(&mut self, way: &mut Way<'_>, features: Vec<u8>) -> Result<u16> {
+        self.resume_by(way).await?;
         // 31 random bytes: below 2^248
         let mut salt = [0; 32];
         salt[1..].copy_from_slice(&rand::random::<[u8; 31]>());
@@ -130,7 +149,7 @@ impl ClientSession {
         // saved before it is sent, so that a lost answer can be requested again
         self.pending = Some(query.clone());
         self.save()?;
-        self.send(client, &query).await
+        self.send(way, &query).await
     }
 
     /// Resends the pending query, if there is one.
@@ -138,8 +157,12 @@ impl ClientSession {
     /// # Errors
     /// As [`ClientSession::ask`].
     pub async fn resume(&mut self, client: &Client) -> Result<()> {
+        self.resume_by(&mut Way::Call(client)).await
+    }
+
+    async fn resume_by(&mut self, way: &mut Way<'_>) -> Result<()> {
         if let Some(pending) = self.pending.clone() {
-            self.send(client, &pending).await?;
+            self.send(way, &pending).await?;
         }
         Ok(())
     }
@@ -156,7 +179,7 @@ impl ClientSession {
         Ok(())
     }
 
-    async fn send(&mut self, client: &Client, query: &Query) -> Result<u16> {
+    async fn send(&mut self, way: &mut Way<'_>, query: &Query) -> Result<u16> {
         let request = v1::QueryRequest {
             session: self.session.to_vec(),
             query: Some(v1::query_request::Query::Quantised(query.features.clone())),
@@ -164,7 +187,10 @@ impl ClientSession {
             position: self.count,
             voucher: self.voucher.as_ref().map(wire::voucher),
         };
-        let response = client.sessions().query(request).await.map_err(problem)?.into_inner();
+        let response = match way {
+            Way::Call(client) => client.sessions().query(request).await.map_err(problem)?.into_inner(),
+            Way::Stream(stream) => stream.exchange(request).await?,
+        };
         let answer = u16::try_from(response.answer).map_err(|_| Problem::internal("an answer is no class"))?;
         let element = |word: &[u8; 32]| -> Result<Fr> {
             from_word(word).ok_or_else(|| Problem::internal("a transcript is no field element"))
@@ -185,7 +211,11 @@ impl ClientSession {
         self.transcript = after;
         self.pending = None;
         self.answers.push(Answer { features: query.features.clone(), salt: query.salt, answer, label: response.label });
-        self.voucher = Some(self.sign(client.key())?);
+        let key = match way {
+            Way::Call(client) => client.key(),
+            Way::Stream(stream) => stream.key(),
+        };
+        self.voucher = Some(self.sign(key)?);
         self.save()?;
         Ok(answer)
     }

@@ -29,10 +29,16 @@ struct File {
 
 static FILES: &[File] = include!(concat!(env!("OUT_DIR"), "/files.rs"));
 
-/// The page of a program that was built without a bundle.
-const ABSENT: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Tribute</title>\
-    <p>This Tribute server works, but its program was built without the web console: run <code>make build</code>, which \
-    needs Node.js, and start it again.</p></html>";
+/// What a program says that was built without a bundle.
+pub const ABSENT: &str =
+    "this program was built without the web console: run scripts/console.sh, which needs Node.js, and \
+    build it again";
+
+/// Whether this program contains the console.
+#[must_use]
+pub fn is_embedded() -> bool {
+    !FILES.is_empty()
+}
 
 /// Files below this folder are named after their content.
 const NAMED_BY_CONTENT: &str = "/assets/";
@@ -86,7 +92,7 @@ impl Console {
         let wanted = if index { "/index.html" } else { path };
         let Some(file) = FILES.iter().find(|f| f.path == wanted) else {
             return if index {
-                page(ABSENT, self.policy(request.uri().query()))
+                text(StatusCode::NOT_FOUND, ABSENT)
             } else {
                 text(StatusCode::NOT_FOUND, "there is no such page")
             };
@@ -236,15 +242,6 @@ fn text(status: StatusCode, said: &str) -> Response<Body> {
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     let nothing = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
     response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, nothing);
-    response
-}
-
-fn page(html: &'static str, policy: HeaderValue) -> Response<Body> {
-    let mut response = Response::new(Body::new(Full::new(Bytes::from_static(html.as_bytes()))));
-    protect(response.headers_mut());
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
     response
 }
 

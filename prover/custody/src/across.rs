@@ -12,7 +12,7 @@ use tribute_engine::srs::Srs;
 use tribute_problem::{Problem, Reason, Result};
 use tribute_store::db::Tx;
 
-use crate::handles::{Committed, OPENINGS_OF_A_USE};
+use crate::handles::{Charge, Committed, OPENINGS_OF_A_USE};
 use crate::Custody;
 
 /// Openings of the sum of all gradients that a participant allows when its gradients leave under masks: the owner may prove the
@@ -41,6 +41,14 @@ pub fn sum_of_all(group: CommittedGroup) -> Committed {
     Committed::new(group, OPENINGS_OF_A_SUM)
 }
 
+/// The sum of a participant's gradients under masks, as bytes, which leave when its openings have been counted.
+pub(crate) fn masked(sum: &Committed, masks: &[(bool, CommittedColumn)]) -> Result<Vec<u8>> {
+    if masks.is_empty() {
+        return Err(Problem::internal("a gradient without masks never leaves"));
+    }
+    Ok(to_bytes(&under_masks(&sum.group, masks)))
+}
+
 impl Custody {
     /// Releases the sum of a participant's gradients under masks, as bytes. All openings of the total sum that the owner may make
     /// are counted against each of them first.
@@ -48,16 +56,9 @@ impl Custody {
     /// # Errors
     /// [`Reason::BudgetSpent`].
     pub async fn release_masked(&self, sum: &Committed, masks: &[(bool, CommittedColumn)]) -> Result<Vec<u8>> {
-        if masks.is_empty() {
-            return Err(Problem::internal("a gradient without masks never leaves"));
-        }
-        let mut tx = self.db.begin().await?;
-        let lineage = self.lineage(&mut tx, "{for_share}").await?;
-        for charged in &sum.charged {
-            self.spend(&mut tx, &lineage, charged, OPENINGS_OF_A_SUM).await?;
-        }
-        tx.commit().await?;
-        Ok(to_bytes(&under_masks(&sum.group, masks)))
+        let masked = masked(sum, masks)?;
+        self.count_openings(&Charge::of(&[sum], OPENINGS_OF_A_SUM)).await?;
+        Ok(masked)
     }
 
     /// Gives a participant a number of openings of own weights: counted here, durably, before the participant learns of them, and
@@ -76,8 +77,8 @@ impl Custody {
         let lineage = self.lineage(&mut tx, "{for_share}").await?;
         let fresh = self.insert_allotment(&mut tx, "allotted", request, account, weights.digest, openings).await?;
         if fresh {
-            for charged in &weights.charged {
-                self.spend(&mut tx, &lineage, charged, openings).await?;
+            for charge in Charge::of(&[weights], openings) {
+                self.spend(&mut tx, &lineage, &charge).await?;
             }
         }
         tx.commit().await?;

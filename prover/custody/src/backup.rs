@@ -80,7 +80,7 @@ impl Custody {
     /// was backed up.
     pub async fn restore(&self, file: &Path, key: &[u8; 32]) -> Result<()> {
         let sealed = std::fs::read(file).map_err(|e| file_problem(file, &e))?;
-        let backup: Backup = serde_json::from_slice(&unseal(key, b"tribute.backup.v2", &sealed)?)?;
+        let backup: Backup = serde_json::from_slice(&unseal(key, b"tribute.backup.v2", sealed)?)?;
         let theirs = Lineage::parse(&backup.lineage).ok_or_else(|| Problem::field("backup", "names no lineage"))?;
         let mut tx = self.db.begin().await?;
         let mine = self.lineage(&mut tx, "{for_update}").await?;

@@ -1,5 +1,6 @@
 //! Commits with a tenant's secret, and releases committed columns to proofs.
 
+use serde::{Deserialize, Serialize};
 use tribute_circuits::columns::opening::open_record;
 use tribute_circuits::columns::{
     commit_gradient, commit_records, commit_weights, sum_gradients, weights_blinding, Blinding, CommittedGroup, Secret,
@@ -16,7 +17,6 @@ use tribute_engine::srs::Srs;
 use tribute_problem::{Problem, Reason, Result};
 
 use crate::budget::{Counter, Lineage};
-use crate::sealing::derive;
 use crate::Custody;
 
 /// Openings of each commitment of a dataset that one use of it allows another account: one proof for each chain, and proofs
@@ -39,19 +39,20 @@ pub struct Committed {
     pub(crate) group: CommittedGroup,
     pub(crate) digest: GroupDigest,
     /// The commitments that an opening is charged to: this one, or every summand.
-    pub(crate) charged: Vec<Charged>,
+    pub(crate) charged: Vec<Charge>,
 }
 
-/// A commitment with the number of openings that its salts allow.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Charged {
+/// Openings to count: of a commitment, with the number of openings that its salts allow.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Charge {
     digest: GroupDigest,
     budget: u64,
+    times: u64,
     whose: Whose,
 }
 
 /// Whom an opening is charged to.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 enum Whose {
     /// The tenant that committed.
     Own,
@@ -65,7 +66,19 @@ enum Whose {
 #[derive(Clone, Debug)]
 pub struct Opened(Vec<CommittedGroup>);
 
+impl Charge {
+    /// The charges for opening each of `committed` `times` more: for a sum, each of its summands.
+    pub(crate) fn of(committed: &[&Committed], times: u64) -> Vec<Charge> {
+        let charged = committed.iter().flat_map(|one| &one.charged);
+        charged.map(|charge| Charge { times: charge.times * times, ..*charge }).collect()
+    }
+}
+
 impl Committer {
+    pub(crate) fn new(secret: Secret) -> Self {
+        Committer(secret)
+    }
+
     /// Commits to a shard's records.
     ///
     /// # Errors
@@ -102,7 +115,7 @@ impl Committer {
 impl Committed {
     pub(crate) fn new(group: CommittedGroup, budget: u64) -> Self {
         let digest = GroupDigest::new(group.digest());
-        Committed { digest, group, charged: vec![Charged { digest, budget, whose: Whose::Own }] }
+        Committed { digest, group, charged: vec![Charge { digest, budget, times: 1, whose: Whose::Own }] }
     }
 
     /// A commitment without columns, for tests of counters.
@@ -111,7 +124,7 @@ impl Committed {
         Committed {
             group: CommittedGroup { columns: Vec::new() },
             digest,
-            charged: vec![Charged { digest, budget, whose: Whose::Own }],
+            charged: vec![Charge { digest, budget, times: 1, whose: Whose::Own }],
         }
     }
 
@@ -161,6 +174,11 @@ impl Committed {
 }
 
 impl Opened {
+    /// Releases columns whose opening has been counted.
+    pub(crate) fn of(committed: &[&Committed]) -> Self {
+        Opened(committed.iter().map(|one| one.group.clone()).collect())
+    }
+
     /// The columns, in the order in which they were passed to [`Custody::spend_openings`].
     #[must_use]
     pub fn groups(&self) -> &[CommittedGroup] {
@@ -171,7 +189,7 @@ impl Opened {
 impl Custody {
     /// The committer of a tenant.
     pub async fn committer(&self, tenant: &str) -> Result<Committer> {
-        Ok(Committer(Secret::from_bytes(derive(&self.secret(tenant).await?, b"tribute.columns.v1"))))
+        Ok(Committer::new(Secret::from_bytes(self.column_key(tenant).await?)))
     }
 
     /// Durably counts one more opening of each commitment (for a sum, of each summand), all or none, and releases their
@@ -180,23 +198,32 @@ impl Custody {
     /// # Errors
     /// [`Reason::BudgetSpent`] if one has no opening left.
     pub async fn spend_openings(&self, committed: &[&Committed]) -> Result<Opened> {
-        let mut tx = self.db.begin().await?;
-        let lineage = self.lineage(&mut tx, "{for_share}").await?;
-        for charged in committed.iter().flat_map(|one| &one.charged) {
-            self.spend(&mut tx, &lineage, charged, 1).await?;
-        }
-        tx.commit().await?;
-        Ok(Opened(committed.iter().map(|one| one.group.clone()).collect()))
+        self.count_openings(&Charge::of(committed, 1)).await?;
+        Ok(Opened::of(committed))
     }
 
-    /// Counts `times` openings.
+    /// Durably counts openings, all or none.
+    ///
+    /// # Errors
+    /// [`Reason::BudgetSpent`] if a commitment has no opening left.
+    pub async fn count_openings(&self, charges: &[Charge]) -> Result<()> {
+        let mut tx = self.db.begin().await?;
+        let lineage = self.lineage(&mut tx, "{for_share}").await?;
+        for charge in charges {
+            self.spend(&mut tx, &lineage, charge).await?;
+        }
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Counts openings.
     pub(crate) async fn spend(
         &self,
         tx: &mut tribute_store::db::Tx,
         lineage: &Lineage,
-        committed: &Charged,
-        times: u64,
+        committed: &Charge,
     ) -> Result<()> {
+        let times = committed.times;
         if let Whose::Allotted(request, account) = committed.whose {
             return self.spend_allotted(tx, committed.digest, request, account, times).await;
         }
@@ -215,7 +242,7 @@ impl Custody {
         .await?;
         let reserve = match committed.whose {
             Whose::Lent(dataset, account) => {
-                self.spend_lent(tx, &name, dataset, account).await?;
+                self.spend_lent(tx, &name, dataset, account, times).await?;
                 lineage.reserve(committed.budget)
             }
             _ => 0,
@@ -259,6 +286,7 @@ impl Custody {
         name: &str,
         dataset: DatasetId,
         account: AccountAddress,
+        times: u64,
     ) -> Result<()> {
         sqlx::query(
             self.db.sql("INSERT INTO openings_by (digest, account, used) VALUES ($1, $2, 0) ON CONFLICT DO NOTHING"),
@@ -268,12 +296,13 @@ impl Custody {
         .execute(&mut **tx)
         .await?;
         let spent = sqlx::query(self.db.sql(
-            "UPDATE openings_by SET used = used + 1 WHERE digest = $1 AND account = $2
-                AND used < (SELECT openings FROM allowances WHERE dataset = $3 AND account = $2)",
+            "UPDATE openings_by SET used = used + $4 WHERE digest = $1 AND account = $2
+                AND used + $4 <= (SELECT openings FROM allowances WHERE dataset = $3 AND account = $2)",
         ))
         .bind(name)
         .bind(account.to_string())
         .bind(dataset.to_string())
+        .bind(times as i64)
         .execute(&mut **tx)
         .await?
         .rows_affected();

@@ -2,11 +2,13 @@
 //!
 //! It isolates them. It returns private data only to its owner, and otherwise handles: a [`Committer`] commits with a
 //! tenant's secret, and a [`Committed`] value can be opened in a proof only through [`Custody::spend_openings`], which
-//! counts the opening first. No secret leaves this crate.
+//! counts the opening first. No secret leaves this crate, but for a [`Loan`]: the keys of one job's tenants, for the process
+//! that runs the job.
 //!
 //! | module | contents |
 //! |---|---|
 //! | [`handles`] | committing and opening |
+//! | [`lent`] | custody in a proving process: the keys of its job's tenants |
 //! | [`budget`] | state machine that limits how often a commitment may be opened, across backups and restores |
 //! | [`across`] | what leaves a node in a training across nodes: weights' blinding, gradients under masks |
 //! | `backup` | backups of secrets and counters in a sealed file |
@@ -27,6 +29,7 @@ mod backup;
 pub mod budget;
 pub mod handles;
 mod keys;
+pub mod lent;
 mod rotation;
 mod sealing;
 
@@ -35,9 +38,11 @@ use tribute_core::records::Records;
 use tribute_problem::{Problem, Reason, Result};
 use tribute_store::artefacts::{ArtefactId, Artefacts};
 use tribute_store::db::Database;
+use tribute_store::off_thread;
 
-pub use handles::{Committed, Committer, Opened, OPENINGS_OF_A_USE};
+pub use handles::{Charge, Committed, Committer, Opened, OPENINGS_OF_A_USE};
 pub use keys::KeySource;
+pub use lent::{Lent, Loan};
 
 /// Secrets, private artefacts and opening budgets of all tenants.
 #[derive(Clone)]
@@ -100,19 +105,22 @@ impl Custody {
     }
 
     /// Seals `plaintext` for a tenant and stores it.
-    pub async fn put(&self, tenant: &str, purpose: &str, plaintext: &[u8]) -> Result<ArtefactId> {
-        let sealed = self.seal(tenant, purpose, plaintext).await?;
+    pub async fn put(&self, tenant: &str, purpose: &str, plaintext: Vec<u8>) -> Result<ArtefactId> {
+        let (key, associated) = (self.data_key(tenant).await?, associated(tenant, purpose));
+        let sealed = off_thread(move || seal(&key, &associated, &plaintext)).await?;
         self.artefacts.put(sealed).await
     }
 
     /// Reads a private artefact of a tenant.
     pub async fn get(&self, tenant: &str, purpose: &str, id: &str) -> Result<Vec<u8>> {
-        self.unseal(tenant, purpose, &self.artefacts.get(id).await?).await
+        let (key, associated) = (self.data_key(tenant).await?, associated(tenant, purpose));
+        let sealed = self.artefacts.get(id).await?;
+        off_thread(move || unseal(&key, &associated, sealed)).await
     }
 
     /// Seals and stores records.
     pub async fn put_records(&self, tenant: &str, records: &Records) -> Result<ArtefactId> {
-        self.put(tenant, "records", &records.to_bytes()).await
+        self.put(tenant, "records", records.to_bytes()).await
     }
 
     /// Reads and unseals records.
@@ -122,16 +130,24 @@ impl Custody {
             .ok_or_else(|| Problem::new(Reason::ArtefactDamaged, format!("artefact {id} does not hold records")))
     }
 
-    /// Seals a value for a tenant.
+    /// Seals a small value for a tenant.
     pub async fn seal(&self, tenant: &str, purpose: &str, plaintext: &[u8]) -> Result<Vec<u8>> {
-        let secret = self.secret(tenant).await?;
-        seal(&derive(&secret, b"tribute.data.v1"), &associated(tenant, purpose), plaintext)
+        seal(&self.data_key(tenant).await?, &associated(tenant, purpose), plaintext)
     }
 
     /// Inverse of [`Custody::seal`].
     pub async fn unseal(&self, tenant: &str, purpose: &str, sealed: &[u8]) -> Result<Vec<u8>> {
-        let secret = self.secret(tenant).await?;
-        unseal(&derive(&secret, b"tribute.data.v1"), &associated(tenant, purpose), sealed)
+        unseal(&self.data_key(tenant).await?, &associated(tenant, purpose), sealed.to_vec())
+    }
+
+    /// Key of a tenant's data at rest.
+    async fn data_key(&self, tenant: &str) -> Result<[u8; 32]> {
+        Ok(derive(&self.secret(tenant).await?, b"tribute.data.v1"))
+    }
+
+    /// Secret of a tenant's committed columns.
+    async fn column_key(&self, tenant: &str) -> Result<[u8; 32]> {
+        Ok(derive(&self.secret(tenant).await?, b"tribute.columns.v1"))
     }
 
     fn wrap_key(&self) -> [u8; 32] {
@@ -144,7 +160,7 @@ impl Custody {
 
     fn unseal_secret(&self, tenant: &str, sealed: &str) -> Result<[u8; 32]> {
         let sealed = hex::decode(sealed).map_err(Problem::internal)?;
-        let secret = unseal(&self.wrap_key(), &associated(tenant, "secret"), &sealed)?;
+        let secret = unseal(&self.wrap_key(), &associated(tenant, "secret"), sealed)?;
         secret.try_into().map_err(|_| Problem::internal("a tenant's secret has the wrong length"))
     }
 

@@ -48,8 +48,8 @@ async fn exhaust(custody: &Custody, digest: GroupDigest, budget: u64) -> u64 {
 async fn what_is_sealed_opens_for_its_tenant_and_purpose_only() {
     let folder = tempfile::tempdir().unwrap();
     let custody = store(folder.path()).await;
-    let id = custody.put("0xaa", "records", b"secret").await.unwrap();
-    assert_eq!(custody.put("0xaa", "records", b"secret").await.unwrap(), id);
+    let id = custody.put("0xaa", "records", b"secret".to_vec()).await.unwrap();
+    assert_eq!(custody.put("0xaa", "records", b"secret".to_vec()).await.unwrap(), id);
     assert_eq!(custody.get("0xaa", "records", &id).await.unwrap(), b"secret");
     assert!(custody.get("0xbb", "records", &id).await.is_err());
     assert!(custody.get("0xaa", "weights", &id).await.is_err());
@@ -109,7 +109,7 @@ fn folder_key(folder: &Path) -> std::path::PathBuf {
 async fn a_replaced_master_key_unseals_and_the_old_one_does_nothing_more() {
     let folder = tempfile::tempdir().unwrap();
     let old = store(folder.path()).await;
-    let id = old.put("0xaa", "records", b"secret").await.unwrap();
+    let id = old.put("0xaa", "records", b"secret".to_vec()).await.unwrap();
     let next = folder.path().join("next key");
     let printed = KeySource::Run(format!("cat '{}'", next.display()));
     assert!(old.rotate(&printed).await.unwrap_err().message.contains("gives no key"));
@@ -117,7 +117,7 @@ async fn a_replaced_master_key_unseals_and_the_old_one_does_nothing_more() {
 
     // the process with the old key neither reads nor stores anything
     assert!(old.get("0xaa", "records", &id).await.is_err());
-    let refused = old.put("0xbb", "records", b"more").await.unwrap_err();
+    let refused = old.put("0xbb", "records", b"more".to_vec()).await.unwrap_err();
     assert!(refused.message.contains("was replaced"), "{refused}");
     assert!(old.rotate(&KeySource::in_folder(folder.path())).await.unwrap_err().message.contains("was replaced"));
     assert!(open_with(folder.path(), &KeySource::in_folder(folder.path())).await.is_err());
@@ -149,7 +149,7 @@ async fn another_master_key_or_none_is_refused_and_no_key_is_made() {
     let folder = tempfile::tempdir().unwrap();
     let key = folder_key(folder.path());
     let custody = store(folder.path()).await;
-    let id = custody.put("0xaa", "records", b"secret").await.unwrap();
+    let id = custody.put("0xaa", "records", b"secret".to_vec()).await.unwrap();
     drop(custody);
 
     let kept = folder.path().join("kept.key");

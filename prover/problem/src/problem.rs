@@ -15,6 +15,8 @@ pub const DOMAIN: &str = "tribute";
 /// Longest message or operand of a status, bytes. A status travels as metadata, its message twice and once percent-encoded, and
 /// common clients refuse metadata from 8 KiB on.
 const LONGEST: usize = 1500;
+/// When to send a call again that failed because something is not available now.
+const RETRY: std::time::Duration = std::time::Duration::from_secs(2);
 const CUT: &str = " … (cut)";
 
 macro_rules! reasons {
@@ -84,7 +86,7 @@ reasons! {
     EscrowThawing = "ESCROW_THAWING", FailedPrecondition;
     /// The committed columns have been opened as often as their salts allow.
     BudgetSpent = "BUDGET_SPENT", ResourceExhausted;
-    /// A message is longer than its call allows.
+    /// A message is longer than its call allows, or work needs more memory than a job has here.
     TooLarge = "TOO_LARGE", ResourceExhausted;
     /// The account has as much on this server as it may.
     QuotaSpent = "QUOTA_SPENT", ResourceExhausted;
@@ -106,6 +108,8 @@ reasons! {
     ArtefactDamaged = "ARTEFACT_DAMAGED", DataLoss;
     /// The disk or the database failed to store data.
     StorageFailed = "STORAGE_FAILED", ResourceExhausted;
+    /// The database does not answer.
+    StorageUnavailable = "STORAGE_UNAVAILABLE", Unavailable;
     /// A new proof failed verification and was withheld.
     ProofRejected = "PROOF_REJECTED", Internal;
     /// A tool required by the set-up is missing or does not start.
@@ -167,8 +171,23 @@ impl Problem {
     pub fn may_pass_later(&self) -> bool {
         matches!(
             self.reason,
-            Reason::Internal | Reason::StorageFailed | Reason::Busy | Reason::ChainUnavailable | Reason::ProofRejected
+            Reason::Internal
+                | Reason::StorageFailed
+                | Reason::StorageUnavailable
+                | Reason::Busy
+                | Reason::ChainUnavailable
+                | Reason::ProofRejected
         )
+    }
+    /// Whether a disk or the database is the cause, and not what was asked of it.
+    #[must_use]
+    pub fn is_storage(&self) -> bool {
+        matches!(self.reason, Reason::StorageFailed | Reason::StorageUnavailable)
+    }
+    /// The database does not answer.
+    pub fn unavailable(error: impl std::fmt::Display) -> Self {
+        let message = format!("the database does not answer ({error}): nothing was changed, send it again in a moment");
+        Problem::new(Reason::StorageUnavailable, message)
     }
     /// Reads the problem from a status sent by a Tribute server.
     #[must_use]
@@ -190,6 +209,9 @@ impl From<Problem> for Status {
         let mut details = ErrorDetails::with_error_info(p.reason.text(), DOMAIN, metadata);
         if let (Reason::BadField, Some(field)) = (p.reason, field) {
             details.add_bad_request_violation(field, message.clone());
+        }
+        if p.reason.code() == Code::Unavailable {
+            details.set_retry_info(Some(RETRY));
         }
         Status::with_error_details(p.reason.code(), message, details)
     }
@@ -220,7 +242,22 @@ where
 #[cfg(feature = "sqlx")]
 impl From<sqlx::Error> for Problem {
     fn from(e: sqlx::Error) -> Self {
-        Problem::storage(format!("database: {e}"))
+        use sqlx::Error as E;
+        let gone = match &e {
+            E::PoolTimedOut | E::PoolClosed | E::WorkerCrashed | E::Io(_) | E::Tls(_) => true,
+            // PostgreSQL: connections, resources and shutdown (classes 08, 53, 57); SQLite: busy and locked
+            E::Database(d) => d.code().is_some_and(|code| {
+                let (class, sqlite) = (code.get(..2).unwrap_or_default(), code.parse().unwrap_or(0) & 0xff);
+                (code.len() == 5 && matches!(class, "08" | "53" | "57") && code != "53100")
+                    || (code.len() < 5 && matches!(sqlite, 5 | 6))
+            }),
+            _ => false,
+        };
+        if gone {
+            Problem::unavailable(e)
+        } else {
+            Problem::storage(format!("database: {e}"))
+        }
     }
 }
 
@@ -290,6 +327,15 @@ mod tests {
         let status = Status::from(p.clone());
         assert_eq!(status.code(), Code::InvalidArgument);
         assert_eq!(Problem::from_status(&status), Some(p));
+    }
+
+    /// What may pass is said with when to try again; what will not, without.
+    #[test]
+    fn what_is_unavailable_says_when_to_try_again() {
+        let retry = |reason| Status::from(Problem::new(reason, "no")).get_details_retry_info();
+        for reason in Reason::ALL {
+            assert_eq!(retry(*reason).is_some(), reason.code() == Code::Unavailable, "{}", reason.text());
+        }
     }
 
     /// However long the message and however odd its characters, a status fits the 8 KiB of metadata that clients accept.

@@ -4,18 +4,20 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::Stream;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio_stream::wrappers::TcpListenerStream;
 use tonic::codec::CompressionEncoding;
-use tonic::transport::Server;
+use tonic::transport::{Certificate, Identity, Server, ServerTlsConfig};
+use tonic_health::pb::health_server::{Health, HealthServer};
 use tower_http::catch_panic::CatchPanicLayer;
 use tribute_console::Console;
+use tribute_core::hexed::AccountAddress;
 use tribute_custody::Custody;
 use tribute_problem::{Problem, Result};
 use tribute_proto::v1;
-use tribute_steps::child::Storage;
+use tribute_steps::place::{Known, Storage};
 use tribute_store::artefacts::Artefacts;
 use tribute_store::db::Database;
 
@@ -25,13 +27,17 @@ use crate::auth::signed::Nonces;
 use crate::auth::tokens::Tokens;
 use crate::auth::Here;
 use crate::chain::{Chain, Registries};
+use crate::connections::{self, Connection};
+use crate::jobs::fitness;
 use crate::jobs::news::News;
-use crate::jobs::queue::Queue;
-use crate::jobs::queue::Quotas;
-use crate::jobs::{retention, worker};
+use crate::jobs::queue::{Queue, Quotas};
+use crate::jobs::retention;
+use crate::jobs::worker::{self, Worker};
 use crate::observe::audit::AuditLog;
 use crate::observe::calls::Observe;
 use crate::observe::endpoint;
+use crate::observe::overview::Overseer;
+use crate::outage;
 use crate::registry::training::Trainings;
 use crate::registry::Registry;
 use crate::rpc::agents::AgentRpc;
@@ -40,6 +46,7 @@ use crate::rpc::circuits::CircuitRpc;
 use crate::rpc::datasets::DatasetRpc;
 use crate::rpc::jobs::JobRpc;
 use crate::rpc::login::LoginRpc;
+use crate::rpc::operator::OperatorRpc;
 use crate::rpc::server_info::ServerRpc;
 use crate::rpc::sessions::SessionRpc;
 use crate::rpc::training::TrainingRpc;
@@ -60,6 +67,14 @@ use crate::wire::MAX_RESPONSE;
 const MAX_REQUEST: usize = 512 << 10;
 /// Largest request message to health or reflection, bytes.
 const SMALL: usize = 4096;
+/// Calls of one connection at a time.
+const STREAMS: u32 = 256;
+/// Largest metadata of a call, bytes.
+const HEADERS: u32 = 16 << 10;
+/// How often a connection's other end is asked whether it lives, and how long its answer may take.
+const PING: Duration = Duration::from_secs(30);
+/// Longest TLS handshake.
+const HANDSHAKE: Duration = Duration::from_secs(10);
 
 /// Server configuration.
 #[derive(Clone, Debug)]
@@ -74,10 +89,14 @@ pub struct Config {
     pub uploads: uploads::Limits,
     /// Jobs that an account may have.
     pub quotas: Quotas,
+    /// Connections that may be open.
+    pub connections: connections::Limits,
+    /// Certificate, if it speaks TLS.
+    pub tls: Option<Tls>,
     /// Configuration of its workers.
     pub worker: worker::Config,
-    /// Default circuit shape: rows (log2) and data columns.
-    pub profile: (u32, usize),
+    /// Default circuit shape: rows (log2), and data columns, if not those that fit the schema.
+    pub profile: (u32, Option<usize>),
     /// The chain to read from, if any.
     pub chain: Option<Arc<dyn Chain>>,
     /// Registries it proves for in addition to those of `chain`.
@@ -88,8 +107,38 @@ pub struct Config {
     pub metrics: Option<SocketAddr>,
     /// Audit log, if one is kept.
     pub audit: Option<AuditLog>,
+    /// Accounts that may see the overview of the whole server.
+    pub operators: Vec<AccountAddress>,
     /// JSON-RPC address of the chain that browsers are told to use, if any.
     pub public_rpc: Option<String>,
+}
+
+/// A server's TLS. All in PEM.
+#[derive(Clone)]
+pub struct Tls {
+    /// The server's certificate, followed by those between it and a root.
+    pub certificate: Vec<u8>,
+    /// The certificate's private key.
+    pub key: Vec<u8>,
+    /// Roots of the clients' certificates, if clients must have one.
+    pub clients: Option<Vec<u8>>,
+}
+
+impl std::fmt::Debug for Tls {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tls").field("clients", &self.clients.is_some()).finish_non_exhaustive()
+    }
+}
+
+impl Tls {
+    fn config(&self) -> ServerTlsConfig {
+        let config =
+            ServerTlsConfig::new().identity(Identity::from_pem(&self.certificate, &self.key)).timeout(HANDSHAKE);
+        match &self.clients {
+            Some(roots) => config.client_ca_root(Certificate::from_pem(roots)),
+            None => config,
+        }
+    }
 }
 
 /// A running server.
@@ -124,14 +173,16 @@ impl Running {
 /// Opens the stores, binds the listener and starts serving.
 pub async fn start(config: Config) -> Result<Running> {
     let storage: &Storage = &config.worker.storage;
-    std::fs::create_dir_all(&storage.data)
-        .map_err(|e| Problem::storage(format!("cannot make the data folder {}: {e}", storage.data.display())))?;
+    let data = &storage.workplace.data;
+    std::fs::create_dir_all(data)
+        .map_err(|e| Problem::storage(format!("cannot make the data folder {}: {e}", data.display())))?;
     let database = Database::open(&storage.database).await?;
-    let artefacts = storage.artefacts()?;
+    let artefacts = storage.workplace.artefacts()?;
     artefacts.check().await?;
     let custody = Custody::open(database.clone(), artefacts.clone(), &storage.master_key).await?;
-    let parameters = storage.srs()?;
+    let parameters = storage.workplace.srs()?;
     let srs = parameters.digest().map_err(|e| Problem::field("srs", e.to_string()))?;
+    fitness::announce(&database, &artefacts, &Known { srs: Some(srs), artefact: None }).await?;
     let (stop, stopping) = watch::channel(false);
     let queue = Queue::new(database.clone()).with_quotas(config.quotas);
     let registry = Registry::new(database.clone());
@@ -158,6 +209,7 @@ pub async fn start(config: Config) -> Result<Running> {
         chain: config.chain.clone(),
         registries: config.registries,
         profile: config.profile,
+        memory_mb: config.worker.memory_mb,
         srs,
         wake: wake.clone(),
     };
@@ -182,6 +234,13 @@ pub async fn start(config: Config) -> Result<Running> {
         custody: custody.clone(),
         artefacts: artefacts.clone(),
     };
+    let overseer = Overseer::new(
+        config.operators,
+        database.clone(),
+        artefacts.clone(),
+        config.chain.clone(),
+        storage.workplace.data.clone(),
+    );
     let records = Records { custody: custody.clone(), parameters, opening: Arc::default() };
     let listener = TcpListener::bind(config.listen)
         .await
@@ -192,20 +251,19 @@ pub async fn start(config: Config) -> Result<Running> {
     let chain_id = config.chain.as_ref().map_or(1, |c| c.contracts().chain_id);
     let tokens = Tokens::open(database.clone(), here.clone(), chain_id, nonces.clone()).await?;
     let console = Console::new(&here.names, config.public_rpc.as_deref());
-    let gate = Gate::new(here, config.accounts, nonces, tokens);
+    let (lookout, outlook) = outage::pair();
+    let gate = Gate::new(here, config.accounts, nonces, tokens, outlook);
+    let (health, health_service) = tonic_health::server::health_reporter();
+    health.set_service_status("", tonic_health::ServingStatus::Serving).await;
 
-    let mut tasks = vec![gathering];
+    let lookout = tokio::spawn(lookout.watch(queue.database().clone(), health, stopping.clone()));
+    let mut tasks = vec![gathering, lookout];
     if let Some(address) = config.metrics {
         tasks.push(endpoint::serve(address, Some(database.clone()), stopping.clone()).await?.1);
     }
     if config.worker.slots > 0 {
-        tasks.push(tokio::spawn(worker::run(
-            config.worker.clone(),
-            queue.clone(),
-            registry.clone(),
-            wake,
-            stopping.clone(),
-        )));
+        let worker = Worker::new(config.worker.clone(), queue.clone(), registry.clone(), custody.clone());
+        tasks.push(tokio::spawn(worker.run(wake, stopping.clone())));
     }
     tasks.push(tokio::spawn(housekeeping(gate.clone(), uploads.clone(), stopping.clone())));
     if let Some(age) = config.keep {
@@ -248,13 +306,24 @@ pub async fn start(config: Config) -> Result<Running> {
             sessions,
             registry: registry.clone(),
             artefacts: artefacts.clone(),
+            accounts: gate.accounts.clone(),
+            stop: stopping.clone(),
         },
         circuits: CircuitRpc { admission, registry, artefacts },
         audit: AuditRpc { files },
+        operator: OperatorRpc { overseer },
         training,
     };
-    let observe = Observe { audit: config.audit };
-    let serving = tokio::spawn(serve(services, observe, console, gate, listener, stopping));
+    let layers = Layers { observe: Observe { audit: config.audit }, console, gate };
+    let mut builder = Server::builder();
+    if let Some(tls) = &config.tls {
+        let unusable = |e| {
+            Problem::field("tls-certificate", format!("certificate, key or clients' roots are unusable: {}", said(&e)))
+        };
+        builder = builder.tls_config(tls.config()).map_err(unusable)?;
+    }
+    let incoming = connections::incoming(listener, config.connections.within_open_files());
+    let serving = tokio::spawn(serve(builder, services, layers, health_service, incoming, stopping));
     Ok(Running { address, stop, tasks, serving })
 }
 
@@ -269,19 +338,31 @@ struct Services {
     sessions: SessionRpc,
     circuits: CircuitRpc,
     audit: AuditRpc,
+    operator: OperatorRpc,
     training: TrainingRpc,
 }
 
-async fn serve(
-    services: Services,
+/// What is around every service, from outside to inside.
+struct Layers {
     observe: Observe,
     console: Console,
     gate: Gate,
-    listener: TcpListener,
+}
+
+/// An error with its causes.
+fn said(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |e| e.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+async fn serve(
+    builder: Server,
+    services: Services,
+    layers: Layers,
+    health: HealthServer<impl Health>,
+    incoming: impl Stream<Item = std::io::Result<Connection>>,
     mut stopping: watch::Receiver<bool>,
 ) -> Result<(), tonic::transport::Error> {
-    let (health, health_service) = tonic_health::server::health_reporter();
-    health.set_service_status("", tonic_health::ServingStatus::Serving).await;
     let described = || {
         tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(tribute_proto::FILE_DESCRIPTOR_SET)
@@ -299,14 +380,18 @@ async fn serve(
                 .send_compressed(CompressionEncoding::Gzip)
         };
     }
-    Server::builder()
+    builder
         .accept_http1(true) // gRPC-Web
-        .layer(observe)
+        .max_concurrent_streams(STREAMS)
+        .http2_max_header_list_size(HEADERS)
+        .http2_keepalive_interval(Some(PING))
+        .http2_keepalive_timeout(Some(PING))
+        .layer(layers.observe)
         .layer(CatchPanicLayer::new())
-        .layer(console)
+        .layer(layers.console)
         .layer(tonic_web::GrpcWebLayer::new())
-        .layer(gate)
-        .add_service(health_service.max_decoding_message_size(SMALL))
+        .layer(layers.gate)
+        .add_service(health.max_decoding_message_size(SMALL))
         .add_optional_service(reflection.map(|service| service.max_decoding_message_size(SMALL)))
         .add_optional_service(earlier.map(|service| service.max_decoding_message_size(SMALL)))
         .add_service(service!(server_service_server::ServerServiceServer, services.server))
@@ -318,8 +403,9 @@ async fn serve(
         .add_service(service!(session_service_server::SessionServiceServer, services.sessions))
         .add_service(service!(circuit_service_server::CircuitServiceServer, services.circuits))
         .add_service(service!(audit_service_server::AuditServiceServer, services.audit))
+        .add_service(service!(operator_service_server::OperatorServiceServer, services.operator))
         .add_service(service!(training_service_server::TrainingServiceServer, services.training))
-        .serve_with_incoming_shutdown(TcpListenerStream::new(listener), async move {
+        .serve_with_incoming_shutdown(incoming, async move {
             let _ = stopping.wait_for(|stop| *stop).await;
         })
         .await

@@ -12,11 +12,12 @@ use tribute_steps::dataset::{DatasetBody, ShardBody};
 use tribute_steps::shape::{Profile, ShapeBody, Target};
 use tribute_steps::toolbox::Progress;
 use tribute_steps::train::AgentBody;
-use tribute_steps::work::Outcome;
+use tribute_steps::work::{Outcome, Payload, Work};
 use tribute_store::artefacts::Artefacts;
 
 use crate::chain::ChainSession;
 use crate::jobs::{Event, EventRow, Job, State};
+use crate::registry::datasets::Version;
 use crate::registry::sessions::SessionRow;
 use crate::registry::Proven;
 
@@ -69,6 +70,7 @@ pub(crate) fn event(row: EventRow) -> v1::JobEvent {
 
 /// Converts a job's row; the caller has converted its `outcome`.
 pub(crate) fn job(job: Job, outcome: Option<v1::Outcome>) -> v1::Job {
+    let title = title(&job);
     v1::Job {
         id: job.id,
         kind: job.kind,
@@ -82,6 +84,18 @@ pub(crate) fn job(job: Job, outcome: Option<v1::Outcome>) -> v1::Job {
         ended_ms: job.ended_ms.unsigned_abs(),
         error: job.problem.map(error),
         outcome,
+        title,
+    }
+}
+
+/// What a job is about, where its kind leaves that open.
+fn title(job: &Job) -> String {
+    if job.kind != "coalition" {
+        return String::new();
+    }
+    match serde_json::from_str(&job.payload) {
+        Ok(Payload { work: Work::Coalition(coalition), .. }) => coalition.title(),
+        _ => String::new(),
     }
 }
 
@@ -191,7 +205,8 @@ pub(crate) fn session(session: &SessionRow, on_chain: &ChainSession, agent: &Age
 
 /// Converts a dataset's row, without its proofs.
 pub(crate) fn dataset(d: &DatasetBody, created_ms: i64) -> v1::Dataset {
-    let shard = |s: &ShardBody| v1::Shard { digest: s.digest.to_vec(), records: s.count, proof: None };
+    let shard =
+        |s: &ShardBody| v1::Shard { digest: s.digest.to_vec(), records: s.count, proof: None, owner: s.owner.to_vec() };
     v1::Dataset {
         id: d.id.to_vec(),
         owner: d.owner.to_vec(),
@@ -204,7 +219,15 @@ pub(crate) fn dataset(d: &DatasetBody, created_ms: i64) -> v1::Dataset {
         context: Some(target(d.target)),
         shards: d.shards.iter().map(shard).collect(),
         created_ms: created_ms.unsigned_abs(),
+        root: d.root.to_vec(),
+        previous: d.previous.map(|id| id.to_vec()).unwrap_or_default(),
+        versions: Vec::new(),
     }
+}
+
+/// Converts a version of a dataset.
+pub(crate) fn dataset_version(v: &Version) -> v1::DatasetVersion {
+    v1::DatasetVersion { id: v.id.to_vec(), owner: v.owner.to_vec(), records: v.records, shards: v.shards }
 }
 
 /// Converts an agent's row, without its model.
@@ -289,6 +312,7 @@ async fn outcome(artefacts: &Artefacts, outcome: &Outcome, ended_ms: i64) -> Res
             digest: s.digest.to_vec(),
             records: s.count,
             proof: Some(proof(artefacts, &s.proof).await?),
+            owner: s.owner.to_vec(),
         }),
         Outcome::Train(a) => O::Agent(v1::AgentOutcome { agent: Some(agent(a, Proven::default(), ended_ms)) }),
         Outcome::Across(a) => O::Agent(v1::AgentOutcome {
@@ -303,7 +327,14 @@ async fn outcome(artefacts: &Artefacts, outcome: &Outcome, ended_ms: i64) -> Res
             dataset_id: e.dataset.to_vec(),
             records: e.records,
             correct: e.correct,
+            loss: e.loss,
             evaluation_json: artefacts.get(&e.file).await?,
+        }),
+        Outcome::Coalition(c) => O::Coalition(v1::CoalitionOutcome {
+            owners: c.owners.clone(),
+            loss: c.loss,
+            proving_seconds: c.seconds,
+            parts_json: artefacts.get(&c.parts).await?,
         }),
         Outcome::Service(s) => O::Service(v1::ServiceOutcome {
             proof: Some(proof(artefacts, &s.proof).await?),

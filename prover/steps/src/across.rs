@@ -218,6 +218,7 @@ impl Gathered {
                     .ok_or_else(|| cheated(party, "a contribution is beyond any shard's"))?;
                 self.sources.push(SourceBody {
                     dataset: body.id,
+                    root: body.root,
                     owner: party.account,
                     shard: index,
                     digest: shard.digest,
@@ -233,7 +234,13 @@ impl Gathered {
                     gradient: None,
                 });
                 let records = ArtefactId::default();
-                body.shards.push(ShardBody { digest: shard.digest, count: shard.count, records, proof: dataset });
+                body.shards.push(ShardBody {
+                    owner: party.account,
+                    digest: shard.digest,
+                    count: shard.count,
+                    records,
+                    proof: dataset,
+                });
             }
             self.contributions.push(contributed);
             self.datasets.push(body);

@@ -1,86 +1,48 @@
 //! The process that executes one job. It reads its request from standard input, writes JSON lines to standard output,
-//! and exits when standard input closes, so that it never outlives its worker.
+//! and exits when standard input closes, so that it never outlives its worker. It has the keys that its job needs, but
+//! neither the database nor the master key: the worker counts openings for it.
 
-use std::io::{BufRead as _, Read as _, Write as _};
-use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::io::{BufRead as _, Write as _};
+use std::sync::mpsc::{channel, Receiver};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
-use tribute_custody::{Custody, KeySource};
-use tribute_engine::srs::SrsStore;
+use tribute_custody::{Charge, Lent, Loan};
 use tribute_problem::{Problem, Reason, Result};
-use tribute_store::artefacts::Artefacts;
-use tribute_store::db::{Database, Share};
 use tribute_telemetry::trace;
 
+use crate::place::{Known, Workplace};
 use crate::toolbox::{Progress, Report, Toolbox};
 use crate::work::{self, Outcome, Payload};
 
 /// Exit code of a child whose worker is gone.
 pub const ORPHANED: i32 = 75;
 
-/// The request to a child: one line on its standard input. Secrets are never passed as arguments.
+/// The request to a child: the first line on its standard input. Secrets are never passed as arguments or in the
+/// environment.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Request {
+    /// What to work on; `None` only tests whether this process could work.
+    pub task: Option<Task>,
+    /// Where the data is.
+    pub workplace: Workplace,
+    /// What the service says about itself.
+    pub known: Known,
+}
+
+/// One job.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Task {
     /// Job id, for logs.
     pub job: String,
     /// The work, and the SRS it was submitted for.
     pub payload: Payload,
-    /// Where the data is.
-    pub storage: Storage,
+    /// Keys of the tenants whose data it is about.
+    pub loan: Loan,
     /// Outcomes of the jobs that this one needed.
-    #[serde(default)]
     pub needed: Vec<Outcome>,
     /// The worker's span, as `traceparent`.
-    #[serde(default)]
     pub trace: Option<String>,
-}
-
-/// Where a server stores its data.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Storage {
-    /// Database URL.
-    pub database: String,
-    /// Data folder.
-    pub data: PathBuf,
-    /// Source of the master key.
-    pub master_key: KeySource,
-    /// URL of the artefact store; `None` for a folder in the data folder.
-    #[serde(default)]
-    pub artefacts: Option<String>,
-    /// SRS file or folder; `None` for the development SRS.
-    #[serde(default)]
-    pub srs: Option<PathBuf>,
-}
-
-impl Storage {
-    /// The default locations inside a data folder.
-    #[must_use]
-    pub fn in_folder(data: &Path) -> Self {
-        Storage {
-            database: format!("sqlite:{}", data.join("tribute.db").display()),
-            data: data.into(),
-            master_key: KeySource::in_folder(data),
-            artefacts: None,
-            srs: None,
-        }
-    }
-    /// Opens the artefact store.
-    pub fn artefacts(&self) -> Result<Artefacts> {
-        match &self.artefacts {
-            Some(url) => Artefacts::at(url),
-            None => Artefacts::in_folder(&self.data.join("artefacts")),
-        }
-    }
-    /// Folder of cached parameters and keys.
-    #[must_use]
-    pub fn cache(&self) -> PathBuf {
-        self.data.join("cache")
-    }
-    /// Opens the SRS.
-    pub fn srs(&self) -> Result<SrsStore> {
-        SrsStore::open(self.srs.as_deref(), Some(&self.cache())).map_err(|e| Problem::field("srs", e.to_string()))
-    }
 }
 
 /// Output of a child: one line each on its standard output.
@@ -89,18 +51,24 @@ impl Storage {
 pub enum Message {
     /// The job has progressed.
     Progress(Progress),
+    /// Openings to count; the worker answers with a line on standard input, a [`Result`] in JSON.
+    Open(Vec<Charge>),
     /// Where a circuit's keys came from.
     Keys(String),
     /// The job has finished.
     Done(Box<Outcome>),
     /// The job has failed.
     Failed(Problem),
+    /// The process passed its test.
+    Fit,
+    /// The process cannot work here, whatever the job.
+    Unfit(Problem),
 }
 
 fn say(line: &Message) {
     if let Ok(text) = serde_json::to_string(line) {
         let mut out = std::io::stdout().lock();
-        // a closed pipe means the worker is gone; the thread that watches stdin ends this process
+        // a closed pipe means the worker is gone; the thread that reads stdin ends this process
         let _ = writeln!(out, "{text}").and_then(|()| out.flush());
     }
 }
@@ -112,17 +80,20 @@ pub fn main() -> i32 {
     if std::io::stdin().lock().read_line(&mut line).is_err() || line.is_empty() {
         return ORPHANED;
     }
-    std::thread::spawn(|| {
-        // blocks until the worker closes its end or dies
-        let _ = std::io::stdin().lock().read_to_end(&mut Vec::new());
+    // the kernel, if it must, is to end this process and not the server
+    let _ = std::fs::write("/proc/self/oom_score_adj", "500");
+    let (answer, answers) = channel();
+    std::thread::spawn(move || {
+        // ends when the worker closes its end or dies
+        for line in std::io::stdin().lock().lines().map_while(std::io::Result::ok) {
+            let Ok(counted) = serde_json::from_str::<Result<()>>(&line) else { break };
+            let _ = answer.send(counted);
+        }
         std::process::exit(ORPHANED);
     });
-    let end = serde_json::from_str::<Request>(&line)
-        .map_err(|e| Problem::internal(format!("unreadable request: {e}")))
-        .and_then(|request| execute(&request));
-    match end {
-        Ok(outcome) => say(&Message::Done(Box::new(outcome))),
-        Err(problem) => say(&Message::Failed(problem)),
+    match serde_json::from_str::<Request>(&line) {
+        Ok(request) => say(&serve(request, answers)),
+        Err(e) => say(&Message::Unfit(Problem::internal(format!("unreadable request: {e}")))),
     }
     0
 }
@@ -144,19 +115,32 @@ impl Phases {
     }
 }
 
-fn execute(request: &Request) -> Result<Outcome> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()
-        .map_err(|e| Problem::new(Reason::Internal, format!("no runtime: {e}")))?;
-    let database = runtime.block_on(Database::open_for(&request.storage.database, Share::Job))?;
-    let artefacts = request.storage.artefacts()?;
-    let custody = runtime.block_on(Custody::open(database, artefacts.clone(), &request.storage.master_key))?;
-    let cache = request.storage.cache();
-    std::fs::create_dir_all(&cache)?;
-    let span = tracing::info_span!("process", job = %request.job, kind = request.payload.work.kind());
-    trace::follow(&span, request.trace.as_deref());
+fn serve(request: Request, answers: Receiver<Result<()>>) -> Message {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(e) => return Message::Unfit(Problem::new(Reason::Internal, format!("no runtime: {e}"))),
+    };
+    let Request { task, workplace, known } = request;
+    let Some(Task { job, payload, loan, needed, trace }) = task else {
+        return match runtime.block_on(workplace.test(&known)) {
+            Ok(()) => Message::Fit,
+            Err(problem) => Message::Unfit(problem),
+        };
+    };
+    let known = Known { srs: payload.srs, ..known };
+    let (artefacts, srs) = match runtime.block_on(workplace.open(&known)) {
+        Ok(stores) => stores,
+        Err(problem) => return Message::Unfit(problem),
+    };
+    let answers = Mutex::new(answers);
+    let count = move |charges| {
+        let answers = answers.lock().unwrap_or_else(PoisonError::into_inner);
+        say(&Message::Open(charges));
+        answers.recv().map_err(|_| Problem::internal("the worker is gone"))?
+    };
+    let custody = Lent::new(artefacts.clone(), loan, Arc::new(count));
+    let span = tracing::info_span!("process", job = %job, kind = payload.work.kind());
+    trace::follow(&span, trace.as_deref());
     let _entered = span.enter();
     let phases = Phases { process: span.clone(), current: Mutex::default() };
     let report = Box::new(move |report| match report {
@@ -166,20 +150,11 @@ fn execute(request: &Request) -> Result<Outcome> {
         }
         Report::Keys(origin) => say(&Message::Keys(origin)),
     });
-    let srs = request.storage.srs()?;
-    let Payload { srs: wanted, work } = &request.payload;
-    if let Some(wanted) = wanted {
-        let has = srs.digest().map_err(|e| Problem::field("srs", e.to_string()))?;
-        if has != *wanted {
-            return Err(Problem::new(
-                Reason::NotReady,
-                format!("the worker has the SRS {has}, but the job was submitted for {wanted}: start server and workers with the same --srs"),
-            )
-            .with("expected", wanted)
-            .with("got", has));
-        }
+    let (cache, most) = (workplace.cache(), workplace.cache_mb << 20);
+    let toolbox = Toolbox::new(artefacts, custody, srs, (&cache, most), runtime.handle().clone(), report);
+    tracing::info!(job = %job, kind = payload.work.kind(), "working");
+    match work::run(&payload.work, &needed, &toolbox) {
+        Ok(outcome) => Message::Done(Box::new(outcome)),
+        Err(problem) => Message::Failed(problem),
     }
-    let toolbox = Toolbox::new(artefacts, custody, srs, &cache, runtime.handle().clone(), report);
-    tracing::info!(job = %request.job, kind = work.kind(), "working");
-    work::run(work, &request.needed, &toolbox)
 }

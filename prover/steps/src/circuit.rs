@@ -17,6 +17,7 @@ use tribute_engine::srs::Srs;
 use tribute_problem::{Problem, Reason, Result};
 use tribute_store::artefacts::{ArtefactId, Artefacts};
 
+use crate::cache::tidy;
 use crate::rebuilt::{check_cost, proof_length};
 use crate::shape::ShapeBody;
 use crate::toolbox::Toolbox;
@@ -121,6 +122,7 @@ pub(super) fn prepare(body: &ShapeBody, toolbox: &Toolbox) -> Result<Prepared> {
     toolbox.progress("keys", 0, 1);
     let srs = toolbox.srs(shape.layout.k())?;
     let (keys, origin) = KeyCache::new(&toolbox.cache).get(&srs, &shape).map_err(refused)?;
+    tidy(&toolbox.cache, &format!("{}-", shape.name()), toolbox.cache_bytes);
     toolbox.keys(match origin {
         Origin::Kept => "kept",
         Origin::Made => "made",

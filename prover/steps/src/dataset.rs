@@ -35,14 +35,33 @@ pub struct DatasetJob {
     pub terms: Terms,
     /// All records, sealed for the owner.
     pub records: ArtefactId,
-    /// Number of records.
+    /// Number of these records.
     pub count: u64,
+    /// The version that they extend, if they are not a dataset of their own.
+    pub earlier: Option<EarlierVersion>,
+}
+
+/// A dataset version that is extended, with the proofs of its shards, which are not made again.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct EarlierVersion {
+    /// Its id.
+    pub id: DatasetId,
+    /// Id of the dataset's first version.
+    pub root: DatasetId,
+    /// Its shards, in order.
+    pub shards: Vec<ShardBody>,
 }
 
 impl DatasetJob {
     /// The layout of its records.
     pub fn layout(&self) -> Result<Layout> {
         self.profile.layout(&Schema::from_json(&self.schema)?)
+    }
+
+    /// Index of its first new shard.
+    #[must_use]
+    pub fn first_shard(&self) -> u32 {
+        self.earlier.as_ref().map_or(0, |earlier| earlier.shards.len() as u32)
     }
 }
 
@@ -51,7 +70,9 @@ impl DatasetJob {
 pub struct SourceBody {
     /// Dataset id.
     pub dataset: DatasetId,
-    /// Owner of the dataset, for whom the records are sealed.
+    /// Id of the dataset's first version.
+    pub root: DatasetId,
+    /// Owner of the shard, for whom the records are sealed.
     pub owner: AccountAddress,
     /// Index of the shard in the dataset.
     pub shard: u32,
@@ -68,6 +89,10 @@ pub struct SourceBody {
 pub struct DatasetBody {
     /// Id in the dataset registry.
     pub id: DatasetId,
+    /// Id of its first version; its own if it is the first.
+    pub root: DatasetId,
+    /// The version that it extends; none if it is the first.
+    pub previous: Option<DatasetId>,
     /// Address of the owner, who registers it.
     pub owner: AccountAddress,
     /// Canonical JSON of the schema.
@@ -91,7 +116,8 @@ impl DatasetBody {
     pub fn sources(&self) -> impl Iterator<Item = SourceBody> + '_ {
         self.shards.iter().zip(0..).map(|(s, shard)| SourceBody {
             dataset: self.id,
-            owner: self.owner,
+            root: self.root,
+            owner: s.owner,
             shard,
             digest: s.digest,
             count: s.count,
@@ -110,11 +136,13 @@ impl DatasetBody {
 /// One committed shard.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ShardBody {
+    /// Owner of the dataset when the shard was added: the proof names this account, and the records are sealed for it.
+    pub owner: AccountAddress,
     /// Digest of the shard's commitments.
     pub digest: ShardDigest,
     /// Number of records.
     pub count: u64,
-    /// The records, sealed for the owner.
+    /// The sealed records.
     pub records: ArtefactId,
     /// The proof that the shard is well formed.
     pub proof: ProofBody,
@@ -123,9 +151,9 @@ pub struct ShardBody {
 /// Proves one shard of a dataset of several, so that many workers prove a dataset together, and a retry repeats one shard.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ShardJob {
-    /// The dataset.
+    /// The dataset, without its earlier version.
     pub dataset: DatasetJob,
-    /// The shard's number.
+    /// The shard's index in the dataset, those of earlier versions counted.
     pub shard: u32,
     /// The shard's records, sealed for the owner.
     pub records: ArtefactId,
@@ -140,21 +168,28 @@ pub fn run_shard(job: &ShardJob, toolbox: &Toolbox) -> Result<ShardBody> {
     prove_shard(&job.dataset, job.shard, &records, job.records.clone(), &layout, &prepared, toolbox)
 }
 
-/// Puts a dataset together from its proven shards; proves them itself if there are none.
+/// Puts a dataset together from its proven shards, after those of the version that it extends; proves the new ones itself if
+/// there are none.
 pub fn run(job: &DatasetJob, proven: Vec<ShardBody>, toolbox: &Toolbox) -> Result<DatasetBody> {
     let layout = job.layout()?;
-    let shards = if proven.is_empty() { prove_all(job, &layout, toolbox)? } else { proven };
+    let added = if proven.is_empty() { prove_all(job, &layout, toolbox)? } else { proven };
+    let earlier = job.earlier.as_ref();
+    let shards: Vec<ShardBody> = earlier.iter().flat_map(|e| &e.shards).cloned().chain(added).collect();
     let schema = Schema::from_json(&job.schema)?;
     let digests: Vec<ShardDigest> = shards.iter().map(|s| s.digest).collect();
+    let count = shards.iter().map(|s| s.count).sum();
+    let id = dataset_id(&schema.id(), &layout.hash(), count, &digests);
     Ok(DatasetBody {
-        id: dataset_id(&schema.id(), &layout.hash(), job.count, &digests),
+        id,
+        root: earlier.map_or(id, |e| e.root),
+        previous: earlier.map(|e| e.id),
         owner: job.owner,
         schema: job.schema.clone(),
         profile: job.profile,
         layout_hash: layout.hash(),
         target: job.target,
         terms: job.terms,
-        count: job.count,
+        count,
         shards,
     })
 }
@@ -165,8 +200,9 @@ fn prove_all(job: &DatasetJob, layout: &Layout, toolbox: &Toolbox) -> Result<Vec
     let prepared = prepare(&shape(layout), toolbox)?;
     let cuts = shards(records.len(), layout.capacity());
     let mut proven = Vec::with_capacity(cuts.len());
-    for (index, cut) in (0..).zip(&cuts) {
-        toolbox.progress("commit", index.into(), cuts.len() as u64);
+    let first = job.first_shard();
+    for (index, cut) in (first..).zip(&cuts) {
+        toolbox.progress("commit", (index - first).into(), cuts.len() as u64);
         let part = records.slice(cut.clone());
         let stored = toolbox.wait(toolbox.custody.put_records(&tenant, &part))?;
         proven.push(prove_shard(job, index, &part, stored, layout, &prepared, toolbox)?);
@@ -184,7 +220,7 @@ fn prove_shard(
     toolbox: &Toolbox,
 ) -> Result<ShardBody> {
     let schema = Schema::from_json(&job.schema)?;
-    let committer = toolbox.wait(toolbox.custody.committer(&job.owner.to_string()))?;
+    let committer = toolbox.custody.committer(&job.owner.to_string())?;
     let committed = committer.records(&prepared.srs, layout, records)?;
     let context = DatasetContext {
         domain: job.target.domain(),
@@ -195,12 +231,12 @@ fn prove_shard(
         records: records.len() as u64,
         terms: job.terms.hash(),
     };
-    let opened = toolbox.wait(toolbox.custody.spend_openings(&[&committed]))?;
+    let opened = toolbox.custody.spend_openings(&[&committed])?;
     let circuit = DatasetCircuit::new(prepared.shape().clone(), &opened.groups()[0]);
     let inputs = vec![from_core(&context.ctx()), circuit.count()];
     let proof = prepared.prove(toolbox, &circuit, &opened, inputs)?;
     let digest = ShardDigest::new(*committed.digest().as_bytes());
-    Ok(ShardBody { digest, count: records.len() as u64, records: stored, proof })
+    Ok(ShardBody { owner: job.owner, digest, count: records.len() as u64, records: stored, proof })
 }
 
 /// The dataset circuit of a layout.

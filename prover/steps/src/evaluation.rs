@@ -1,8 +1,8 @@
-//! An agent's accuracy on a dataset that it was not trained on, proven shard by shard.
+//! An agent's accuracy and loss on a dataset that it was not trained on, proven shard by shard.
 
 use serde::{Deserialize, Serialize};
-use tribute_circuits::statements::evaluation::EvaluationCircuit;
-use tribute_core::certificate::evaluation::EvaluationParts;
+use tribute_circuits::statements::evaluation::{EvaluationCircuit, EvaluationError};
+use tribute_core::certificate::evaluation::{EvaluatedParts, EvaluationParts};
 use tribute_core::certificate::Certificate;
 use tribute_core::context::evaluation_ctx;
 use tribute_core::id::{DatasetId, WeightsDigest};
@@ -19,7 +19,7 @@ use crate::shape::ShapeBody;
 use crate::toolbox::Toolbox;
 use crate::train::AgentBody;
 
-/// Proves how many records of a dataset an agent answers correctly.
+/// Proves how many records of a dataset an agent answers correctly, and its loss.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct EvaluationJob {
     /// The agent.
@@ -30,7 +30,7 @@ pub struct EvaluationJob {
     pub dataset: DatasetBody,
 }
 
-/// A proven accuracy.
+/// A proven accuracy and loss.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct EvaluationOutcome {
     /// Digest of the agent's weights.
@@ -41,6 +41,8 @@ pub struct EvaluationOutcome {
     pub records: u64,
     /// Number of records for which the agent answers the record's class.
     pub correct: u64,
+    /// Loss over the records, units of 2^-20.
+    pub loss: u64,
     /// The circuit of the proofs.
     pub circuit: CircuitBody,
     /// The evaluation file.
@@ -61,26 +63,39 @@ pub fn run(job: &EvaluationJob, toolbox: &Toolbox) -> Result<EvaluationOutcome> 
     for (index, (body, source)) in dataset.shards.iter().zip(dataset.sources()).enumerate() {
         toolbox.progress("commit", index as u64, dataset.shards.len() as u64);
         let (_, records) = shard(&source, agent.owner, &layout, &prepared.srs, toolbox)?;
-        let opened = toolbox.wait(toolbox.custody.spend_openings(&[&records, &weights]))?;
+        let opened = toolbox.custody.spend_openings(&[&records, &weights])?;
         let [records, weights] = opened.groups() else {
             return Err(Problem::internal("the number of openings differs from the number requested"));
         };
-        let circuit = EvaluationCircuit::new(prepared.shape().clone(), records, weights).map_err(Problem::internal)?;
+        let circuit = EvaluationCircuit::new(prepared.shape().clone(), records, weights).map_err(refused)?;
         let (id, digest) = (&certificate.agent.id, &agent.weights_digest);
         let ctx = evaluation_ctx(&domain, id, version, digest, &dataset.id, index as u32);
         let inputs = circuit.public_inputs(from_core(&ctx));
         let proof = prepared.prove(toolbox, &circuit, &opened, inputs)?;
         let load = |proof: &ProofBody| toolbox.wait(proof.load(&toolbox.artefacts));
-        shards.push((load(&body.proof)?.into(), load(&proof)?.into()));
+        shards.push(EvaluatedParts {
+            owner: body.owner.0,
+            dataset: load(&body.proof)?.into(),
+            evaluation: load(&proof)?.into(),
+        });
     }
-    let parts = EvaluationParts { certificate, owner: dataset.owner.0, terms: dataset.terms, shards };
+    let parts = EvaluationParts { certificate, terms: dataset.terms, shards };
     let evaluation = parts.assemble().map_err(|e| Problem::internal(format!("the evaluation is inconsistent: {e}")))?;
     Ok(EvaluationOutcome {
         weights_digest: agent.weights_digest,
         dataset: dataset.id,
         records: evaluation.dataset.records,
         correct: evaluation.dataset.correct,
+        loss: evaluation.dataset.loss,
         circuit: prepared.body.clone(),
         file: toolbox.wait(toolbox.artefacts.put(evaluation.to_json().into_bytes()))?,
     })
+}
+
+/// A record whose logits the link's tables do not resolve is the caller's data; anything else is ours.
+pub(super) fn refused(e: EvaluationError) -> Problem {
+    match e {
+        EvaluationError::Shift(shift) => Problem::field("dataset", shift.to_string()),
+        other => Problem::internal(other),
+    }
 }

@@ -69,7 +69,7 @@ pub fn run(job: &GradientJob, toolbox: &Toolbox) -> Result<GradientOutcome> {
     let gradient = commit(agent, &layout, &prepared.srs, source.digest, &g, toolbox)?;
 
     toolbox.progress("witness", 0, 1);
-    let opened = toolbox.wait(toolbox.custody.spend_openings(&[&shard, &committed, &gradient]))?;
+    let opened = toolbox.custody.spend_openings(&[&shard, &committed, &gradient])?;
     let [shard, weights, gradient] = opened.groups() else {
         return Err(Problem::internal("the number of openings differs from the number requested"));
     };
@@ -98,9 +98,9 @@ pub(super) fn shard(
 ) -> Result<(Records, Committed)> {
     let owner = source.owner.to_string();
     let records = toolbox.wait(toolbox.custody.records(&owner, &source.records))?;
-    let committed = toolbox.wait(toolbox.custody.committer(&owner))?.records(srs, layout, &records)?;
+    let committed = toolbox.custody.committer(&owner)?.records(srs, layout, &records)?;
     same("shard", &committed, source.digest)?;
-    let committed = if source.owner == account { committed } else { committed.lent(source.dataset, account) };
+    let committed = if source.owner == account { committed } else { committed.lent(source.root, account) };
     Ok((records, committed))
 }
 
@@ -114,7 +114,7 @@ pub(super) fn weights(
     let owner = agent.owner.to_string();
     let model = toolbox.wait(toolbox.custody.get(&owner, "model", &agent.model))?;
     let model = Agent::from_bytes(&model).map_err(|e| Problem::new(Reason::ArtefactDamaged, e.to_string()))?;
-    let committed = toolbox.wait(toolbox.custody.committer(&owner))?.weights(srs, layout, &model.weights)?;
+    let committed = toolbox.custody.committer(&owner)?.weights(srs, layout, &model.weights)?;
     same("weights", &committed, agent.weights_digest)?;
     Ok((model.weights, committed))
 }
@@ -128,7 +128,7 @@ pub(super) fn commit(
     gradient: &[I256],
     toolbox: &Toolbox,
 ) -> Result<Committed> {
-    let committer = toolbox.wait(toolbox.custody.committer(&agent.owner.to_string()))?;
+    let committer = toolbox.custody.committer(&agent.owner.to_string())?;
     Ok(committer.gradient(srs, layout, &[*shard.as_bytes(), *agent.weights_digest.as_bytes()], gradient))
 }
 

@@ -107,9 +107,9 @@ pub fn run(job: &HomeJob, toolbox: &Toolbox) -> Result<HomeOutcome> {
         let (records, shard) = shard(source, job.account, &layout, srs, toolbox)?;
         let g = gradient(&layout, job.link, &weights, &records).map_err(Problem::internal)?;
         let about = [*source.digest.as_bytes(), *job.weights_digest.as_bytes()];
-        let own = toolbox.wait(toolbox.custody.committer(&tenant))?.gradient(srs, &layout, &about, &g);
+        let own = toolbox.custody.committer(&tenant)?.gradient(srs, &layout, &about, &g);
         toolbox.progress("witness", i as u64, job.sources.len() as u64);
-        let opened = toolbox.wait(toolbox.custody.spend_openings(&[&shard, &committed, &own]))?;
+        let opened = toolbox.custody.spend_openings(&[&shard, &committed, &own])?;
         let [shard_group, weights_group, gradient_group] = opened.groups() else {
             return Err(Problem::internal("the number of openings differs from the number requested"));
         };
@@ -129,7 +129,7 @@ pub fn run(job: &HomeJob, toolbox: &Toolbox) -> Result<HomeOutcome> {
         masks.push((*adds, mask(srs, &layout, seed.0)));
     }
     let points = masks.iter().map(|(_, m)| point_bytes(&m.point).map(Hex)).collect::<Option<Vec<_>>>();
-    let column = toolbox.wait(toolbox.custody.release_masked(&sum, &masks))?;
+    let column = toolbox.custody.release_masked(&sum, &masks)?;
     Ok(HomeOutcome {
         request: job.request,
         account: job.account,

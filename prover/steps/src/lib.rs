@@ -5,27 +5,36 @@
 //! | module | contents |
 //! |---|---|
 //! | [`work`] | all kinds of work and their outcomes, as stored in job rows |
+//! | `cache` | limits the folder of keys |
+//! | `weight` | how much memory a piece of work needs |
 //! | [`calibrate`] … [`train`] | the steps |
 //! | [`toolbox`] | resources available to a step |
 //! | [`child`] | the process that executes one job, and its protocol with the worker |
+//! | [`parent`] | the worker's end of that protocol |
+//! | [`place`] | where a service stores its data, and what of that a child may open |
 //! | [`rebuilt`] | a circuit derived from its shape, for comparison with the proof gate |
 //! | [`membership`] | opening one record of a dataset, and checking that |
 
 pub mod across;
+mod cache;
 pub mod calibrate;
 pub mod child;
 pub mod circuit;
+pub mod coalition;
 pub mod dataset;
 pub mod evaluation;
 pub mod gradient;
 pub mod home;
 pub mod membership;
 pub mod optimum;
+pub mod parent;
+pub mod place;
 pub mod rebuilt;
 pub mod service;
 pub mod shape;
 pub mod toolbox;
 pub mod train;
+mod weight;
 pub mod work;
 
 pub use toolbox::Toolbox;

@@ -25,10 +25,9 @@ const FORMAT: &str = "tribute.record.v1";
 pub struct Position {
     /// Index of the shard in the dataset.
     pub shard: u32,
-    /// Index of the record in the shard.
+    /// Index of the record in the shard. (Its number in the dataset depends on how many records earlier shards have: those of
+    /// a dataset that has grown need not be full.)
     pub index: u64,
-    /// Index of the record in the dataset.
-    pub record: u64,
 }
 
 /// An opened record with its proof, as stored in a file.
@@ -140,15 +139,6 @@ impl ShownRecord {
             let text = format!("the schema has {own} features, but a padding feature is not 0");
             return Err(Problem::field("features", text));
         }
-        // every shard but the last is full
-        let number = u64::from(self.place.shard) * self.layout.capacity() as u64 + self.place.index;
-        if number != self.place.record || number >= self.records {
-            let text = format!(
-                "shard and index give record {number}, but the file says record {} of {}",
-                self.place.record, self.records
-            );
-            return Err(Problem::field("place", text));
-        }
         let shard = self.shard_digests.get(self.place.shard as usize).copied();
         let shard = shard.ok_or_else(|| {
             Problem::field("place", format!("shard {} of {}", self.place.shard, self.shard_digests.len()))
@@ -195,7 +185,8 @@ impl ShownRecord {
         };
         json!({
             "dataset_id": self.dataset_id.to_string(),
-            "record": self.place.record,
+            "shard": self.place.shard,
+            "index": self.place.index,
             "records": self.records,
             "features": features,
             "target": self.target,

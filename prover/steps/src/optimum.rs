@@ -71,7 +71,7 @@ pub fn run(job: &OptimumJob, toolbox: &Toolbox) -> Result<OptimumOutcome> {
         .map_err(|e| Problem::new(Reason::NotTheOptimum, e.to_string()))?;
 
     toolbox.progress("witness", 0, 1);
-    let opened = toolbox.wait(toolbox.custody.spend_openings(&[&committed_weights, &sum]))?;
+    let opened = toolbox.custody.spend_openings(&[&committed_weights, &sum])?;
     let [weights_group, sum] = opened.groups() else {
         return Err(Problem::internal("the number of openings differs from the number requested"));
     };

@@ -107,7 +107,7 @@ pub fn run(job: &ServiceJob, toolbox: &Toolbox) -> Result<ServiceOutcome> {
             Ok(SessionBatch { before: element(slot.before.as_bytes())?, queries })
         })
         .collect::<Result<Vec<_>>>()?;
-    let opened = toolbox.wait(toolbox.custody.spend_openings(&[&committed]))?;
+    let opened = toolbox.custody.spend_openings(&[&committed])?;
     let circuit = ServiceCircuit::new(prepared.shape().clone(), &opened.groups()[0], &weights, &batches)
         .map_err(|e| Problem::new(Reason::BadQuery, format!("the sessions cannot be proven: {e}")))?;
     let sessions: Vec<SessionId> = job.sessions.iter().map(|s| s.session).collect();

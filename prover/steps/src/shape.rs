@@ -63,7 +63,7 @@ pub struct ShapeBody {
     pub classes: usize,
     /// Classification or regression.
     pub task: Task,
-    /// The link; only for `gradient`.
+    /// The link; only for `gradient` and `evaluation`.
     pub link: Option<Link>,
 }
 
@@ -75,9 +75,9 @@ impl ShapeBody {
             (Statement::Dataset, _) => Ok(Shape::dataset(layout)),
             (Statement::Gradient, Some(link)) => Ok(Shape::gradient(layout, link)),
             (Statement::Optimum, _) => Ok(Shape::optimum(layout)),
-            (Statement::Evaluation, _) => Ok(Shape::evaluation(layout)),
+            (Statement::Evaluation, Some(link)) => Ok(Shape::evaluation(layout, link)),
             (Statement::Service, _) => Ok(Shape::service(layout)),
-            (other @ Statement::Gradient, None) => {
+            (other @ (Statement::Gradient | Statement::Evaluation), None) => {
                 Err(Problem::field("shape.statement", format!("there is no `{}` circuit of that shape", other.name())))
             }
         }
@@ -97,7 +97,7 @@ impl ShapeBody {
             features: layout.features(),
             classes: layout.classes(),
             task: layout.task(),
-            link: (statement == Statement::Gradient).then_some(link),
+            link: matches!(statement, Statement::Gradient | Statement::Evaluation).then_some(link),
         }
     }
 }

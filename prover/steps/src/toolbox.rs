@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
-use tribute_custody::Custody;
+use tribute_custody::Lent;
 use tribute_engine::srs::{Srs, SrsStore};
 use tribute_problem::{Problem, Reason, Result};
 use tribute_store::artefacts::Artefacts;
@@ -34,11 +34,13 @@ pub enum Report {
 pub struct Toolbox {
     /// Public artefacts: proofs, models, bytecode.
     pub artefacts: Artefacts,
-    /// Records, secrets and opening budgets.
-    pub custody: Custody,
+    /// Records and keys of the job's tenants, and their opening budgets.
+    pub custody: Lent,
     srs: SrsStore,
     /// Folder for keys, shared by all workers on the machine.
     pub cache: PathBuf,
+    /// Most bytes of keys to leave there.
+    pub cache_bytes: u64,
     runtime: tokio::runtime::Handle,
     report: Box<dyn Fn(Report) + Send + Sync>,
     last: Mutex<Option<(String, Instant)>>,
@@ -48,13 +50,13 @@ impl Toolbox {
     /// A toolbox that reports to `report`.
     pub fn new(
         artefacts: Artefacts,
-        custody: Custody,
+        custody: Lent,
         srs: SrsStore,
-        cache: &Path,
+        (cache, cache_bytes): (&Path, u64),
         runtime: tokio::runtime::Handle,
         report: Box<dyn Fn(Report) + Send + Sync>,
     ) -> Self {
-        Toolbox { artefacts, custody, srs, cache: cache.into(), runtime, report, last: Mutex::new(None) }
+        Toolbox { artefacts, custody, srs, cache: cache.into(), cache_bytes, runtime, report, last: Mutex::new(None) }
     }
 
     /// The SRS of size `2^k`.

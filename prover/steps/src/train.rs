@@ -118,6 +118,22 @@ impl AgentBody {
     pub fn layout(&self) -> Result<Layout> {
         self.profile.layout(&self.schema()?)
     }
+    /// The latest owner of a dataset that its proofs name: who registered its last shard.
+    #[must_use]
+    pub fn latest_owner(&self, dataset: &DatasetId) -> Option<AccountAddress> {
+        self.sources.iter().rfind(|s| s.dataset == *dataset).map(|s| s.owner)
+    }
+    /// The latest owners of the datasets, in order of their first dataset.
+    #[must_use]
+    pub fn owners(&self) -> Vec<AccountAddress> {
+        let mut owners = Vec::new();
+        for owner in self.datasets().iter().filter_map(|id| self.latest_owner(id)) {
+            if !owners.contains(&owner) {
+                owners.push(owner);
+            }
+        }
+        owners
+    }
     /// Dataset ids in version order, each once.
     #[must_use]
     pub fn datasets(&self) -> Vec<DatasetId> {
@@ -166,7 +182,7 @@ pub fn run(job: &TrainJob, toolbox: &Toolbox) -> Result<AgentBody> {
     toolbox.progress("commit", 0, 1);
     let tenant = job.owner.to_string();
     let srs = toolbox.srs(layout.k())?;
-    let digest = toolbox.wait(toolbox.custody.committer(&tenant))?.weights(&srs, &layout, &weights)?.digest();
+    let digest = toolbox.custody.committer(&tenant)?.weights(&srs, &layout, &weights)?.digest();
     let agent = Agent { weights, schema: hex::encode(schema.id()), certificate: hex::encode(digest) };
     let training_accuracy = accuracy(&agent.weights, &datasets, layout.task());
     let model = toolbox.wait(toolbox.custody.put(&tenant, "model", &agent.to_bytes()))?;

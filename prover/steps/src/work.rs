@@ -1,5 +1,7 @@
 //! All kinds of work and their outcomes, as stored in job rows.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use tribute_core::id::SrsDigest;
 use tribute_problem::{Problem, Result};
@@ -8,16 +10,16 @@ use tribute_store::artefacts::ArtefactId;
 use crate::across::{AcrossJob, AcrossOutcome};
 use crate::calibrate::{CalibrateJob, CalibrateOutcome};
 use crate::circuit::{CircuitBody, CircuitJob, ProofBody};
+use crate::coalition::{CoalitionJob, CoalitionOutcome};
 use crate::dataset::{DatasetBody, DatasetJob, ShardBody, ShardJob};
 use crate::evaluation::{EvaluationJob, EvaluationOutcome};
 use crate::gradient::{GradientJob, GradientOutcome};
 use crate::home::{HomeJob, HomeOutcome};
 use crate::optimum::{OptimumJob, OptimumOutcome};
 use crate::service::{ServiceJob, ServiceOutcome};
-use crate::shape::Profile;
 use crate::toolbox::Toolbox;
 use crate::train::{AgentBody, TrainJob};
-use crate::{across, calibrate, circuit, dataset, evaluation, gradient, home, optimum, service, train};
+use crate::{across, calibrate, circuit, coalition, dataset, evaluation, gradient, home, optimum, service, train};
 
 /// A job's payload. Payloads with equal JSON are the same job.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -51,6 +53,8 @@ pub enum Work {
     Optimum(OptimumJob),
     /// Proves an accuracy.
     Evaluation(EvaluationJob),
+    /// Trains, proves and evaluates a coalition of a valuation.
+    Coalition(CoalitionJob),
     /// Proves the answers of sessions.
     Service(ServiceJob),
     /// Proves a participant's gradients in a training across nodes.
@@ -72,29 +76,35 @@ impl Work {
             Work::Gradient(_) => "gradient",
             Work::Optimum(_) => "optimum",
             Work::Evaluation(_) => "evaluation",
+            Work::Coalition(_) => "coalition",
             Work::Service(_) => "service",
             Work::Home(_) => "home",
             Work::Across(_) => "across",
         }
     }
-    /// Estimated memory in MB, from the circuit's size: proving holds some 30 vectors of `2^k` extended to four times
-    /// the rows, per 8 columns.
+    /// The tenants whose keys it needs: of the data that it reads or commits to.
     #[must_use]
-    pub fn weight_mb(&self) -> i64 {
-        let proof = |p: &Profile| (p.columns as i64 + 20) << (p.k.saturating_sub(10)).min(20);
-        match self {
-            Work::Calibrate(job) => 16 + (1 << job.k.saturating_sub(12)),
-            Work::Circuit(job) => proof(&job.shape.profile),
-            Work::Dataset(job) => proof(&job.profile),
-            Work::Shard(job) => proof(&job.dataset.profile),
-            Work::Train(_) => 512,
-            Work::Gradient(job) => proof(&job.agent.profile),
-            Work::Optimum(job) => proof(&job.agent.profile),
-            Work::Evaluation(job) => proof(&job.agent.profile),
-            Work::Service(job) => proof(&job.agent.profile),
-            Work::Home(job) => proof(&job.profile),
-            Work::Across(job) => proof(&job.profile),
-        }
+    pub fn tenants(&self) -> BTreeSet<String> {
+        let tenants = match self {
+            Work::Calibrate(_) | Work::Circuit(_) => Vec::new(),
+            Work::Dataset(job) => vec![job.owner],
+            Work::Shard(job) => vec![job.dataset.owner],
+            Work::Train(job) => job.sources.iter().map(|s| s.owner).chain([job.owner]).collect(),
+            Work::Gradient(job) => {
+                let source = job.agent.sources.get(job.slot as usize).map(|s| s.owner);
+                source.into_iter().chain([job.agent.owner]).collect()
+            }
+            Work::Optimum(job) => vec![job.agent.owner],
+            Work::Evaluation(job) => job.dataset.sources().map(|s| s.owner).chain([job.agent.owner]).collect(),
+            Work::Coalition(job) => {
+                let sources = job.sources().into_iter().chain(job.test.sources());
+                sources.map(|s| s.owner).chain([job.agent.owner]).collect()
+            }
+            Work::Service(job) => vec![job.agent.owner],
+            Work::Home(job) => vec![job.account],
+            Work::Across(job) => vec![job.owner],
+        };
+        tenants.into_iter().map(|account| account.to_string()).collect()
     }
 }
 
@@ -118,6 +128,8 @@ pub enum Outcome {
     Optimum(OptimumOutcome),
     /// A proven accuracy.
     Evaluation(EvaluationOutcome),
+    /// A coalition's proofs.
+    Coalition(CoalitionOutcome),
     /// Proven answers.
     Service(ServiceOutcome),
     /// A participant's proven gradients.
@@ -145,6 +157,7 @@ impl Outcome {
             Outcome::Gradient(g) => [proof(&g.proof), g.gradient.iter().collect()].concat(),
             Outcome::Optimum(o) => proof(&o.proof),
             Outcome::Evaluation(e) => [&circuit(&e.circuit)[..], &[&e.file]].concat(),
+            Outcome::Coalition(c) => c.circuits.iter().flat_map(circuit).chain([&c.parts]).collect(),
             Outcome::Service(s) => proof(&s.proof),
             Outcome::Home(h) => h.proofs.iter().flat_map(proof).chain([&h.masked]).collect(),
             Outcome::Across(a) => a.gradients.iter().flat_map(|g| proof(&g.proof)).chain([&a.agent.model]).collect(),
@@ -166,6 +179,7 @@ pub fn run(work: &Work, needed: &[Outcome], toolbox: &Toolbox) -> Result<Outcome
         Work::Gradient(job) => gradient::run(job, toolbox).map(Outcome::Gradient),
         Work::Optimum(job) => optimum::run(job, toolbox).map(Outcome::Optimum),
         Work::Evaluation(job) => evaluation::run(job, toolbox).map(Outcome::Evaluation),
+        Work::Coalition(job) => coalition::run(job, toolbox).map(Outcome::Coalition),
         Work::Service(job) => service::run(job, toolbox).map(Outcome::Service),
         Work::Home(job) => home::run(job, toolbox).map(Outcome::Home),
         Work::Across(job) => across::run(job, toolbox).map(Outcome::Across),

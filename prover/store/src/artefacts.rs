@@ -14,6 +14,8 @@ use object_store::{ObjectStore, ObjectStoreExt as _, PutMode, PutOptions, PutPay
 use sha2::{Digest as _, Sha256};
 use tribute_problem::{Problem, Reason, Result};
 
+use crate::off_thread;
+
 /// Id of an artefact: the SHA-256 of its bytes, in lower-case hex.
 pub type ArtefactId = String;
 
@@ -73,7 +75,7 @@ impl Artefacts {
 
     /// Stores bytes; the same bytes twice are one artefact, and mend it where it was damaged.
     pub async fn put(&self, bytes: Vec<u8>) -> Result<ArtefactId> {
-        let id = hex::encode(Sha256::digest(&bytes));
+        let (id, bytes) = off_thread(move || Ok((hex::encode(Sha256::digest(&bytes)), bytes))).await?;
         let payload = PutPayload::from(bytes);
         let options = PutOptions { mode: PutMode::Create, ..Default::default() };
         // whole or not at all: the local store writes to a temporary name and renames
@@ -93,6 +95,15 @@ impl Artefacts {
                 found => found.map(|_| id),
             },
             Err(e) => Err(failed("write", &id, &e)),
+        }
+    }
+
+    /// Whether there is an artefact with this id, whole or damaged.
+    pub async fn has(&self, id: &str) -> Result<bool> {
+        match self.store.head(&path(id)).await {
+            Ok(_) => Ok(true),
+            Err(object_store::Error::NotFound { .. }) => Ok(false),
+            Err(e) => Err(failed("look for", &id, &e)),
         }
     }
 
@@ -117,6 +128,15 @@ impl Artefacts {
                 Ok(id.filter(|_| old).map(str::to_owned))
             })
             .try_collect()
+            .await
+    }
+
+    /// Number of artefacts, and their bytes: lists the whole store.
+    pub async fn usage(&self) -> Result<(u64, u64)> {
+        self.store
+            .list(None)
+            .map_err(|e| failed("list", &"its contents", &e))
+            .try_fold((0, 0), |(count, bytes), object| async move { Ok((count + 1, bytes + object.size)) })
             .await
     }
 
@@ -153,8 +173,8 @@ impl Artefacts {
             .with("artefact", id),
             e => failed("read", &id, &e),
         })?;
-        let bytes = found.bytes().await.map_err(|e| failed("read", &id, &e))?.to_vec();
-        let actual = hex::encode(Sha256::digest(&bytes));
+        let bytes = Vec::from(found.bytes().await.map_err(|e| failed("read", &id, &e))?);
+        let (actual, bytes) = off_thread(move || Ok((hex::encode(Sha256::digest(&bytes)), bytes))).await?;
         if actual != id {
             return Err(Problem::new(
                 Reason::ArtefactDamaged,
@@ -190,11 +210,13 @@ mod tests {
         assert_eq!(store.get(&id).await.unwrap(), b"hello");
         let file = folder.path().join(&id[..2]).join(&id);
         std::fs::write(&file, b"hellp").unwrap();
+        assert!(store.has(&id).await.unwrap());
         assert_eq!(store.get(&id).await.unwrap_err().reason, Reason::ArtefactDamaged);
         // the same bytes again heal it
         assert_eq!(store.put(b"hello".to_vec()).await.unwrap(), id);
         assert_eq!(store.get(&id).await.unwrap(), b"hello");
         std::fs::remove_file(&file).unwrap();
+        assert!(!store.has(&id).await.unwrap());
         assert_eq!(store.get(&id).await.unwrap_err().reason, Reason::ArtefactDamaged);
         assert_eq!(store.get("../../etc/passwd").await.unwrap_err().reason, Reason::BadField);
     }

@@ -23,9 +23,19 @@ enum Dialect {
 #[derive(Clone, Debug)]
 pub struct Database {
     pool: AnyPool,
+    /// One connection, only for asking whether the database answers.
+    probe: AnyPool,
     dialect: Dialect,
     url: String,
 }
+
+/// Longest wait for a connection, or for SQLite's other writer.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Longest wait for the answer to [`Database::answers`].
+const PROBED: Duration = Duration::from_secs(3);
+
+/// How long an unused connection stays open.
+const IDLE: Duration = Duration::from_secs(60);
 
 /// Most connections that a process opens to PostgreSQL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,20 +44,14 @@ pub enum Share {
     Server,
     /// A worker's: 2, besides the one on which it hears of new jobs.
     Worker,
-    /// A job's process: 2, and none while it only computes.
-    Job,
 }
 
 impl Share {
     fn connections(self) -> u32 {
         match self {
             Share::Server => 16,
-            Share::Worker | Share::Job => 2,
+            Share::Worker => 2,
         }
-    }
-    /// How long an unused connection stays open.
-    fn idle(self) -> Duration {
-        Duration::from_secs(if self == Share::Job { 2 } else { 60 })
     }
 }
 
@@ -63,10 +67,28 @@ const MIGRATIONS: &[Migration] = &[
     (13, include_str!("../migrations/0013_needs.sql")),
     (14, include_str!("../migrations/0014_keys.sql")),
     (15, include_str!("../migrations/0015_training_across_nodes.sql")),
+    (17, include_str!("../migrations/0017_workers.sql")),
+    (30, include_str!("../migrations/0030_versions.sql")),
 ];
 
+const VERSION: &str = "SELECT COALESCE(CAST(MAX(version) AS BIGINT), 0) FROM migrations";
+
+/// Refuses tables of a version that is not among `migrations`.
+fn check_version(version: i64, migrations: &[Migration]) -> Result<()> {
+    let known = migrations.iter().map(|(number, _)| *number).max().unwrap_or_default();
+    if version <= known {
+        return Ok(());
+    }
+    let message = format!(
+        "a newer program has migrated it to version {version}, and this one knows versions up to {known}: start the newer \
+         one again, or restore the backup from before the upgrade"
+    );
+    Err(Problem::field("database", message).with("version", version).with("known", known))
+}
+
 impl Database {
-    /// Opens `url` (`sqlite:PATH` or `postgres://…`) and migrates its tables to this program's version.
+    /// Opens `url` (`sqlite:PATH` or `postgres://…`) and migrates its tables to this program's version. `sslmode` and
+    /// `sslrootcert` of a PostgreSQL URL mean what they mean to libpq.
     ///
     /// # Errors
     /// If the database cannot be opened or a newer program has migrated it further.
@@ -89,15 +111,20 @@ impl Database {
             return Err(Problem::field("database", "the URL must start with sqlite: or postgres:"));
         };
         let options = AnyConnectOptions::from_str(&url).map_err(|e| Problem::field("database", e.to_string()))?;
+        let cannot = |e: sqlx::Error| match Problem::from(e) {
+            p if p.reason == Reason::StorageUnavailable => p,
+            p => Problem::new(p.reason, format!("cannot open the database: {}", p.message)),
+        };
         let pool = AnyPoolOptions::new()
             .max_connections(if dialect == Dialect::Sqlite { 4 } else { share.connections() })
-            .idle_timeout(share.idle())
-            .acquire_timeout(Duration::from_secs(30))
-            // nothing here may need the disk: a connection that cannot start is tried again until the timeout
+            .idle_timeout(IDLE)
+            .acquire_timeout(PATIENCE)
+            // nothing here may need the disk: a connection that fails to start is tried again until the patience ends
             .after_connect(move |connection, _| {
                 Box::pin(async move {
                     if dialect == Dialect::Sqlite {
-                        connection.execute("PRAGMA busy_timeout = 20000; PRAGMA synchronous = FULL;").await?;
+                        let wait = format!("PRAGMA busy_timeout = {}", PATIENCE.as_millis());
+                        connection.execute(AssertSqlSafe(wait)).await?;
                     }
                     Ok(())
                 })
@@ -110,16 +137,52 @@ impl Database {
                     Ok(!connection.is_in_transaction())
                 })
             })
-            .connect_with(options)
+            .connect_with(options.clone())
             .await
-            .map_err(|e| Problem::new(Reason::StorageFailed, format!("cannot open the database: {e}")))?;
+            .map_err(cannot)?;
         if dialect == Dialect::Sqlite {
-            // the file remembers it; with full sync, committed rows survive a power cut
+            // for good: the file remembers it. With SQLite's usual full sync, committed rows survive a power cut.
             pool.execute("PRAGMA journal_mode = WAL").await?;
         }
-        let db = Database { pool, dialect, url };
+        let probe = AnyPoolOptions::new().max_connections(1).acquire_timeout(PROBED).connect_lazy_with(options);
+        let db = Database { pool, probe, dialect, url };
+        db.warn_if_plain().await?;
         db.migrate(MIGRATIONS).await?;
         Ok(db)
+    }
+
+    /// Whether the database answers, over a connection of its own, within three seconds.
+    pub async fn answers(&self) -> Result<()> {
+        let asked = sqlx::query("SELECT 1").execute(&self.probe);
+        match tokio::time::timeout(PROBED, asked).await {
+            Ok(answer) => Ok(answer.map(|_| ())?),
+            Err(_) => Err(Problem::unavailable(format!("within {} s", PROBED.as_secs()))),
+        }
+    }
+
+    /// Warns if the connection to PostgreSQL crosses a network in plain text, which `sslmode=prefer`, the default, allows.
+    async fn warn_if_plain(&self) -> Result<()> {
+        if self.dialect == Dialect::Sqlite {
+            return Ok(());
+        }
+        let plain: bool = sqlx::query_scalar(
+            "SELECT NOT ssl AND inet_server_addr() IS NOT NULL AND NOT inet_server_addr() <<= '127.0.0.0/8'::inet
+             FROM pg_stat_ssl WHERE pid = pg_backend_pid()",
+        )
+        .fetch_one(&self.pool)
+        .await?;
+        if plain {
+            tracing::warn!("the connection to PostgreSQL is not encrypted: use sslmode=verify-full");
+        }
+        Ok(())
+    }
+
+    /// Whether this program still knows the tables: a newer one may have migrated them since it opened the database.
+    ///
+    /// # Errors
+    /// If not, and what to do.
+    pub async fn is_known(&self) -> Result<()> {
+        check_version(sqlx::query_scalar(VERSION).fetch_one(&self.pool).await?, MIGRATIONS)
     }
 
     /// Applies the missing migrations in one transaction.
@@ -131,18 +194,8 @@ impl Database {
         }
         tx.execute("CREATE TABLE IF NOT EXISTS migrations (version BIGINT PRIMARY KEY, applied_ms BIGINT NOT NULL)")
             .await?;
-        let version: i64 = sqlx::query_scalar("SELECT COALESCE(CAST(MAX(version) AS BIGINT), 0) FROM migrations")
-            .fetch_one(&mut *tx)
-            .await?;
-        let known = migrations.iter().map(|(number, _)| *number).max().unwrap_or_default();
-        if version > known {
-            return Err(Problem::field(
-                "database",
-                format!("has version {version}, but this program knows versions up to {known}: use a newer program"),
-            )
-            .with("version", version)
-            .with("known", known));
-        }
+        let version: i64 = sqlx::query_scalar(VERSION).fetch_one(&mut *tx).await?;
+        check_version(version, migrations)?;
         let applied: Vec<i64> = sqlx::query_scalar("SELECT version FROM migrations").fetch_all(&mut *tx).await?;
         for (number, migration) in migrations.iter().filter(|(number, _)| !applied.contains(number)) {
             for statement in migration.split(';').map(str::trim).filter(|s| !s.is_empty()) {
@@ -246,6 +299,19 @@ impl Database {
         Ok(sqlx::query_scalar(self.sql("SELECT {now}")).fetch_one(&self.pool).await?)
     }
 
+    /// Bytes that the database takes.
+    ///
+    /// # Errors
+    /// If the database does not answer.
+    pub async fn bytes(&self) -> Result<u64> {
+        let select = match self.dialect {
+            Dialect::Sqlite => "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()",
+            Dialect::Postgres => "SELECT pg_database_size(current_database())",
+        };
+        let bytes: i64 = sqlx::query_scalar(select).fetch_one(&self.pool).await?;
+        Ok(bytes.unsigned_abs())
+    }
+
     /// What is kept under a name for the whole server: `fresh`, if nothing was yet.
     pub async fn kept(&self, name: &str, fresh: &str) -> Result<String> {
         sqlx::query(self.sql("INSERT INTO server (name, value) VALUES ($1, $2) ON CONFLICT DO NOTHING"))
@@ -276,6 +342,24 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_is_committed_to_sqlite_is_on_the_disk() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = Database::open(&format!("sqlite:{}", folder.path().join("t.db").display())).await.unwrap();
+        let mode: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(db.pool()).await.unwrap();
+        let sync: i64 = sqlx::query_scalar("PRAGMA synchronous").fetch_one(db.pool()).await.unwrap();
+        assert_eq!((mode.as_str(), sync), ("wal", 2));
+        db.answers().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_database_that_is_gone_is_said_to_be_within_seconds() {
+        let began = std::time::Instant::now();
+        let gone = Database::open("postgres://nobody@127.0.0.1:1/none").await.unwrap_err();
+        assert_eq!(gone.reason, Reason::StorageUnavailable, "{gone}");
+        assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
+    }
+
+    #[tokio::test]
     async fn migrations_are_applied_once_in_order_and_whole() {
         let folder = tempfile::tempdir().unwrap();
         let db = Database::open(&format!("sqlite:{}", folder.path().join("t.db").display())).await.unwrap();
@@ -301,6 +385,6 @@ mod tests {
         assert_eq!(versions(&db).await, [1, 3, 5]);
 
         let older = db.migrate(&[(1, FIRST)]).await.unwrap_err();
-        assert!(older.message.contains("use a newer program"), "{older}");
+        assert!(older.message.contains("newer program"), "{older}");
     }
 }

@@ -14,6 +14,13 @@ pub async fn connect(url: &str) -> Client {
     Client::connect(url, PrivateKeySigner::random()).await.unwrap()
 }
 
+/// The token of a login that a client does by itself.
+pub async fn token(client: &Client) -> String {
+    let challenge = client.logins().get_challenge(v1::GetChallengeRequest {}).await.unwrap().into_inner();
+    let (message, signature) = client.login_message(&challenge).unwrap();
+    client.logins().login(v1::LoginRequest { message, signature }).await.unwrap().into_inner().token
+}
+
 /// Work that takes a while, in steps: `rounds` commitments to 2^k random scalars.
 #[must_use]
 pub fn calibrate(k: u32, rounds: u32, tag: &str) -> v1::Work {

@@ -68,5 +68,6 @@ pub fn dataset(schema: &Schema, records: v1::dataset_work::Records) -> v1::Datas
         profile: None,
         context: None,
         terms: Some(v1::Terms { min_data_bps: 5000, ..Default::default() }),
+        extends: Vec::new(),
     }
 }

@@ -5,6 +5,7 @@
 //! | [`place`] | a data folder, and the server and worker processes on it |
 //! | [`world`] | runs the program's commands in a folder, with an optional server and chain |
 //! | [`calls`] | client calls, from submitting work to fetching a certificate |
+//! | [`market`] | an agent certified on a chain, and sessions with it |
 //! | [`data`] | small tables and the requests that register them |
 //! | [`raw`] | sends calls as raw bytes, which a client never would |
 //! | [`stores`] | temporary servers that store: PostgreSQL and S3 |
@@ -14,6 +15,7 @@
 pub mod calls;
 pub mod chain;
 pub mod data;
+pub mod market;
 pub mod place;
 pub mod process;
 pub mod raw;

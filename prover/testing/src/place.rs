@@ -70,7 +70,11 @@ impl Place {
     /// Starts a separate worker process.
     #[must_use]
     pub fn worker(&self, extra: &[&str]) -> Child {
-        let mut program = Command::new(program());
+        self.worker_with(Command::new(program()), extra)
+    }
+    /// Starts a worker with `program`: the program itself, or a command that runs it.
+    #[must_use]
+    pub fn worker_with(&self, mut program: Command, extra: &[&str]) -> Child {
         program.arg("worker");
         self.start(program, extra)
     }

@@ -16,7 +16,13 @@ impl Postgres {
     /// Starts a server; `None` if PostgreSQL is not installed, unless `TRIBUTE_REQUIRE_POSTGRES` is set.
     #[must_use]
     pub fn start() -> Option<Self> {
-        let started = Command::new(SCRIPT).arg("start").output().unwrap();
+        Postgres::with_connections(60)
+    }
+
+    /// The same, with so many connections at most.
+    #[must_use]
+    pub fn with_connections(most: u32) -> Option<Self> {
+        let started = Command::new(SCRIPT).args(["start", &most.to_string()]).output().unwrap();
         if started.status.code() == Some(3) && std::env::var_os("TRIBUTE_REQUIRE_POSTGRES").is_none() {
             eprintln!("not run: {}", String::from_utf8_lossy(&started.stderr).trim());
             return None;
@@ -25,6 +31,12 @@ impl Postgres {
         let said = String::from_utf8(started.stdout).unwrap();
         let (folder, url) = said.trim().split_once(' ').unwrap();
         Some(Postgres { folder: folder.into(), url: url.into() })
+    }
+
+    /// Its folder, which has its `data`.
+    #[must_use]
+    pub fn folder(&self) -> &str {
+        &self.folder
     }
 
     /// `halt` stops the server at once, which breaks all connections off; `resume` starts it again on its data and port.

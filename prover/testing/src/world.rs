@@ -29,7 +29,7 @@ impl World {
     #[must_use]
     #[allow(clippy::new_without_default)] // it makes a folder
     pub fn new() -> Self {
-        let keys = (1..=8).map(|i| PrivateKeySigner::from_bytes(&B256::repeat_byte(0x11 * i)).unwrap()).collect();
+        let keys = (1..=14).map(|i| PrivateKeySigner::from_bytes(&B256::repeat_byte(0x11 * i)).unwrap()).collect();
         World { place: Place::new(), served: None, anvil: None, keys }
     }
 

@@ -16,6 +16,8 @@ pub struct Evaluation {
     pub correct: u64,
     /// Number of records counted.
     pub records: u64,
+    /// Loss over these records, units of 2^-20.
+    pub loss: u64,
     /// Number of shards counted.
     pub shards_done: u32,
     /// Shards of the dataset.
@@ -31,6 +33,8 @@ pub struct Evaluated {
     pub correct: u64,
     /// Number of its records.
     pub records: u64,
+    /// Loss over its records, units of 2^-20.
+    pub loss: u64,
 }
 
 impl Contracts {
@@ -57,7 +61,12 @@ impl Contracts {
         };
         let action = format!("evaluate agent {agent} version {version} on {} shard(s) of {dataset}", shards.len());
         self.call(self.evaluations_at(), action, &call, |e| {
-            let counted = |e: Abi::ShardEvaluated| Evaluated { shard: e.shard, correct: e.correct, records: e.records };
+            let counted = |e: Abi::ShardEvaluated| Evaluated {
+                shard: e.shard,
+                correct: e.correct,
+                records: e.records,
+                loss: e.loss,
+            };
             Ok(e.all()?.into_iter().map(counted).collect())
         })
     }
@@ -73,7 +82,13 @@ impl Contracts {
         let call =
             Abi::evaluationOfCall { agentId: word(agent), version, datasetId: word(dataset), circuitId: word(circuit) };
         let e = self.chain.read(self.evaluations_at(), &call).await?;
-        Ok(Evaluation { correct: e.correct, records: e.records, shards_done: e.shardsDone, shards: e.shards })
+        Ok(Evaluation {
+            correct: e.correct,
+            records: e.records,
+            loss: e.loss,
+            shards_done: e.shardsDone,
+            shards: e.shards,
+        })
     }
 
     /// Correct answers and records of a whole dataset; `None` unless all of its shards were counted.
@@ -81,6 +96,13 @@ impl Contracts {
         let call = Abi::accuracyOfCall { agentId: word(agent), version, datasetId: word(dataset) };
         let answer = Self::known(self.chain.read(self.evaluations_at(), &call).await, "NotEvaluated")?;
         Ok(answer.map(|counts| (counts.correct, counts.records)))
+    }
+
+    /// Loss, in units of 2^-20, and records of a whole dataset; `None` unless all of its shards were counted.
+    pub async fn loss(&self, agent: &AgentId, version: u32, dataset: &DatasetId) -> Result<Option<(u64, u64)>> {
+        let call = Abi::lossOfCall { agentId: word(agent), version, datasetId: word(dataset) };
+        let answer = Self::known(self.chain.read(self.evaluations_at(), &call).await, "NotEvaluated")?;
+        Ok(answer.map(|counts| (counts.loss, counts.records)))
     }
 
     fn evaluations_at(&self) -> Address {

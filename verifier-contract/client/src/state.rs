@@ -37,6 +37,8 @@ pub struct CircuitState {
 pub struct ShardState {
     /// Digest of its committed columns.
     pub digest: ShardDigest,
+    /// Owner of the dataset when it was added, whom its proof names.
+    pub owner: Address,
     /// Number of its records.
     pub records: u64,
 }
@@ -281,8 +283,10 @@ impl Tables {
                 self.datasets.insert(DatasetId::new(e.datasetId.0), entry);
             }
             DatasetEvent::ShardRegistered(e) => {
-                let shard = ShardState { digest: ShardDigest::new(e.digest.0), records: e.records };
-                self.datasets.get_mut(&e.datasetId.0)?.shards.push(shard);
+                let dataset = self.datasets.get_mut(&e.datasetId.0)?;
+                let shard =
+                    ShardState { digest: ShardDigest::new(e.digest.0), owner: dataset.owner, records: e.records };
+                dataset.shards.push(shard);
             }
             DatasetEvent::TrainingGranted(e) => {
                 let grant = GrantState { uses: e.terms.uses, expiry: e.terms.expiry, serial: e.serial };

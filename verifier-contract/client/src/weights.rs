@@ -1,6 +1,6 @@
 //! Agreed weights: what a version pays its datasets by if their owners agreed on something other than shares.
 
-use alloy::primitives::{Address, B256, I256, U256};
+use alloy::primitives::{Address, B256, U256};
 use tribute_core::digest::Digest;
 use tribute_core::id::{AgentId, DatasetId};
 
@@ -8,9 +8,6 @@ use crate::abi::{digest, word, IAgreedWeights as Abi};
 use crate::call::Call;
 use crate::contracts::Contracts;
 use crate::error::Result;
-
-/// The sum of a version's weights: one, in units of 10^-18.
-pub const ONE: u64 = 1_000_000_000_000_000_000;
 
 /// Weights proposed for a version.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,27 +83,6 @@ pub enum Installed {
     InForce,
     /// Placed the last one: the challenge period ends at this Unix time in seconds.
     Waits(u64),
-}
-
-/// Scales values to weights that add up to [`ONE`]: negative values count as zero. Each weight is rounded down, and the
-/// units that are left go to the weights with the largest remainders, on ties to the first. `None` unless a value is
-/// positive, and if the sum of the values is 2^190 or more.
-#[must_use]
-pub fn weights_of(values: &[I256]) -> Option<Vec<u64>> {
-    let positive: Vec<U256> =
-        values.iter().map(|v| if v.is_negative() { U256::ZERO } else { v.unsigned_abs() }).collect();
-    let sum = positive.iter().try_fold(U256::ZERO, |sum, v| sum.checked_add(*v))?;
-    if sum.is_zero() || sum.bit_len() > 190 {
-        return None;
-    }
-    let one = U256::from(ONE);
-    let mut weights: Vec<u64> = positive.iter().map(|v| (*v * one / sum).to()).collect();
-    let left = ONE - weights.iter().sum::<u64>();
-    let mut order: Vec<usize> = (0..values.len()).collect();
-    // a stable sort: on ties the first comes first
-    order.sort_by_key(|at| std::cmp::Reverse(positive[*at] * one % sum));
-    order.iter().take(left as usize).for_each(|at| weights[*at] += 1);
-    Some(weights)
 }
 
 impl Proposal {
@@ -223,42 +199,4 @@ impl Contracts {
 /// The attester and the test set in the contract's types; zero withdraws.
 pub(crate) fn accepted_words(accepted: Option<(Address, DatasetId)>) -> (Address, B256) {
     accepted.map_or((Address::ZERO, B256::ZERO), |(attester, test_set)| (attester, word(&test_set)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn weights(values: &[i64]) -> Option<Vec<u64>> {
-        weights_of(&values.iter().map(|v| I256::try_from(*v).unwrap()).collect::<Vec<_>>())
-    }
-
-    #[test]
-    fn weights_add_up_to_exactly_one() {
-        assert_eq!(weights(&[1]), Some(vec![ONE]));
-        assert_eq!(weights(&[3, 1]), Some(vec![ONE / 4 * 3, ONE / 4]));
-        // thirds: the unit that is left goes to the first
-        let third = ONE / 3;
-        assert_eq!(weights(&[5, 5, 5]), Some(vec![third + 1, third, third]));
-        // and to the largest remainder: two thirds, before one third
-        assert_eq!(weights(&[1, 2]), Some(vec![third, 2 * third + 1]));
-        let mut seed = 1u64;
-        for count in 1..40 {
-            let mut next = || {
-                seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-                (seed >> 8) as i64 - (1 << 54)
-            };
-            let values: Vec<i64> = std::iter::once(1).chain((0..count).map(|_| next())).collect();
-            let made = weights(&values).unwrap();
-            assert_eq!(made.iter().sum::<u64>(), ONE);
-            assert!(values.iter().zip(&made).all(|(v, w)| *v > 0 || *w == 0), "negative values count as zero");
-        }
-    }
-
-    #[test]
-    fn without_a_positive_value_there_are_no_weights() {
-        assert_eq!(weights(&[]), None);
-        assert_eq!(weights(&[0, -3]), None);
-        assert_eq!(weights_of(&[I256::MAX]), None);
-    }
 }

@@ -73,13 +73,13 @@ fn dataset_and_gradient() {
 /// Sizes of all verifiers, without proofs.
 #[test]
 fn every_circuit_fits() {
-    let layout = Layout::new(15, 8, 784, 10, Task::Classes).unwrap();
+    let layout = Layout::new(15, Layout::fitting_columns(784, 10), 784, 10, Task::Classes).unwrap();
     let srs = Srs::development(layout.k());
     let shapes = [
         Shape::dataset(layout),
         Shape::gradient(layout, Link::Softmax),
         Shape::optimum(layout),
-        Shape::evaluation(layout),
+        Shape::evaluation(layout, Link::Softmax),
         Shape::service(layout),
     ];
     for statement in Statement::ALL {

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.28;
 
-/// @title Evaluations: proven accuracy of certified versions
-/// @notice How many records of a registered dataset a certified version answers correctly, proven shard by shard. The
-/// dataset must have the version's schema, and the version must not list any version of it.
+/// @title Evaluations: proven accuracy and loss of certified versions
+/// @notice How many records of a registered dataset a certified version answers correctly, and with which loss, proven
+/// shard by shard. The dataset must have the version's schema, and the version must not list any version of it.
 interface IEvaluations {
     /// @notice The `evaluation` proof of one shard.
     struct EvaluationProof {
         /// The shard, counted from 0.
         uint32 shard;
-        /// Public inputs, `[ctx, n, correct]`.
+        /// Public inputs, `[ctx, n, correct, loss]`.
         uint256[] inputs;
         /// The proof.
         bytes proof;
@@ -21,6 +21,8 @@ interface IEvaluations {
         uint64 correct;
         /// Records evaluated so far.
         uint64 records;
+        /// Loss over these records, in units of 2^-20, each shard's rounded down.
+        uint64 loss;
         /// Number of shards counted.
         uint32 shardsDone;
         /// Number of shards of the dataset.
@@ -35,6 +37,7 @@ interface IEvaluations {
     /// @param shard The shard, counted from 0.
     /// @param correct Records of the shard answered correctly.
     /// @param records Records of the shard.
+    /// @param loss Loss over the shard, units of 2^-20, rounded down.
     event ShardEvaluated(
         bytes32 indexed agentId,
         uint32 indexed version,
@@ -42,7 +45,8 @@ interface IEvaluations {
         bytes32 circuitId,
         uint32 shard,
         uint64 correct,
-        uint64 records
+        uint64 records,
+        uint64 loss
     );
     /// @notice All shards of a dataset have been counted.
     /// @param agentId The agent.
@@ -51,13 +55,15 @@ interface IEvaluations {
     /// @param circuitId Circuit of the proofs.
     /// @param correct Records answered correctly.
     /// @param records Records evaluated.
+    /// @param loss Loss over all of them, units of 2^-20, each shard's rounded down.
     event VersionEvaluated(
         bytes32 indexed agentId,
         uint32 indexed version,
         bytes32 indexed datasetId,
         bytes32 circuitId,
         uint64 correct,
-        uint64 records
+        uint64 records,
+        uint64 loss
     );
 
     /// @notice Only certified versions can be evaluated.
@@ -72,7 +78,7 @@ interface IEvaluations {
     /// @param expected keccak256 of the canonical schema of the version's datasets.
     /// @param found keccak256 of this dataset's canonical schema.
     error SchemaMismatch(bytes32 datasetId, bytes32 expected, bytes32 found);
-    /// @notice The circuit proves another statement, or has another layout or SRS than the version.
+    /// @notice The circuit proves another statement, or has another layout, SRS or link than the version.
     /// @param circuitId The circuit: that of the proofs, or the one that admitted the dataset.
     error UnfitCircuit(bytes32 circuitId);
     /// @notice The proof is not about the registered records.
@@ -92,6 +98,9 @@ interface IEvaluations {
     /// @param correct Records answered correctly.
     /// @param records Records evaluated; must be below 2^26.
     error ImpossibleCounts(uint256 correct, uint256 records);
+    /// @notice With this loss, the dataset's would not be below 2^53 units.
+    /// @param loss The shard's loss, units of 2^-20.
+    error ImpossibleLoss(uint256 loss);
     /// @notice The version was not evaluated on all shards of the dataset.
     /// @param agentId The agent.
     /// @param version The version, counted from 1.
@@ -135,6 +144,18 @@ interface IEvaluations {
         external
         view
         returns (uint64 correct, uint64 records);
+
+    /// @notice The loss of a version on a whole dataset, under the same conditions as {accuracyOf}: the version's link
+    /// decides which loss.
+    /// @param agentId The agent.
+    /// @param version The version, counted from 1.
+    /// @param datasetId The dataset.
+    /// @return loss Sum over the records, units of 2^-20: each shard's exact sum, rounded down.
+    /// @return records Records evaluated.
+    function lossOf(bytes32 agentId, uint32 version, bytes32 datasetId)
+        external
+        view
+        returns (uint64 loss, uint64 records);
 
     /// @notice The agent registry, which certifies the versions to evaluate.
     /// @return Address of the agent registry.

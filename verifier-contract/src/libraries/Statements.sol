@@ -50,7 +50,8 @@ library Statements {
     // Offsets of the evaluation inputs.
     uint256 internal constant EVALUATION_N = 1;
     uint256 internal constant EVALUATION_CORRECT = 2;
-    uint256 internal constant EVALUATION_INPUTS = 3;
+    uint256 internal constant EVALUATION_LOSS = 3;
+    uint256 internal constant EVALUATION_INPUTS = 4;
 
     // Offsets of the service inputs.
     uint256 internal constant SERVICE_BEFORE = 1;
@@ -69,7 +70,8 @@ library Statements {
     uint256 internal constant EVALUATION_GROUP_W = 1;
     uint256 internal constant SERVICE_GROUP_W = 0;
 
-    // Fractional bits of the norm and of λ, ε and δ.
+    // Fractional bits of an evaluation's loss, of the norm, and of λ, ε and δ.
+    uint256 internal constant LOSS_BITS = 20;
     uint256 internal constant NORM_BITS = 10;
     uint256 internal constant LAMBDA_BITS = 44;
     // Limits of public values, in bits; for a contribution N, of its absolute value.
@@ -78,6 +80,7 @@ library Statements {
     uint256 internal constant LAMBDA_LIMIT_BITS = 44;
     uint256 internal constant NORM_LIMIT_BITS = 24;
     uint256 internal constant CONTRIBUTION_LIMIT_BITS = 112;
+    uint256 internal constant LOSS_LIMIT_BITS = 53;
     // Largest s, where the bias feature is 256·2^s.
     uint256 internal constant INTERCEPT_SCALE_MOST = 4;
     // The proven relative distance is at most 1 over this.
@@ -297,8 +300,8 @@ library Statements {
 
     /// @dev Whether no sound circuit of this statement has a proof with these public inputs: they count more records,
     /// correct answers or queries than possible. `ctx` proves nothing, since no gate constrains it: an honest prover
-    /// may use any value. Nor do a gradient's N or an optimum's numbers, which the contracts bound and not the
-    /// circuits.
+    /// may use any value. Nor do a gradient's N, an evaluation's loss or an optimum's numbers, which the contracts
+    /// bound and not the circuits.
     /// @param statement Code of the statement.
     /// @param inputs Public inputs, as many as the statement has.
     /// @return Whether the inputs are impossible.

@@ -33,14 +33,20 @@ abstract contract Evaluated is World {
         return evaluationWith(testSet, shard, shard == 0 ? bytes32("test 0") : bytes32("test 1"), W, n, correct);
     }
 
+    /// The loss of an evaluation of n records: a tenth of n.
+    function lossOf(uint256 n) internal pure returns (uint256) {
+        return (n << Statements.LOSS_BITS) / 10;
+    }
+
     function evaluationWith(bytes32 id, uint32 shard, bytes32 seed, bytes32 weights, uint256 n, uint256 correct)
         internal
         returns (IEvaluations.EvaluationProof memory)
     {
-        uint256[] memory inputs = new uint256[](3);
+        uint256[] memory inputs = new uint256[](Statements.EVALUATION_INPUTS);
         inputs[Statements.CTX] = evaluations.evaluationContext(agent, version, id, shard);
         inputs[Statements.EVALUATION_N] = n;
         inputs[Statements.EVALUATION_CORRECT] = correct;
+        inputs[Statements.EVALUATION_LOSS] = lossOf(n);
         Proof memory proof = accepted(inputs, abi.encodePacked(points(seed, COLUMNS), points(weights, 1)));
         return IEvaluations.EvaluationProof({shard: shard, inputs: proof.inputs, proof: proof.proof});
     }

@@ -93,7 +93,9 @@ abstract contract World is Life {
             (info.inputCount, info.groupColumns, info.link) = (2, groups(true, 2), 3);
         }
         if (statement == Statements.OPTIMUM) (info.inputCount, info.groupColumns) = (5, groups(false, 2));
-        if (statement == Statements.EVALUATION) (info.inputCount, info.groupColumns) = (3, groups(true, 1));
+        if (statement == Statements.EVALUATION) {
+            (info.inputCount, info.groupColumns, info.link) = (4, groups(true, 1), 3);
+        }
         if (statement == Statements.SERVICE) (info.inputCount, info.groupColumns) = (49, groups(false, 1));
         for (uint256 i = 0; i < info.groupColumns.length; ++i) {
             info.proofLength += uint32(info.groupColumns[i]) * 64;

@@ -41,8 +41,6 @@ pub struct Parts {
 /// One dataset's inputs.
 #[derive(Clone, Debug)]
 pub struct DatasetParts {
-    /// The dataset's owner.
-    pub owner: Address,
     /// The dataset's terms.
     pub terms: Terms,
     /// The dataset's shards, in order.
@@ -52,6 +50,8 @@ pub struct DatasetParts {
 /// One shard's proofs.
 #[derive(Clone, Debug)]
 pub struct ShardParts {
+    /// Who owned the dataset when the shard was registered.
+    pub owner: Address,
     /// The `dataset` proof.
     pub dataset: FileProof,
     /// The `gradient` proof.
@@ -75,7 +75,6 @@ impl Parts {
             let contribution = shards.iter().filter_map(units).fold(0i128, i128::saturating_add);
             Dataset {
                 dataset_id: dataset_id(&schema_id, &layout.hash(), records, &digests),
-                owner: Hex(parts.owner),
                 terms: parts.terms,
                 records,
                 contribution: Contribution(contribution),
@@ -124,6 +123,7 @@ impl Parts {
 fn shard(layout: &Layout, parts: ShardParts) -> Shard {
     Shard {
         digest: ShardDigest::new(prefix(&parts.dataset, layout.columns() + 1)),
+        owner: Hex(parts.owner),
         records: unsigned(&parts.dataset, dataset::N),
         dataset_proof: parts.dataset,
         gradient_proof: parts.gradient,
@@ -131,13 +131,13 @@ fn shard(layout: &Layout, parts: ShardParts) -> Shard {
 }
 
 /// Digest of the first `points` points of a proof.
-pub(super) fn prefix(proof: &FileProof, points: usize) -> Digest {
+pub(crate) fn prefix(proof: &FileProof, points: usize) -> Digest {
     group_digest(proof.bytes.0.get(..64 * points).unwrap_or_default())
 }
 
 // An input that is missing or too large becomes a value that `check` rejects.
 
-pub(super) fn unsigned(proof: &FileProof, input: usize) -> u64 {
+pub(crate) fn unsigned(proof: &FileProof, input: usize) -> u64 {
     let Some(word) = proof.inputs.get(input) else { return u64::MAX };
     let (high, low) = word.0.split_at(24);
     if high.iter().any(|b| *b != 0) {

@@ -8,7 +8,7 @@ use super::blame::{part, whole, Relations};
 use super::registered::Registered;
 use super::relations::{all, context, equal, sentences, sum};
 use super::{words, Certificate, CertificateError, Dataset, FileProof, Hex, Shard, FORMAT};
-use crate::context::{gradient_ctx, list_hash, optimum_ctx};
+use crate::context::{gradient_ctx, list_hash, optimum_ctx, CoalitionContext};
 use crate::digest::Digest;
 use crate::id::{DatasetId, ShardDigest, WeightsDigest};
 use crate::layout::{Task, MIN_LINK_K};
@@ -21,6 +21,18 @@ use crate::schema::Schema;
 use crate::statement::{optimum, Statement, CTX};
 
 const AGENT_CHAIN: [&str; 2] = ["chain.chain_id", "chain.agent_registry"];
+
+/// What a certificate's optimum was proven for.
+pub(crate) enum Purpose<'a> {
+    /// The agent's version.
+    Version,
+    /// A coalition of some of the version's datasets, for a valuation. Its shares are nobody's: the rules for them, and
+    /// the owners' least shares, do not apply.
+    Coalition {
+        /// The version's weights.
+        served: &'a WeightsDigest,
+    },
+}
 
 /// A shard with the paths of its fields.
 struct Leaf<'a> {
@@ -45,6 +57,11 @@ impl Certificate {
     /// # Errors
     /// [`CertificateError::Field`] names the suspect fields.
     pub fn check(&self) -> Result<Relations, CertificateError> {
+        self.check_as(&Purpose::Version)
+    }
+
+    /// [`Certificate::check`] of a version, or of a coalition of some of a version's datasets.
+    pub(crate) fn check_as(&self, purpose: &Purpose<'_>) -> Result<Relations, CertificateError> {
         let schema = Schema::from_json(&self.schema).map_err(|e| CertificateError::field("schema", e.to_string()))?;
         self.check_sizes()?;
         let mut relations = Relations::default();
@@ -65,12 +82,14 @@ impl Certificate {
             self.check_shard(r, leaf, &registered[leaf.position.0]);
         }
         registered.iter().for_each(|dataset| dataset.check(r));
-        self.check_optimum(r);
+        self.check_optimum(r, purpose);
         self.check_sum(r);
         // only within the public limits, otherwise the numbers could overflow
         if !r.failed() {
             self.check_distance(r);
-            self.check_shares(r);
+            if matches!(purpose, Purpose::Version) {
+                self.check_shares(r);
+            }
         }
         relations.verdict()?;
         Ok(relations)
@@ -164,7 +183,7 @@ impl Certificate {
         context(r, &gradient.inputs[CTX], expected, fields);
     }
 
-    fn check_optimum(&self, r: &mut Relations) {
+    fn check_optimum(&self, r: &mut Relations, purpose: &Purpose<'_>) {
         let (o, inputs) = (&self.optimum, &self.optimum.proof.inputs);
         let at = |i: usize| format!("optimum.proof.inputs[{i}]");
         let weights = WeightsDigest::new(self.group(Statement::Optimum, &o.proof, 0));
@@ -176,7 +195,19 @@ impl Certificate {
         let ids: Vec<DatasetId> = self.datasets.iter().map(|d| d.dataset_id).collect();
         let list = list_hash(ids.iter().copied());
         let (agent, domain) = (&self.agent, self.chain.agents());
-        let expected = optimum_ctx(&domain, &agent.id, agent.version, &agent.weights_digest, &list);
+        let weights = &agent.weights_digest;
+        let expected = match purpose {
+            Purpose::Version => optimum_ctx(&domain, &agent.id, agent.version, weights, &list),
+            Purpose::Coalition { served } => CoalitionContext {
+                domain,
+                agent: agent.id,
+                version: agent.version,
+                served: **served,
+                weights: *weights,
+                list,
+            }
+            .optimum(),
+        };
         let mut fields = vec![whole(at(CTX))];
         fields.extend(all(["agent.id", "agent.version", "agent.weights_digest"]));
         fields.extend((0..ids.len()).map(|i| whole(format!("datasets[{i}].dataset_id"))));

@@ -172,6 +172,7 @@ mod tests {
         let n = if contribution < 0 { -magnitude } else { magnitude };
         Shard {
             digest: ShardDigest::ZERO,
+            owner: Hex::default(),
             records: 100,
             dataset_proof: FileProof::new([], vec![]),
             gradient_proof: FileProof::new([[0; 32], to_word(&n)], bytes),
@@ -186,7 +187,6 @@ mod tests {
     fn certificate() -> Certificate {
         let dataset = |shards: Vec<Shard>, contribution: i128, share: u32| Dataset {
             dataset_id: DatasetId::ZERO,
-            owner: Hex::default(),
             terms: Terms::default(),
             records: 0,
             contribution: Contribution(contribution),

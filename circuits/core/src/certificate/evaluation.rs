@@ -1,7 +1,9 @@
-//! The evaluation file: how many records of a committed dataset a certified agent classifies correctly.
+//! The evaluation file: how many records of a committed dataset a certified agent classifies correctly, and its loss.
 //!
 //! It contains the agent's whole certificate, so it can be checked on its own. What [`super`] says about a
 //! certificate's fields, encoding and checksum also applies here.
+
+use std::ops::Range;
 
 use ark_bn254::Fr;
 use serde::{Deserialize, Serialize};
@@ -14,13 +16,14 @@ use crate::context::{evaluation_ctx, Address, Terms};
 use crate::digest::{dataset_id, keccak, Digest};
 use crate::id::{DatasetId, SchemaId, ShardDigest, WeightsDigest};
 use crate::layout::Task;
+use crate::numbers::{real, LOSS_BITS, LOSS_LIMIT_BITS};
 use crate::schema::Schema;
 use crate::statement::{dataset, evaluation, Statement, CTX};
 
 /// Value of the first field of an evaluation file.
 pub const FORMAT: &str = "tribute-evaluation/1";
 
-/// Accuracy of a certified agent on a dataset.
+/// Accuracy and loss of a certified agent on a dataset.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Evaluation {
@@ -38,20 +41,20 @@ pub struct Evaluation {
     pub checksum: Hex<32>,
 }
 
-/// A dataset with the number of correct answers.
+/// A dataset with the number of correct answers and the loss.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Evaluated {
     /// The dataset's id in the registry.
     pub dataset_id: DatasetId,
-    /// Owner's address.
-    pub owner: Hex<20>,
     /// The terms under which the dataset may train agents.
     pub terms: Terms,
     /// Records in all its shards.
     pub records: u64,
     /// Number of records for which the agent's answer is the record's class.
     pub correct: u64,
+    /// Loss over all its records, units of 2^-20: the sum of the shards' losses.
+    pub loss: u64,
     /// Its shards, in order.
     pub shards: Vec<EvaluatedShard>,
 }
@@ -62,13 +65,17 @@ pub struct Evaluated {
 pub struct EvaluatedShard {
     /// Digest of the committed records.
     pub digest: ShardDigest,
+    /// Who owned the dataset when the shard was registered.
+    pub owner: Hex<20>,
     /// Number of records in the shard.
     pub records: u64,
     /// Number of records for which the agent's answer is the record's class.
     pub correct: u64,
+    /// Loss over the shard's records, rounded down, units of 2^-20.
+    pub loss: u64,
     /// Proves that the commitment is well formed.
     pub dataset_proof: FileProof,
-    /// Proves the counts.
+    /// Proves the counts and the loss.
     pub evaluation_proof: FileProof,
 }
 
@@ -77,12 +84,21 @@ pub struct EvaluatedShard {
 pub struct EvaluationParts {
     /// The agent's certificate.
     pub certificate: Certificate,
-    /// The dataset's owner.
-    pub owner: Address,
     /// The dataset's terms.
     pub terms: Terms,
-    /// `dataset` and `evaluation` proofs of every shard, in order.
-    pub shards: Vec<(FileProof, FileProof)>,
+    /// The dataset's shards, in order.
+    pub shards: Vec<EvaluatedParts>,
+}
+
+/// One shard's proofs.
+#[derive(Clone, Debug)]
+pub struct EvaluatedParts {
+    /// Who owned the dataset when the shard was registered.
+    pub owner: Address,
+    /// The `dataset` proof.
+    pub dataset: FileProof,
+    /// The `evaluation` proof.
+    pub evaluation: FileProof,
 }
 
 impl EvaluationParts {
@@ -92,17 +108,19 @@ impl EvaluationParts {
     /// Fields that do not fit together, by their paths in the file.
     pub fn assemble(self) -> Result<Evaluation, CertificateError> {
         let layout = self.certificate.layout;
-        let shard = |(dataset_proof, evaluation_proof): (FileProof, FileProof)| EvaluatedShard {
-            digest: ShardDigest::new(assemble::prefix(&dataset_proof, layout.columns() + 1)),
-            records: assemble::unsigned(&dataset_proof, dataset::N),
-            correct: assemble::unsigned(&evaluation_proof, evaluation::CORRECT),
-            dataset_proof,
-            evaluation_proof,
+        let shard = |parts: EvaluatedParts| EvaluatedShard {
+            digest: ShardDigest::new(assemble::prefix(&parts.dataset, layout.columns() + 1)),
+            owner: Hex(parts.owner),
+            records: assemble::unsigned(&parts.dataset, dataset::N),
+            correct: assemble::unsigned(&parts.evaluation, evaluation::CORRECT),
+            loss: assemble::unsigned(&parts.evaluation, evaluation::LOSS),
+            dataset_proof: parts.dataset,
+            evaluation_proof: parts.evaluation,
         };
         let shards: Vec<_> = self.shards.into_iter().map(shard).collect();
         let digests: Vec<ShardDigest> = shards.iter().map(|s| s.digest).collect();
         let total = |f: fn(&EvaluatedShard) -> u64| shards.iter().map(f).fold(0, u64::saturating_add);
-        let (records, correct) = (total(|s| s.records), total(|s| s.correct));
+        let (records, correct, loss) = (total(|s| s.records), total(|s| s.correct), total(|s| s.loss));
         let schema_id = SchemaId::new(keccak(self.certificate.schema.as_bytes()));
         let said = |sentences: Vec<&str>| sentences.into_iter().map(str::to_owned).collect();
         let mut evaluation = Evaluation {
@@ -111,10 +129,10 @@ impl EvaluationParts {
             not_proven: said(words::evaluation_not_proven()),
             dataset: Evaluated {
                 dataset_id: dataset_id(&schema_id, &layout.hash(), records, &digests),
-                owner: Hex(self.owner),
                 terms: self.terms,
                 records,
                 correct,
+                loss,
                 shards,
             },
             certificate: self.certificate,
@@ -123,6 +141,14 @@ impl EvaluationParts {
         evaluation.checksum = Hex(evaluation.expected_checksum());
         evaluation.check()?;
         Ok(evaluation)
+    }
+}
+
+impl Evaluated {
+    /// [`owners`](super::owners) of its shards.
+    #[must_use]
+    pub fn owners(&self) -> Vec<(Hex<20>, Range<usize>)> {
+        super::owners(self.shards.iter().map(|s| s.owner))
     }
 }
 
@@ -153,6 +179,12 @@ impl Evaluation {
         self.dataset.correct as f64 / self.dataset.records as f64
     }
 
+    /// Mean loss of a record; the certificate's link decides which loss.
+    #[must_use]
+    pub fn mean_loss(&self) -> f64 {
+        real(self.dataset.loss, LOSS_BITS) / self.dataset.records as f64
+    }
+
     /// Checks everything about the dataset that can be checked without a proof verifier.
     ///
     /// Not checked here: the certificate (see [`Certificate::check`] for that), the proofs, [`Evaluation::checksum`].
@@ -175,13 +207,17 @@ impl Evaluation {
             schema: &schema,
             path: "dataset".into(),
             id: dataset.dataset_id,
-            owner: dataset.owner.0,
             terms: dataset.terms,
             records: dataset.records,
             shards: dataset
                 .shards
                 .iter()
-                .map(|s| RegisteredShard { digest: s.digest, records: s.records, proof: &s.dataset_proof })
+                .map(|s| RegisteredShard {
+                    digest: s.digest,
+                    owner: s.owner.0,
+                    records: s.records,
+                    proof: &s.dataset_proof,
+                })
                 .collect(),
         };
         for (j, shard) in dataset.shards.iter().enumerate() {
@@ -189,10 +225,17 @@ impl Evaluation {
             self.check_counts(r, j, shard);
         }
         registered.check(r);
-        let mut fields = all(["dataset.correct"]);
-        fields.extend(all((0..dataset.shards.len()).map(|j| format!("dataset.shards[{j}].correct"))));
+        let fields = |field: &str| {
+            let shards = (0..dataset.shards.len()).map(|j| format!("dataset.shards[{j}].{field}"));
+            all(std::iter::once(format!("dataset.{field}")).chain(shards))
+        };
         let correct = sum(dataset.shards.iter().map(|s| s.correct));
-        r.relate(correct == Some(dataset.correct), fields, || "not the sum of the shards' counts".into());
+        r.relate(correct == Some(dataset.correct), fields("correct"), || "not the sum of the shards' counts".into());
+        let loss = sum(dataset.shards.iter().map(|s| s.loss));
+        r.relate(loss == Some(dataset.loss), fields("loss"), || "not the sum of the shards' losses".into());
+        r.limit(dataset.loss >> LOSS_LIMIT_BITS == 0, vec!["dataset.loss".into()], || {
+            format!("{} is not below 2^{LOSS_LIMIT_BITS}", dataset.loss)
+        });
         relations.verdict()?;
         Ok(relations)
     }
@@ -247,11 +290,16 @@ impl Evaluation {
         let agent = &certificate.agent;
         let fields = vec![whole("certificate.agent.weights_digest"), bytes()];
         r.relate(weights == agent.weights_digest, fields, || format!("the evaluation proof is for weights {weights}"));
-        for (i, value, field) in
-            [(evaluation::N, shard.records, "records"), (evaluation::CORRECT, shard.correct, "correct")]
-        {
+        for (i, value, field) in [
+            (evaluation::N, shard.records, "records"),
+            (evaluation::CORRECT, shard.correct, "correct"),
+            (evaluation::LOSS, shard.loss, "loss"),
+        ] {
             equal(r, &proof.inputs[i], input(i), Fr::from(value), at(field));
         }
+        r.limit(shard.loss >> LOSS_LIMIT_BITS == 0, vec![at("loss")], || {
+            format!("{} is not below 2^{LOSS_LIMIT_BITS}", shard.loss)
+        });
         r.limit(shard.records > 0, vec![at("records")], || "a shard has at least one record".into());
         r.limit(shard.correct <= shard.records, vec![at("correct")], || {
             format!("{} of {} records", shard.correct, shard.records)

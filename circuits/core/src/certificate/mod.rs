@@ -20,15 +20,19 @@ pub mod blame;
 mod check;
 mod contributions;
 pub mod evaluation;
-mod place;
-mod registered;
-mod relations;
+pub(crate) mod place;
+pub(crate) mod registered;
+pub(crate) mod relations;
 pub mod words;
+
+use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+pub(crate) use assemble::{prefix, unsigned};
 pub use assemble::{DatasetParts, Parts, ShardParts};
+pub(crate) use check::Purpose;
 pub use contributions::contribution;
 
 use crate::context::{Domain, Terms};
@@ -134,10 +138,8 @@ pub struct Agent {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Dataset {
-    /// The dataset's id in the registry.
+    /// Id in the registry of the dataset's version that the agent was trained on.
     pub dataset_id: DatasetId,
-    /// Owner's address.
-    pub owner: Hex<20>,
     /// The terms under which the dataset may train agents.
     pub terms: Terms,
     /// Number of records in all its shards.
@@ -157,6 +159,8 @@ pub struct Dataset {
 pub struct Shard {
     /// Digest of the committed records.
     pub digest: ShardDigest,
+    /// Who owned the dataset when the shard was registered. An owner by transfer adds shards in its own name.
+    pub owner: Hex<20>,
     /// Number of records in the shard.
     pub records: u64,
     /// Proves that the commitment is well formed.
@@ -177,6 +181,33 @@ pub struct Optimum {
     pub norm: u64,
     /// The `optimum` proof.
     pub proof: FileProof,
+}
+
+/// The owners of shards in their order, each with the shards that it registered: one owner, unless the dataset was
+/// transferred and then extended.
+pub fn owners(shards: impl IntoIterator<Item = Hex<20>>) -> Vec<(Hex<20>, Range<usize>)> {
+    let mut owners: Vec<(Hex<20>, Range<usize>)> = Vec::new();
+    for (j, owner) in shards.into_iter().enumerate() {
+        match owners.last_mut() {
+            Some((last, shards)) if *last == owner => shards.end = j + 1,
+            _ => owners.push((owner, j..j + 1)),
+        }
+    }
+    owners
+}
+
+impl Dataset {
+    /// [`owners`] of its shards.
+    #[must_use]
+    pub fn owners(&self) -> Vec<(Hex<20>, Range<usize>)> {
+        owners(self.shards.iter().map(|s| s.owner))
+    }
+
+    /// The latest owner that the file proves: who registered the last shard. Zero without shards.
+    #[must_use]
+    pub fn latest_owner(&self) -> Hex<20> {
+        self.shards.last().map_or(Hex([0; 20]), |shard| shard.owner)
+    }
 }
 
 /// A signed number of units. In JSON, a string of decimal digits, since some parsers cannot represent it as a number.

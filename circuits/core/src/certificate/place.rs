@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::CertificateError;
 
 /// Parses a file that must be in its canonical encoding.
-pub(super) fn read<T: Serialize + DeserializeOwned>(text: &[u8]) -> Result<T, CertificateError> {
+pub(crate) fn read<T: Serialize + DeserializeOwned>(text: &[u8]) -> Result<T, CertificateError> {
     let file: T = serde_json::from_slice(text).map_err(|e| {
         let offset = offset(text, e.line(), e.column());
         CertificateError::Json { path: path_at(text, offset), reason: format!("{e}: `{}`", line_at(text, offset)) }
@@ -21,7 +21,7 @@ pub(super) fn read<T: Serialize + DeserializeOwned>(text: &[u8]) -> Result<T, Ce
 }
 
 /// The file's text.
-pub(super) fn write(file: &impl Serialize) -> String {
+pub(crate) fn write(file: &impl Serialize) -> String {
     // structs of strings and integers always serialise
     serde_json::to_string_pretty(file).unwrap_or_default() + "\n"
 }

@@ -18,40 +18,43 @@ const TERMS_FIELDS: [&str; 5] =
 const DATASET_CHAIN: [&str; 2] = ["chain.chain_id", "chain.dataset_registry"];
 
 /// A dataset's fields with their paths.
-pub(super) struct Registered<'a> {
+pub(crate) struct Registered<'a> {
     /// The certificate whose chain, schema and layout apply to the dataset.
-    pub(super) certificate: &'a Certificate,
+    pub(crate) certificate: &'a Certificate,
     /// Prefix of the certificate's paths: empty, or its path in the file followed by a dot.
-    pub(super) within: &'static str,
-    pub(super) schema: &'a Schema,
+    pub(crate) within: &'static str,
+    pub(crate) schema: &'a Schema,
     /// Path of the dataset.
-    pub(super) path: String,
-    pub(super) id: DatasetId,
-    pub(super) owner: Address,
-    pub(super) terms: Terms,
-    pub(super) records: u64,
-    pub(super) shards: Vec<RegisteredShard<'a>>,
+    pub(crate) path: String,
+    pub(crate) id: DatasetId,
+    pub(crate) terms: Terms,
+    pub(crate) records: u64,
+    pub(crate) shards: Vec<RegisteredShard<'a>>,
 }
 
 /// A shard's fields.
-pub(super) struct RegisteredShard<'a> {
-    pub(super) digest: ShardDigest,
-    pub(super) records: u64,
-    pub(super) proof: &'a FileProof,
+pub(crate) struct RegisteredShard<'a> {
+    pub(crate) digest: ShardDigest,
+    pub(crate) owner: Address,
+    pub(crate) records: u64,
+    pub(crate) proof: &'a FileProof,
 }
 
 impl<'a> Registered<'a> {
     /// A dataset listed in a certificate.
-    pub(super) fn of(certificate: &'a Certificate, i: usize, dataset: &'a Dataset, schema: &'a Schema) -> Self {
-        let shard =
-            |s: &'a super::Shard| RegisteredShard { digest: s.digest, records: s.records, proof: &s.dataset_proof };
+    pub(crate) fn of(certificate: &'a Certificate, i: usize, dataset: &'a Dataset, schema: &'a Schema) -> Self {
+        let shard = |s: &'a super::Shard| RegisteredShard {
+            digest: s.digest,
+            owner: s.owner.0,
+            records: s.records,
+            proof: &s.dataset_proof,
+        };
         Registered {
             certificate,
             within: "",
             schema,
             path: format!("datasets[{i}]"),
             id: dataset.dataset_id,
-            owner: dataset.owner.0,
             terms: dataset.terms,
             records: dataset.records,
             shards: dataset.shards.iter().map(shard).collect(),
@@ -71,8 +74,8 @@ impl<'a> Registered<'a> {
     }
 
     /// Checks one shard and its `dataset` proof.
-    pub(super) fn check_shard(&self, r: &mut Relations, j: usize) {
-        let (RegisteredShard { digest, records, proof }, layout) = (&self.shards[j], &self.certificate.layout);
+    pub(crate) fn check_shard(&self, r: &mut Relations, j: usize) {
+        let (RegisteredShard { digest, owner, records, proof }, layout) = (&self.shards[j], &self.certificate.layout);
         let within = |field: &str| format!("{}{field}", self.within);
         let got = ShardDigest::new(proof.group(layout, Statement::Dataset, 0));
         let bytes = part(self.shard(j, "dataset_proof.bytes"));
@@ -83,7 +86,7 @@ impl<'a> Registered<'a> {
 
         let expected = DatasetContext {
             domain: self.certificate.chain.datasets(),
-            owner: self.owner,
+            owner: *owner,
             schema: self.schema.id(),
             layout: layout.hash(),
             shard: j as u32,
@@ -92,7 +95,7 @@ impl<'a> Registered<'a> {
         };
         let mut fields = vec![
             whole(self.shard(j, "dataset_proof.inputs[0]")),
-            whole(self.at("owner")),
+            whole(self.shard(j, "owner")),
             whole(self.shard(j, "records")),
             whole(within("schema")),
             part(self.at("shards")), // the position
@@ -104,7 +107,7 @@ impl<'a> Registered<'a> {
     }
 
     /// Checks the totals, the dataset id and the terms.
-    pub(super) fn check(&self, r: &mut Relations) {
+    pub(crate) fn check(&self, r: &mut Relations) {
         let shards = |field: &str| (0..self.shards.len()).map(|j| self.shard(j, field)).collect::<Vec<_>>();
         let mut fields = vec![whole(self.at("records"))];
         fields.extend(all(shards("records")));

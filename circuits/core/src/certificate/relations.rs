@@ -10,22 +10,22 @@ use crate::receipt::{from_word, to_word};
 use crate::statement::Statement;
 
 /// Fields that are all fully bound.
-pub(super) fn all<S: Into<String>>(paths: impl IntoIterator<Item = S>) -> Vec<Field> {
+pub(crate) fn all<S: Into<String>>(paths: impl IntoIterator<Item = S>) -> Vec<Field> {
     paths.into_iter().map(whole).collect()
 }
 
-pub(super) fn word_is(word: &Hex<32>, value: Fr) -> bool {
+pub(crate) fn word_is(word: &Hex<32>, value: Fr) -> bool {
     word.0 == to_word(&value)
 }
 
 /// Relates a public input to the field that must equal it.
-pub(super) fn equal(r: &mut Relations, word: &Hex<32>, input: String, value: Fr, field: String) {
+pub(crate) fn equal(r: &mut Relations, word: &Hex<32>, input: String, value: Fr, field: String) {
     let fields = vec![whole(field), whole(input)];
     r.relate(word_is(word, value), fields, || "the field and the proof's input differ".into());
 }
 
 /// Relates a proof's context to the fields that determine it.
-pub(super) fn context(r: &mut Relations, word: &Hex<32>, expected: Fr, fields: Vec<Field>) {
+pub(crate) fn context(r: &mut Relations, word: &Hex<32>, expected: Fr, fields: Vec<Field>) {
     let expected = Hex(to_word(&expected));
     r.relate(*word == expected, fields, || {
         format!("the proof is for something else: its ctx is {word}, not {expected}")
@@ -34,7 +34,7 @@ pub(super) fn context(r: &mut Relations, word: &Hex<32>, expected: Fr, fields: V
 
 /// Checks a list of sentences. `told` names the field that determines the wording of the sentence at a position, if
 /// there is one.
-pub(super) fn sentences(
+pub(crate) fn sentences(
     r: &mut Relations,
     name: &str,
     said: &[String],
@@ -50,14 +50,14 @@ pub(super) fn sentences(
     }
 }
 
-pub(super) fn sum(mut values: impl Iterator<Item = u64>) -> Option<u64> {
+pub(crate) fn sum(mut values: impl Iterator<Item = u64>) -> Option<u64> {
     values.try_fold(0u64, u64::checked_add)
 }
 
 impl FileProof {
     /// Checks the number of inputs, that each is below the modulus, and that the commitments are present. For errors,
     /// `path` is the proof's path and `columns` the path of the layout's column count.
-    pub(super) fn check(
+    pub(crate) fn check(
         &self,
         layout: &Layout,
         statement: Statement,
@@ -81,12 +81,12 @@ impl FileProof {
     }
 
     /// Digest of a committed group.
-    pub(super) fn group(&self, layout: &Layout, statement: Statement, group: usize) -> Digest {
+    pub(crate) fn group(&self, layout: &Layout, statement: Statement, group: usize) -> Digest {
         group_digest(self.points(layout, statement, group))
     }
 
     /// The points of a committed group.
-    pub(super) fn points(&self, layout: &Layout, statement: Statement, group: usize) -> &[u8] {
+    pub(crate) fn points(&self, layout: &Layout, statement: Statement, group: usize) -> &[u8] {
         let columns = statement.groups(layout.columns());
         let start: usize = columns[..group].iter().sum::<usize>() * 64;
         // `check` has made sure that the groups are present

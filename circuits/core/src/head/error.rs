@@ -74,6 +74,17 @@ pub enum HeadError {
         /// The layout's `k`.
         k: u32,
     },
+    /// A loss beyond the public limit.
+    #[error(
+        "the loss over these records is {loss:e}, beyond 2^33: the weights are not fitted to such records (or raise λ)"
+    )]
+    Loss {
+        /// The loss.
+        loss: f64,
+    },
+    /// The loss of a regression, which evaluations do not cover.
+    #[error("the targets are real values: an evaluation is of an agent that answers with classes")]
+    LossOfRegression,
     /// The link's tables do not resolve a record's logits.
     #[error("record {record}: {source}")]
     Link {

@@ -33,6 +33,13 @@ fn check_targets(layout: &Layout, records: &Records) -> Result<(), HeadError> {
     Ok(())
 }
 
+pub(super) fn check_link(layout: &Layout, link: Link) -> Result<(), HeadError> {
+    if link != Link::Squared && layout.k() < MIN_LINK_K {
+        return Err(HeadError::LinkNeedsRows { link: link.name(), k: layout.k() });
+    }
+    Ok(())
+}
+
 /// A record's target for class `u` at `prob_bits` fractional bits.
 #[must_use]
 pub fn target_value(layout: &Layout, target: u16, class: usize) -> I256 {
@@ -54,9 +61,7 @@ pub fn gradient(layout: &Layout, link: Link, weights: &Weights, records: &Record
     }
     check_targets(layout, records)?;
     weights.check(layout)?;
-    if link != Link::Squared && layout.k() < MIN_LINK_K {
-        return Err(HeadError::LinkNeedsRows { link: link.name(), k: layout.k() });
-    }
+    check_link(layout, link)?;
     let tables = Tables::of(layout);
     let c = layout.classes();
     let zero = || vec![I256::ZERO; layout.weights()];

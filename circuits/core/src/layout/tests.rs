@@ -8,6 +8,21 @@ fn digits_at_k15_hold_what_the_design_says() {
     assert!(l.weights_end() <= l.salt_start());
 }
 
+/// With the fitting number of columns a record takes the fewest rows that its classes allow, and one column less would
+/// take more: up to 32 columns.
+#[test]
+fn fitting_columns_leave_no_rows_idle() {
+    for (d, c, columns) in
+        [(1, 2, 1), (13, 3, 4), (64, 10, 6), (300, 2, 30), (384, 10, 32), (784, 100, 8), (1024, 1, 32)]
+    {
+        let task = if c == 1 { Task::Real } else { Task::Classes };
+        assert_eq!(Layout::fitting_columns(d, c), columns);
+        let rows = |columns| Layout::new(18, columns, d, c, task).unwrap().record_rows();
+        assert_eq!(rows(columns), rows(64).max(d.div_ceil(32)), "{d} features, {c} classes");
+        assert!(columns == 1 || rows(columns - 1) > rows(columns), "{d} features, {c} classes");
+    }
+}
+
 /// The hash covers only the parameters from which the row map is derived. Anyone who changes the derivation, and so any
 /// number here, must change the hash's tag: otherwise proofs under two row maps would share one layout hash.
 #[test]

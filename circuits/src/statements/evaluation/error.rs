@@ -2,6 +2,7 @@
 
 use thiserror::Error;
 use tribute_core::layout::Task;
+use tribute_core::link::NoShift;
 use tribute_core::shape::Shape;
 use tribute_core::statement::Statement;
 
@@ -19,6 +20,9 @@ pub enum EvaluationError {
         /// The shape's statement.
         got: &'static str,
     },
+    /// The link's tables do not resolve a record's logits.
+    #[error(transparent)]
+    Shift(#[from] NoShift),
     /// A group that is not a shard of this layout.
     #[error("{got} committed columns; a shard of this layout has {expected}: data columns and labels")]
     Shard {

@@ -12,10 +12,9 @@ use tribute_engine::field::two_to;
 use crate::arithmetization::Arithmetization;
 use crate::columns::target_scale;
 use crate::gadgets::argument::{constant, small, Gates, Query};
+use crate::gadgets::link::{LinkConfig, Place};
 use crate::gadgets::logup::Frame;
 use crate::gadgets::product::{Product, Rows};
-
-use super::link::{remainder_rows, LinkConfig};
 
 /// The product argument and the link.
 #[derive(Clone, Debug)]
@@ -35,7 +34,8 @@ impl Arithmetization for Config {
         let instance = gates.meta.instance_column();
         let frame = Frame::configure(gates);
         let rows = Rows::configure(gates);
-        let link = LinkConfig::configure(gates, frame, rows, &layout, shape.link.unwrap_or(Link::Squared));
+        let place = Place { frame, rows, remainder: layout.remainder_limbs(), ranged: vec![] };
+        let link = LinkConfig::configure(gates, place, &layout, shape.link.unwrap_or(Link::Squared));
         let sigma = gates.meta.challenge_usable_after(FirstPhase);
         let a = gates.meta.advice_column_in(SecondPhase);
         let kappa = gates.meta.challenge_usable_after(SecondPhase);
@@ -82,9 +82,6 @@ impl Arithmetization for Config {
         let layout = shape.layout;
         self.product.assign(region, &layout);
         self.link.assign_table(region, &layout);
-        for (i, row) in remainder_rows(&layout).enumerate() {
-            self.product.rows.assign_outside(region, row, two_to(i as u32 * layout.limb_bits()));
-        }
         Ok(())
     }
 }

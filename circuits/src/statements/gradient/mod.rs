@@ -56,7 +56,7 @@
 //! 22 up to 18 inputs and a table row on each of 2^22 rows) and in PLONK itself. The remainder's limbs are looked up
 //! with the activities `2^(b·i)` that the check needs anyway: positive, and below 2^128 in all, so no pole cancels.
 //!
-//! *Link.* See [`link`]: P is the table function of `l − z`, with `l` fixed up to the window `|ΣP − 1| ≤ 2^−39`;
+//! *Link.* See [`crate::gadgets::link`]: P is the table function of `l − z`, with `l` fixed up to the window `|ΣP − 1| ≤ 2^−39`;
 //! whatever `l` in the window the prover chooses, `|P − link(z)| ≤ 2^−36`, the δ that every certificate adds to ε.
 //!
 //! # Not checked
@@ -65,7 +65,6 @@
 //! proofs together, so a gradient counts only for registered shards and certified weights.
 
 mod gates;
-pub mod link;
 mod witness;
 
 use std::sync::Arc;
@@ -91,7 +90,7 @@ pub struct GradientCircuit {
     config: Config,
     /// Committed columns, in proof order; only tests change them.
     pub committed: Vec<Arc<CommittedColumn>>,
-    /// Fresh columns of phase 0, except the multiplicities: see [`link::column`].
+    /// Fresh columns of phase 0, except the multiplicities: see [`crate::gadgets::link::column`].
     pub columns: Vec<Vec<Fr>>,
     /// Forgery, for tests only. Phase 1: the lookup's columns, then `a`; 2: see [`third`].
     pub forge: Option<Forge>,
@@ -144,11 +143,13 @@ impl Witness for GradientCircuit {
         let mut columns = match phase {
             0 => {
                 let mut columns = self.columns.clone();
-                columns.push(self.config.link.multiplicities(&layout, &self.columns));
+                let link: Vec<&[Fr]> = self.columns.iter().map(Vec::as_slice).collect();
+                columns.push(self.config.link.multiplicities(&layout, &link));
                 columns
             }
             1 => {
-                let mut columns = self.config.link.second_phase(challenges, &layout, &self.columns);
+                let link: Vec<&[Fr]> = self.columns.iter().map(Vec::as_slice).collect();
+                let mut columns = self.config.link.second_phase(challenges, &layout, &link);
                 columns.push(sigma_sums(&layout, &committed, challenges[self.config.product.sigma.index()]));
                 columns
             }

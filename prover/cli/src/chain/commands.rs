@@ -3,8 +3,8 @@
 use clap::Subcommand;
 
 use super::{
-    agent, cost, data, evaluation, export, find, guard, money, own, relay, session, sign, status, version, watch,
-    weights, withdraw,
+    agent, check, cost, data, evaluation, export, find, guard, money, own, relay, session, sign, status, version,
+    watch, weights, withdraw,
 };
 use crate::CommandResult;
 
@@ -60,6 +60,8 @@ pub(crate) enum ChainCommand {
     SubmitGradients(agent::GradientsArgs),
     /// Submit the optimum proof, which certifies the version.
     Certify(agent::CertifyArgs),
+    /// Compare a certificate with the chain: the version, its datasets, and who owned each shard when it was added.
+    CheckCertificate(check::CheckArgs),
     /// Submit the proofs of an evaluation, so that contracts can read the accuracy.
     SubmitEvaluation(evaluation::EvaluationArgs),
     /// Open a prepaid session with an agent version.
@@ -140,6 +142,7 @@ pub(crate) async fn run(command: ChainCommand) -> CommandResult {
         ChainCommand::AbandonVersion(a) => version::abandon(a).await,
         ChainCommand::SubmitGradients(a) => agent::gradients(a).await,
         ChainCommand::Certify(a) => agent::certify(a).await,
+        ChainCommand::CheckCertificate(a) => check::run(a).await,
         ChainCommand::SubmitEvaluation(a) => evaluation::submit_evaluation(a).await,
         ChainCommand::OpenSession(a) => session::open(a).await,
         ChainCommand::Session(a) => session::show(a).await,

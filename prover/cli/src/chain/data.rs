@@ -8,8 +8,9 @@ use serde_json::{json, Value};
 use tribute_chain::datasets::{GrantTerms, NewDataset};
 use tribute_chain::messages::Shard;
 use tribute_chain::{Contracts, Follower};
+use tribute_core::certificate::owners;
 use tribute_core::context::Terms;
-use tribute_core::hexed::AccountAddress;
+use tribute_core::hexed::{AccountAddress, Hex};
 use tribute_core::id::{DatasetId, SchemaId, ShardDigest};
 use tribute_core::proof::Proof;
 use tribute_problem::{Problem, Result};
@@ -288,12 +289,24 @@ pub(super) async fn show(a: ShowArgs) -> CommandResult {
             }));
         }
     }
-    let latest =
-        follower.tables().datasets.iter().filter(|(_, x)| x.root == d.root).max_by_key(|(_, x)| x.shards.len());
+    let mut versions: Vec<_> = follower.tables().datasets.iter().filter(|(_, x)| x.root == d.root).collect();
+    versions.sort_by_key(|(_, x)| x.shards.len());
+    let shown = versions.iter().map(|(id, x)| {
+        let added = owners(x.shards.iter().map(|s| Hex(s.owner.into_array())));
+        json!({
+            "dataset_id": id,
+            "records": x.records,
+            "shards": x.shards.len(),
+            "added_by": added.iter().map(|(owner, shards)| json!({
+                "owner": owner, "first_shard": shards.start, "shards": shards.len(),
+            })).collect::<Vec<_>>(),
+        })
+    });
     a.read.emit(&json!({
         "dataset_id": a.dataset,
         "root": d.root,
-        "latest": latest.map(|(id, _)| id),
+        "latest": versions.last().map(|(id, _)| id),
+        "versions": shown.collect::<Vec<_>>(),
         "owner": d.owner,
         "offered_to": contracts.dataset_offered_to(&a.dataset).await?,
         "payout": contracts.dataset_payout(&a.dataset).await?,

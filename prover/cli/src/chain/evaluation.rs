@@ -6,6 +6,7 @@ use clap::Args;
 use serde_json::json;
 use tribute_chain::evaluations::Evaluated;
 use tribute_core::certificate::evaluation::Evaluation;
+use tribute_core::numbers::{real, LOSS_BITS};
 use tribute_core::proof::Proof;
 use tribute_core::statement::Statement;
 use tribute_problem::Problem;
@@ -36,6 +37,7 @@ pub(super) async fn submit_evaluation(a: EvaluationArgs) -> CommandResult {
     for id in c.contracts.circuits().await? {
         let info = c.contracts.circuit(&id).await?;
         let fits = info.statement == Statement::Evaluation.code()
+            && info.link == file.certificate.loss.link.code()
             && info.layoutHash.0 == *v.layout.as_bytes()
             && info.srsDigest == srs
             && !c.contracts.is_circuit_stopped(&id).await?;
@@ -47,7 +49,7 @@ pub(super) async fn submit_evaluation(a: EvaluationArgs) -> CommandResult {
         Problem::field(
             "evaluation",
             format!(
-                "the gate has no evaluation circuit for version {version}'s layout and SRS: \
+                "the gate has no evaluation circuit for version {version}'s link, layout and SRS: \
                                               `tribute circuits add --evaluation` adds it"
             ),
         )
@@ -68,12 +70,13 @@ pub(super) async fn submit_evaluation(a: EvaluationArgs) -> CommandResult {
         let call = c.contracts.evaluate(&agent, version, &dataset, &circuit, batch);
         let tell = |counted: &Vec<Evaluated>| {
             json!({ "shards": counted.iter().map(|e| json!({
-                "shard": e.shard, "correct": e.correct, "records": e.records,
+                "shard": e.shard, "correct": e.correct, "records": e.records, "loss": real(e.loss, LOSS_BITS),
             })).collect::<Vec<_>>() })
         };
         sent.push(c.send(&call, tell).await?);
     }
     let accuracy = c.contracts.accuracy(&agent, version, &dataset).await?;
+    let loss = c.contracts.loss(&agent, version, &dataset).await?;
     a.chain.emit(&json!({
         "agent_id": agent,
         "version": version,
@@ -81,6 +84,7 @@ pub(super) async fn submit_evaluation(a: EvaluationArgs) -> CommandResult {
         "circuit_id": circuit,
         "correct": accuracy.map(|(correct, _)| correct),
         "records": accuracy.map(|(_, records)| records),
+        "loss": loss.map(|(loss, _)| real(loss, LOSS_BITS)),
         "transactions": sent,
     }))
 }

@@ -3,6 +3,7 @@
 //! again completes it.
 
 mod agent;
+mod check;
 mod commands;
 mod cost;
 mod data;

@@ -19,7 +19,7 @@ use super::dataset::ProfileArgs;
 use super::link_arg::LinkArg;
 use super::output::{self, emit};
 use super::{progress, schema, CommandResult};
-use crate::server_args::ServerArgs;
+use crate::server_args::{AddressArgs, ServerArgs};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum CircuitsCommand {
@@ -66,9 +66,8 @@ pub(super) struct ListArgs {
 pub(super) struct AddArgs {
     #[command(flatten)]
     shape: ShapeArgs,
-    /// The server's address.
-    #[arg(long, value_name = "URL", env = "TRIBUTE_SERVER", default_value = "http://127.0.0.1:7410")]
-    server: String,
+    #[command(flatten)]
+    server: AddressArgs,
     /// Allow circuits of the development SRS on a chain that is not local: anybody can forge proofs of them.
     #[arg(long)]
     allow_dev_srs: bool,
@@ -139,7 +138,7 @@ async fn prepare(client: &Client, shape: &v1::ListCircuitsRequest) -> Result<()>
 /// Deploys and registers the circuits that the gate does not have yet.
 async fn add(a: AddArgs) -> CommandResult {
     let c = a.chain.connect().await?;
-    let client = Client::connect(&a.server, c.wallet.signer().clone()).await?;
+    let client = a.server.connect(c.wallet.signer().clone()).await?;
     let shape = a.shape.request()?;
     prepare(&client, &shape).await?;
     let v1::ListCircuitsResponse { ready, missing } =

@@ -17,6 +17,7 @@ use tribute_proto::v1;
 
 use super::prove;
 use crate::chain::{Connected, SenderArgs};
+use crate::server_args::AddressArgs;
 use crate::signals::terminated;
 use crate::CommandResult;
 
@@ -25,9 +26,8 @@ const SLOWEST: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Args)]
 pub(crate) struct WatchArgs {
-    /// The service's address.
-    #[arg(long, value_name = "URL", env = "TRIBUTE_SERVER", default_value = "http://127.0.0.1:7410")]
-    server: String,
+    #[command(flatten)]
+    server: AddressArgs,
     /// Seconds between polls of the chain.
     #[arg(long, value_name = "SECONDS", default_value_t = 10.0)]
     every: f64,
@@ -100,7 +100,7 @@ async fn look(a: &WatchArgs, open: &mut Option<(Client, Follower)>, seen: &mut S
                 Some(name) => KeySource::Variable(name.clone()).load()?,
                 None => c.wallet.signer().clone(),
             };
-            let client = Client::connect(&a.server, owner).await?;
+            let client = a.server.connect(owner).await?;
             open.insert((client, Follower::new(&c.contracts)))
         }
     };

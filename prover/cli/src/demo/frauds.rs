@@ -1,24 +1,23 @@
 //! Four frauds. Each is a mined transaction that the contracts reject without moving money, paired with an honest twin that
 //! differs in one thing and passes.
 
-use std::process::Stdio;
-
 use alloy::primitives::B256;
 use alloy::sol_types::SolCall;
 use serde::Serialize;
-use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::process::Command;
 use tribute_chain::agents::Gradient;
 use tribute_chain::claims::{Claim, SkipReason};
 use tribute_chain::{Call, SignedVoucher, Voucher, Wallet};
 use tribute_core::hexed::Hex;
 use tribute_core::id::{AgentId, DatasetId, WeightsDigest};
 use tribute_core::proof::Proof;
+use tribute_custody::Custody;
 use tribute_problem::{Problem, Reason, Result};
 use tribute_service::registry::Registry;
-use tribute_steps::child::{Message, Request, Storage};
+use tribute_steps::child::{Message, Request, Task};
 use tribute_steps::dataset::SourceBody;
 use tribute_steps::gradient::GradientJob;
+use tribute_steps::parent::{Bounds, Running};
+use tribute_steps::place::{Known, Storage};
 use tribute_steps::shape::Target;
 use tribute_steps::work::{Outcome, Payload, Work};
 use tribute_store::db::Database;
@@ -167,7 +166,9 @@ pub(super) async fn altered_gradient(
     weights: WeightsDigest,
     altered: DatasetId,
 ) -> Result<Proof> {
-    let registry = Registry::new(Database::open(&storage.database).await?);
+    let (database, artefacts) = (Database::open(&storage.database).await?, storage.workplace.artefacts()?);
+    let custody = Custody::open(database.clone(), artefacts.clone(), &storage.master_key).await?;
+    let registry = Registry::new(database);
     let missing = |what: &str| Problem::internal(format!("the service lost its {what}"));
     let mut agent = registry.agent(weights).await?.ok_or_else(|| missing("agent"))?.body;
     let dataset = registry.dataset(altered).await?.ok_or_else(|| missing("dataset"))?.body;
@@ -175,7 +176,8 @@ pub(super) async fn altered_gradient(
     let source = agent.sources.first_mut().ok_or_else(|| missing("sources"))?;
     *source = SourceBody {
         dataset: dataset.id,
-        owner: dataset.owner,
+        root: dataset.root,
+        owner: shard.owner,
         shard: 0,
         digest: shard.digest,
         count: shard.count,
@@ -184,37 +186,30 @@ pub(super) async fn altered_gradient(
     let domain = stage.contracts.agent_domain();
     let target = Target { chain_id: domain.chain_id, contract: Hex(domain.contract) };
     let work = Work::Gradient(GradientJob { agent, slot: 0, target });
-    let request = Request {
+    let loan = custody.lend(work.tenants().iter().map(String::as_str)).await?;
+    let task = Task {
         job: "label_changed".into(),
         payload: Payload { srs: None, work },
-        storage: storage.clone(),
+        loan,
         needed: Vec::new(),
         trace: None,
     };
-    match work_through(&request).await? {
-        Outcome::Gradient(gradient) => gradient.proof.load(&storage.artefacts()?).await,
+    let request = Request { task: Some(task), workplace: storage.workplace.clone(), known: Known::default() };
+    match work_through(&request, &custody).await? {
+        Outcome::Gradient(gradient) => gradient.proof.load(&artefacts).await,
         _ => Err(Problem::internal("the proving process returned another kind of outcome")),
     }
 }
 
 /// Runs a request in a proving process.
-async fn work_through(request: &Request) -> Result<Outcome> {
-    let mut command = Command::new(std::env::current_exe()?);
-    command.arg("work").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
-    #[cfg(unix)]
-    command.process_group(0);
-    let mut child = command.spawn()?;
-    let mut input = child.stdin.take().ok_or_else(|| Problem::internal("child without standard input"))?;
-    let output = child.stdout.take().ok_or_else(|| Problem::internal("child without standard output"))?;
-    input.write_all(&serde_json::to_vec(request)?).await?;
-    input.write_all(b"\n").await?;
-    input.flush().await?;
-    let mut lines = BufReader::new(output).lines();
-    while let Some(line) = lines.next_line().await? {
-        match serde_json::from_str(&line) {
-            Ok(Message::Done(outcome)) => return Ok(*outcome),
-            Ok(Message::Failed(problem)) => return Err(problem),
-            Ok(Message::Progress(_) | Message::Keys(_)) | Err(_) => {}
+async fn work_through(request: &Request, custody: &Custody) -> Result<Outcome> {
+    let mut child = Running::start(&std::env::current_exe()?, request, Bounds::default()).await?;
+    while let Some(message) = child.next().await {
+        match message {
+            Message::Done(outcome) => return Ok(*outcome),
+            Message::Failed(problem) | Message::Unfit(problem) => return Err(problem),
+            Message::Open(charges) => child.answer(&custody.count_openings(&charges).await).await?,
+            Message::Progress(_) | Message::Keys(_) | Message::Fit => {}
         }
     }
     Err(Problem::new(Reason::WorkerLost, "the proving process ended without a result"))

@@ -8,7 +8,7 @@ use tokio::try_join;
 use tribute_core::id::{DatasetId, SessionId};
 use tribute_core::proof::Proof;
 use tribute_problem::{Problem, Result};
-use tribute_steps::child::Storage;
+use tribute_steps::place::Storage;
 
 use crate::proof_file::ProofFile;
 

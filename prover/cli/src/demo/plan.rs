@@ -47,9 +47,9 @@ pub(crate) struct DemoArgs {
     /// log2 of the circuits' rows.
     #[arg(long, value_name = "K", default_value_t = 15)]
     k: u32,
-    /// Data columns of the circuits.
-    #[arg(long, value_name = "A", default_value_t = 8)]
-    columns: usize,
+    /// Data columns of the circuits. [default: as many as fit the data best]
+    #[arg(long, value_name = "A")]
+    columns: Option<usize>,
 }
 
 /// A local Ethereum node.
@@ -129,7 +129,8 @@ impl Plan {
                 format!("{file} has {records} records, but split and holdout need {wanted}"),
             ));
         }
-        schema.layout(args.k, args.columns)?;
+        let columns = args.columns.unwrap_or_else(|| schema.fitting_columns());
+        schema.layout(args.k, columns)?;
         // three fifths to the first client
         let first = (holdout * 3).div_ceil(5).min(holdout - 1);
         Ok(Plan {
@@ -145,7 +146,7 @@ impl Plan {
             keep: args.keep,
             node: args.node,
             k: args.k,
-            columns: args.columns,
+            columns,
             root,
         })
     }

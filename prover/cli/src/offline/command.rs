@@ -11,7 +11,7 @@ use super::{verify_file, Options, Refused, Unavailable};
 /// Arguments of `tribute verify`.
 #[derive(Debug, Args)]
 pub struct VerifyArgs {
-    /// The certificate or evaluation file.
+    /// The certificate, evaluation or valuation file.
     #[arg(value_name = "FILE")]
     file: PathBuf,
     #[command(flatten)]
@@ -42,7 +42,7 @@ pub fn run(args: VerifyArgs) -> Result<()> {
     Ok(())
 }
 
-/// Verifies a certificate or evaluation file and reports what it proves.
+/// Verifies a certificate, evaluation or valuation file and reports what it proves.
 ///
 /// # Errors
 /// The file cannot be read, or is refused.

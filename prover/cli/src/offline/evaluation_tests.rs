@@ -5,8 +5,8 @@ use std::sync::OnceLock;
 use serde_json::Value;
 use tribute_circuits::columns::{commit_records, commit_weights, CommittedGroup, Secret};
 use tribute_circuits::statements::evaluation::EvaluationCircuit;
-use tribute_core::certificate::evaluation::{Evaluation, EvaluationParts};
-use tribute_core::certificate::{CertificateError, FileProof, Hex};
+use tribute_core::certificate::evaluation::{EvaluatedParts, Evaluation, EvaluationParts};
+use tribute_core::certificate::{CertificateError, Hex};
 use tribute_core::context::{evaluation_ctx, Address, Terms};
 use tribute_core::digest::dataset_id;
 use tribute_core::head::Weights;
@@ -21,7 +21,8 @@ use super::made::{records, schema, Maker, SECRET};
 use super::tests::{certified, options, refusal_of};
 use super::verify_json;
 
-const OWNER: Address = [0xe0; 20];
+/// Who owned the dataset when its shards were added: it was transferred between.
+const OWNERS: [Address; 2] = [[0xe0; 20], [0xe1; 20]];
 const TERMS: Terms = Terms { min_data_bps: 0, open_training: true, min_share_bps: 9000, min_price: 1, links: 0 };
 
 /// The parts of an evaluation over these shards; `bound` maps a position to the shard for which its proof is made.
@@ -37,13 +38,14 @@ fn parts(shards: &[Records], weights: &CommittedGroup, bound: impl Fn(usize) -> 
     let n: usize = shards.iter().map(Records::len).sum();
     let id = dataset_id(&schema.id(), &layout.hash(), n as u64, &digests);
     let (domain, agent) = (certificate.chain.agents(), certificate.agent);
-    let proofs = committed.iter().enumerate().map(|(j, xy)| -> (FileProof, FileProof) {
-        let circuit = EvaluationCircuit::new(Shape::evaluation(layout), xy, weights).unwrap();
+    let proofs = committed.iter().enumerate().map(|(j, xy)| {
+        let circuit = EvaluationCircuit::new(Shape::evaluation(layout, certificate.loss.link), xy, weights).unwrap();
         let ctx = evaluation_ctx(&domain, &agent.id, agent.version, &of, &id, bound(j) as u32);
         let evaluation = maker.prove(&circuit, circuit.public_inputs(from_core(&ctx)));
-        (maker.dataset((OWNER, TERMS), j, xy), evaluation)
+        let owner = OWNERS[j % 2];
+        EvaluatedParts { owner, dataset: maker.dataset((owner, TERMS), j, xy), evaluation }
     });
-    EvaluationParts { certificate: certificate.clone(), owner: OWNER, terms: TERMS, shards: proofs.collect() }
+    EvaluationParts { certificate: certificate.clone(), terms: TERMS, shards: proofs.collect() }
 }
 
 pub(crate) fn evaluation() -> &'static Evaluation {

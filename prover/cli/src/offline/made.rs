@@ -28,7 +28,7 @@ use tribute_inference::train::{train, LossOptions};
 
 const AGENT: AgentId = AgentId::new([0xa9; 32]);
 const AGENT_OWNER: Address = [0xa0; 20];
-const LAMBDA: u64 = 1 << 38; // 2^-6
+pub(super) const LAMBDA: u64 = 1 << 38; // 2^-6
 /// Column secret shared by the providers and the agent's owner.
 pub(super) const SECRET: [u8; 32] = [7; 32];
 
@@ -79,10 +79,10 @@ pub(super) struct Made {
 
 /// Makes certificate parts for one layout.
 pub(super) struct Maker {
-    layout: Layout,
-    link: Link,
+    pub(super) layout: Layout,
+    pub(super) link: Link,
     chain: Chain,
-    srs: Srs,
+    pub(super) srs: Srs,
     /// Keys generated so far, one for each shape.
     keys: Vec<Keys>,
 }
@@ -147,11 +147,12 @@ impl Maker {
         let mut n = u64::from(forgery.one_record_more);
         let mut last: Option<(CommittedGroup, Vec<I256>)> = None;
         for (i, (terms, shards)) in data.iter().enumerate() {
-            let owner = [i as u8 + 1; 20];
             let (mut digests, mut proofs) = (vec![], vec![]);
             for (j, records) in shards.iter().enumerate() {
                 let xy = commit_records(&self.srs, &layout, &secret, records).unwrap();
                 let shard = ShardDigest::new(xy.digest());
+                // datasets change hands before each extension
+                let owner = [(16 * i + j) as u8 + 1; 20];
                 let dataset = self.dataset((owner, *terms), j, &xy);
                 let at = gradients.len();
                 let (values, group) = if forgery.other_weights == Some(at) { (&moved, &other) } else { (&weights, &w) };
@@ -170,11 +171,11 @@ impl Maker {
                 gradients.push(committed);
                 n += records.len() as u64;
                 digests.push(shard);
-                proofs.push(ShardParts { dataset, gradient });
+                proofs.push(ShardParts { owner, dataset, gradient });
             }
             let count = shards.iter().map(|r| r.len() as u64).sum();
             ids.push(dataset_id(&schema().id(), &layout.hash(), count, &digests));
-            datasets.push(DatasetParts { owner, terms: *terms, shards: proofs });
+            datasets.push(DatasetParts { terms: *terms, shards: proofs });
         }
         let numbers = optimum(&layout, &weights, &total, n, LAMBDA).unwrap();
         let sum = sum_gradients(&gradients);

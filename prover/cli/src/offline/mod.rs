@@ -1,4 +1,4 @@
-//! `tribute verify`: checks a certificate or an evaluation file offline, with no service, no chain and no data.
+//! `tribute verify`: checks a certificate, an evaluation or a valuation file offline, with no service, no chain and no data.
 //!
 //! [`tribute_verify`] does the checking. This module supplies what it trusts: the SRS from the caller's own file, and the
 //! verifying keys derived from it and the shape. The file may come from anybody, so all of it, powers and Lagrange basis, is
@@ -15,6 +15,8 @@ mod made;
 pub(crate) mod many_tests;
 #[cfg(test)]
 pub(crate) mod tests;
+#[cfg(test)]
+pub(crate) mod valuation_tests;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -78,7 +80,7 @@ pub enum Unavailable {
 /// Why a certificate was refused.
 pub type Refused = tribute_verify::Refused<Unavailable>;
 
-/// Checks the certificate or the evaluation in a file.
+/// Checks the certificate, the evaluation or the valuation in a file.
 ///
 /// # Errors
 /// [`Refused`] starts with the field that is wrong.
@@ -88,7 +90,7 @@ pub fn verify_file(path: &Path, options: &Options) -> Result<Report, Refused> {
     verify_json(json, options)
 }
 
-/// Checks a certificate or an evaluation.
+/// Checks a certificate, an evaluation or a valuation.
 ///
 /// # Errors
 /// [`Refused`] starts with the field that is wrong.

@@ -11,6 +11,7 @@ use tribute_core::context::Terms;
 use tribute_core::link::Link;
 use tribute_core::numbers::{link_error_units, EPSILON_LIMIT_BITS, LAMBDA_LIMIT_BITS, NORM_LIMIT_BITS};
 use tribute_core::receipt::to_word;
+use tribute_core::records::Records;
 use tribute_core::Fr;
 
 use tribute_verify::Verifier;
@@ -19,12 +20,20 @@ use super::alter::{leaf, leaves, others, path_of};
 use super::made::{records, schema, Made, Maker};
 use super::{verify_json, Derived, Options, Refused};
 
+/// The records of three datasets, the second with two shards.
+pub(super) fn shards() -> Vec<Vec<Records>> {
+    let sizes: [&[usize]; 3] = [&[40], &[30, 20], &[25]];
+    let of = |(i, shards): (usize, &&[usize])| {
+        shards.iter().enumerate().map(|(j, n)| records(*n, (10 * i + j) as u64)).collect()
+    };
+    sizes.iter().enumerate().map(of).collect()
+}
+
 /// Three datasets, the second with two shards, and the weights.
 fn made() -> Made {
     let layout = schema().layout(14, 4).unwrap().with_intercept_scale(1).unwrap();
     let chain = Chain { chain_id: 31_337, dataset_registry: Hex([0xd1; 20]), agent_registry: Hex([0xa1; 20]) };
-    let sizes: [&[usize]; 3] = [&[40], &[30, 20], &[25]];
-    let data = sizes.iter().enumerate().map(|(i, shards)| {
+    let data = shards().into_iter().enumerate().map(|(i, shards)| {
         let terms = Terms {
             min_data_bps: 5000 + i as u16,
             open_training: i == 0,
@@ -32,7 +41,7 @@ fn made() -> Made {
             min_price: 1 << (60 + i),
             links: 1 << Link::Softmax.code() | 1 << i,
         };
-        (terms, shards.iter().enumerate().map(|(j, n)| records(*n, (10 * i + j) as u64)).collect())
+        (terms, shards)
     });
     Maker::new(layout, Link::Softmax, chain).make(data.collect())
 }
@@ -89,6 +98,11 @@ fn a_certificate_is_accepted_and_says_what_it_proves() {
     for part in ["Proven:", "Not proven:", "115 records", "WARNING: development SRS"] {
         assert!(text.contains(part), "{part}");
     }
+    // the second dataset changed hands before its second shard was added
+    let by = |owner: &str| format!("added by 0x{}", owner.repeat(20));
+    let both = format!(", shard 0 {}, shard 1 {}: 50 records", by("11"), by("12"));
+    assert!(text.contains(&both), "{text}");
+    assert!(text.contains(&format!(" of 0x{}: 40 records", "01".repeat(20))), "{text}");
 }
 
 #[test]
@@ -216,6 +230,16 @@ fn what_does_not_fit_together_is_refused() {
     );
     other("datasets", changed(|c| c.datasets.clear()));
     other("datasets[0].shards", changed(|c| c.datasets[0].shards.clear()));
+    // a dataset that changed hands: all shards claimed for one owner, owners exchanged, another one in between
+    let of_shard = |j: usize, owner: Hex<20>| changed(|c| c.datasets[1].shards[j].owner = owner);
+    let [first, second] = [0, 1].map(|j| certificate().datasets[1].shards[j].owner);
+    other("datasets[1].shards[1].owner", of_shard(1, first));
+    other("datasets[1].shards[0].owner", of_shard(0, second));
+    other("datasets[1].shards[1].owner", of_shard(1, certificate().agent.owner));
+    other(
+        "datasets[1].shards[0].owner",
+        changed(|c| (c.datasets[1].shards[0].owner, c.datasets[1].shards[1].owner) = (second, first)),
+    );
     // a proof cut short, one byte more
     other("optimum.proof.bytes", changed(|c| c.optimum.proof.bytes.0.truncate(100 * 32)));
     other("optimum.proof.bytes", changed(|c| c.optimum.proof.bytes.0.push(0)));

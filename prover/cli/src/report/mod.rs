@@ -1,4 +1,4 @@
-//! `tribute certificate report`: a certificate, with any evaluations of its agent, as one HTML page.
+//! `tribute certificate report`: a certificate, with any evaluations and a valuation of its agent, as one HTML page.
 //!
 //! Every file is verified first, as `tribute verify` does; if one is refused, no page is written. The page is
 //! self-contained: it loads nothing and runs no script, and its content security policy forbids both, so text from a file
@@ -8,6 +8,7 @@ mod chart;
 mod page;
 #[cfg(test)]
 mod tests;
+mod worth;
 
 use std::path::{Path, PathBuf};
 
@@ -21,18 +22,21 @@ use crate::offline::{verified, TrustArgs};
 /// `tribute certificate …`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum CertificateCommand {
-    /// Write a certificate as one HTML page: what is and is not proven, shares, accuracy, how to check it.
+    /// Write a certificate as one HTML page: what is and is not proven, shares, accuracy, what data is worth, how to check it.
     Report(ReportArgs),
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct ReportArgs {
-    /// The certificate file, or an evaluation file (which contains one).
+    /// The certificate file, or an evaluation or valuation file (which contain one).
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// An evaluation of the same agent version; repeatable.
     #[arg(long = "evaluation", value_name = "FILE")]
     evaluations: Vec<PathBuf>,
+    /// A valuation of the same agent version.
+    #[arg(long, value_name = "FILE")]
+    valuation: Option<PathBuf>,
     /// HTML file to write. [default: FILE with the extension .html]
     #[arg(long, value_name = "PAGE")]
     out: Option<PathBuf>,
@@ -54,19 +58,27 @@ pub(crate) fn run(command: CertificateCommand) -> Result<()> {
     if report.evaluation().is_some() {
         evaluations.insert(0, report.clone());
     }
+    let mut valuation = report.valuation().is_some().then(|| report.clone());
+    if let Some(path) = &args.valuation {
+        let given = verified(path, &options)?;
+        same_agent(&report, &given, path)?;
+        valuation = Some(given);
+    }
     let out = args.out.unwrap_or_else(|| args.file.with_extension("html"));
-    write_file(&out, page::page(&report, &evaluations).into_string().as_bytes())?;
-    println!("{}: {} proofs checked", out.display(), proofs(&report, &evaluations));
+    write_file(&out, page::page(&report, &evaluations, valuation.as_ref()).into_string().as_bytes())?;
+    let checked = proofs(&report, &evaluations) + valuation.map_or(0, |v| v.valuation_proofs());
+    println!("{}: {checked} proofs checked", out.display());
     Ok(())
 }
 
-/// Fails unless the evaluation is of this certificate.
-fn same_agent(report: &Report, evaluation: &Report, path: &Path) -> Result<()> {
-    let what = match (evaluation.evaluation(), report.certificate(), evaluation.certificate()) {
-        (None, ..) => "is a certificate, not an evaluation: `tribute agent evaluation` writes one".to_owned(),
+/// Fails unless the evaluation or valuation is of this certificate.
+fn same_agent(report: &Report, given: &Report, path: &Path) -> Result<()> {
+    let of_data = given.evaluation().is_some() || given.valuation().is_some();
+    let what = match (of_data, report.certificate(), given.certificate()) {
+        (false, ..) => "is a certificate, not an evaluation: `tribute agent evaluation` writes one".to_owned(),
         (_, asked, held) if asked.checksum != held.checksum => {
             format!(
-                "evaluates agent {}, version {} (certificate {}), not the certificate given, {}",
+                "is of agent {}, version {} (certificate {}), not of the certificate given, {}",
                 held.agent.id, held.agent.version, held.checksum, asked.checksum
             )
         }

@@ -1,14 +1,17 @@
 //! The HTML of a certificate's page.
 
+use std::ops::Range;
+
 use maud::{html, Markup, PreEscaped, DOCTYPE};
-use tribute_core::certificate::{Certificate, Dataset};
+use tribute_core::certificate::{Certificate, Dataset, Hex};
 use tribute_core::link::Link;
 use tribute_core::numbers::{real, LAMBDA_BITS, NORM_BITS, SHARE_BITS};
 use tribute_core::schema::{Schema, Target};
+use tribute_core::valuation::Valuation;
 use tribute_verify::{extracted, Report};
 
 use super::chart::{bars, percent, Bar};
-use super::proofs;
+use super::{proofs, worth};
 use crate::output::{grouped, short};
 
 const STYLE: &str = include_str!("page.css");
@@ -16,8 +19,9 @@ const STYLE: &str = include_str!("page.css");
 const POLICY: &str =
     "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// The page of a certificate, with evaluations of the same agent version.
-pub(super) fn page(report: &Report, evaluations: &[Report]) -> Markup {
+/// The page of a certificate, with evaluations and a valuation of the same agent version.
+pub(super) fn page(report: &Report, evaluations: &[Report], valuation: Option<&Report>) -> Markup {
+    let valuation = valuation.and_then(Report::valuation);
     let certificate = report.certificate();
     let schema = Schema::from_json(&certificate.schema).ok();
     let name = schema.as_ref().map_or("agent", Schema::name);
@@ -37,7 +41,8 @@ pub(super) fn page(report: &Report, evaluations: &[Report]) -> Markup {
                     (summary(report, evaluations, name))
                     (shares(certificate))
                     (accuracy(evaluations))
-                    (sentences(report, evaluations))
+                    @if let Some(valuation) = valuation { (worth::worth(valuation)) }
+                    (sentences(report, evaluations, valuation))
                     @if let Some(schema) = &schema { (records(certificate, schema)) }
                     (digests(report))
                     (check(report))
@@ -84,7 +89,7 @@ fn share(dataset: &Dataset) -> f64 {
 fn shares(certificate: &Certificate) -> Markup {
     let datasets = &certificate.datasets;
     let bar = |(i, d): (usize, &Dataset)| Bar {
-        label: format!("Dataset {}, {} records, owner {}", i + 1, grouped(d.records), short(&d.owner.to_string())),
+        label: format!("Dataset {}, {} records, owner {}", i + 1, grouped(d.records), in_short(&d.owners())),
         part: share(d),
     };
     html! {
@@ -107,7 +112,7 @@ fn shares(certificate: &Certificate) -> Markup {
                     } }
                     tbody { @for (i, d) in datasets.iter().enumerate() { tr {
                         td { (i + 1) }
-                        td { code { (d.dataset_id) } br; span.soft { "of " code { (d.owner) } } }
+                        td { code { (d.dataset_id) } br; (owned(&d.owners())) }
                         td.number { (grouped(d.records)) }
                         td.number { (percent(share(d))) }
                         td.words { (terms(d)) }
@@ -116,6 +121,24 @@ fn shares(certificate: &Certificate) -> Markup {
             }
         }
     }
+}
+
+/// Whose a dataset was when its shards were added.
+fn owned(owners: &[(Hex<20>, Range<usize>)]) -> Markup {
+    html! {
+        span.soft {
+            @if let [(owner, _)] = owners { "of " code { (owner) } }
+            @else { @for (i, (owner, shards)) in owners.iter().enumerate() {
+                @if i > 0 { br; }
+                "shards " (shards.start + 1) "–" (shards.end) " added by " code { (owner) }
+            } }
+        }
+    }
+}
+
+/// The owners' first digits.
+fn in_short(owners: &[(Hex<20>, Range<usize>)]) -> String {
+    owners.iter().map(|(owner, _)| short(&owner.to_string())).collect::<Vec<_>>().join(", then ")
 }
 
 /// The terms of a dataset in words.
@@ -149,7 +172,7 @@ fn accuracy(evaluations: &[Report]) -> Markup {
                  proven, without showing the records. The proof does not cover which classes are mistaken for which."
             }
             (bars("Accuracy by dataset, in percent; the table below has the numbers", evaluations.iter().filter_map(Report::evaluation).map(|e| Bar {
-                label: format!("{} records, owner {}", grouped(e.dataset.records), short(&e.dataset.owner.to_string())),
+                label: format!("{} records, owner {}", grouped(e.dataset.records), in_short(&e.dataset.owners())),
                 part: e.accuracy(),
             }).collect()))
             div.scroll tabindex="0" {
@@ -160,12 +183,14 @@ fn accuracy(evaluations: &[Report]) -> Markup {
                         th.number scope="col" { "Records" }
                         th.number scope="col" { "Right" }
                         th.number scope="col" { "Accuracy" }
+                        th.number scope="col" { "Mean loss" }
                     } }
                     tbody { @for e in evaluations.iter().filter_map(Report::evaluation) { tr {
-                        td { code { (e.dataset.dataset_id) } br; span.soft { "of " code { (e.dataset.owner) } } }
+                        td { code { (e.dataset.dataset_id) } br; (owned(&e.dataset.owners())) }
                         td.number { (grouped(e.dataset.records)) }
                         td.number { (grouped(e.dataset.correct)) }
                         td.number { (percent(e.accuracy())) }
+                        td.number { (format!("{:.4}", e.mean_loss())) }
                     } } }
                 }
             }
@@ -173,7 +198,7 @@ fn accuracy(evaluations: &[Report]) -> Markup {
     }
 }
 
-fn sentences(report: &Report, evaluations: &[Report]) -> Markup {
+fn sentences(report: &Report, evaluations: &[Report], valuation: Option<&Valuation>) -> Markup {
     let certificate = report.certificate();
     let evaluation = evaluations.iter().find_map(Report::evaluation);
     html! {
@@ -184,6 +209,10 @@ fn sentences(report: &Report, evaluations: &[Report]) -> Markup {
                 h3 { "By each evaluation" }
                 ul.marks.yes { @for sentence in &e.proven { li { (sentence) } } }
             }
+            @if let Some(v) = valuation {
+                h3 { "By the valuation" }
+                ul.marks.yes { @for sentence in &v.proven { li { (sentence) } } }
+            }
         }
         section {
             h2 { "What is not proven" }
@@ -191,6 +220,10 @@ fn sentences(report: &Report, evaluations: &[Report]) -> Markup {
             @if let Some(e) = evaluation {
                 h3 { "By each evaluation" }
                 ul.marks.no { @for sentence in &e.not_proven { li { (sentence) } } }
+            }
+            @if let Some(v) = valuation {
+                h3 { "By the valuation" }
+                ul.marks.no { @for sentence in &v.not_proven { li { (sentence) } } }
             }
         }
     }

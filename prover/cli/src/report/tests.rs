@@ -4,6 +4,7 @@ use super::{proofs, same_agent};
 use crate::offline::evaluation_tests::evaluation;
 use crate::offline::many_tests::certificate as twelve_datasets;
 use crate::offline::tests::options;
+use crate::offline::valuation_tests::valuation;
 use crate::offline::verify_json;
 
 /// Bars are sorted, and those beyond the maximum are summed up.
@@ -22,11 +23,12 @@ fn a_chart_of_many_bars_adds_up_the_rest() {
 #[test]
 fn a_page_holds_everything_and_runs_nothing() {
     let report = verify_json(evaluation().to_json(), &options()).unwrap();
-    let html = page(&report, std::slice::from_ref(&report)).into_string();
+    let html = page(&report, std::slice::from_ref(&report), None).into_string();
     let (certificate, e) = (report.certificate(), report.evaluation().unwrap());
     for d in &certificate.datasets {
         let share = format!("{:.2} %", f64::from(d.share) * 100.0 / f64::from(1 << 20));
-        for part in [d.dataset_id.to_string(), d.owner.to_string(), d.records.to_string(), share] {
+        let owners = d.shards.iter().map(|s| s.owner.to_string());
+        for part in owners.chain([d.dataset_id.to_string(), d.records.to_string(), share]) {
             assert!(html.contains(&part), "{part}");
         }
     }
@@ -36,6 +38,7 @@ fn a_page_holds_everything_and_runs_nothing() {
     for part in [
         format!("<td class=\"number\">{}</td>", e.dataset.correct),
         format!("{:.2} %", 100.0 * e.accuracy()),
+        format!("<td class=\"number\">{:.4}</td>", e.mean_loss()),
         certificate.checksum.to_string(),
         "These proofs convince nobody.".into(),
         "colours&lt;script&gt;alert(1)&lt;/script&gt;".into(),
@@ -50,6 +53,27 @@ fn a_page_holds_everything_and_runs_nothing() {
     assert!(html.contains("default-src 'none'"), "{html}");
 }
 
+/// The page of a valuation shows every value, whose test set it is, and what the valuation does not prove.
+#[test]
+fn a_valuation_is_shown_with_its_limits() {
+    let report = verify_json(valuation().to_json(), &options()).unwrap();
+    let html = page(&report, &[], Some(&report)).into_string();
+    let v = report.valuation().unwrap();
+    for (i, value) in v.values.iter().enumerate() {
+        assert!(html.contains(&value.owner.to_string()));
+        assert!(html.contains(&format!("{:.6}", v.value_per_record(i))));
+    }
+    for part in [v.test.shards[0].owner.to_string(), v.test.dataset_id.to_string(), "7 in all".into(), "1, 2, 3".into()]
+    {
+        assert!(html.contains(&part), "{part}");
+    }
+    for sentence in v.proven.iter().chain(&v.not_proven) {
+        // apostrophes are not escaped, angle brackets and quotes would be
+        assert!(html.contains(sentence.as_str()), "{sentence}");
+    }
+    assert!(!html.contains("<script"));
+}
+
 /// An accuracy is shown only with the certificate for which it was proven.
 #[test]
 fn an_evaluation_of_another_version_is_refused() {
@@ -60,5 +84,5 @@ fn an_evaluation_of_another_version_is_refused() {
     assert!(refused.contains("c.json is a certificate, not an evaluation"), "{refused}");
     let other = verify_json(twelve_datasets().to_json(), &options()).unwrap();
     let refused = same_agent(&other, &own, "e.json".as_ref()).unwrap_err().to_string();
-    assert!(refused.contains("not the certificate given"), "{refused}");
+    assert!(refused.contains("not of the certificate given"), "{refused}");
 }

@@ -1,20 +1,58 @@
-//! Agreed weights: valued, signed and paid by; and an owner who refuses.
+//! Agreed weights: signed and paid by; and an owner who refuses. `value.rs` has them from a valuation on.
 
 use serde_json::{json, Value};
 use tribute_chain::weight_messages::{WeightDraft, WeightMessage};
 use tribute_chain::weights::Proposal;
-use tribute_chain::{PrivateKeySigner, B256, U256};
+use tribute_chain::{Address, PrivateKeySigner, B256, U256};
 use tribute_core::digest::Digest;
+use tribute_core::id::DatasetId;
+use tribute_core::valuation::weights::ONE;
 use tribute_testing::chain::{Certified, CONTRIBUTIONS, DATA_BPS, PRICE};
 
-use crate::desk::{Desk, ADA, ADMIN, BEN, CLEO, OLGA};
+use crate::desk::{hexed, Desk, ADA, ADMIN, BEN, CLEO, OLGA};
 
-/// A valuation's file; what it says is not the chain's business.
-const VALUATION: &str = r#"{"format":"tribute-valuation/1"}"#;
+/// Weights of Ada's and Ben's datasets for the round that is open. The contracts check no valuation, only its digest.
+async fn proposed(
+    d: &Desk,
+    c: &Certified,
+    weights: [u64; 2],
+    attester: Option<Address>,
+    test_set: Option<DatasetId>,
+) -> Proposal {
+    let round = d.w.contracts.paying(&c.agent, c.version).await.unwrap().round;
+    let weights = c.datasets.into_iter().zip(weights).collect();
+    let proposal =
+        Proposal { agent: c.agent, version: c.version, round, weights, valuation: [7; 32], test_set, attester };
+    d.write("weights.json", &file(&proposal));
+    proposal
+}
 
-async fn certified(d: &Desk) -> Certified {
-    std::fs::write(d.file("valuation.json"), format!("{VALUATION}\n")).unwrap();
-    d.w.certified().await
+/// The file that `propose-weights` writes.
+fn file(p: &Proposal) -> Value {
+    let one = |(id, weight): &(DatasetId, u64)| json!({ "dataset_id": id, "weight": weight.to_string() });
+    json!({
+        "format": "tribute-weights/1", "agent_id": p.agent, "version": p.version, "round": p.round,
+        "weights": p.weights.iter().map(one).collect::<Vec<_>>(), "valuation": hexed(&p.valuation),
+        "test_set": p.test_set, "attester": p.attester,
+    })
+}
+
+/// The file that `sign attest-weights` writes, if the attester's valuation holds.
+async fn attests(d: &Desk, proposal: &Proposal, nonce: u64) {
+    let (w, deadline) = (&d.w, d.w.chain.time().await.unwrap() + 86_400);
+    let message = WeightMessage::Attest(proposal.clone());
+    let statement = message.statement();
+    let key = &w.anvil.keys()[9];
+    let draft = WeightDraft { signer: key.address(), nonce: U256::from(nonce), deadline, message };
+    let signed = draft.sign(key, &w.contracts.weights_domain()).unwrap();
+    let deployment = w.contracts.deployment();
+    let value = json!({
+        "format": "tribute-message/1", "chain_id": deployment.chain_id,
+        "contract": deployment.agreed_weights.address, "signer": key.address(), "nonce": nonce.to_string(),
+        "deadline": deadline, "signature": signed.signature,
+        "message": { "kind": "attest-weights", "statement": statement, "weights": file(proposal) },
+    });
+    d.write("attest.json", &value);
 }
 
 /// Claims ten queries; returns what they bring to data.
@@ -45,18 +83,16 @@ fn signs(d: &Desk, account: usize, arguments: &str) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn owners_sign_a_valuation_and_are_paid_by_it() {
     let d = Desk::new().await;
-    let c = certified(&d).await;
-    let ([ada, ben], agent) = (c.datasets, c.agent);
+    let c = d.w.certified().await;
+    let (ben, agent) = (c.datasets[1], c.agent);
     let before = earn(&d, &c).await;
     assert_eq!(d.run(CLEO, &format!("weights {agent}"))["pays_by"], "shares");
 
-    let propose = format!("propose-weights {agent} --valuation @valuation.json --out @weights.json");
-    assert!(d.fails(OLGA, &format!("{propose} --value {ada}=1")).contains(&format!("dataset {ben} has none")));
-    assert!(d.fails(OLGA, &format!("{propose} --value {ada}=0 --value {ben}=-1")).contains("no value is positive"));
-    let (_, said) = d.told(OLGA, &format!("{propose} --value {ada}=-0.2 --value {ben}=0.7"));
-    assert!(said.contains(&format!("{ada}: 0.000000 %")), "negative values count as zero: {said}");
-    let (_, said) = d.told(OLGA, &format!("{propose} --value {ben}=0.3 --value {ada}=0.1"));
-    assert!(said.contains(&format!("{ada}: 25.000000 %")), "{said}");
+    proposed(&d, &c, [ONE / 4, ONE / 4 * 3], None, None).await;
+    for checked in ["propose-weights", "sign agree-weights @weights.json", "sign attest-weights @weights.json"] {
+        let refused = d.fails(ADA, &format!("{checked} --valuation @weights.json --out @x.json"));
+        assert!(refused.contains("weights.json is refused"), "{refused}");
+    }
 
     let said = signs(&d, ADA, "agree-weights @weights.json --out @ada.json");
     assert!(
@@ -109,7 +145,7 @@ async fn owners_sign_a_valuation_and_are_paid_by_it() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_attester_signs_for_owners_who_accepted_it_and_one_objects() {
     let d = Desk::new().await;
-    let c = certified(&d).await;
+    let c = d.w.certified().await;
     let ([ada, ben], agent, olga, attester) = (c.datasets, c.agent, d.address(OLGA), d.address(9));
     let tests = d.w.register(&d.w.cleo, "test set", 100).await;
     let terms = format!("--to {olga} --attester {attester} --test-set {tests}");
@@ -122,15 +158,8 @@ async fn an_attester_signs_for_owners_who_accepted_it_and_one_objects() {
     let shown = d.run(CLEO, &format!("weights {agent}"));
     assert_eq!(shown["datasets"][1]["accepts_attester"], json!(attester));
 
-    let propose =
-        format!("propose-weights {agent} --valuation @valuation.json --test-set {tests} --attester {attester}");
-    d.run(OLGA, &format!("{propose} --value {ada}=0.9 --value {ben}=0.1 --out @weights.json"));
-    let attest = "attest-weights @weights.json --valuation @valuation.json --out @attest.json";
-    assert!(d.fails(OLGA, &format!("sign {attest}")).contains("the weights name"));
-    std::fs::write(d.file("other.json"), "{}").unwrap();
-    let other = "sign attest-weights @weights.json --valuation @other.json --out @x.json";
-    assert!(d.fails(9, other).contains("but the weights name"));
-    signs(&d, 9, attest);
+    let proposal = proposed(&d, &c, [ONE / 10 * 9, ONE / 10], Some(attester), Some(tests)).await;
+    attests(&d, &proposal, 1).await;
     let done = d.run(ADMIN, "install-weights @attest.json");
     assert_eq!(done["installed"][0]["state"], "waits");
     assert!(d.fails(ADMIN, &format!("enforce-weights {agent}")).contains("StillChallengeable"));
@@ -145,8 +174,8 @@ async fn an_attester_signs_for_owners_who_accepted_it_and_one_objects() {
     assert!(d.fails(ADMIN, "install-weights @attest.json").contains("the current round is 2"));
 
     // his acceptance no longer counts, so he would have to sign; then the period passes
-    d.run(OLGA, &format!("{propose} --value {ada}=0.9 --value {ben}=0.1 --out @weights.json"));
-    signs(&d, 9, attest);
+    let proposal = proposed(&d, &c, [ONE / 10 * 9, ONE / 10], Some(attester), Some(tests)).await;
+    attests(&d, &proposal, 2).await;
     assert!(d.fails(ADMIN, "install-weights @attest.json").contains("NoConsent"));
     signs(&d, BEN, "agree-weights @weights.json --out @ben.json");
     let done = d.run(ADMIN, "install-weights @ben.json @attest.json");
@@ -179,7 +208,7 @@ async fn messages_have_the_contracts_digests() {
         agent: c.agent,
         version: c.version,
         round: 1,
-        weights: vec![(ada, 1), (ben, tribute_chain::weights::ONE - 1)],
+        weights: vec![(ada, 1), (ben, ONE - 1)],
         valuation: [7; 32],
         test_set: Some(ada),
         attester: Some(attester),
@@ -197,7 +226,7 @@ async fn messages_have_the_contracts_digests() {
         version: c.version,
         round: 1,
         datasetIds: vec![word(ada.as_bytes()), word(ben.as_bytes())],
-        weights: vec![1, tribute_chain::weights::ONE - 1],
+        weights: vec![1, ONE - 1],
         valuation: B256::new([7; 32]),
         testSet: word(ada.as_bytes()),
         attester,

@@ -19,18 +19,23 @@ use tower::Layer;
 use tribute_client::signing::Content;
 use tribute_core::hexed::AccountAddress;
 use tribute_problem::{Problem, Reason, Result};
-use tribute_proto::{Access, Call};
+use tribute_proto::{Access, Call, Streams};
 
 use super::accounts::Accounts;
+use super::messages::{compressed, too_long, Messages, FRAME};
 use super::signed::{self, Nonces};
 use super::tokens::{bearer, Tokens};
+use super::turns::{Inside, Turn, Turns};
 use super::{Caller, Here};
 use crate::observe::calls::Identified;
+use crate::outage::Outlook;
 
-/// Bytes of the gRPC frame header: compression flag and message length.
-const FRAME: usize = 5;
 /// Timeout for receiving a message, and for waiting for its share of [`DECODED`].
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Longest time for handling a call; uploads have their own limits.
+const LONGEST: Duration = Duration::from_secs(120);
+/// End of the path of the call that waits for events, which takes no turn: it does next to nothing.
+const WATCH: &str = "/WatchJob";
 /// Limit on the bytes being received by all calls together.
 const ARRIVING: usize = 64 << 20;
 /// Limit on the message bytes being decoded and handled by all calls together. One message byte decodes to at most about
@@ -48,8 +53,11 @@ pub struct Gate {
     pub nonces: Nonces,
     /// Tokens for read-only calls.
     pub tokens: Tokens,
+    /// Whether the database answers.
+    pub outlook: Outlook,
     arriving: Arc<Semaphore>,
     decoded: Arc<Semaphore>,
+    turns: Turns,
 }
 
 /// A call that passed the gate.
@@ -57,20 +65,22 @@ struct Admitted {
     request: Request<Body>,
     /// Its share of the [`DECODED`] budget, held until it is answered.
     held: Option<OwnedSemaphorePermit>,
+    /// Its place among its account's calls, held until the answer is sent, and its turn.
+    place: Option<(Arc<Inside>, Option<Turn>)>,
 }
 
 impl Gate {
     /// A gate with full memory budgets.
     #[must_use]
-    pub fn new(here: Here, accounts: Accounts, nonces: Nonces, tokens: Tokens) -> Self {
+    pub fn new(here: Here, accounts: Accounts, nonces: Nonces, tokens: Tokens, outlook: Outlook) -> Self {
         let (arriving, decoded) = (Arc::new(Semaphore::new(ARRIVING)), Arc::new(Semaphore::new(DECODED)));
-        Gate { here, accounts, nonces, tokens, arriving, decoded }
+        Gate { here, accounts, nonces, tokens, outlook, arriving, decoded, turns: Turns::new() }
     }
 
     async fn admit(&self, mut request: Request<Body>) -> Result<Admitted> {
         let Some(call) = tribute_proto::call(request.uri().path()) else {
             // health and reflection limit their own messages; any other path gets "not found"
-            return Ok(Admitted { request, held: None });
+            return Ok(Admitted { request, held: None, place: None });
         };
         match call.access {
             Access::Public => self.message(call, request, None).await,
@@ -78,21 +88,33 @@ impl Gate {
                 let account = self.tokens.account(bearer(&header(&request, Reason::BadToken)?)?).await?;
                 identify(&mut request, account, None);
                 self.accounts.admit(account)?;
-                self.message(call, request, None).await
+                if call.path.ends_with(WATCH) {
+                    return self.message(call, request, None).await;
+                }
+                let inside = Arc::new(self.turns.enter(account).await?);
+                let admitted = self.message(call, request, None).await?;
+                let turn = Some(inside.turn().await?);
+                Ok(Admitted { place: Some((inside, turn)), ..admitted })
             }
             Access::Signed => {
                 let signed = signed::check(&header(&request, Reason::BadSignature)?, &self.here, call.path)?;
                 identify(&mut request, signed.signer, Some(signed.content));
                 self.accounts.admit(signed.signer)?;
-                if call.streams {
+                let inside = Arc::new(self.turns.enter(signed.signer).await?);
+                if call.streams != Streams::No {
+                    if call.streams == Streams::Each {
+                        request = opened(call, request, signed.signer, signed.content).await?;
+                    }
                     self.nonces.use_up(signed.signer, &signed.nonce, signed.deadline).await?;
-                    // the upload service checks the stream against it
+                    // an upload is checked against the content; each query of a stream takes a turn in the place
                     request.extensions_mut().insert(signed.content);
-                    return Ok(Admitted { request, held: None });
+                    request.extensions_mut().insert(inside.clone());
+                    return Ok(Admitted { request, held: None, place: Some((inside, None)) });
                 }
                 let admitted = self.message(call, request, Some((signed.signer, signed.content))).await?;
+                let turn = Some(inside.turn().await?);
                 self.nonces.use_up(signed.signer, &signed.nonce, signed.deadline).await?;
-                Ok(admitted)
+                Ok(Admitted { place: Some((inside, turn)), ..admitted })
             }
         }
     }
@@ -110,21 +132,16 @@ impl Gate {
             return Err(too_long(call, content.length));
         }
         let read = self.read(call, body);
-        let (bytes, _arrived) = tokio::time::timeout(PATIENCE, read).await.map_err(|_| {
-            Problem::new(Reason::RequestExpired, format!("the message did not arrive within {} s", PATIENCE.as_secs()))
-        })??;
+        let (bytes, _arrived) = tokio::time::timeout(PATIENCE, read).await.map_err(|_| late())??;
         let message = unframed(&bytes)?;
         if let Some((signer, content)) = signed {
-            if Content::of(message) != content {
-                let text = format!("the message is not the one that {signer} signed: its length or SHA-256 differs");
-                return Err(Problem::new(Reason::BadSignature, text).with("signer", signer));
-            }
+            is_signed(message, signer, content)?;
         }
         // `bytes` includes the frame header, so an empty message takes a share too
         let share = u32::try_from(bytes.len()).map_err(Problem::internal)?;
         let waited = tokio::time::timeout(PATIENCE, self.decoded.clone().acquire_many_owned(share)).await;
         let held = Some(waited.map_err(|_| busy())?.map_err(Problem::internal)?);
-        Ok(Admitted { request: Request::from_parts(parts, Body::new(Full::new(bytes))), held })
+        Ok(Admitted { request: Request::from_parts(parts, Body::new(Full::new(bytes))), held, place: None })
     }
 
     /// Reads a message with its frame header, up to the call's length limit, and its share of the [`ARRIVING`] budget.
@@ -148,6 +165,32 @@ impl Gate {
         }
         Ok((bytes.into(), share))
     }
+}
+
+/// Reads the first message of a stream, and checks that it is the one that was signed.
+async fn opened(
+    call: &'static Call,
+    request: Request<Body>,
+    signer: AccountAddress,
+    content: Content,
+) -> Result<Request<Body>> {
+    let (parts, body) = request.into_parts();
+    let mut messages = Messages::new(call, body);
+    let first = tokio::time::timeout(PATIENCE, messages.first()).await.map_err(|_| late())??;
+    is_signed(&first, signer, content)?;
+    Ok(Request::from_parts(parts, Body::new(messages)))
+}
+
+fn is_signed(message: &[u8], signer: AccountAddress, content: Content) -> Result<()> {
+    if Content::of(message) == content {
+        return Ok(());
+    }
+    let text = format!("the message is not the one that {signer} signed: its length or SHA-256 differs");
+    Err(Problem::new(Reason::BadSignature, text).with("signer", signer))
+}
+
+fn late() -> Problem {
+    Problem::new(Reason::RequestExpired, format!("the message did not arrive within {} s", PATIENCE.as_secs()))
 }
 
 /// Attaches who called to the request, and tells the layers around the gate.
@@ -174,9 +217,9 @@ fn header(request: &Request<Body>, reason: Reason) -> Result<String> {
 fn unframed(bytes: &[u8]) -> Result<&[u8]> {
     let wrong = |what: &str| Problem::field("message", what);
     let (frame, message) = bytes.split_first_chunk::<FRAME>().ok_or_else(|| wrong("is missing"))?;
-    let [compressed, length @ ..] = frame;
-    if *compressed != 0 {
-        return Err(wrong("is compressed, which this server does not read: send it as it is"));
+    let [flag, length @ ..] = frame;
+    if *flag != 0 {
+        return Err(compressed());
     }
     if u32::from_be_bytes(*length) as usize != message.len() {
         return Err(wrong("is not one whole gRPC message"));
@@ -184,16 +227,9 @@ fn unframed(bytes: &[u8]) -> Result<&[u8]> {
     Ok(message)
 }
 
-fn too_long(call: &Call, length: u64) -> Problem {
-    let (path, limit) = (call.path, call.limit);
-    Problem::new(
-        Reason::TooLarge,
-        format!(
-            "a message of {path} has at most {limit} bytes, this one {length} or more: upload tables and models apart"
-        ),
-    )
-    .with("limit", limit)
-    .with("length", length)
+fn too_slow() -> Problem {
+    let message = format!("the call took longer than {} s and was given up: send less at once", LONGEST.as_secs());
+    Problem::new(Reason::Busy, message)
 }
 
 fn busy() -> Problem {
@@ -233,13 +269,28 @@ where
         let inner = self.inner.clone();
         let mut ready = std::mem::replace(&mut self.inner, inner);
         let gate = self.gate.clone();
+        // health and reflection need no database
+        let call = tribute_proto::call(request.uri().path());
+        let (known, streams) = (call.is_some(), call.is_some_and(|call| call.streams != Streams::No));
         Box::pin(async move {
-            match gate.admit(request).await {
-                Ok(Admitted { request, held }) => {
-                    let response = ready.call(request).await;
-                    drop(held);
-                    response
-                }
+            let answered = async {
+                let Admitted { request, held, place } = gate.admit(request).await?;
+                let (inside, turn) = place.unzip();
+                let handled = ready.call(request);
+                let response = if streams {
+                    handled.await
+                } else {
+                    tokio::time::timeout(LONGEST, handled).await.map_err(|_| too_slow())?
+                };
+                drop((held, turn));
+                Ok(match inside {
+                    Some(inside) => response.map(|response| response.map(|body| inside.until_sent(body))),
+                    None => response,
+                })
+            };
+            let answered = if known { gate.outlook.meanwhile(answered).await } else { Ok(answered.await) };
+            match answered.and_then(|answered| answered) {
+                Ok(response) => response,
                 Err(problem) => Ok(Status::from(problem).into_http()),
             }
         })

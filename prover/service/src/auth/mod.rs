@@ -6,11 +6,16 @@
 //! | [`signed`] | signed calls and their nonces |
 //! | [`tokens`] | logins and the tokens they issue |
 //! | [`accounts`] | the allowlist of accounts |
+//! | `turns` | shares of the server among accounts |
 
 pub mod accounts;
 pub mod gate;
+mod messages;
 pub mod signed;
 pub mod tokens;
+mod turns;
+
+pub(crate) use turns::Inside;
 
 use std::net::{IpAddr, SocketAddr};
 

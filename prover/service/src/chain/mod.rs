@@ -145,6 +145,10 @@ pub trait Chain: Send + Sync + std::fmt::Debug {
     async fn session(&self, id: SessionId) -> Result<Option<ChainSession>>;
     /// An agent version; `None` if there is none.
     async fn version(&self, agent: AgentId, version: u32) -> Result<Option<ChainVersion>>;
+    /// A dataset's current owner; `None` if the registry does not know it.
+    async fn dataset_owner(&self, dataset: DatasetId) -> Result<Option<AccountAddress>>;
+    /// Unix seconds of the newest block.
+    async fn latest(&self) -> Result<u64>;
     /// Why an account may train on a dataset now; `None` if it may not.
     async fn training(&self, dataset: DatasetId, account: AccountAddress) -> Result<Option<Training>>;
 }

@@ -51,6 +51,10 @@ impl Chain for RpcChain {
         }
     }
 
+    async fn latest(&self) -> Result<u64> {
+        Ok(self.contracts.chain().time().await?)
+    }
+
     async fn session(&self, id: SessionId) -> Result<Option<ChainSession>> {
         let found = known(self.contracts.session(&id).await, &["UnknownSession"])?;
         Ok(found.filter(|s| s.client != Address::ZERO).map(|s| ChainSession {
@@ -76,6 +80,10 @@ impl Chain for RpcChain {
             weights_digest: v.weights,
             certified: v.stage == Stage::Certified,
         }))
+    }
+
+    async fn dataset_owner(&self, dataset: DatasetId) -> Result<Option<AccountAddress>> {
+        Ok(self.contracts.find_dataset(&dataset).await?.map(|found| address(found.owner)))
     }
 
     async fn training(&self, dataset: DatasetId, account: AccountAddress) -> Result<Option<Training>> {

@@ -9,7 +9,7 @@ use sqlx::Row as _;
 use tribute_problem::{Problem, Reason, Result};
 use tribute_store::db::Tx;
 
-use super::queue::Queue;
+use super::queue::{Queue, DUE};
 
 /// Number of accounts that are looked at together: more than one only because other workers may take the first's job.
 const AT_ONCE: i64 = 4;
@@ -18,12 +18,12 @@ impl Queue {
     /// The accounts with a job that can start now in `free_mb` of memory, the next first: those with the fewest running
     /// jobs, and among them those whose turn was longest ago.
     pub(super) async fn next_tenants(&self, free_mb: i64) -> Result<Vec<String>> {
-        let select = self.database().sql(
+        let select = self.database().sql(&format!(
             "SELECT t.tenant FROM turns t WHERE t.queued > 0 AND t.running < $1 AND EXISTS (
                 SELECT 1 FROM jobs j WHERE j.tenant = t.tenant AND j.state = 'queued' AND j.waits = 0 AND j.weight_mb <= $2
-                    AND j.not_before_ms <= {now})
+                    AND {DUE})
              ORDER BY t.running, t.turn, t.tenant LIMIT $3",
-        );
+        ));
         let select = sqlx::query_scalar(select).bind(self.quotas().running).bind(free_mb).bind(AT_ONCE);
         Ok(select.fetch_all(self.database().pool()).await?)
     }

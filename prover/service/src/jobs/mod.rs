@@ -3,13 +3,18 @@
 //! | module | does |
 //! |---|---|
 //! | [`fairness`] | whose job is next, and how many an account may have |
+//! | [`fitness`] | whether a worker's machine can do the service's jobs |
 //! | [`keys`] | idempotency keys |
+//! | `leasing` | leases jobs that fit into memory, and runs them |
+//! | `lost` | jobs that have lost their worker |
 //! | [`needs`] | jobs that wait for other jobs |
 //! | [`news`] | tells those who wait what has changed |
+//! | [`presence`] | which workers there are |
 //! | [`retention`] | forgets what is old |
-//! | [`queue`] | the rows: submit, lease, heartbeat, finish, cancel, recover |
+//! | [`queue`] | the rows: submit, lease, heartbeat, finish, cancel |
 //! | [`view`] | reading jobs and their events |
-//! | [`worker`] | leases jobs that fit into memory and runs each in a child process |
+//! | `run` | one leased job: its process, its lease, its end |
+//! | [`worker`] | a worker's configuration, and what it works with |
 //!
 //! States of a job:
 //!
@@ -24,12 +29,17 @@
 //! exactly once.
 
 pub mod fairness;
+pub mod fitness;
 pub mod keys;
+mod leasing;
+mod lost;
 pub mod needs;
 pub mod news;
+pub mod presence;
 pub mod queue;
 pub mod retention;
 mod row;
+mod run;
 pub mod view;
 pub mod worker;
 

@@ -17,8 +17,15 @@ use crate::registry::grants::give_back;
 /// Lost workers allowed before a job fails. A lost worker uses up no attempt, but a job that loses this many is itself
 /// the cause.
 pub const MAX_LOST: i64 = 20;
+/// Longest lease, and longest pause before a job is tried again, milliseconds. A time further ahead was written while a clock
+/// was wrong, and counts as past.
+pub const LONGEST_MS: i64 = 600_000;
 /// Attempts allowed for a job that keeps failing.
 pub const MAX_ATTEMPTS: i64 = 3;
+
+/// SQL: whether a queued job `j` need not wait after a failure.
+pub(super) const DUE: &str = "NOT j.not_before_ms BETWEEN {now} + 1 AND {now} + 600000";
+const _: () = assert!(LONGEST_MS == 600_000);
 
 /// Jobs that one account may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -179,7 +186,7 @@ impl Queue {
                 lease_until = {{now}} + $2, started_ms = {{now}}
              WHERE id = (
                 SELECT j.id FROM jobs j
-                WHERE j.tenant = $4 AND j.state = 'queued' AND j.waits = 0 AND j.weight_mb <= $3 AND j.not_before_ms <= {{now}}
+                WHERE j.tenant = $4 AND j.state = 'queued' AND j.waits = 0 AND j.weight_mb <= $3 AND {DUE}
                 ORDER BY j.priority DESC, j.created_ms, j.id
                 LIMIT 1 {{skip_locked}})
              RETURNING {JOB_COLUMNS}"
@@ -215,6 +222,10 @@ impl Queue {
         .bind(lease_ms)
         .fetch_optional(&mut *tx)
         .await?;
+        let row = match row {
+            Some(row) => Some(row),
+            None => self.take_back(&mut tx, lease, lease_ms).await?,
+        };
         let Some(row) = row else {
             tx.rollback().await?;
             return Ok(Err(Fenced));
@@ -234,10 +245,12 @@ impl Queue {
         Ok(Ok(if cancel == 0 { Heartbeat::Continue } else { Heartbeat::Cancel }))
     }
 
-    /// Marks a job as succeeded. The caller adds the outcome's effects to the transaction and commits it.
+    /// Marks a job as succeeded, also if it is back in the queue and nobody has leased it since. The caller adds the
+    /// outcome's effects to the transaction and commits it.
     pub async fn complete(&self, lease: &Lease, outcome: &str) -> Guarded<Completion> {
         let mut tx = self.db.begin().await?;
-        let changed = self.end(&mut tx, lease, State::Succeeded, None, Some(outcome)).await?;
+        let (id, fence) = (&lease.job.id, lease.fence);
+        let changed = self.end_where(&mut tx, id, "fence = $2", fence, State::Succeeded, None, Some(outcome)).await?;
         if !changed {
             tx.rollback().await?;
             return Ok(Err(Fenced));
@@ -277,7 +290,7 @@ impl Queue {
             .bind(lease.fence)
             .execute(&mut *tx)
             .await?;
-            self.end(&mut tx, lease, State::Failed, Some(problem), None).await?
+            self.end(&mut tx, lease, State::Failed, Some(problem)).await?
         };
         if !changed {
             tx.rollback().await?;
@@ -293,66 +306,12 @@ impl Queue {
     /// Marks a running job as cancelled, once its process has stopped.
     pub async fn stopped(&self, lease: &Lease) -> Guarded<()> {
         let mut tx = self.db.begin().await?;
-        if !self.end(&mut tx, lease, State::Cancelled, None, None).await? {
+        if !self.end(&mut tx, lease, State::Cancelled, None).await? {
             tx.rollback().await?;
             return Ok(Err(Fenced));
         }
         tx.commit().await?;
         Ok(Ok(()))
-    }
-
-    /// Returns a job to the queue without using up an attempt: its process was lost, or the worker is stopping. `lost`
-    /// says whether the job itself may be the cause; it counts towards [`MAX_LOST`].
-    pub async fn release(&self, lease: &Lease, why: &str, lost: bool) -> Guarded<()> {
-        let mut tx = self.db.begin().await?;
-        let changed = self.requeue(&mut tx, &lease.job.id, lease.fence, why, lost).await?;
-        if !changed {
-            tx.rollback().await?;
-            return Ok(Err(Fenced));
-        }
-        tx.commit().await?;
-        requeued(if lost { Requeue::Lost } else { Requeue::Stopped }, 1);
-        Ok(Ok(()))
-    }
-
-    /// Requeues jobs whose leases have lapsed, fails jobs past their deadline, and returns how many were requeued. Any
-    /// process may call it at any time.
-    pub async fn recover(&self) -> Result<u64> {
-        let mut tx = self.db.begin().await?;
-        let lapsed = sqlx::query(
-            self.db.sql(
-                "SELECT id, fence, worker, cancel FROM jobs WHERE state = 'running' AND lease_until < {now} ORDER BY tenant",
-            ),
-        )
-        .fetch_all(&mut *tx)
-        .await?;
-        let mut count = 0;
-        for row in &lapsed {
-            let (id, fence): (String, i64) = (row.try_get("id")?, row.try_get("fence")?);
-            if row.try_get::<i64, _>("cancel")? != 0 {
-                self.end_where(&mut tx, &id, "fence = $2", fence, State::Cancelled, None, None).await?;
-                continue;
-            }
-            let worker: Option<String> = row.try_get("worker")?;
-            let why = format!("worker {} was lost", worker.as_deref().unwrap_or("?"));
-            count += u64::from(self.requeue(&mut tx, &id, fence, &why, true).await?);
-        }
-        let late = sqlx::query(self.db.sql(
-            "SELECT id, deadline FROM jobs WHERE state IN ('queued', 'running') AND deadline > 0 AND deadline < {now}
-             ORDER BY tenant",
-        ))
-        .fetch_all(&mut *tx)
-        .await?;
-        for row in &late {
-            let (id, deadline): (String, i64) = (row.try_get("id")?, row.try_get("deadline")?);
-            let problem = Problem::new(Reason::DeadlinePassed, format!("job {id} had not ended at its deadline"))
-                .with("job", &id)
-                .with("deadline_ms", deadline);
-            self.end_where(&mut tx, &id, "deadline = $2", deadline, State::Failed, Some(&problem), None).await?;
-        }
-        tx.commit().await?;
-        requeued(Requeue::Lost, count);
-        Ok(count)
     }
 
     /// Requests cancellation. A queued job ends at once, a running one at its worker's next heartbeat.
@@ -369,37 +328,9 @@ impl Queue {
         Ok(())
     }
 
-    async fn requeue(&self, tx: &mut Tx, id: &str, fence: i64, why: &str, lost: bool) -> Result<bool> {
-        let row = sqlx::query(self.db.sql(
-            "UPDATE jobs SET state = 'queued', lost = lost + $3, worker = NULL, lease_until = NULL
-             WHERE id = $1 AND fence = $2 AND state = 'running' RETURNING lost",
-        ))
-        .bind(id)
-        .bind(fence)
-        .bind(i64::from(lost))
-        .fetch_optional(&mut **tx)
-        .await?;
-        let Some(row) = row else { return Ok(false) };
-        self.count_moved(tx, id, 1, -1).await?;
-        if row.try_get::<i64, _>("lost")? >= MAX_LOST {
-            let message = format!("job {id} lost its worker {MAX_LOST} times, the last time because {why}");
-            let problem = Problem::new(Reason::WorkerLost, message).with("job", id);
-            return self.end_where(tx, id, "fence = $2", fence, State::Failed, Some(&problem), None).await;
-        }
-        self.add_event(tx, id, &Event::Requeued(why.into())).await?;
-        Ok(true)
-    }
-
-    async fn end(
-        &self,
-        tx: &mut Tx,
-        lease: &Lease,
-        state: State,
-        problem: Option<&Problem>,
-        outcome: Option<&str>,
-    ) -> Result<bool> {
+    async fn end(&self, tx: &mut Tx, lease: &Lease, state: State, problem: Option<&Problem>) -> Result<bool> {
         let guard = "fence = $2 AND state = 'running'";
-        self.end_where(tx, &lease.job.id, guard, lease.fence, state, problem, outcome).await
+        self.end_where(tx, &lease.job.id, guard, lease.fence, state, problem, None).await
     }
 
     /// Ends a job if it has not ended and the SQL condition `guard` holds, in which `$2` is `operand`. False if nothing
@@ -446,7 +377,7 @@ impl Queue {
         Ok(true)
     }
 
-    async fn add_event(&self, tx: &mut Tx, id: &str, event: &Event) -> Result<()> {
+    pub(super) async fn add_event(&self, tx: &mut Tx, id: &str, event: &Event) -> Result<()> {
         let text = serde_json::to_string(event)?;
         if self.db.is_postgres() {
             // a success may release what waited for it

@@ -1,8 +1,9 @@
 //! Read-only queries of jobs and their events.
 
 use sqlx::Row as _;
+use tribute_core::id::DatasetId;
 use tribute_problem::Result;
-use tribute_steps::work::{Payload, Work};
+use tribute_steps::work::{Outcome, Payload, Work};
 use tribute_store::db::Tx;
 
 use super::queue::{content_hash, Queue};
@@ -29,15 +30,19 @@ impl Queue {
     }
 
     /// The tables that a tenant's dataset was registered from, as artefacts.
-    pub async fn tables_of(&self, tx: &mut Tx, tenant: &str, dataset: &str) -> Result<Vec<String>> {
-        let select = self
-            .database()
-            .sql("SELECT payload FROM jobs WHERE tenant = $1 AND kind = 'dataset' AND outcome LIKE '%' || $2 || '%'");
-        let payloads: Vec<String> = sqlx::query_scalar(select).bind(tenant).bind(dataset).fetch_all(&mut **tx).await?;
+    pub async fn tables_of(&self, tx: &mut Tx, tenant: &str, dataset: DatasetId) -> Result<Vec<String>> {
+        let select = self.database().sql(
+            "SELECT payload, outcome FROM jobs WHERE tenant = $1 AND kind = 'dataset' AND outcome LIKE '%' || $2 || '%'",
+        );
+        let rows: Vec<(String, String)> =
+            sqlx::query_as(select).bind(tenant).bind(dataset.to_string()).fetch_all(&mut **tx).await?;
         let mut tables = Vec::new();
-        for payload in payloads {
-            if let Work::Dataset(job) = serde_json::from_str::<Payload>(&payload)?.work {
-                tables.push(job.records);
+        for (payload, outcome) in rows {
+            // later versions name it, too
+            let made = matches!(serde_json::from_str(&outcome)?, Outcome::Dataset(made) if made.id == dataset);
+            match serde_json::from_str::<Payload>(&payload)?.work {
+                Work::Dataset(job) if made => tables.push(job.records),
+                _ => {}
             }
         }
         Ok(tables)

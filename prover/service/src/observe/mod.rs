@@ -6,10 +6,12 @@
 //! | [`audit`] | the audit log |
 //! | [`run`] | metrics of a job's run on a worker |
 //! | [`state`] | the queue, the workers and the openings, read from the database |
+//! | [`overview`] | the same for an operator's browser, with what is stored and what answers |
 //! | [`endpoint`] | metrics for Prometheus over HTTP |
 
 pub mod audit;
 pub mod calls;
 pub mod endpoint;
+pub mod overview;
 pub mod run;
 pub mod state;

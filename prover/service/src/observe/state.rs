@@ -4,6 +4,8 @@ use serde::Serialize;
 use tribute_problem::Result;
 use tribute_store::db::Database;
 
+use crate::jobs::presence::REMEMBERED;
+
 /// Most tenants and commitments that are listed.
 const MOST: i64 = 50;
 
@@ -18,7 +20,7 @@ pub struct State {
     pub running: i64,
     /// Tenants with jobs that wait or run: those with the oldest waiting job first, at most 50.
     pub tenants: Vec<Tenant>,
-    /// Workers that hold leases.
+    /// Workers that have been heard of within the hour, by name.
     pub workers: Vec<Worker>,
     /// Jobs that ended within the last hour, by kind and state.
     pub ended: Vec<Ended>,
@@ -44,10 +46,18 @@ pub struct Tenant {
 pub struct Worker {
     /// Its name: process id and a random suffix.
     pub worker: String,
+    /// Time since its last heartbeat, milliseconds.
+    pub heard_ms: i64,
+    /// Whether it is presumed lost: its jobs go to others.
+    pub silent: bool,
     /// Jobs that it runs.
     pub jobs: i64,
-    /// How long the oldest of them has run, milliseconds.
+    /// Jobs that it runs at most.
+    pub slots: i64,
+    /// How long the oldest of them has run, milliseconds; 0 if it runs none.
     pub longest_ms: i64,
+    /// When it was started, Unix milliseconds.
+    pub started_ms: i64,
 }
 
 /// Jobs that ended.
@@ -91,10 +101,12 @@ pub async fn read(db: &Database) -> Result<State> {
     .bind(MOST)
     .fetch_all(pool)
     .await?;
-    let workers: Vec<(String, i64, i64)> = sqlx::query_as(db.sql(
-        "SELECT worker, COUNT(*), MIN(started_ms) FROM jobs
-         WHERE state = 'running' AND worker IS NOT NULL GROUP BY worker ORDER BY worker",
+    let workers: Vec<(String, i64, i64, i64, i64, i64, i64)> = sqlx::query_as(db.sql(
+        "SELECT w.worker, w.slots, w.patience_ms, w.started_ms, w.seen_ms, COUNT(j.id), COALESCE(MIN(j.started_ms), 0)
+         FROM workers w LEFT JOIN jobs j ON j.worker = w.worker AND j.state = 'running'
+         WHERE w.seen_ms > $1 GROUP BY w.worker, w.slots, w.patience_ms, w.started_ms, w.seen_ms ORDER BY w.worker",
     ))
+    .bind(now_ms - REMEMBERED.as_millis() as i64)
     .fetch_all(pool)
     .await?;
     let ended: Vec<(String, String, i64)> = sqlx::query_as(
@@ -123,7 +135,11 @@ pub async fn read(db: &Database) -> Result<State> {
             .collect(),
         workers: workers
             .into_iter()
-            .map(|(worker, jobs, since)| Worker { worker, jobs, longest_ms: (now_ms - since).max(0) })
+            .map(|(worker, slots, patience_ms, started_ms, seen, jobs, since)| {
+                let heard_ms = (now_ms - seen).max(0);
+                let longest_ms = if jobs == 0 { 0 } else { (now_ms - since).max(0) };
+                Worker { worker, heard_ms, silent: heard_ms > patience_ms, jobs, slots, longest_ms, started_ms }
+            })
             .collect(),
         ended: ended.into_iter().map(|(kind, state, jobs)| Ended { kind, state, jobs }).collect(),
         openings: openings.into_iter().map(|(commitment, left)| Openings { commitment, left }).collect(),

@@ -108,7 +108,8 @@ impl Registry {
         Err(no_grant(dataset, grantee))
     }
 
-    /// Records what a job used, for [`give_back`].
+    /// Records what a job used, for [`give_back`]; `lent` is the first version of the dataset, by whose id its openings are
+    /// allowed.
     pub async fn record_use(
         &self,
         tx: &mut Tx,
@@ -116,6 +117,7 @@ impl Registry {
         dataset: DatasetId,
         grantee: AccountAddress,
         by: Use,
+        lent: DatasetId,
     ) -> Result<()> {
         let (kind, root, serial) = match by {
             Use::Open => ("open", String::new(), 0),
@@ -124,7 +126,7 @@ impl Registry {
         };
         sqlx::query(
             self.db.sql(
-                "INSERT INTO job_grants (job, dataset, grantee, kind, root, serial) VALUES ($1, $2, $3, $4, $5, $6)",
+                "INSERT INTO job_grants (job, dataset, grantee, kind, root, serial, lent) VALUES ($1, $2, $3, $4, $5, $6, $7)",
             ),
         )
         .bind(job)
@@ -133,6 +135,7 @@ impl Registry {
         .bind(kind)
         .bind(root)
         .bind(i64::from(serial))
+        .bind(lent.to_string())
         .execute(&mut **tx)
         .await?;
         Ok(())
@@ -158,7 +161,7 @@ pub(crate) async fn give_back(db: &Database, tx: &mut Tx, job: &str) -> Result<(
             WHERE g.job = $1 AND g.kind = 'chain' AND g.root = chain_grants.root AND g.grantee = chain_grants.grantee
                 AND g.serial = chain_grants.serial)",
         "UPDATE allowances SET openings = openings - {of_a_use} WHERE EXISTS (SELECT 1 FROM job_grants g
-            WHERE g.job = $1 AND g.dataset = allowances.dataset AND g.grantee = allowances.account)",
+            WHERE g.job = $1 AND g.lent = allowances.dataset AND g.grantee = allowances.account)",
         "DELETE FROM job_grants WHERE job = $1",
     ] {
         let statement = statement.replace("{of_a_use}", &OPENINGS_OF_A_USE.to_string());

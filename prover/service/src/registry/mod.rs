@@ -1,6 +1,7 @@
 //! What jobs produce: datasets, agents, proofs, circuits. Rows are written in the transaction that ends the job, so
 //! nothing is ever partially registered.
 
+pub mod datasets;
 pub mod grants;
 pub mod sessions;
 pub mod training;
@@ -11,10 +12,9 @@ use serde::de::DeserializeOwned;
 use serde::Serialize;
 use sqlx::Row as _;
 use tribute_core::hexed::AccountAddress;
-use tribute_core::id::{CircuitId, DatasetId, WeightsDigest};
-use tribute_problem::{Problem, Reason, Result};
+use tribute_core::id::{CircuitId, WeightsDigest};
+use tribute_problem::Result;
 use tribute_steps::circuit::{CircuitBody, ProofBody};
-use tribute_steps::dataset::DatasetBody;
 use tribute_steps::gradient::GradientOutcome;
 use tribute_steps::optimum::OptimumOutcome;
 use tribute_steps::shape::ShapeBody;
@@ -73,17 +73,7 @@ impl Registry {
                 for shard in &dataset.shards {
                     self.put_proof_circuit(tx, &shard.proof).await?;
                 }
-                sqlx::query(self.db.sql(
-                    "INSERT INTO datasets (id, owner, schema_id, body, created_ms) VALUES ($1, $2, $3, $4, {now})
-                     ON CONFLICT (id) DO UPDATE SET body = excluded.body, forgotten = 0",
-                ))
-                .bind(dataset.id.to_string())
-                .bind(dataset.owner.to_string())
-                .bind(dataset.schema_id().to_string())
-                .bind(serde_json::to_string(dataset)?)
-                .execute(&mut **tx)
-                .await?;
-                Ok(())
+                self.put_dataset(tx, dataset).await
             }
             Outcome::Train(agent) => self.put_agent(tx, agent).await,
             Outcome::Home(home) => {
@@ -109,6 +99,12 @@ impl Registry {
                 self.put_agent_proof(tx, o.weights_digest, "optimum", 0, o).await
             }
             Outcome::Evaluation(e) => self.put_circuit(tx, &e.circuit, 0).await,
+            Outcome::Coalition(c) => {
+                for circuit in &c.circuits {
+                    self.put_circuit(tx, circuit, 0).await?;
+                }
+                Ok(())
+            }
             Outcome::Service(s) => self.put_proof_circuit(tx, &s.proof).await,
         }
     }
@@ -185,57 +181,6 @@ impl Registry {
         let Some(row) = row else { return Ok(None) };
         let body: String = row.try_get("body")?;
         Ok(Some((serde_json::from_str(&body)?, row.try_get::<i64, _>("gas")?.unsigned_abs())))
-    }
-
-    /// Whether another dataset names an artefact.
-    pub async fn is_shared(&self, tx: &mut Tx, dataset: DatasetId, artefact: &str) -> Result<bool> {
-        let select = "SELECT COUNT(*) FROM datasets WHERE id <> $1 AND forgotten = 0 AND body LIKE '%' || $2 || '%'";
-        let count: i64 = sqlx::query_scalar(self.db.sql(select))
-            .bind(dataset.to_string())
-            .bind(artefact)
-            .fetch_one(&mut **tx)
-            .await?;
-        Ok(count > 0)
-    }
-
-    /// Marks a dataset's records as deleted, and ends the grants for it.
-    pub async fn forget(&self, tx: &mut Tx, dataset: DatasetId) -> Result<()> {
-        for change in ["UPDATE datasets SET forgotten = 1 WHERE id = $1", "DELETE FROM grants WHERE dataset = $1"] {
-            sqlx::query(self.db.sql(change)).bind(dataset.to_string()).execute(&mut **tx).await?;
-        }
-        Ok(())
-    }
-
-    /// Refuses a dataset whose records are deleted.
-    ///
-    /// # Errors
-    /// [`Reason::NotReady`].
-    pub async fn check_kept(&self, dataset: DatasetId) -> Result<()> {
-        let select = "SELECT forgotten FROM datasets WHERE id = $1";
-        let forgotten: Option<i64> =
-            sqlx::query_scalar(self.db.sql(select)).bind(dataset.to_string()).fetch_optional(self.db.pool()).await?;
-        if forgotten.unwrap_or_default() == 0 {
-            return Ok(());
-        }
-        let message = format!(
-            "the records of dataset {dataset} were deleted from this server: its owner can register them again"
-        );
-        Err(Problem::new(Reason::NotReady, message).with("dataset", dataset))
-    }
-
-    /// A dataset by id.
-    pub async fn dataset(&self, id: DatasetId) -> Result<Option<Dated<DatasetBody>>> {
-        self.one("datasets", "id", id).await
-    }
-
-    /// An owner's datasets, newest first.
-    pub async fn datasets(
-        &self,
-        owner: AccountAddress,
-        after: Option<(i64, String)>,
-        limit: i64,
-    ) -> Result<Vec<Dated<DatasetBody>>> {
-        self.page("datasets", "id", owner, after, limit).await
     }
 
     /// An agent by the digest of its weights.

@@ -137,4 +137,28 @@ impl v1::agent_service_server::AgentService for AgentRpc {
         let work = v1::work::Work::Evaluation(r.work.ok_or_else(missing)?);
         Ok(Response::new(v1::EvaluateAgentResponse { job: self.submit(caller, work, r.options).await? }))
     }
+
+    async fn value_agent(
+        &self,
+        request: Request<v1::ValueAgentRequest>,
+    ) -> Result<Response<v1::ValueAgentResponse>, Status> {
+        let caller = caller(&request)?;
+        let r = request.into_inner();
+        let most = 1 << 14;
+        if r.coalitions.len() > most {
+            let message = format!("{} coalitions in one request; at most {most}", r.coalitions.len());
+            return Err(Problem::field("coalitions", message).into());
+        }
+        let work = r
+            .coalitions
+            .into_iter()
+            .map(|c| {
+                let (weights_digest, dataset_id) = (r.weights_digest.clone(), r.dataset_id.clone());
+                v1::work::Work::Coalition(v1::CoalitionWork { weights_digest, dataset_id, owners: c.owners })
+            })
+            .collect();
+        let jobs = self.admission.submit_all(caller, work, r.options.as_ref()).await?;
+        let jobs = wire::jobs_with_outcomes(&self.artefacts, jobs).await?;
+        Ok(Response::new(v1::ValueAgentResponse { jobs }))
+    }
 }

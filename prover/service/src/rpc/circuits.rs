@@ -25,8 +25,8 @@ pub(crate) struct CircuitRpc {
 
 impl CircuitRpc {
     fn layout(&self, schema: &[u8], profile: Option<v1::Profile>, link: i32) -> Result<(Layout, Link)> {
-        let profile = self.admission.profile(profile)?;
-        let layout = profile.layout(&wire::schema(schema)?)?;
+        let schema = wire::schema(schema)?;
+        let layout = self.admission.profile(profile, &schema)?.layout(&schema)?;
         let link = wire::link(link)?.ok_or_else(|| Problem::field("link", "is missing"))?;
         Ok((layout, link))
     }

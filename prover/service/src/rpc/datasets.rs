@@ -62,8 +62,15 @@ impl v1::dataset_service_server::DatasetService for DatasetRpc {
     async fn get_dataset(&self, request: Request<v1::GetDatasetRequest>) -> Result<Response<v1::Dataset>, Status> {
         let caller = caller(&request)?;
         let r = request.into_inner();
-        let dataset = self.ownership.dataset(caller, &r.id).await?;
-        Ok(Response::new(wire::dataset_with_proofs(&self.artefacts, &dataset.body, dataset.created_ms).await?))
+        let dataset = match self.ownership.dataset(caller, &r.id).await {
+            Ok(own) => own,
+            // transferred to the caller, perhaps, on chain
+            Err(_) => self.admission.own_version(caller, &r.id).await?,
+        };
+        let mut message = wire::dataset_with_proofs(&self.artefacts, &dataset.body, dataset.created_ms).await?;
+        let versions = self.registry.versions(dataset.body.root).await?;
+        message.versions = versions.iter().map(wire::dataset_version).collect();
+        Ok(Response::new(message))
     }
 
     async fn list_datasets(
@@ -86,8 +93,9 @@ impl v1::dataset_service_server::DatasetService for DatasetRpc {
     ) -> Result<Response<v1::ForgetDatasetResponse>, Status> {
         let caller = caller(&request)?;
         let dataset = self.ownership.dataset(caller, &request.into_inner().id).await?.body;
-        let deleted = self.admission.forget_dataset(&dataset).await?;
-        Ok(Response::new(v1::ForgetDatasetResponse { deleted }))
+        let (deleted, kept) = self.admission.forget_dataset(&dataset).await?;
+        let kept_for = kept.iter().map(|id| id.to_vec()).collect();
+        Ok(Response::new(v1::ForgetDatasetResponse { deleted, kept_for }))
     }
 
     async fn grant_training(

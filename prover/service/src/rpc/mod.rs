@@ -6,6 +6,7 @@ pub(crate) mod circuits;
 pub(crate) mod datasets;
 pub(crate) mod jobs;
 pub(crate) mod login;
+pub(crate) mod operator;
 pub(crate) mod server_info;
 pub(crate) mod sessions;
 pub(crate) mod training;

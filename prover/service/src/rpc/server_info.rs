@@ -29,7 +29,7 @@ impl v1::server_service_server::ServerService for ServerRpc {
         Ok(Response::new(v1::ServerInfo {
             version: env!("CARGO_PKG_VERSION").into(),
             instance: self.here.instance.to_vec(),
-            default_profile: Some(v1::Profile { k, columns: columns as u32, intercept_scale: 0 }),
+            default_profile: Some(v1::Profile { k, columns: columns.unwrap_or_default() as u32, intercept_scale: 0 }),
             now_ms: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as u64),
             max_unvouched: MAX_UNVOUCHED as u32,
             srs_digest: self.admission.srs.to_vec(),

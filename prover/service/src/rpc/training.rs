@@ -49,6 +49,7 @@ impl TrainingRpc {
                 shards: expenses.shards,
                 openings_left: expenses.openings_left,
                 answer_bytes: expenses.answer_bytes,
+                seconds: expenses.seconds,
             });
             let before = trainings.answered_before(row.id, row.account).await?;
             message.answered_before = before.into_iter().map(|id| id.to_vec()).collect();

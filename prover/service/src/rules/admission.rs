@@ -16,6 +16,7 @@ use tribute_problem::{field, Problem, Reason, Result};
 use tribute_proto::v1;
 use tribute_steps::calibrate::CalibrateJob;
 use tribute_steps::circuit::CircuitJob;
+use tribute_steps::coalition::CoalitionJob;
 use tribute_steps::dataset::{shards, DatasetBody, DatasetJob, ShardJob};
 use tribute_steps::evaluation::EvaluationJob;
 use tribute_steps::gradient::GradientJob;
@@ -26,6 +27,7 @@ use tribute_steps::work::Work;
 use tribute_store::artefacts::Artefacts;
 
 use super::certificates::Certificates;
+use super::extension::check_size;
 use super::off_thread;
 use super::ownership::Ownership;
 use super::sent::Sent;
@@ -47,6 +49,8 @@ pub(crate) struct Admitted {
 /// A dataset of another account, and why the caller may use it.
 pub(crate) struct Grant {
     pub(super) dataset: DatasetId,
+    /// Its first version, by which openings are lent.
+    pub(super) root: DatasetId,
     pub(super) by: Right,
 }
 
@@ -78,8 +82,10 @@ pub(crate) struct Admission {
     pub(crate) chain: Option<Arc<dyn Chain>>,
     /// Registries it proves for in addition to those of `chain`.
     pub(crate) registries: Vec<Registries>,
-    /// Default circuit profile: rows (log2) and data columns.
-    pub(crate) profile: (u32, usize),
+    /// Default circuit profile: rows (log2), and data columns, if not those that fit the schema.
+    pub(crate) profile: (u32, Option<usize>),
+    /// Memory that a single job may need, MB.
+    pub(crate) memory_mb: i64,
     /// Digest of the SRS that proofs use.
     pub(crate) srs: SrsDigest,
     /// Notified when a job is queued.
@@ -102,6 +108,7 @@ impl Admission {
             W::Gradient(w) => self.gradient_work(caller, w).await.map(Into::into),
             W::Optimum(w) => self.optimum_work(caller, w).await.map(Into::into),
             W::Evaluation(w) => self.evaluation_work(caller, w).await,
+            W::Coalition(w) => self.coalition_work(caller, w).await,
             W::Service(w) => {
                 let agent = self.ownership.agent(caller, &w.weights_digest).await?.body;
                 self.sessions.service_work(agent, &w.sessions).await.map(Into::into)
@@ -110,27 +117,50 @@ impl Admission {
     }
 
     async fn dataset_work(&self, caller: AccountAddress, w: v1::DatasetWork) -> Result<Admitted> {
+        let earlier = self.extended(caller, &w).await?;
         let (sent, _share) = self.sent(caller, w.records).await?;
-        let schema = wire::schema(&w.schema_json)?;
-        let profile = self.profile(w.profile)?;
+        let (schema, profile, target, terms) = match &earlier {
+            Some(version) => (Schema::from_json(&version.schema)?, version.profile, version.target, version.terms),
+            None => {
+                let schema = wire::schema(&w.schema_json)?;
+                let profile = self.profile(w.profile, &schema)?;
+                let target = self.target(w.context, |r| r.datasets)?;
+                (schema, profile, target, wire::terms(w.terms.unwrap_or_default())?)
+            }
+        };
         let layout = profile.layout(&schema)?;
-        let terms = wire::terms(w.terms.unwrap_or_default())?;
         let read = schema.clone();
         let records = off_thread(move || sent.records(&read)).await?;
-        let target = self.target(w.context, |r| r.datasets)?;
         let count = records.len() as u64;
+        let cuts = shards(records.len(), layout.capacity());
+        check_size(earlier.as_ref(), count, cuts.len())?;
         let tenant = caller.to_string();
         let stored = self.custody.put_records(&tenant, &records).await?;
-        let dataset =
-            DatasetJob { owner: caller, schema: schema.canonical(), profile, target, terms, records: stored, count };
-        // several shards are proven by as many jobs, a single one by the dataset's own
-        let cuts = shards(records.len(), layout.capacity());
-        let mut parts = Vec::new();
-        for (cut, shard) in cuts.iter().zip(0..).filter(|_| cuts.len() > 1) {
-            let records = self.custody.put_records(&tenant, &records.slice(cut.clone())).await?;
-            parts.push(Work::Shard(ShardJob { dataset: dataset.clone(), shard, records }));
+        let mut added = Vec::with_capacity(cuts.len());
+        for cut in &cuts {
+            added.push(self.custody.put_records(&tenant, &records.slice(cut.clone())).await?);
         }
-        Ok(Admitted { parts, ..Work::Dataset(dataset).into() })
+        let schema = schema.canonical();
+        let mut dataset =
+            DatasetJob { owner: caller, schema, profile, target, terms, records: stored, count, earlier: None };
+        let alone = dataset.clone();
+        if let Some(version) = earlier {
+            dataset.earlier = Some(self.extend(version, &records, &added).await?);
+        }
+        // several shards are proven by as many jobs, a single one by the dataset's own
+        let mut parts = Vec::new();
+        for (records, shard) in added.into_iter().zip(dataset.first_shard()..).filter(|_| cuts.len() > 1) {
+            parts.push(Work::Shard(ShardJob { dataset: alone.clone(), shard, records }));
+        }
+        let extends = dataset.earlier.as_ref().map(|earlier| earlier.id);
+        let work = Work::Dataset(dataset);
+        if let Some(id) = extends {
+            // whoever asks again for the same extension finds its job
+            if self.queue.equal(&self.new_job(caller, &work, None)?).await?.is_none() {
+                self.registry.check_latest(id).await?;
+            }
+        }
+        Ok(Admitted { parts, ..work.into() })
     }
 
     /// The caller's uploaded records, and their share of memory.
@@ -176,7 +206,7 @@ impl Admission {
             }
             Some((upload, quantised, polish)) => {
                 let onnx = self.uploads.open(caller, "upload", &upload).await?.bytes;
-                (Some(self.custody.put(&caller.to_string(), "model", &onnx).await?), quantised, polish)
+                (Some(self.custody.put(&caller.to_string(), "model", onnx).await?), quantised, polish)
             }
             None => (None, false, None),
         };
@@ -229,13 +259,16 @@ impl Admission {
         Ok((datasets, grants))
     }
 
-    /// Why `caller` may use a dataset; `None` if it owns it.
+    /// Why `caller` may use a dataset; `None` if it owns all its shards.
     ///
     /// # Errors
     /// [`Reason::NoGrant`] if it may not.
     async fn grant_needed(&self, caller: AccountAddress, dataset: &DatasetBody) -> Result<Option<Grant>> {
+        let granted = |by| Ok(Some(Grant { dataset: dataset.id, root: dataset.root, by }));
         if dataset.owner == caller {
-            return Ok(None);
+            // the shards that came with a transferred dataset are lent to its owner
+            let own = dataset.shards.iter().all(|shard| shard.owner == caller);
+            return if own { Ok(None) } else { granted(Right::Open) };
         }
         let right = match &self.chain {
             Some(chain) if !dataset.terms.open_training => chain.training(dataset.id, caller).await?,
@@ -250,7 +283,7 @@ impl Admission {
                 Right::Granted(None)
             }
         };
-        Ok(Some(Grant { dataset: dataset.id, by }))
+        granted(by)
     }
 
     async fn gradient_work(&self, caller: AccountAddress, w: v1::GradientWork) -> Result<Work> {
@@ -295,6 +328,60 @@ impl Admission {
     }
 
     async fn evaluation_work(&self, caller: AccountAddress, w: v1::EvaluationWork) -> Result<Admitted> {
+        let (job, grants) = self.evaluation_of(caller, w).await?;
+        Ok(Admitted { grants, ..Work::Evaluation(job).into() })
+    }
+
+    /// A coalition is trained on its owners' datasets as if it were an agent: each of them, and the test set, is used
+    /// once more.
+    async fn coalition_work(&self, caller: AccountAddress, w: v1::CoalitionWork) -> Result<Admitted> {
+        let evaluation = v1::EvaluationWork { weights_digest: w.weights_digest, dataset_id: w.dataset_id };
+        let (EvaluationJob { agent, certificate, dataset: test }, mut grants) =
+            self.evaluation_of(caller, evaluation).await?;
+        if let Some(across) = &agent.across {
+            let text = format!(
+                "the agent's data stayed at other nodes (request {}): a coalition is trained where its datasets are, so only \
+                 an agent over datasets of this server can be valued",
+                across.request
+            );
+            return Err(Problem::field("weights_digest", text));
+        }
+        let owners = agent.owners();
+        let mut of_test = test.shards.iter().map(|s| s.owner).chain([test.owner]);
+        if let Some(owner) = of_test.find(|owner| agent.sources.iter().any(|s| s.owner == *owner)) {
+            let message = format!("{owner} owns the test set and one of the datasets that it would value");
+            return Err(Problem::field("dataset_id", message).with("dataset", test.id));
+        }
+        let ascending = w.owners.is_sorted_by(|a, b| a < b);
+        let inside = w.owners.iter().all(|i| (*i as usize) < owners.len());
+        if w.owners.is_empty() || w.owners.len() >= owners.len() || !ascending || !inside {
+            let message = format!(
+                "{:?} is not a coalition of some of {} owners: positions below that number, ascending; all of them together are \
+                 the agent, whose evaluation is enough",
+                w.owners,
+                owners.len()
+            );
+            return Err(Problem::field("owners", message));
+        }
+        let mut ids = agent.datasets();
+        ids.retain(|id| {
+            let of = agent.latest_owner(id);
+            w.owners.iter().any(|i| Some(owners[*i as usize]) == of)
+        });
+        for id in ids {
+            let dataset = self.registry.dataset(id).await?.ok_or_else(|| Problem::not_found("dataset", id))?.body;
+            self.registry.check_kept(id).await?;
+            grants.extend(self.grant_needed(caller, &dataset).await?);
+        }
+        let work = Work::Coalition(CoalitionJob { agent, certificate, test, owners: w.owners });
+        Ok(Admitted { grants, ..work.into() })
+    }
+
+    async fn evaluation_of(
+        &self,
+        caller: AccountAddress,
+        w: v1::EvaluationWork,
+    ) -> Result<(EvaluationJob, Vec<Grant>)> {
         let agent = self.ownership.agent(caller, &w.weights_digest).await?.body;
         let id: DatasetId = field("dataset_id", &w.dataset_id)?;
         let dataset = self.registry.dataset(id).await?.ok_or_else(|| Problem::not_found("dataset", id))?.body;
@@ -330,13 +417,14 @@ impl Admission {
             .with("dataset", id));
         }
         let certificate = self.artefacts.put(file).await?;
-        Ok(Admitted { grants, ..Work::Evaluation(EvaluationJob { agent, certificate, dataset }).into() })
+        Ok((EvaluationJob { agent, certificate, dataset }, grants))
     }
 
-    /// A request's profile, with zero fields replaced by the server's defaults.
-    pub(crate) fn profile(&self, profile: Option<v1::Profile>) -> Result<Profile> {
+    /// A request's profile, with zero fields replaced by the server's defaults for this schema.
+    pub(crate) fn profile(&self, profile: Option<v1::Profile>, schema: &Schema) -> Result<Profile> {
         let p = profile.unwrap_or_default();
         let (k, columns) = self.profile;
+        let columns = columns.unwrap_or_else(|| schema.fitting_columns());
         Ok(Profile {
             k: if p.k == 0 { k } else { p.k },
             columns: if p.columns == 0 { columns } else { p.columns as usize },

@@ -41,9 +41,10 @@ impl Certificates {
                     || not_ready(&format!("gradient of slot {slot} is not proven for the optimum's chain")),
                 )?;
             if source.shard == 0 {
-                datasets.push(DatasetParts { owner: dataset.owner.0, terms: dataset.terms, shards: Vec::new() });
+                datasets.push(DatasetParts { terms: dataset.terms, shards: Vec::new() });
             }
             let parts = ShardParts {
+                owner: shard.owner.0,
                 dataset: shard.proof.load(&self.artefacts).await?.into(),
                 gradient: gradient.proof.load(&self.artefacts).await?.into(),
             };

@@ -89,7 +89,7 @@ impl Owners {
             lambda: request.lambda,
             link: request.link,
             target: target(&request),
-            model: self.custody.put(&caller.to_string(), "model", &agent.to_bytes()).await?,
+            model: self.custody.put(&caller.to_string(), "model", agent.to_bytes()).await?,
             weights_digest,
             parties,
         });
@@ -160,7 +160,7 @@ impl Owners {
                     gradient: self.proof(gradient, 2).await.map_err(|p| wrong(&p.message))?,
                 });
             }
-            datasets.push(SentDataset { body: DatasetBody { id, ..body }, shards });
+            datasets.push(SentDataset { body: DatasetBody { id, root: id, ..body }, shards });
         }
         if gradients.next().is_some() {
             return Err(wrong("sent more gradient proofs than it has shards"));
@@ -170,7 +170,7 @@ impl Owners {
             account: participant.account,
             node: participant.node.clone(),
             datasets,
-            masked: self.custody.put(&caller.to_string(), COLUMN, &masked).await?,
+            masked: self.custody.put(&caller.to_string(), COLUMN, masked).await?,
             masks: part.masks.iter().map(|m| field("masks", m)).collect::<Result<Vec<Hex<64>>>>()?,
         })
     }
@@ -192,8 +192,11 @@ fn public_part(request: &Request, participant: &Participant, d: &v1::Dataset) ->
     } else {
         field("context.contract", &context.contract)?
     };
+    let id = field("id", &d.id)?;
     Ok(DatasetBody {
-        id: field("id", &d.id)?,
+        id,
+        root: id,
+        previous: None,
         owner: participant.account,
         schema: request.schema.clone(),
         profile: profile(request),

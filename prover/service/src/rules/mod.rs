@@ -2,8 +2,10 @@
 
 pub(crate) mod admission;
 pub(crate) mod agents;
+mod batches;
 pub(crate) mod certificates;
 mod estimate;
+mod extension;
 pub(crate) mod files;
 mod forget;
 pub(crate) mod gather;
@@ -16,9 +18,4 @@ pub(crate) mod tables;
 pub(crate) mod training;
 pub(crate) mod uploads;
 
-use tribute_problem::{Problem, Result};
-
-/// Runs long computations off the threads that serve calls.
-pub(crate) async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    tokio::task::spawn_blocking(work).await.map_err(Problem::internal)?
-}
+pub(crate) use tribute_store::off_thread;

@@ -22,7 +22,7 @@ pub(crate) struct Records {
     pub(crate) custody: Custody,
     /// SRS parameters of all sizes.
     pub(crate) parameters: SrsStore,
-    /// Held while a record is opened, so that openings run one at a time.
+    /// Held while a record is loaded and opened, so that openings run one at a time.
     pub(crate) opening: Arc<Mutex<()>>,
 }
 
@@ -39,14 +39,22 @@ impl Records {
         }
         let shard =
             dataset.shards.get(at).ok_or_else(|| Problem::internal("a dataset with fewer records than it has"))?;
+        if shard.owner != dataset.owner {
+            let text = format!(
+                "record {number} is in shard {at}, which an earlier owner, {}, committed: only that account shows it",
+                shard.owner
+            );
+            return Err(Problem::new(Reason::NotAllowed, text).with("record", number).with("owner", shard.owner));
+        }
+        // before anything is loaded: calls that wait hold no shard
+        let _one = self.opening.lock().await;
         let tenant = dataset.owner.to_string();
         let records = self.custody.records(&tenant, &shard.records).await?;
         let committer = self.custody.committer(&tenant).await?;
         let schema = Schema::from_json(&dataset.schema)?;
         let layout = schema.layout(dataset.profile.k, dataset.profile.columns)?;
-        let (digest, place) = (shard.digest, Position { shard: at as u32, index, record: number });
+        let (digest, place) = (shard.digest, Position { shard: at as u32, index });
 
-        let _one = self.opening.lock().await;
         let parameters = self.parameters.clone();
         let work = move || -> Result<ShownRecord> {
             let srs = parameters

@@ -255,7 +255,7 @@ impl Sessions {
         let on_chain = self.on_chain(id).await?;
         check_escrow(&session, &on_chain, &agent.layout)?;
 
-        let class = agent.answer(&features)?;
+        let class = agent.batches.answer(features.clone()).await?;
         let before = from_word(session.transcript.as_bytes())
             .ok_or_else(|| Problem::internal("a stored transcript is no field element"))?;
         let after = extend(before, agent.layout.features(), &features, salt, class);
@@ -304,7 +304,7 @@ impl Sessions {
             .with("most", most));
         }
         let Some(fixed) = fixed else { return Err(Problem::field("sessions", "is empty")) };
-        let sealed = self.custody.put(&agent.owner.to_string(), "queries", &serde_json::to_vec(&queries)?).await?;
+        let sealed = self.custody.put(&agent.owner.to_string(), "queries", serde_json::to_vec(&queries)?).await?;
         Ok(Work::Service(ServiceJob {
             agent,
             agent_id: fixed.agent_id,

@@ -102,7 +102,7 @@ impl Admission {
                 if !(needs.is_empty() && others.is_empty()) {
                     self.queue.make_wait(&mut tx, &job.id, &needs, others).await?;
                 }
-                for Grant { dataset, by } in grants {
+                for Grant { dataset, root, by } in grants {
                     let used = match by {
                         Right::Open => Use::Open,
                         Right::Granted(Some(grant))
@@ -115,8 +115,8 @@ impl Admission {
                             Use::Server
                         }
                     };
-                    self.registry.record_use(&mut tx, &job.id, *dataset, caller, used).await?;
-                    self.custody.allow_use(&mut tx, *dataset, caller).await?;
+                    self.registry.record_use(&mut tx, &job.id, *dataset, caller, used, *root).await?;
+                    self.custody.allow_use(&mut tx, *root, caller).await?;
                 }
             }
             jobs.push(job);
@@ -168,12 +168,20 @@ impl Admission {
         let deadline_ms = i64::try_from(options.deadline).ok().and_then(|s| s.checked_mul(1000)).ok_or_else(|| {
             Problem::field("options.deadline", format!("{} is not a time in Unix seconds", options.deadline))
         })?;
+        let (needs, most) = (work.weight_mb(), self.memory_mb);
+        if needs > most {
+            let message = format!(
+                "this work needs about {needs} MB of memory, and a job has at most {most} MB here: take a smaller k, fewer \
+                 columns or fewer records, or ask the server's operator (`tribute serve --memory`)"
+            );
+            return Err(Problem::new(Reason::TooLarge, message).with("needs_mb", needs).with("most_mb", most));
+        }
         Ok(NewJob {
             tenant: caller.to_string(),
             kind: work.kind().into(),
             payload: serde_json::to_string(&Payload { srs: Some(self.srs), work: work.clone() })?,
             priority: options.priority.into(),
-            weight_mb: work.weight_mb(),
+            weight_mb: needs,
             deadline_ms: (deadline_ms > 0).then_some(deadline_ms),
         })
     }

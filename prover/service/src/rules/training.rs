@@ -43,6 +43,8 @@ pub(crate) struct Expenses {
     pub(crate) shards: u32,
     pub(crate) openings_left: Vec<u64>,
     pub(crate) answer_bytes: u64,
+    /// Of proving: what the shards' own proofs took.
+    pub(crate) seconds: f64,
 }
 
 impl Participants {
@@ -112,7 +114,12 @@ impl Participants {
         }
         let largest = Asks::Point(Some(row.request.largest()?));
         let answer_bytes = Format::of(&row.request, &largest)?.bytes() as u64;
-        Ok(Expenses { shards: openings_left.len() as u32, openings_left, answer_bytes })
+        let mut seconds = 0.0;
+        for lot in &participant.datasets {
+            let found = self.registry.dataset(lot.dataset).await?;
+            seconds += found.map_or(0.0, |d| d.body.shards.iter().map(|s| s.proof.stats.seconds).sum());
+        }
+        Ok(Expenses { shards: openings_left.len() as u32, openings_left, answer_bytes, seconds })
     }
 
     /// The node's keys for a request, for the participant to sign.
@@ -177,7 +184,7 @@ impl Participants {
         let masks = masks.columns(&weights_digest).into_iter().map(|m| (m.adds, Hex(*m.seed))).collect();
         let secrets = HomeSecrets { weights, blinding: HexBytes(r.blinding), masks };
         let tenant = row.account.to_string();
-        let secrets = self.custody.put(&tenant, SECRETS, &serde_json::to_vec(&secrets)?).await?;
+        let secrets = self.custody.put(&tenant, SECRETS, serde_json::to_vec(&secrets)?).await?;
         let sources = self.own_sources(&row).await?;
         let openings = u64::from(row.request.openings) * sources.len() as u64;
         let work = Work::Home(HomeJob {
@@ -271,6 +278,14 @@ impl Participants {
             };
             if body.owner != participant.account {
                 return Err(differs("owner"));
+            }
+            if let Some(shard) = body.shards.iter().find(|shard| shard.owner != body.owner) {
+                let text = format!(
+                    "dataset {} has shards that an earlier owner, {}, committed: nodes train together on datasets that \
+                     never changed hands",
+                    lot.dataset, shard.owner
+                );
+                return Err(Problem::field("request.participants", text).with("dataset", lot.dataset));
             }
             if body.schema != request.schema || body.profile != profile(request) {
                 return Err(Problem::new(

@@ -14,6 +14,7 @@ use tribute_proto::v1;
 use tribute_store::artefacts::Artefacts;
 use tribute_store::db::Database;
 
+use super::off_thread;
 use super::tables::Table;
 
 const SEALED: &str = "upload";
@@ -84,13 +85,15 @@ impl Uploads {
     ) -> Result<()> {
         self.check(&self.kept(owner).await?, content)?;
         let file = tokio::time::timeout(IN_ALL, self.collect(content, pieces)).await.map_err(|_| stalled())??;
-        if Content::of(&file.bytes[PAD..]) != content {
+        let File { bytes, share: _share } = file;
+        let (found, bytes) = off_thread(move || Ok((Content::of(&bytes[PAD..]), bytes))).await?;
+        if found != content {
             return Err(Problem::new(
                 Reason::BadSignature,
                 "the file is not the one whose length and SHA-256 are signed",
             ));
         }
-        let artefact = self.custody.put(&owner.to_string(), SEALED, &file.bytes).await?;
+        let artefact = self.custody.put(&owner.to_string(), SEALED, bytes).await?;
         let kept = self.keep(owner, content, &artefact).await;
         match &kept {
             Ok(None) => {}

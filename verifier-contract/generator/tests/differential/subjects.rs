@@ -32,7 +32,7 @@ pub(crate) fn all() -> Vec<(Shape, usize)> {
     let all = vec![
         (Shape::dataset(layout(10, 2, 5, 3)), 30),
         (Shape::gradient(layout(10, 2, 5, 3), Link::Squared), 24),
-        (Shape::evaluation(layout(10, 2, 5, 3)), 20),
+        (Shape::evaluation(layout(10, 2, 5, 3), Link::Squared), 20),
         (Shape::optimum(layout(11, 2, 5, 3)), 10),
         (Shape::service(layout(15, 4, 20, 5)), 4),
         (Shape::gradient(layout(14, 2, 5, 3), Link::Softmax), 3),

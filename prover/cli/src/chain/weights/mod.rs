@@ -3,17 +3,17 @@
 pub(super) mod file;
 mod messages;
 mod sign;
+mod valued;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use alloy::primitives::{Address, I256};
+use alloy::primitives::Address;
 use clap::Args;
 use serde_json::{json, Value};
-use sha2::{Digest as _, Sha256};
 use tribute_chain::weight_messages::{SignedWeightMessage, WeightMessage};
-use tribute_chain::weights::{weights_of, Installed, Proposal};
+use tribute_chain::weights::{Installed, Proposal};
 use tribute_chain::Contracts;
-use tribute_client::files::{read_file, write_file};
+use tribute_client::files::write_file;
 use tribute_core::digest::Digest;
 use tribute_core::hexed::AccountAddress;
 use tribute_core::id::{AgentId, DatasetId};
@@ -27,11 +27,9 @@ pub(super) use sign::{AcceptArgs as SignAcceptArgs, AgreeArgs, AttestArgs, Objec
 use super::message::MessageFile;
 use super::version::{StepArgs, VersionArgs};
 use super::{account, json_file, ChainArgs, NodeArgs, ReadArgs};
+use crate::offline::TrustArgs;
 use crate::output::hexed;
 use crate::CommandResult;
-
-/// Decimals of a value on the command line.
-const DECIMALS: usize = 18;
 
 #[derive(Debug, Args)]
 pub(crate) struct ShowArgs {
@@ -43,24 +41,17 @@ pub(crate) struct ShowArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ProposeArgs {
-    #[command(flatten)]
-    which: VersionArgs,
-    /// The valuation; the weights name its SHA-256.
+    /// The valuation of the version, as `tribute agent value` wrote it. It is verified, as by `tribute verify`.
     #[arg(long, value_name = "FILE")]
     valuation: PathBuf,
-    /// A dataset's value, such as 0x12…=0.329; repeat for every dataset of the version. Negative values count as zero, and the
-    /// rest is scaled up so that all weights add up to one.
-    #[arg(long = "value", value_name = "ID=NUMBER", required = true, value_parser = parse_value, allow_hyphen_values = true)]
-    values: Vec<(DatasetId, I256)>,
-    /// The registered dataset that the valuation was made on.
-    #[arg(long, value_name = "ID")]
-    test_set: Option<DatasetId>,
     /// The account that vouches for the weights to owners who accepted it beforehand. [default: every owner signs]
-    #[arg(long, value_name = "ADDRESS", requires = "test_set")]
+    #[arg(long, value_name = "ADDRESS")]
     attester: Option<AccountAddress>,
     /// File to write the weights to.
     #[arg(long, value_name = "FILE", default_value = "weights.json")]
     out: PathBuf,
+    #[command(flatten)]
+    trust: TrustArgs,
     #[command(flatten)]
     node: NodeArgs,
 }
@@ -147,59 +138,15 @@ impl ObjectTerms {
     }
 }
 
-/// `ID=NUMBER`; the number has at most 18 decimals and is returned in units of 10^-18.
-fn parse_value(text: &str) -> Result<(DatasetId, I256), String> {
-    let (id, number) = text.split_once('=').ok_or("write it as ID=NUMBER")?;
-    let id = id.parse().map_err(|e| format!("{id}: {e}"))?;
-    let (negative, digits) = number.strip_prefix('-').map_or((false, number), |rest| (true, rest));
-    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-    let all = format!("{whole}{fraction:0<DECIMALS$}");
-    let wrong = || format!("`{number}` is not a decimal number with at most {DECIMALS} decimals");
-    let plain = all.bytes().all(|b| b.is_ascii_digit()) && !whole.is_empty() && all.len() <= 50;
-    if !plain || fraction.len() > DECIMALS {
-        return Err(wrong());
-    }
-    let value: I256 = all.parse().map_err(|_| wrong())?;
-    Ok((id, if negative { -value } else { value }))
-}
-
-/// SHA-256 of a valuation's canonical bytes: the file without the line's end that an editor or a shell appends.
-pub(super) fn sha256_of(path: &Path) -> Result<Digest> {
-    Ok(Sha256::digest(read_file(path)?.trim_ascii_end()).into())
-}
-
-/// Writes the weights that follow from values; sends nothing.
+/// Writes the weights that follow from a valuation; sends nothing.
 pub(super) async fn propose(a: ProposeArgs) -> CommandResult {
+    let valuation = valued::read(&a.valuation, &a.trust)?;
     let contracts = a.node.contracts().await?;
-    let VersionArgs { agent, version } = a.which;
-    let listed = contracts.listed(&agent, version).await?;
-    for (dataset, _) in &a.values {
-        if !listed.contains(dataset) {
-            let message = format!("agent {agent} version {version} does not list dataset {dataset}");
-            return Err(Problem::field("value", message));
-        }
-    }
-    let value = |dataset: &DatasetId| {
-        let mut found = a.values.iter().filter(|(id, _)| id == dataset).map(|(_, value)| *value);
-        match (found.next(), found.next()) {
-            (Some(value), None) => Ok(value),
-            (None, _) => Err(Problem::field("value", format!("dataset {dataset} has none"))),
-            _ => Err(Problem::field("value", format!("dataset {dataset} has two"))),
-        }
-    };
-    let values = listed.iter().map(value).collect::<Result<Vec<_>>>()?;
-    let none = || Problem::field("value", "no value is positive: there is nothing to divide by");
-    let weights = weights_of(&values).ok_or_else(none)?;
-    let proposal = Proposal {
-        agent,
-        version,
-        round: contracts.paying(&agent, version).await?.round,
-        weights: listed.into_iter().zip(weights).collect(),
-        valuation: sha256_of(&a.valuation)?,
-        test_set: a.test_set,
-        attester: a.attester.map(account),
-    };
+    let proposal = valued::proposal(&contracts, &valuation, a.attester.map(account)).await?;
     write_file(&a.out, serde_json::to_string_pretty(&WeightsFile::of(&proposal))?.as_bytes())?;
+    for (owner, value) in valuation.owners.iter().enumerate().map(|(i, o)| (o, valuation.value_per_record(i))) {
+        eprintln!("{owner}: {value:.6} of mean loss saved");
+    }
     for (dataset, weight) in &proposal.weights {
         eprintln!("{dataset}: {}", percent(*weight));
     }
@@ -387,22 +334,4 @@ pub(super) async fn show(a: ShowArgs) -> CommandResult {
         "waiting": paying.waiting.map(|(proposal, until)| json!({ "proposal": hexed(&proposal), "until": until })),
         "datasets": datasets,
     }))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn values_are_exact_decimals() {
-        let id = format!("0x{}", "07".repeat(32));
-        let value = |number: &str| parse_value(&format!("{id}={number}")).map(|(_, value)| value.to_string());
-        assert_eq!(value("0.329").unwrap(), "329000000000000000");
-        assert_eq!(value("-12").unwrap(), "-12000000000000000000");
-        assert_eq!(value("3.000000000000000001").unwrap(), "3000000000000000001");
-        for wrong in ["", ".5", "1e3", "0.0000000000000000001", "1,5", "--1", "+1"] {
-            assert!(value(wrong).is_err(), "{wrong}");
-        }
-        assert!(parse_value("0.5").is_err());
-    }
 }

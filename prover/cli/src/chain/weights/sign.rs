@@ -11,17 +11,23 @@ use super::super::json_file;
 use super::super::sign::{SignArgs, Signer};
 use super::file::{percent, WeightsFile};
 use super::messages::message_file;
-use super::{sha256_of, AcceptTerms, ObjectTerms};
-use crate::output::hexed;
+use super::{valued, AcceptTerms, ObjectTerms};
+use crate::offline::TrustArgs;
 use crate::CommandResult;
 
 #[derive(Debug, Args)]
 pub(crate) struct AgreeArgs {
     /// The weights, as `tribute chain propose-weights` wrote them.
     weights: PathBuf,
+    /// The valuation: it is verified, and weights that do not follow from it are refused. Without it you sign weights
+    /// whose origin was not checked.
+    #[arg(long, value_name = "FILE")]
+    valuation: Option<PathBuf>,
     /// Your dataset, if you own several of the version's: sign once for each.
     #[arg(long, value_name = "ID")]
     dataset: Option<DatasetId>,
+    #[command(flatten)]
+    trust: TrustArgs,
     #[command(flatten)]
     sign: SignArgs,
 }
@@ -30,9 +36,11 @@ pub(crate) struct AgreeArgs {
 pub(crate) struct AttestArgs {
     /// The weights, as `tribute chain propose-weights` wrote them.
     weights: PathBuf,
-    /// The valuation that you have checked; its SHA-256 must be the one that the weights name.
+    /// The valuation: it is verified, and weights that do not follow from it are refused.
     #[arg(long, value_name = "FILE")]
     valuation: PathBuf,
+    #[command(flatten)]
+    trust: TrustArgs,
     #[command(flatten)]
     sign: SignArgs,
 }
@@ -67,6 +75,9 @@ impl Signer {
 pub(crate) async fn agree(a: AgreeArgs) -> CommandResult {
     let file: WeightsFile = json_file(&a.weights)?;
     let proposal = file.proposal()?;
+    if let Some(path) = &a.valuation {
+        valued::requires(&valued::read(path, &a.trust)?, &proposal)?;
+    }
     let s = a.sign.signer().await?;
     let mut own = Vec::new();
     for (dataset, _) in &proposal.weights {
@@ -92,7 +103,7 @@ pub(crate) async fn agree(a: AgreeArgs) -> CommandResult {
     };
     let index = file.place(&dataset)?;
     let (weight, total) = s.contracts.paid_weight(&proposal.agent, proposal.version, &dataset).await?;
-    let now = (weight * alloy::primitives::U256::from(tribute_chain::weights::ONE)).checked_div(total);
+    let now = (weight * alloy::primitives::U256::from(tribute_core::valuation::weights::ONE)).checked_div(total);
     let now = now.map_or(0, |part| part.to());
     eprintln!("{}: {} now, {} then", dataset, percent(now), percent(proposal.weights[index].1));
     let least = s.contracts.contribution(&proposal.agent, proposal.version, &dataset).await?.min_share_bps;
@@ -108,16 +119,7 @@ pub(crate) async fn agree(a: AgreeArgs) -> CommandResult {
 pub(crate) async fn attest(a: AttestArgs) -> CommandResult {
     let file: WeightsFile = json_file(&a.weights)?;
     let proposal = file.proposal()?;
-    let found = sha256_of(&a.valuation)?;
-    if found != proposal.valuation {
-        let message = format!(
-            "{} has SHA-256 {}, but the weights name {}",
-            a.valuation.display(),
-            hexed(&found),
-            hexed(&proposal.valuation)
-        );
-        return Err(Problem::field("valuation", message));
-    }
+    valued::requires(&valued::read(&a.valuation, &a.trust)?, &proposal)?;
     let s = a.sign.signer().await?;
     if proposal.attester != Some(s.key.address()) {
         let named = proposal.attester.map_or_else(|| "nobody".to_owned(), |a| a.to_string());

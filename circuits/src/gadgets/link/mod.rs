@@ -12,8 +12,8 @@
 //!
 //! squared: the logit `z` itself.
 //!
-//! All links: from the first salt row on, one of the columns holds the limbs of the remainder of `⟨−G, W⟩` that the
-//! published `N` omits.
+//! All links: from the first salt row on, one of the columns holds the limbs of the remainder that the published number
+//! (the gradient's `N`, the evaluation's loss) omits.
 //!
 //! # Soundness
 //!
@@ -24,6 +24,9 @@
 //! a short one; ΣP < 2^(pb + 8).
 //!
 //! A probability below 0 or a logit `z > l` cannot be expressed.
+//!
+//! *Loss.* [`LinkConfig::loss`] is `t_u` where `y_u = 1` for softmax, `t_a` or `t_b` for logistic, `(z − y)²` for squared:
+//! [`tribute_core::head::loss`] as long as Y is boolean.
 
 use halo2_proofs::circuit::Region;
 use halo2_proofs::halo2curves::bn256::Fr;
@@ -35,9 +38,13 @@ use tribute_core::numbers::LOGIT_BITS;
 use tribute_core::scale::{Scale, HI_SHIFT, WINDOW_LIMBS};
 use tribute_engine::field::two_to;
 
-use crate::gadgets::argument::{constant, limbs, small, Gates, Query};
-use crate::gadgets::logup::{Frame, Input, LogUp, Lookups, Tuple};
-use crate::gadgets::product::Rows;
+use super::argument::{constant, limbs, small, Gates, Query};
+use super::logup::{Frame, Input, LogUp, Lookups, Tuple};
+use super::product::Rows;
+
+mod witness;
+
+pub(crate) use witness::{link_columns, prediction};
 
 /// Tags of the table's parts.
 const RANGE: u64 = 1;
@@ -94,11 +101,22 @@ pub fn remainder_column(link: Link) -> usize {
     }
 }
 
-/// The rows of the remainder's limbs, lowest first. There the committed columns are salts, which no gate reads.
+/// The rows of the remainder's `limbs` limbs, lowest first. There the committed columns are salts, which no gate reads.
 #[must_use]
-pub fn remainder_rows(layout: &Layout) -> std::ops::Range<usize> {
+pub fn remainder_rows(layout: &Layout, limbs: usize) -> std::ops::Range<usize> {
     let start = layout.salt_start();
-    start..start + layout.remainder_limbs()
+    start..start + limbs
+}
+
+/// What the surrounding circuit provides.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    pub(crate) frame: Frame,
+    pub(crate) rows: Rows,
+    /// Number of limbs of the remainder.
+    pub(crate) remainder: usize,
+    /// Columns of the circuit that are range-checked on class rows.
+    pub(crate) ranged: Vec<Column<Advice>>,
 }
 
 /// The link's columns and lookup.
@@ -106,7 +124,7 @@ pub fn remainder_rows(layout: &Layout) -> std::ops::Range<usize> {
 pub struct LinkConfig {
     cells: Cells,
     lookup: LogUp,
-    limb_bits: u32,
+    place: Place,
 }
 
 /// The columns from which expressions are built.
@@ -126,7 +144,8 @@ struct Exp {
 }
 
 impl LinkConfig {
-    pub(super) fn configure(gates: &mut Gates<'_>, frame: Frame, rows: Rows, layout: &Layout, link: Link) -> Self {
+    pub(crate) fn configure(gates: &mut Gates<'_>, place: Place, layout: &Layout, link: Link) -> Self {
+        let rows = place.rows;
         let columns: Vec<_> = (0..columns(link)).map(|_| gates.meta.advice_column_in(FirstPhase)).collect();
         let b = layout.limb_bits();
         let cells = Cells { link, columns: columns.clone(), limb_bits: b };
@@ -170,6 +189,9 @@ impl LinkConfig {
         }
         let table: Vec<_> = (0..3).map(|_| gates.meta.fixed_column()).collect();
         let plan = inputs(link);
+        // the circuit's own columns after the link's
+        let looked_up: Vec<_> = col.iter().chain(&place.ranged).copied().collect();
+        let plan: Vec<_> = plan.into_iter().chain(ranged(col.len(), place.ranged.len())).collect();
         let build = |c: &mut VirtualCells<'_, Fr>| {
             plan.iter()
                 .map(|input| {
@@ -179,7 +201,7 @@ impl LinkConfig {
                         // not 0 or 1 but powers of 2^b, whose sum is far below r
                         input.remainder.then(|| rows.outside(c)),
                     ];
-                    let second = input.second.map_or_else(|| small(0), |s| c.cur(col[s]));
+                    let second = input.second.map_or_else(|| small(0), |s| c.cur(looked_up[s]));
                     let other = if input.remainder { Some(RANGE) } else { input.head };
                     // if the tag is the same wherever the input is active, it is a constant
                     let tag = match (input.class, other) {
@@ -190,46 +212,88 @@ impl LinkConfig {
                     };
                     Input {
                         active: active.into_iter().flatten().reduce(|a, b| a + b).unwrap_or_else(|| small(0)),
-                        tuple: vec![tag, c.cur(col[input.value]), second],
+                        tuple: vec![tag, c.cur(looked_up[input.value]), second],
                     }
                 })
                 .collect()
         };
-        let lookup = LogUp::configure(gates, frame, table, plan.len(), &build);
-        LinkConfig { cells, lookup, limb_bits: b }
+        let lookup = LogUp::configure(gates, place.frame, table, plan.len(), &build);
+        LinkConfig { cells, lookup, place }
     }
 
     /// The logit of a class row.
-    pub(super) fn logit(&self, c: &mut VirtualCells<'_, Fr>) -> Expression<Fr> {
+    pub(crate) fn logit(&self, c: &mut VirtualCells<'_, Fr>) -> Expression<Fr> {
         self.cells.logit(c)
     }
 
     /// The probability of a class row.
-    pub(super) fn probability(&self, c: &mut VirtualCells<'_, Fr>) -> Expression<Fr> {
+    pub(crate) fn probability(&self, c: &mut VirtualCells<'_, Fr>) -> Expression<Fr> {
         self.cells.probability(c)
     }
 
+    /// The loss of a class row, whose target `y` is 0 or 1: 40 fractional bits, 80 for squared.
+    pub(crate) fn loss(&self, c: &mut VirtualCells<'_, Fr>, y: Expression<Fr>) -> Expression<Fr> {
+        match self.cells.link {
+            Link::Squared => {
+                let miss = self.cells.logit(c) - y * two_to(LOGIT_BITS);
+                miss.clone() * miss
+            }
+            Link::Softmax => y * self.cells.exp(c, 0).t,
+            Link::Logistic => {
+                let (of_one, of_zero) = (self.cells.exp(c, 0).t, self.cells.exp(c, 1).t);
+                y * (of_one - of_zero.clone()) + of_zero
+            }
+        }
+    }
+
     /// The column of the remainder's limbs.
-    pub(super) fn remainder(&self) -> Column<Advice> {
+    pub(crate) fn remainder(&self) -> Column<Advice> {
         self.cells.columns[remainder_column(self.cells.link)]
     }
 
-    pub(super) fn assign_table(&self, region: &mut Region<'_, Fr>, layout: &Layout) {
-        debug_assert_eq!(self.limb_bits, layout.limb_bits());
+    pub(crate) fn assign_table(&self, region: &mut Region<'_, Fr>, layout: &Layout) {
         self.lookup.assign_table(region, &table(self.cells.link, layout), layout.gate_rows());
+        for (i, row) in remainder_rows(layout, self.place.remainder).enumerate() {
+            self.place.rows.assign_outside(region, row, two_to(i as u32 * layout.limb_bits()));
+        }
     }
 
-    /// The column of multiplicities.
-    pub(super) fn multiplicities(&self, layout: &Layout, columns: &[Vec<Fr>]) -> Vec<Fr> {
+    /// The column of multiplicities. `columns` holds the link's columns, then those that the circuit has range-checked.
+    pub(crate) fn multiplicities(&self, layout: &Layout, columns: &[&[Fr]]) -> Vec<Fr> {
         let (link, rows) = (self.cells.link, layout.gate_rows() - 1);
-        with_lookups(link, layout, columns, |l| l.multiplicities(&table(link, layout), rows))
+        self.with_lookups(layout, columns, |l| l.multiplicities(&table(link, layout), rows))
     }
 
-    pub(super) fn second_phase(&self, challenges: &[Fr], layout: &Layout, columns: &[Vec<Fr>]) -> Vec<Vec<Fr>> {
+    /// The lookup's columns of the second phase; `columns` as for [`Self::multiplicities`].
+    pub(crate) fn second_phase(&self, challenges: &[Fr], layout: &Layout, columns: &[&[Fr]]) -> Vec<Vec<Fr>> {
         let link = self.cells.link;
-        with_lookups(link, layout, columns, |l| {
+        self.with_lookups(layout, columns, |l| {
             self.lookup.second_phase(challenges, &table(link, layout), l, layout.gate_rows())
         })
+    }
+
+    fn with_lookups<T>(&self, layout: &Layout, columns: &[&[Fr]], f: impl FnOnce(&Lookups<'_>) -> T) -> T {
+        let own = self.cells.columns.len();
+        let plan: Vec<_> = inputs(self.cells.link).into_iter().chain(ranged(own, self.place.ranged.len())).collect();
+        let (r, c, end) = (layout.record_rows(), layout.classes(), layout.weights_start());
+        let remainder = remainder_rows(layout, self.place.remainder);
+        let tuple = |input: usize, row: usize| -> Option<Tuple> {
+            let plan = &plan[input];
+            let offset = row % r;
+            let tag = match (row < end, offset) {
+                (true, 0) => plan.head?,
+                (true, 1..) if offset <= c => plan.class?,
+                _ if plan.remainder && remainder.contains(&row) => RANGE,
+                _ => return None,
+            };
+            let second = plan.second.map_or(Fr::ZERO, |s| columns[s][row]);
+            Some([Fr::from(tag), columns[plan.value][row], second])
+        };
+        let weight = |_: usize, row: usize| {
+            let i = row.checked_sub(remainder.start).filter(|_| remainder.contains(&row))?;
+            Some(two_to(i as u32 * layout.limb_bits()))
+        };
+        f(&Lookups { inputs: plan.len(), tuple: &tuple, weight: Some(&weight) })
     }
 }
 
@@ -312,6 +376,11 @@ fn inputs(link: Link) -> Vec<Plan> {
     }
 }
 
+/// The plan of `count` columns after the first `own`, range-checked on class rows.
+fn ranged(own: usize, count: usize) -> impl Iterator<Item = Plan> {
+    (own..own + count).map(|value| Plan { value, second: None, class: Some(RANGE), head: None, remainder: false })
+}
+
 fn window_columns(link: Link, columns: &[Column<Advice>]) -> Vec<Column<Advice>> {
     window_indices(link).map(|i| columns[i]).to_vec()
 }
@@ -323,29 +392,6 @@ pub fn window_indices(link: Link) -> [usize; WINDOW_LIMBS + 1] {
         Link::Logistic => std::array::from_fn(|i| column::WINDOW + i),
         _ => [column::LOW, column::MID, column::HI, column::TOP, column::SHIFT, column::SUM, column::SHORT],
     }
-}
-
-fn with_lookups<T>(link: Link, layout: &Layout, columns: &[Vec<Fr>], f: impl FnOnce(&Lookups<'_>) -> T) -> T {
-    let plan = inputs(link);
-    let (r, c, end) = (layout.record_rows(), layout.classes(), layout.weights_start());
-    let remainder = remainder_rows(layout);
-    let tuple = |input: usize, row: usize| -> Option<Tuple> {
-        let plan = &plan[input];
-        let offset = row % r;
-        let tag = match (row < end, offset) {
-            (true, 0) => plan.head?,
-            (true, 1..) if offset <= c => plan.class?,
-            _ if plan.remainder && remainder.contains(&row) => RANGE,
-            _ => return None,
-        };
-        let second = plan.second.map_or(Fr::ZERO, |s| columns[s][row]);
-        Some([Fr::from(tag), columns[plan.value][row], second])
-    };
-    let weight = |_: usize, row: usize| {
-        let i = row.checked_sub(remainder.start).filter(|_| remainder.contains(&row))?;
-        Some(two_to(i as u32 * layout.limb_bits()))
-    };
-    f(&Lookups { inputs: plan.len(), tuple: &tuple, weight: Some(&weight) })
 }
 
 fn table(link: Link, layout: &Layout) -> Vec<Tuple> {

@@ -1,0 +1,84 @@
+// What a valuation file says, and what of it a browser can check: the values from the losses, exactly, and what the chain
+// pays by. That the losses are those of proven optima, the server checks, and `tribute verify`.
+import type { Hex } from "viem";
+import { same } from "./bytes";
+import type { Chain } from "./chain";
+import type { CertificateFile, Finding } from "./audit";
+
+export interface ValuationFile {
+  format: string;
+  proven: string[];
+  not_proven: string[];
+  certificate: CertificateFile;
+  test: { dataset_id: Hex; records: number; shards: { owner: Hex }[] };
+  owners: Hex[];
+  sampling: { beacon: Hex; permutations: number } | null;
+  uniform_loss: number;
+  coalitions: { owners: number[]; loss: number; correct: number }[];
+  denominator: number;
+  values: { owner: Hex; numerator: string; half_width: number; ball: number }[];
+}
+
+export const isValuation = (file: { format?: unknown }): file is ValuationFile =>
+  typeof file.format === "string" && file.format.startsWith("tribute-valuation/");
+
+/** Losses in files are in units of 2^-20. */
+const UNIT = 2 ** 20;
+
+/** An owner's value, as mean loss saved for a test record. */
+export const meanOf = (file: ValuationFile, numerator: bigint): number =>
+  Number(numerator) / file.denominator / UNIT / file.test.records;
+
+/** Every owner's part if payment follows the values: negative ones count as zero. */
+export function partsOf(file: ValuationFile): number[] {
+  const positive = file.values.map((v) => Math.max(0, Number(v.numerator)));
+  const sum = positive.reduce((a, b) => a + b, 0);
+  return positive.map((v) => (sum > 0 ? v / sum : 0));
+}
+
+const factorial = (n: number): bigint => (n < 2 ? 1n : BigInt(n) * factorial(n - 1));
+
+/** The exact Shapley values over k!, from the loss of every coalition; undefined if one is missing. */
+export function shapley(owners: number, losses: Map<number, bigint>): bigint[] | undefined {
+  if (losses.size !== 2 ** owners) return undefined;
+  return Array.from({ length: owners }, (_, i) => {
+    let sum = 0n;
+    for (const [mask, loss] of losses) {
+      if ((mask >> i) & 1) continue;
+      const size = [...mask.toString(2)].filter((bit) => bit === "1").length;
+      sum += (loss - losses.get(mask | (1 << i))!) * factorial(size) * factorial(owners - 1 - size);
+    }
+    return sum;
+  });
+}
+
+/** Whether the values follow from the losses; undefined where coalitions were drawn, which only the server recomputes. */
+export function follows(file: ValuationFile): boolean | undefined {
+  if (file.sampling) return undefined;
+  const mask = (c: { owners: number[] }): number => c.owners.reduce((bits, i) => bits | (1 << i), 0);
+  const losses = new Map([[0, BigInt(file.uniform_loss)], ...file.coalitions.map((c) => [mask(c), BigInt(c.loss)] as [number, bigint])]);
+  const values = shapley(file.owners.length, losses);
+  return values !== undefined && BigInt(file.denominator) === factorial(file.owners.length) &&
+    values.length === file.values.length && values.every((v, i) => v === BigInt(file.values[i]!.numerator));
+}
+
+/** What can be checked here, after the certificate: `digest` is the SHA-256 of the file. */
+export async function checkValuation(chain: Chain, file: ValuationFile, digest: Hex, told: (finding: Finding) => void): Promise<boolean> {
+  let all = true;
+  const tell = (said: string, holds: boolean, why?: string): void => {
+    all &&= holds;
+    told({ said, holds, why });
+  };
+  const exact = follows(file);
+  if (exact !== undefined) tell("The values follow exactly from the losses of all coalitions", exact, "other values follow");
+  const { client } = chain;
+  const test = await client.readContract({ ...chain.datasets, functionName: "dataset", args: [file.test.dataset_id] }).catch(() => undefined);
+  tell(`The test set is registered, with ${file.test.records} records`, test?.records === BigInt(file.test.records), test ? `the chain has ${test.records}` : "the chain does not know it");
+  const valued = file.certificate.datasets.flatMap((d) => d.shards.map((s) => s.owner));
+  tell("Its owner has none of the datasets valued", !valued.some((owner) => file.test.shards.some((s) => same(owner, s.owner))), "one of them is its owner's");
+  const { id, version } = file.certificate.agent;
+  const state = await client.readContract({ ...(await chain.weights()), functionName: "stateOf", args: [id, version] });
+  const paid = state.changes > 0 && same(state.valuation, digest);
+  told({ said: paid ? "The version pays by weights that name this valuation" : state.changes > 0 ? "The version pays by weights that name another valuation" : "The version pays by shares: its owners have not agreed on weights", holds: true });
+  return all;
+}

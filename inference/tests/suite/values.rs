@@ -1,0 +1,122 @@
+//! Values of real data: sampled ones agree with the exact ones, and worth is not what dimming or listing twice makes of it.
+
+use std::collections::BTreeMap;
+
+use rayon::prelude::*;
+use serde_json::{json, Value};
+use tribute_core::head::{lambda_units, loss, uniform_loss};
+use tribute_core::layout::Layout;
+use tribute_core::link::Link;
+use tribute_core::records::Records;
+use tribute_core::schema::Schema;
+use tribute_core::valuation::shapley::{exact, permutations, prefixes, sampled};
+use tribute_inference::{train, LossOptions};
+
+use crate::common;
+
+/// Owners' records and a test set.
+struct Market {
+    link: Link,
+    schema: Schema,
+    layout: Layout,
+    owners: Vec<Records>,
+    test: Records,
+}
+
+impl Market {
+    /// As many owners of `rows` records each, and the last `held_out` records as the test set.
+    fn of(file: &str, link: Link, owners: usize, rows: usize, held_out: usize) -> Self {
+        let (schema, all) = common::example(file);
+        let layout = schema.layout(14, 8).unwrap();
+        let owners = (0..owners).map(|i| all.slice(i * rows..(i + 1) * rows)).collect();
+        let test = all.slice(all.len() - held_out..all.len());
+        Market { link, schema, layout, owners, test }
+    }
+
+    /// The loss of a coalition on the test set, by the product's training and integers.
+    fn loss(&self, mask: u32) -> u64 {
+        if mask == 0 {
+            return uniform_loss(&self.layout, self.link, self.test.len() as u64).unwrap();
+        }
+        let some: Vec<&Records> =
+            self.owners.iter().enumerate().filter(|(i, _)| mask >> i & 1 == 1).map(|(_, r)| r).collect();
+        let options = LossOptions { link: self.link, lambda: lambda_units(1e-2).unwrap(), intercept_scale: 0 };
+        let weights = train(&self.schema, &some, &options, |_| ()).unwrap().weights;
+        loss(&self.layout, self.link, &weights, &self.test).unwrap()
+    }
+
+    fn losses(&self, masks: &[u32]) -> BTreeMap<u32, u64> {
+        masks.par_iter().map(|mask| (*mask, self.loss(*mask))).collect()
+    }
+}
+
+/// The exact values of twelve owners of eleven wines each, whose sampled and proven valuation is
+/// `prover/cli/tests/value.rs`: 4,095 coalitions are trained. `TRIBUTE_GOLDEN=write` writes the fixture anew.
+#[test]
+fn exact_values_of_twelve_owners_are_those_kept() {
+    let market = Market::of("wine.csv", Link::Squared, 12, 11, 38);
+    let losses = market.losses(&(0..1 << 12).collect::<Vec<u32>>());
+    let exact = exact(12, &|mask| losses[&mask]);
+    let utility = i128::from(losses[&0]) - i128::from(losses[&0xfff]);
+    assert_eq!(exact.numerators.iter().sum::<i128>(), i128::from(exact.denominator) * utility);
+    let found = json!({
+        "made_by": "TRIBUTE_GOLDEN=write cargo test --release --locked -p tribute-inference --test suite twelve_owners",
+        "table": "wine.csv", "rows_of_each_owner": 11, "last_rows_held_out": 38, "link": "squared", "lambda": 0.01,
+        "uniform_loss": losses[&0], "agents_loss": losses[&0xfff], "denominator": exact.denominator,
+        "numerators": exact.numerators.iter().map(ToString::to_string).collect::<Vec<_>>(),
+    });
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/twelve_owners.json");
+    if std::env::var_os("TRIBUTE_GOLDEN").is_some_and(|v| v == "write") {
+        std::fs::write(path, format!("{found:#}\n")).unwrap();
+    }
+    let kept: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    assert_eq!(found, kept, "training changed: write the fixture anew, and look at what moved");
+
+    // 40 permutations train some three hundred of these coalitions; of the 95 % intervals one of twelve may miss
+    let orders = permutations(&[0x5e; 32], 12, 40);
+    assert!(prefixes(&orders).len() < 450, "{}", prefixes(&orders).len());
+    let sampled = sampled(12, &orders, &|mask| losses[&mask]);
+    assert_eq!(sampled.numerators.iter().sum::<i128>(), 40 * utility);
+    let inside = |i: &usize| (sampled.value(*i) - exact.value(*i)).abs() <= sampled.half_widths[*i] as f64;
+    let inside = (0..12).filter(inside).count();
+    assert!(inside >= 11, "{inside} of 12");
+    // and the intervals say something
+    assert!(sampled.half_widths.iter().all(|half| (*half as f64) < 0.5 * utility as f64), "{:?}", sampled.half_widths);
+}
+
+/// What moves a share and not a value: dimming by a fifth, and listing rows twice.
+#[test]
+fn a_value_does_not_follow_scale_or_repetition() {
+    let (schema, all) = common::example("digits.csv.gz");
+    let layout = schema.layout(15, 8).unwrap();
+    let honest: Vec<Records> = (0..3).map(|i| all.slice(i * 250..(i + 1) * 250)).collect();
+    let test = all.slice(1397..1797);
+    let changed = |change: &dyn Fn(&Records) -> Records| {
+        let mut owners = honest.clone();
+        owners[0] = change(&honest[0]);
+        Market { link: Link::Softmax, schema: schema.clone(), layout, owners, test: test.clone() }
+    };
+    let part = |market: &Market| {
+        let losses = market.losses(&(0..8).collect::<Vec<_>>());
+        let values = exact(3, &|mask| losses[&mask]);
+        values.value(0) / (0..3).map(|i| values.value(i)).sum::<f64>()
+    };
+    let before = part(&changed(&Records::clone));
+    let dim = |records: &Records| {
+        let mut out = Records::new(records.width());
+        for (q, y) in records.iter() {
+            let q: Vec<u8> = q.iter().map(|q| (f64::from(*q) * 0.8).round() as u8).collect();
+            out.push(&q, y);
+        }
+        out
+    };
+    let twice = |records: &Records| {
+        let mut out = records.clone();
+        out.extend(records);
+        out
+    };
+    println!("before {before:.3}, dimmed {:.3}, twice {:.3}", part(&changed(&dim)), part(&changed(&twice)));
+    assert!((before - 1.0 / 3.0).abs() < 0.05, "{before}");
+    assert!((part(&changed(&dim)) - before).abs() < 0.03);
+    assert!((part(&changed(&twice)) - before).abs() < 0.03);
+}

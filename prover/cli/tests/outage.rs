@@ -1,0 +1,72 @@
+//! The database is gone for a while: calls say so at once, a running job goes on, and a finished one is kept.
+
+use std::time::{Duration, Instant};
+
+use tonic::Code;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
+use tonic_health::pb::HealthCheckRequest;
+use tonic_types::StatusExt as _;
+use tribute_proto::v1::{self, JobState};
+use tribute_testing::calls::{calibrate, connect, submit, until};
+use tribute_testing::process::{is_alive, working_children};
+use tribute_testing::stores::Postgres;
+use tribute_testing::{raw, wait_for, Place};
+
+/// How long the database is gone: many leases, and as long as it takes to notice.
+const GONE: Duration = Duration::from_secs(8);
+
+async fn health(health: &mut HealthClient<tonic::transport::Channel>) -> ServingStatus {
+    let request = HealthCheckRequest { service: String::new() };
+    health.check(request).await.unwrap().into_inner().status()
+}
+
+async fn healthy(client: &mut HealthClient<tonic::transport::Channel>, wanted: ServingStatus) {
+    let start = Instant::now();
+    while health(client).await != wanted {
+        assert!(start.elapsed() < Duration::from_secs(10), "the server does not say {wanted:?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_that_comes_back_has_cost_nothing() {
+    let Some(postgres) = Postgres::start() else { return };
+    let place = Place::new();
+    let served = place.serve(&["--database", &postgres.url, "--lease-ms", "600", "--workers", "2"]);
+    let client = connect(&served.url).await;
+    let mut about = HealthClient::new(raw::channel(&served.url).await);
+    healthy(&mut about, ServingStatus::Serving).await;
+
+    // one job ends while the database is gone, the other is still running when it is back
+    let short = submit(&client, calibrate(14, 40, "ends meanwhile")).await;
+    let long = submit(&client, calibrate(14, 250, "goes on")).await;
+    for job in [&short, &long] {
+        until(&client, &job.id, |j| j.progress.as_ref().is_some_and(|p| p.done > 0)).await;
+    }
+    let children = wait_for("the working processes", || {
+        Some(working_children(served.process.id())).filter(|children| children.len() == 2)
+    });
+    postgres.control("halt");
+    let broke = Instant::now();
+    let mut seen = 0;
+    while broke.elapsed() < GONE {
+        let asked = Instant::now();
+        let refused = client.jobs().get_job(v1::GetJobRequest { job: short.id.clone() }).await.unwrap_err();
+        assert!(asked.elapsed() < Duration::from_secs(7), "{:?}", asked.elapsed());
+        assert_eq!(refused.code(), Code::Unavailable, "{refused:?}");
+        assert!(refused.get_details_retry_info().is_some() && refused.message().contains("database"), "{refused:?}");
+        seen += 1;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert!(seen > 10, "calls are refused at once, not {seen} times in {GONE:?}");
+    assert_eq!(health(&mut about).await, ServingStatus::NotServing);
+    assert!(children.iter().any(|child| is_alive(*child)), "the long job goes on");
+
+    postgres.control("resume");
+    healthy(&mut about, ServingStatus::Serving).await;
+    for job in [&short, &long] {
+        let ended = client.finish(&job.id, |_| {}).await.unwrap();
+        assert_eq!((ended.state(), ended.starts, ended.attempts), (JobState::Succeeded, 1, 0));
+    }
+}

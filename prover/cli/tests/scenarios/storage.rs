@@ -1,0 +1,101 @@
+//! A database that goes away, a damaged artefact, a full disk.
+
+use std::process::Command;
+use std::time::Duration;
+
+use tribute_problem::Reason;
+use tribute_proto::v1::JobState;
+use tribute_testing::calls::{connect, get, submit, submit_dataset, until};
+use tribute_testing::process::working_children;
+use tribute_testing::program;
+
+use super::long;
+use super::stage::{dataset, slow, works, Stage};
+
+pub(crate) async fn database_restarted() -> (i64, i64) {
+    database_away(Duration::ZERO).await
+}
+
+pub(crate) async fn database_gone() -> (i64, i64) {
+    database_away(Duration::from_secs(if long() { 60 } else { 5 })).await
+}
+
+async fn database_away(pause: Duration) -> (i64, i64) {
+    let stage = Stage::on_postgres();
+    let served = stage.serve("0");
+    let _worker = stage.worker();
+    let client = connect(&served.url).await;
+    let job = submit(&client, slow("away")).await;
+    submit_dataset(&client, dataset(1)).await.unwrap();
+    until(&client, &job.id, works).await;
+    stage.postgres().control("halt");
+    tokio::time::sleep(pause).await;
+    stage.postgres().control("resume");
+    stage.all_succeed().await
+}
+
+pub(crate) async fn artefact_damaged() -> (i64, i64) {
+    let stage = Stage::on_postgres();
+    let served = stage.serve("1");
+    let client = connect(&served.url).await;
+    let job = submit_dataset(&client, dataset(2)).await.unwrap();
+    client.finish(&job.id, |_| {}).await.unwrap();
+    let mut damaged = 0;
+    for folder in std::fs::read_dir(stage.place.data().join("artefacts")).unwrap().flatten() {
+        for file in std::fs::read_dir(folder.path()).into_iter().flatten().flatten() {
+            std::fs::write(file.path(), b"damaged").unwrap();
+            damaged += 1;
+        }
+    }
+    assert!(damaged > 0);
+    // the same again makes it whole
+    let again = submit_dataset(&client, dataset(2)).await.unwrap();
+    client.finish(&again.id, |_| {}).await.unwrap();
+    get(&client, &again.id).await;
+    stage.count("succeeded").await
+}
+
+/// The program with a limit on file sizes that can be set later: a write beyond it is an error, as on a full disk.
+fn limitable() -> Command {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""]).arg(program());
+    shell
+}
+
+fn limit_files(processes: &[u32], bytes: &str) {
+    for process in processes {
+        let limit = format!("--fsize={bytes}:unlimited");
+        // a process may have ended meanwhile
+        let _ = Command::new("prlimit")
+            .args(["--pid", &process.to_string(), &limit])
+            .status()
+            .expect("prlimit, of util-linux");
+    }
+}
+
+/// The disk of server and worker fills while a proof is made, and gets free again.
+pub(crate) async fn disk_full() -> (i64, i64) {
+    let stage = Stage::on_postgres();
+    let served = stage.serve_with(limitable(), "0");
+    let client = connect(&served.url).await;
+    let worker = stage.worker_with(limitable());
+    let job = submit_dataset(&client, dataset(0)).await.unwrap();
+    stage.phase(&job.id, "keys").await;
+    let mut processes = working_children(worker.0.id());
+    processes.extend([worker.0.id(), served.process.id()]);
+    limit_files(&processes, "256");
+
+    // nothing can be uploaded, and the job waits for a worker that can write
+    let refused = submit_dataset(&client, dataset(1)).await.unwrap_err();
+    assert_eq!(refused.reason, Reason::StorageFailed, "{refused}");
+    let waiting = until(&client, &job.id, |j| j.state() == JobState::Queued).await;
+    assert_eq!((waiting.starts, waiting.attempts), (1, 0), "{waiting:?}");
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(get(&client, &job.id).await.starts, 1, "a worker that cannot write leases nothing");
+
+    limit_files(&[worker.0.id(), served.process.id()], "unlimited");
+    submit_dataset(&client, dataset(1)).await.unwrap();
+    let (lost, doubled) = stage.all_succeed().await;
+    let (more, twice) = stage.registered(2).await;
+    (lost + more, doubled + twice)
+}

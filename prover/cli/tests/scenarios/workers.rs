@@ -1,0 +1,192 @@
+//! Workers killed, stopped, cut off and drained, and a server killed, while jobs run.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tribute_proto::v1::{self, JobState};
+use tribute_testing::calls::{calibrate, connect, get, submit, submit_dataset, until};
+use tribute_testing::process::{is_alive, kill_hard, working_children};
+use tribute_testing::wait_for;
+
+use super::long;
+use super::stage::{dataset, send, slow, works, Stage};
+
+pub(crate) async fn worker_killed_in_mid_proof() -> (i64, i64) {
+    let stage = Stage::on_postgres();
+    let served = stage.serve("0");
+    let client = connect(&served.url).await;
+    let first = stage.worker();
+    let job = submit_dataset(&client, dataset(0)).await.unwrap();
+    until(&client, &job.id, works).await;
+    kill_hard(first.0.id());
+    let _second = stage.worker();
+    stage.all_succeed().await
+}
+
+/// Queued, in every phase of a proof, and at its end: what the next server finds is run to the end.
+pub(crate) async fn server_killed_at_each_step() -> (i64, i64) {
+    const PHASES: [&str; 6] = ["", "commit", "keys", "prove", "verify", "ended"];
+    let stage = Stage::on_postgres();
+    let mut met = Vec::new();
+    for (step, phase) in PHASES.into_iter().enumerate() {
+        let mut served = stage.serve(if phase.is_empty() { "0" } else { "1" });
+        let client = connect(&served.url).await;
+        let job = submit_dataset(&client, dataset(step)).await.unwrap();
+        if !phase.is_empty() {
+            let found = stage.phase(&job.id, phase).await;
+            met.extend((found == phase).then_some(phase));
+        }
+        let children = working_children(served.process.id());
+        served.process.kill().unwrap();
+        served.process.wait().unwrap();
+        for child in children {
+            wait_for("the orphan's end", || (!is_alive(child)).then_some(()));
+        }
+        // the next one makes its keys again
+        stage.forget_keys();
+    }
+    // the phases that take some time are not missed
+    assert!(met.contains(&"keys") && met.contains(&"prove"), "{met:?}");
+    let _served = stage.serve("1");
+    let (lost, doubled) = stage.all_succeed().await;
+    let (more, twice) = stage.registered(PHASES.len()).await;
+    (lost + more, doubled + twice)
+}
+
+/// A worker that sleeps longer than its lease and wakes up with a result: another one has the job by then.
+pub(crate) async fn two_workers_complete_one_job() -> (i64, i64) {
+    let stage = Stage::on_postgres();
+    let served = stage.serve("0");
+    let client = connect(&served.url).await;
+    let sleepy = stage.worker();
+    let job = submit(&client, slow("twice")).await;
+    until(&client, &job.id, works).await;
+    // only the worker sleeps: its child goes on to the end
+    send("-STOP", sleepy.0.id());
+    let _second = stage.worker();
+    until(&client, &job.id, |j| j.starts >= 2).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    send("-CONT", sleepy.0.id());
+    stage.all_succeed().await
+}
+
+pub(crate) async fn cancelled_queued_and_running() -> (i64, i64) {
+    let stage = Stage::on_postgres();
+    let served = stage.serve("1");
+    let client = connect(&served.url).await;
+    let running = submit(&client, calibrate(14, 5000, "running")).await;
+    let queued = submit(&client, calibrate(14, 5000, "queued")).await;
+    until(&client, &running.id, works).await;
+    let child = wait_for("the working process", || working_children(served.process.id()).pop());
+    let start = Instant::now();
+    for job in [&queued, &running] {
+        client.jobs().cancel_job(v1::CancelJobRequest { job: job.id.clone() }).await.unwrap();
+    }
+    until(&client, &running.id, |j| j.state() == JobState::Cancelled).await;
+    wait_for("the cancelled process's end", || (!is_alive(child)).then_some(()));
+    assert!(start.elapsed() < Duration::from_secs(2), "cancelling took {:?}", start.elapsed());
+    stage.count("cancelled").await
+}
+
+pub(crate) async fn drained_on_sigterm() -> (i64, i64) {
+    let stage = Stage::on_postgres();
+    let served = stage.serve("0");
+    let client = connect(&served.url).await;
+    let mut first = stage.worker();
+    let job = submit(&client, slow("drain")).await;
+    until(&client, &job.id, works).await;
+    let start = Instant::now();
+    send("-TERM", first.0.id());
+    assert!(first.0.wait().unwrap().success());
+    assert!(start.elapsed() < Duration::from_secs(10), "it took {:?} to stop", start.elapsed());
+    let back = get(&client, &job.id).await;
+    assert_eq!((back.state(), back.attempts), (JobState::Queued, 0));
+    let _second = stage.worker();
+    stage.all_succeed().await
+}
+
+/// Real proofs, and small jobs between them, over three workers, one of which is killed every few seconds.
+pub(crate) async fn proofs_while_workers_are_killed() -> (i64, i64) {
+    let (proofs, calibrations) = if long() { (200, 1000) } else { (20, 40) };
+    let stage = Stage::on_postgres();
+    let served = stage.serve("0");
+    let clients = [connect(&served.url).await, connect(&served.url).await];
+    for number in 0..proofs {
+        submit_dataset(&clients[number % 2], dataset(number)).await.unwrap();
+    }
+    for number in 0..calibrations {
+        submit(&clients[number % 2], calibrate(10, 1, &format!("many {number}"))).await;
+    }
+    let mut workers = [stage.worker(), stage.worker(), stage.worker()];
+    let done = stage.ended(Duration::from_secs(3600));
+    tokio::pin!(done);
+    let mut victim = 0;
+    loop {
+        tokio::select! {
+            () = &mut done => break,
+            () = tokio::time::sleep(Duration::from_secs(4)) => {
+                kill_hard(workers[victim].0.id());
+                workers[victim] = stage.worker();
+                victim = (victim + 1) % 3;
+            }
+        }
+    }
+    let (lost, doubled) = stage.count("succeeded").await;
+    let (more, twice) = stage.registered(proofs).await;
+    (lost + more, doubled + twice)
+}
+
+/// A way to the database that can be cut: then nothing passes any more, and nobody is told.
+struct Wire {
+    address: SocketAddr,
+    cut: watch::Sender<bool>,
+}
+
+impl Wire {
+    async fn to(target: String) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (cut, is_cut) = watch::channel(false);
+        tokio::spawn(async move {
+            while let Ok((mut near, _)) = listener.accept().await {
+                let (target, mut is_cut) = (target.clone(), is_cut.clone());
+                tokio::spawn(async move {
+                    let mut far = TcpStream::connect(target).await.unwrap();
+                    tokio::select! {
+                        _ = tokio::io::copy_bidirectional(&mut near, &mut far) => {}
+                        // both ends stay open: neither hears anything
+                        () = becomes(&mut is_cut, true) => becomes(&mut is_cut, false).await,
+                    }
+                });
+            }
+        });
+        Wire { address, cut }
+    }
+}
+
+async fn becomes(cut: &mut watch::Receiver<bool>, wanted: bool) {
+    let _ = cut.wait_for(|cut| *cut == wanted).await;
+}
+
+pub(crate) async fn worker_cut_off() -> (i64, i64) {
+    let stage = Stage::on_postgres();
+    let served = stage.serve("0");
+    let client = connect(&served.url).await;
+    let (_, place) = stage.database.split_once('@').unwrap();
+    let (target, name) = place.split_once('/').unwrap();
+    let wire = Wire::to(target.to_owned()).await;
+    let _far = stage.worker_at(&format!("postgres://postgres@{}/{name}", wire.address));
+    let job = submit(&client, slow("cut off")).await;
+    until(&client, &job.id, works).await;
+    wire.cut.send_replace(true);
+    // the lease lapses, another worker takes the job over, and the late result of the first is refused
+    let _near = stage.worker();
+    until(&client, &job.id, |j| j.starts >= 2).await;
+    wire.cut.send_replace(false);
+    let result = stage.all_succeed().await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(stage.count("succeeded").await, result);
+    result
+}

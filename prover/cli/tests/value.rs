@@ -1,0 +1,303 @@
+//! What data is worth, through the public command line: valued, verified, refused, paid by. The larger ones, with their times, are
+//! behind `make values`.
+
+use std::time::Instant;
+
+use serde_json::{json, Value};
+use tribute::offline::{verify_file, Options};
+use tribute_core::valuation::Valuation;
+use tribute_testing::{World, ROOT};
+
+/// Accounts: indices into the funded ones. Providers come from [`PROVIDER`] on.
+const OWNER: usize = 0;
+const TESTER: usize = 1;
+const PROVIDER: usize = 2;
+const CLIENT: usize = 5;
+const ATTESTER: usize = 6;
+
+/// A table, divided among providers, with the test set's rows.
+struct Market {
+    table: &'static str,
+    link: &'static str,
+    k: &'static str,
+    parts: Vec<std::ops::Range<usize>>,
+    test: std::ops::Range<usize>,
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_else(|| panic!("{value} is not a string")).to_owned()
+}
+
+/// An agent over all parts with its certificate, and the test set: the digest of its weights and the test set's id.
+fn certified(w: &mut World, market: &Market) -> (String, String) {
+    w.serve(&["--k", market.k]);
+    let table = format!("{ROOT}/examples/{}", market.table);
+    w.run(OWNER, &format!("schema infer {table} --name values --out @schema.json"));
+    let register = |w: &World, account: usize, rows: &std::ops::Range<usize>, name: &str| {
+        let rows = format!("{}..{}", rows.start, rows.end);
+        let arguments = format!("dataset register {table} --rows {rows} --schema @schema.json --open-training");
+        w.run(account, &format!("{arguments} --out @{name}.json"));
+        text(&w.json(&format!("{name}.json"))["dataset_id"])
+    };
+    let ids: Vec<String> =
+        market.parts.iter().enumerate().map(|(i, rows)| register(w, PROVIDER + i, rows, &format!("d{i}"))).collect();
+    let listed: String = ids.iter().map(|id| format!(" --dataset {id}")).collect();
+    w.run(OWNER, &format!("agent train --lambda 0.01 --link {}{listed} --out @agent.json", market.link));
+    let weights = text(&w.json("agent.json")["weights_digest"]);
+    w.run(OWNER, &format!("agent prove-gradients {weights} --out @g.json"));
+    w.run(OWNER, &format!("agent prove-optimum {weights} --out @o.json"));
+    (weights, register(w, TESTER, &market.test, "test"))
+}
+
+/// Values the agent, with the time it took, and verifies the file.
+fn valued(w: &World, weights: &str, test: &str) -> Valuation {
+    let start = Instant::now();
+    let output = w.output(OWNER, &format!("agent value {weights} --test {test} --out @valuation.json"));
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{said}");
+    let proving = start.elapsed();
+    let start = Instant::now();
+    let report = verify_file(&w.file("valuation.json"), &Options { allow_dev_srs: true, srs: None }).unwrap();
+    println!("valued in {proving:.1?}, {} proofs verified in {:.1?}", report.proofs(), start.elapsed());
+    println!("{said}");
+    report.valuation().unwrap().clone()
+}
+
+fn thirds(
+    table: &'static str,
+    link: &'static str,
+    k: &'static str,
+    rows: usize,
+    test: std::ops::Range<usize>,
+) -> Market {
+    Market { table, link, k, parts: (0..3).map(|i| i * rows..(i + 1) * rows).collect(), test }
+}
+
+#[test]
+fn three_owners_of_wines_are_valued() {
+    let mut w = World::new();
+    let (weights, test) = certified(&mut w, &thirds("wine.csv", "squared", "11", 45, 135..178));
+    let told = w.run(OWNER, &format!("agent value {weights} --test {test} --estimate"));
+    assert_eq!((told["coalitions"].as_u64(), told["gradients"].as_u64()), (Some(6), Some(9)));
+    assert_eq!(told["openings_of_the_test_set"].as_u64(), Some(6));
+    assert!(told["datasets"].as_array().unwrap().iter().all(|d| d["openings"] == 3), "{told}");
+    assert!(told["seconds_of_one_worker"].as_f64().unwrap() > 0.0, "{told}");
+
+    let v = valued(&w, &weights, &test);
+    assert_eq!((v.coalitions.len(), v.owners.len(), v.test.records), (7, 3, 43));
+    assert!(v.values.iter().all(|value| value.numerator.0 > 0), "{:?}", v.values);
+    assert_eq!(v.values.iter().map(|value| value.numerator.0).sum::<i128>(), 6 * v.utility());
+    // the same command finds every job, and the same file
+    let again = Instant::now();
+    assert_eq!(valued(&w, &weights, &test), v);
+    assert!(again.elapsed().as_secs() < 30, "proven again: {:?}", again.elapsed());
+
+    // an owner of valued data has no test set, and a table that was trained on is none
+    let own =
+        format!("dataset register {ROOT}/examples/wine.csv --rows 135..178 --schema @schema.json --open-training");
+    w.run(PROVIDER, &format!("{own} --out @own.json"));
+    let own = text(&w.json("own.json")["dataset_id"]);
+    let refused = w.fails(OWNER, &format!("agent value {weights} --test {own}"));
+    assert!(refused.contains("owns the test set and one of the datasets"), "{refused}");
+    let trained = text(&w.json("d0.json")["dataset_id"]);
+    let refused = w.fails(OWNER, &format!("agent value {weights} --test {trained}"));
+    assert!(refused.contains("was trained on it"), "{refused}");
+    let beacon = "11".repeat(32);
+    let refused = w.fails(OWNER, &format!("agent value {weights} --test {test} --permutations 9 --beacon 0x{beacon}"));
+    assert!(refused.contains("every coalition is trained"), "{refused}");
+}
+
+/// An agent of two owners certified on a chain, with a test set that is registered there, and a session.
+struct Sold {
+    w: World,
+    agent: String,
+    weights: String,
+    datasets: [String; 2],
+    test: String,
+    session: String,
+}
+
+/// Tokens that answers have brought to data, by 20 answers at 1,000 and 40 %.
+const TO_DATA: u128 = 8_000;
+
+fn sold() -> Sold {
+    let mut w = World::with_chain();
+    w.run(OWNER, "chain deploy --thaw-seconds 60 --challenge-seconds 60 --deployment @deployment.json");
+    let (rpc, deployment) = (w.anvil().url().to_owned(), w.deployment().display().to_string());
+    w.serve(&["--k", "15", "--rpc", &rpc, "--contracts", &deployment]);
+    let wine = format!("{ROOT}/examples/wine.csv");
+    w.run(OWNER, &format!("schema infer {wine} --out @schema.json"));
+    w.run(OWNER, "circuits add --schema @schema.json --link softmax --out @circuits.json");
+    let owner = w.key(OWNER).address();
+    // one use to train, and one for each coalition; the test set's are the agent's evaluation and both coalitions'
+    let register = |w: &World, account: usize, rows: &str, uses: u32| {
+        w.run(account, &format!("dataset register {wine} --rows {rows} --schema @schema.json --out @d.json"));
+        let id = text(&w.run(account, "chain register-dataset @d.json")["dataset_id"]);
+        w.run(account, &format!("chain grant {id} --to {owner} --uses {uses}"));
+        id
+    };
+    let datasets = [register(&w, PROVIDER, "0..60", 2), register(&w, PROVIDER + 1, "60..110", 2)];
+    let test = register(&w, TESTER, "110..150", 3);
+    let listed: String = datasets.iter().map(|id| format!(" --dataset {id}")).collect();
+    w.run(OWNER, &format!("agent train --lambda 0.01{listed} --out @agent.json"));
+    let weights = text(&w.json("agent.json")["weights_digest"]);
+    let agent = text(&w.run(OWNER, "chain create-agent --name wine")["agent_id"]);
+    let propose = "--trained @agent.json --circuits @circuits.json --data-bps 4000";
+    w.run(OWNER, &format!("chain propose-version {agent} {propose}"));
+    w.run(OWNER, &format!("agent prove-gradients {weights} --out @g.json"));
+    w.run(OWNER, &format!("agent prove-optimum {weights} --agent-id {agent} --version 1 --out @o.json"));
+    w.run(OWNER, &format!("chain submit-gradients {agent} --gradients @g.json"));
+    w.run(OWNER, &format!("chain certify {agent} --optimum @o.json"));
+    let client = w.key(CLIENT).address();
+    w.run(OWNER, &format!("chain mint --to {client} --amount 50000"));
+    let open = format!("chain open-session --agent {agent} --price 1000 --escrow 50000");
+    let session = text(&w.run(CLIENT, &open)["session"]);
+    w.run(CLIENT, &format!("session open {session} --weights {weights}"));
+    Sold { w, agent, weights, datasets, test, session }
+}
+
+impl Sold {
+    /// Asks 20 queries and claims their fees.
+    fn earn(&self, claim: &str) {
+        let Sold { w, weights, session, .. } = self;
+        w.run(
+            CLIENT,
+            &format!("session query {session} --csv {ROOT}/examples/wine.csv --rows 150..170 --state @s.json"),
+        );
+        w.run(OWNER, &format!("claim prove --weights {weights} --session {session} --out @{claim}.json"));
+        w.run(OWNER, &format!("chain claim @{claim}.json"));
+    }
+
+    /// What the version pays its datasets by, and both parts of [`TO_DATA`].
+    fn divided(&self) -> (String, [u128; 2]) {
+        let shown = self.w.run(CLIENT, &format!("chain weights {}", self.agent));
+        let amount = |d: &Value, field: &str| text(&d[field]).parse::<u128>().unwrap();
+        let part = |i: usize| {
+            let dataset = &shown["datasets"][i];
+            assert_eq!(text(&dataset["dataset_id"]), self.datasets[i]);
+            TO_DATA * amount(dataset, "weight") / amount(dataset, "of")
+        };
+        (text(&shown["pays_by"]), [part(0), part(1)])
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn valued_and_signed_by_all_a_version_pays_by_value_and_one_refusal_keeps_shares() {
+    let s = sold();
+    let Sold { w, agent, weights, datasets, test, .. } = &s;
+    w.run(OWNER, &format!("agent value {weights} --test {test} --out @valuation.json"));
+    let valuation = Valuation::from_json(&std::fs::read(w.file("valuation.json")).unwrap()).unwrap();
+    let attester = w.key(ATTESTER).address();
+    let propose = "chain propose-weights --valuation @valuation.json --out @weights.json";
+    assert!(w.fails(OWNER, propose).contains("development SRS"));
+    let propose = format!("{propose} --allow-dev-srs");
+
+    // both owners accepted an attester beforehand, on this test set; then one refuses what it vouches for
+    for (i, id) in datasets.iter().enumerate() {
+        let terms = format!("--to {} --attester {attester} --test-set {test}", w.key(OWNER).address());
+        w.run(PROVIDER + i, &format!("chain accept-valuations {id} {terms}"));
+    }
+    w.run(OWNER, &format!("{propose} --attester {attester}"));
+    let attest =
+        "chain sign attest-weights @weights.json --valuation @valuation.json --allow-dev-srs --out @attest.json";
+    assert!(w.fails(OWNER, attest).contains("the weights name"));
+    w.says(ATTESTER, attest);
+    assert_eq!(w.run(CLIENT, "chain install-weights @attest.json")["installed"][0]["state"], "waits");
+    w.run(PROVIDER + 1, &format!("chain object-weights {agent} --dataset {}", datasets[1]));
+    w.anvil().connect().await.unwrap().advance_time(61).await.unwrap();
+    assert!(w.fails(CLIENT, &format!("chain enforce-weights {agent}")).contains("NothingWaits"));
+    s.earn("first");
+    let (pays_by, by_share) = s.divided();
+    assert_eq!(pays_by, "shares");
+
+    // proposed again, and signed by both; weights that do not follow from the valuation are not
+    w.run(OWNER, &propose);
+    let proposed = w.json("weights.json");
+    let followed = valuation.weights().unwrap();
+    for (i, (id, weight)) in followed.iter().enumerate() {
+        assert_eq!(proposed["weights"][i], json!({ "dataset_id": id, "weight": weight.to_string() }));
+    }
+    let digest = format!("0x{}", hex::encode(valuation.digest()));
+    assert_eq!((text(&proposed["valuation"]), text(&proposed["test_set"])), (digest, test.clone()));
+    let sign = "--valuation @valuation.json --allow-dev-srs";
+    let mut shifted = proposed.clone();
+    shifted["weights"][0]["weight"] = json!((followed[0].1 + 1).to_string());
+    shifted["weights"][1]["weight"] = json!((followed[1].1 - 1).to_string());
+    std::fs::write(w.file("shifted.json"), shifted.to_string()).unwrap();
+    let refused = w.fails(PROVIDER, &format!("chain sign agree-weights @shifted.json {sign} --out @x.json"));
+    assert!(refused.contains("do not follow from it"), "{refused}");
+    shifted["valuation"] = json!(format!("0x{}", "22".repeat(32)));
+    std::fs::write(w.file("shifted.json"), shifted.to_string()).unwrap();
+    let refused = w.fails(PROVIDER, &format!("chain sign agree-weights @shifted.json {sign} --out @x.json"));
+    assert!(refused.contains("but the weights name"), "{refused}");
+    for i in [0, 1] {
+        w.says(PROVIDER + i, &format!("chain sign agree-weights @weights.json {sign} --out @signed{i}.json"));
+    }
+    let installed = w.run(CLIENT, "chain install-weights @signed0.json @signed1.json");
+    assert_eq!(installed["installed"][0]["state"], "in-force");
+    s.earn("second");
+    let (pays_by, by_value) = s.divided();
+    assert_eq!(pays_by, "agreed weights");
+    assert_ne!(by_share, by_value, "the test could not tell them apart");
+
+    // earned by shares before, by values since
+    for i in [0, 1] {
+        let paid = w.run(PROVIDER + i, "chain withdraw");
+        assert_eq!(text(&paid["withdrawals"][0]["amount"]), (by_share[i] + by_value[i]).to_string());
+    }
+}
+
+#[test]
+#[ignore = "some minutes: make values"]
+fn three_owners_of_digits() {
+    let mut w = World::new();
+    let (weights, test) = certified(&mut w, &thirds("digits.csv.gz", "softmax", "15", 532, 1597..1797));
+    let v = valued(&w, &weights, &test);
+    let parts = v.parts();
+    assert!(parts.iter().all(|part| (part - 1.0 / 3.0).abs() < 0.05), "{parts:?}");
+}
+
+#[test]
+#[ignore = "some minutes: make values"]
+fn three_owners_of_wines_under_softmax() {
+    let mut w = World::new();
+    let (weights, test) = certified(&mut w, &thirds("wine.csv", "softmax", "15", 45, 135..178));
+    valued(&w, &weights, &test);
+}
+
+#[test]
+#[ignore = "many minutes: make values"]
+fn six_owners_of_digits() {
+    let mut w = World::new();
+    let parts = (0..6).map(|i| i * 250..(i + 1) * 250).collect();
+    let market = Market { table: "digits.csv.gz", link: "softmax", k: "15", parts, test: 1597..1797 };
+    let (weights, test) = certified(&mut w, &market);
+    let v = valued(&w, &weights, &test);
+    assert_eq!((v.coalitions.len(), v.proofs()), (63, 6 * 2 + 1 + 1 + 63 + 62 + 186));
+}
+
+/// Ten orders of twelve owners, drawn by a beacon: every value is within its interval, and what the certified weights leave
+/// open, of the exact one. That was computed from all 4,095 coalitions, without proofs: `inference/tests/suite/values.rs`.
+#[test]
+#[ignore = "many minutes: make values"]
+fn ten_orders_of_twelve_owners() {
+    let mut w = World::new();
+    let parts = (0..12).map(|i| i * 11..(i + 1) * 11).collect();
+    let market = Market { table: "wine.csv", link: "squared", k: "11", parts, test: 140..178 };
+    let (weights, test) = certified(&mut w, &market);
+    let refused = w.fails(OWNER, &format!("agent value {weights} --test {test}"));
+    assert!(refused.contains("4095 coalitions: draw some of them"), "{refused}");
+    let v = valued(&w, &weights, &format!("{test} --permutations 10 --beacon 0x{}", "5e".repeat(32)));
+    let exact: Value =
+        serde_json::from_slice(include_bytes!("../../../inference/tests/fixtures/twelve_owners.json")).unwrap();
+    assert_eq!(exact["uniform_loss"], v.uniform_loss);
+    assert_eq!(exact["agents_loss"], v.coalitions.last().unwrap().loss);
+    let mut inside = 0;
+    for (i, value) in v.values.iter().enumerate() {
+        let exact = text(&exact["numerators"][i]).parse::<f64>().unwrap() / exact["denominator"].as_f64().unwrap();
+        let found = value.numerator.0 as f64 / v.denominator as f64;
+        println!("owner {i}: exact {exact:.0}, sampled {found:.0} ± {}", value.half_width);
+        inside += usize::from((found - exact).abs() <= value.half_width as f64);
+    }
+    assert!(inside >= 11, "of 95 % intervals one of twelve may miss: {inside}");
+}

@@ -1,0 +1,174 @@
+//! Shares of the server among accounts: each has a few calls handled at a time, and its further calls wait. So a flood of
+//! calls from one account delays another's by little, whatever its size.
+
+use std::collections::HashMap;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tonic::body::Body;
+use tonic::codegen::Bytes;
+use tribute_core::hexed::AccountAddress;
+use tribute_problem::{Problem, Reason, Result};
+
+/// Calls of one account that are waiting, being handled, or whose answers are not sent yet.
+const INSIDE: usize = 256;
+/// Longest wait for a turn.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Pause before a call beyond [`INSIDE`] is refused, so that sending it again at once gains nothing.
+const REFUSAL: Duration = Duration::from_millis(250);
+
+/// The accounts that have calls here.
+#[derive(Clone)]
+pub(super) struct Turns {
+    accounts: Arc<Mutex<HashMap<AccountAddress, Account>>>,
+    all: Arc<Semaphore>,
+    each: usize,
+}
+
+struct Account {
+    running: Arc<Semaphore>,
+    inside: usize,
+}
+
+/// A call's place here, until its answer is sent.
+pub(crate) struct Inside {
+    turns: Turns,
+    account: AccountAddress,
+}
+
+/// A call's turn, until it is handled.
+pub(crate) struct Turn {
+    _permits: [OwnedSemaphorePermit; 2],
+}
+
+impl Turns {
+    /// Turns for this machine's number of cores.
+    pub(super) fn new() -> Self {
+        let each = std::thread::available_parallelism().map_or(1, usize::from).max(2);
+        Turns { accounts: Arc::default(), all: Arc::new(Semaphore::new(8 * each)), each }
+    }
+
+    /// Lets a call in.
+    ///
+    /// # Errors
+    /// [`Reason::Busy`] if the account has too many here.
+    pub(super) async fn enter(&self, account: AccountAddress) -> Result<Inside> {
+        let entered = {
+            let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
+            let fresh = || Account { running: Arc::new(Semaphore::new(self.each)), inside: 0 };
+            let known = accounts.entry(account).or_insert_with(fresh);
+            let enters = known.inside < INSIDE;
+            known.inside += usize::from(enters);
+            enters
+        };
+        if entered {
+            return Ok(Inside { turns: self.clone(), account });
+        }
+        tokio::time::sleep(REFUSAL).await;
+        let message = format!("your account has {INSIDE} calls here already: wait for some of their answers");
+        Err(Problem::new(Reason::Busy, message).with("most", INSIDE))
+    }
+}
+
+impl Inside {
+    /// Waits for the call's turn: among its account's calls, and then among the accounts.
+    ///
+    /// # Errors
+    /// [`Reason::Busy`] if that takes too long.
+    pub(crate) async fn turn(&self) -> Result<Turn> {
+        let running = {
+            let accounts = self.turns.accounts.lock().unwrap_or_else(PoisonError::into_inner);
+            accounts.get(&self.account).map(|known| known.running.clone())
+        };
+        let running = running.ok_or_else(|| Problem::internal("a call without a place"))?;
+        let waited = tokio::time::timeout(PATIENCE, async {
+            let own = running.acquire_owned().await.map_err(Problem::internal)?;
+            let all = self.turns.all.clone().acquire_owned().await.map_err(Problem::internal)?;
+            Ok(Turn { _permits: [own, all] })
+        });
+        let busy = |_| Problem::new(Reason::Busy, "the calls before yours take too long: send it again in a moment");
+        waited.await.map_err(busy)?
+    }
+
+    /// A response body that keeps the call's place until it is sent, so that answers that nobody reads are bounded, too.
+    pub(super) fn until_sent(self: Arc<Self>, body: Body) -> Body {
+        Body::new(Held { body, _inside: self })
+    }
+}
+
+impl Drop for Inside {
+    fn drop(&mut self) {
+        let mut accounts = self.turns.accounts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = accounts.get_mut(&self.account) {
+            known.inside -= 1;
+            if known.inside == 0 {
+                accounts.remove(&self.account);
+            }
+        }
+    }
+}
+
+struct Held {
+    body: Body,
+    _inside: Arc<Inside>,
+}
+
+impl HttpBody for Held {
+    type Data = Bytes;
+    type Error = tonic::Status;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<std::result::Result<Frame<Bytes>, tonic::Status>>> {
+        Pin::new(&mut self.get_mut().body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FLOOD: AccountAddress = tribute_core::hexed::Hex([1; 20]);
+    const OTHER: AccountAddress = tribute_core::hexed::Hex([2; 20]);
+
+    #[tokio::test]
+    async fn a_flood_fills_its_own_share_only() {
+        let turns = Turns::new();
+        let mut inside = Vec::new();
+        for _ in 0..INSIDE {
+            inside.push(Arc::new(turns.enter(FLOOD).await.unwrap()));
+        }
+        assert_eq!(turns.enter(FLOOD).await.err().unwrap().reason, Reason::Busy);
+        let mut running = Vec::new();
+        for call in &inside[..turns.each] {
+            running.push(call.turn().await.unwrap());
+        }
+        assert_eq!(inside[turns.each].turn().await.err().unwrap().reason, Reason::Busy);
+        // another account is not concerned
+        let other = turns.enter(OTHER).await.unwrap();
+        drop(other.turn().await.unwrap());
+
+        running.pop();
+        inside[turns.each].turn().await.unwrap();
+        // a place is free when its answer is sent
+        let body = inside.pop().unwrap().until_sent(Body::empty());
+        assert!(turns.enter(FLOOD).await.is_err());
+        drop(body);
+        drop(turns.enter(FLOOD).await.unwrap());
+        drop((inside, running, other));
+        assert!(turns.accounts.lock().unwrap().is_empty());
+    }
+}
