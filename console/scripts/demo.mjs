@@ -38,5 +38,6 @@ Files to use there:
   ${world.file("schema.json")}       their schema
   ${world.file("questions.csv")}     40 questions to the agent
   ${world.file("certificate.json")}  a certificate to check
+  ${world.file("evaluation.json")}   how often the agent is right on records that it was not trained on
 
 Ctrl-C ends all of it.`);

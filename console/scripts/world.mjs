@@ -153,6 +153,10 @@ export class World {
     await this.tribute("owner", "agent", "prove-optimum", weights, "--agent-id", agent, "--version", "1", "--out", "optimum.json");
     await this.tribute("owner", "chain", "certify", agent, "--version", "1", "--gradients", "gradients.json", "--optimum", "optimum.json");
     await this.tribute("owner", "agent", "certificate", weights, "--out", "certificate.json");
+    await this.tribute("owner", "dataset", "register", "questions.csv", "--schema", "schema.json", "--out", "other.json");
+    await this.tribute("owner", "chain", "register-dataset", "other.json");
+    await this.tribute("owner", "agent", "evaluate", weights, "--dataset", this.json("other.json").dataset_id, "--out", "evaluation.json");
+    await this.tribute("owner", "chain", "submit-evaluation", "evaluation.json");
   }
 
   stop() {

@@ -189,6 +189,7 @@ test("the whole life cycle, by clicking alone", async (t) => {
     await go(page, "owner");
     await page.getByRole("figure", { name: "How long your last jobs took" }).getByText("Prove that the weights are the optimum").first().waitFor();
     looks.push(...(await shoot(page, "owner-jobs")));
+    await page.getByRole("link", { name: "wine" }).click();
   });
 
   await step("a client opens a session and asks", async () => {
@@ -294,8 +295,8 @@ test("the whole life cycle, by clicking alone", async (t) => {
     // it wants three accounts, until it says otherwise
     await provider.getByText("2 accounts take part, which is fewer than you want.").waitFor();
     assert.equal(await provider.getByRole("button", { name: "Grant training" }).isDisabled(), true);
-    await signIn(second);
     await go(second, "provider");
+    await signIn(second);
     await second.getByRole("link", { name: "grades of wine for a merchant" }).click();
     await second.getByLabel("Why you decline").fill("two are too few");
     await confirm(second, "Decline");
@@ -443,7 +444,7 @@ test("an operator sees the whole server, and nobody else does", async (t) => {
   await t.test("live: a queue, and a worker that dies", async () => {
     const other = world.startWorker();
     await page.waitForFunction(() => document.querySelectorAll("[aria-label^='Workers that were'] tbody tr").length === 2);
-    const work = world.tribute("client", "job", "calibrate", "--k", "17", "--rounds", "40");
+    const work = world.tribute("client", "job", "calibrate", "--k", "17", "--rounds", "12");
     await workers.getByRole("row").filter({ hasText: "working" }).first().waitFor();
     const accounts = page.getByRole("region", { name: "Accounts with jobs, the longest wait first" });
     await accounts.getByTitle(new RegExp(keys.client.address, "i")).waitFor();

@@ -268,8 +268,9 @@ contract DatasetRegistryTest is World {
         vm.expectRevert(wrongContext(2, expected, hers[0]));
         vm.prank(BEN);
         datasets.extend(adaSet, hers);
+        IDatasetRegistry.ShardProof[] memory his = oneShard(shardProof(BEN, "ben 2", 2, 50));
         vm.prank(BEN);
-        bytes32 grown = datasets.extend(adaSet, oneShard(shardProof(BEN, "ben 2", 2, 50)));
+        bytes32 grown = datasets.extend(adaSet, his);
         assertEq(datasets.dataset(grown).root, adaSet);
         assertEq(datasets.dataset(grown).owner, BEN);
         assertEq(datasets.shardDigest(grown, 1), recordsDigest("ada 1"));

@@ -3,70 +3,9 @@
 import type { Hex } from "viem";
 import { same } from "./bytes";
 import { STATUS, type Chain } from "./chain";
-import { problem, Problem } from "./problem";
+import { problem } from "./problem";
 import { listed } from "./reads";
-import { isValuation, type ValuationFile } from "./valuation";
-
-export interface FileProof {
-  inputs: Hex[];
-  bytes: Hex;
-}
-
-interface Shard {
-  digest: Hex;
-  /** Who owned the dataset when the shard was added. */
-  owner: Hex;
-  records: number;
-  dataset_proof: FileProof;
-  gradient_proof: FileProof;
-}
-
-export interface CertificateFile {
-  format: string;
-  proven: string[];
-  not_proven: string[];
-  chain: { chain_id: number; dataset_registry: Hex; agent_registry: Hex };
-  srs: { development: boolean };
-  schema: string;
-  agent: { id: Hex; version: number; owner: Hex; weights_digest: Hex };
-  datasets: { dataset_id: Hex; records: number; contribution: string; share: number; shards: Shard[] }[];
-  optimum: { records: number; proof: FileProof };
-}
-
-export interface EvaluationFile {
-  certificate: CertificateFile;
-  proven: string[];
-  not_proven: string[];
-  dataset: { dataset_id: Hex; records: number; correct: number; shards: { digest: Hex; owner: Hex; dataset_proof: FileProof; evaluation_proof: FileProof }[] };
-}
-
-/** Shares in files are in units of 2^-20. */
-export const shareOf = (units: number): number => units / 2 ** 20;
-
-/** The owners of a dataset's shards in their order: several, if it was transferred and then extended. */
-export const ownersOf = (shards: { owner: Hex }[]): Hex[] => shards.map((s) => s.owner).filter((owner, j, all) => j === 0 || !same(owner, all[j - 1]!));
-
-export function parse(text: string): { certificate: CertificateFile; evaluation?: EvaluationFile; valuation?: ValuationFile } {
-  let read: unknown;
-  try {
-    read = JSON.parse(text);
-  } catch {
-    throw new Problem("This file is not JSON, so it is no certificate, evaluation or valuation.");
-  }
-  const file = read as EvaluationFile & CertificateFile;
-  const certificate = (file.certificate ?? file) as CertificateFile;
-  if (!Array.isArray(certificate?.datasets) || !certificate.agent || !certificate.optimum || !certificate.chain) {
-    throw new Problem("This file is no certificate, evaluation or valuation: `tribute agent certificate` writes one, and so does the owner's page.");
-  }
-  if (!file.certificate) return { certificate };
-  return isValuation(file) ? { certificate, valuation: file } : { certificate, evaluation: file };
-}
-
-export interface Finding {
-  said: string;
-  holds: boolean;
-  why?: string;
-}
+import { parse, type Finding, type FileProof } from "./files";
 
 /** Puts the file's claims to the chain, one by one. `told` gets each finding as it comes. */
 export async function check(chain: Chain, file: ReturnType<typeof parse>, told: (finding: Finding) => void): Promise<boolean> {

@@ -85,9 +85,14 @@ export interface Accuracy {
   dataset: Hex;
   correct: number;
   records: number;
+  /** Mean loss of a record. */
+  loss: number;
   /** Unix milliseconds of the latest proof. */
   at: number;
 }
+
+/** Losses on chain are in units of 2^-20. */
+const LOSS_UNIT = 2 ** 20;
 
 /** How often a version is right on whole datasets that it was not trained on, as the contract counted by proofs; oldest first. */
 export async function accuracies(chain: Chain, id: Hex, number: number): Promise<Accuracy[]> {
@@ -96,9 +101,15 @@ export async function accuracies(chain: Chain, id: Hex, number: number): Promise
   const times = await chain.times([...latest.values()].map((e) => e.blockNumber));
   const found = await Promise.all(
     [...latest].map(async ([dataset, e]): Promise<Accuracy[]> => {
+      const args = [id, number, dataset] as const;
       // not what was counted by a circuit that was stopped since
-      const counts = await chain.client.readContract({ ...chain.evaluations, functionName: "accuracyOf", args: [id, number, dataset] }).catch(() => undefined);
-      return counts ? [{ dataset, correct: Number(counts[0]), records: Number(counts[1]), at: times.get(e.blockNumber) ?? 0 }] : [];
+      const found = await Promise.all([
+        chain.client.readContract({ ...chain.evaluations, functionName: "accuracyOf", args }),
+        chain.client.readContract({ ...chain.evaluations, functionName: "lossOf", args }),
+      ]).catch(() => undefined);
+      if (!found) return [];
+      const [[correct, records], [loss]] = found;
+      return [{ dataset, correct: Number(correct), records: Number(records), loss: Number(loss) / LOSS_UNIT / Number(records), at: times.get(e.blockNumber) ?? 0 }];
     }),
   );
   return found.flat().sort((a, b) => a.at - b.at);

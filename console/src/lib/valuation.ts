@@ -3,24 +3,7 @@
 import type { Hex } from "viem";
 import { same } from "./bytes";
 import type { Chain } from "./chain";
-import type { CertificateFile, Finding } from "./audit";
-
-export interface ValuationFile {
-  format: string;
-  proven: string[];
-  not_proven: string[];
-  certificate: CertificateFile;
-  test: { dataset_id: Hex; records: number; shards: { owner: Hex }[] };
-  owners: Hex[];
-  sampling: { beacon: Hex; permutations: number } | null;
-  uniform_loss: number;
-  coalitions: { owners: number[]; loss: number; correct: number }[];
-  denominator: number;
-  values: { owner: Hex; numerator: string; half_width: number; ball: number }[];
-}
-
-export const isValuation = (file: { format?: unknown }): file is ValuationFile =>
-  typeof file.format === "string" && file.format.startsWith("tribute-valuation/");
+import type { Finding, ValuationFile } from "./files";
 
 /** Losses in files are in units of 2^-20. */
 const UNIT = 2 ** 20;

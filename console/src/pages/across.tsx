@@ -10,7 +10,7 @@ import { count } from "../lib/format";
 import { Problem, problem } from "../lib/problem";
 import { allKept, bareSchema, canonical, keep, kept, LAMBDA_UNIT, packed, readRequest, unpacked, type Participant, type Request } from "../lib/request";
 import { server } from "../lib/service";
-import { Failure, Field, FileInput, Id, Input, Loading, Note, OnChain, Private, Table, useLoad } from "../parts/basics";
+import { Failure, Field, FileInput, Id, Input, Loading, Note, OnChain, Private, Table, useAction, useLoad } from "../parts/basics";
 import { Confirm } from "../parts/confirm";
 import { Participants, said, Terms } from "../parts/training";
 
@@ -111,13 +111,13 @@ function Form(): ReactNode {
   const [link, setLink] = useState<(typeof LINKS)[number]>("softmax");
   const [price, setPrice] = useState("0.00001");
   const [part, setPart] = useState("40");
-  const [failed, setFailed] = useState<Problem>();
+  const action = useAction();
   const { value, failure } = useLoad(() => registered(chain, account), [chain, account], 6_000);
   if (failure && !value) return <Failure problem={failure} />;
   if (!value) return <Loading of="the datasets on chain" />;
   const chosen = value.datasets.filter((d) => d.id in nodes);
   const schemaId = chosen[0]?.schemaId;
-  const whole = (): string => {
+  const whole = async (): Promise<string> => {
     const participants: Participant[] = [];
     for (const d of chosen) {
       const node = nodes[d.id]!.trim().replace(/\/$/, "");
@@ -129,8 +129,11 @@ function Form(): ReactNode {
     }
     if (new Set(participants.map((p) => p.account)).size < 2) throw new Problem("Choose datasets of two accounts or more: the sum over one is that one's own.");
     if (!file) throw new Problem("Choose the schema that the datasets were committed with.");
-    const { info } = world;
-    const profile = info.defaultProfile!;
+    const schema = bareSchema(file, schemaId!);
+    // the size of circuits that this server makes for the schema, and the datasets' nodes by default, too
+    const circuits = await world.services.circuits.listCircuits({ schemaJson: utf8(schema), link: LINKS.indexOf(link) });
+    const profile = (circuits.ready[0]?.shape ?? circuits.missing[0])?.profile;
+    if (!profile) throw new Problem("This server does not say how large the circuits for this schema are.");
     return canonical({
       chain_id: chain.id,
       agent_registry: chain.agents.address,
@@ -139,11 +142,11 @@ function Form(): ReactNode {
       version: Number(version),
       attempt: Number(attempt),
       purpose: purpose.trim(),
-      schema: bareSchema(file, schemaId!),
+      schema,
       k: profile.k,
       columns: profile.columns,
       intercept_scale: profile.interceptScale,
-      srs: hex(info.srsDigest),
+      srs: hex(world.info.srsDigest),
       link,
       lambda: Math.round(Number(lambda) * LAMBDA_UNIT),
       price: parseUnits(price as `${number}`, value.token.decimals).toString(),
@@ -153,13 +156,8 @@ function Form(): ReactNode {
       participants,
     });
   };
-  const write = (): void => {
-    setFailed(undefined);
-    try {
-      location.hash = `#/owner/across/${keep(whole())}`;
-    } catch (error) {
-      setFailed(problem(error));
-    }
+  const write = async (): Promise<void> => {
+    location.hash = `#/owner/across/${keep(await whole())}`;
   };
   return (
     <>
@@ -215,8 +213,8 @@ function Form(): ReactNode {
       <Input label="Regularisation λ" value={lambda} set={setLambda} type="number" min={0} step="0.0001" />
       <Input label="Price of an answer" value={price} set={setPrice} type="number" min={0} unit={value.token.symbol} />
       <Input label="Part of the fees that goes to data" value={part} set={setPart} type="number" min={0} max={100} unit="%" />
-      <div className="row"><button disabled={chosen.length === 0 || purpose.trim() === "" || !isDigest(agent) || !(Number(lambda) > 0)} onClick={write}>Write the request</button></div>
-      <Failure problem={failed} />
+      <div className="row"><button disabled={chosen.length === 0 || purpose.trim() === "" || !isDigest(agent) || !(Number(lambda) > 0) || action.busy} onClick={() => void action.run(write)}>Write the request</button></div>
+      <Failure problem={action.failure} />
     </>
   );
 }

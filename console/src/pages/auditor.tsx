@@ -2,7 +2,8 @@
 import { useState, type ReactNode } from "react";
 import { useWorld } from "../world";
 import type { CheckFileResponse } from "../gen/tribute/v1/audit_service_pb";
-import { check, ownersOf, parse, shareOf, type Finding } from "../lib/audit";
+import { check } from "../lib/audit";
+import { ownersOf, parse, shareOf, type Finding } from "../lib/files";
 import { chooseNode } from "../lib/chain";
 import { count, percent, plural } from "../lib/format";
 import { hex, sha256 } from "../lib/bytes";

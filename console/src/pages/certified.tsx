@@ -4,7 +4,7 @@ import type { Hex } from "viem";
 import { useWorld } from "../world";
 import type { Agent } from "../gen/tribute/v1/agent_pb";
 import { Statement } from "../gen/tribute/v1/common_pb";
-import type { EvaluationFile } from "../lib/audit";
+import type { EvaluationFile } from "../lib/files";
 import { bytes, hex, same, save, text } from "../lib/bytes";
 import { call, type Chain, type Token } from "../lib/chain";
 import { count, percent, seconds } from "../lib/format";

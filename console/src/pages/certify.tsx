@@ -5,7 +5,7 @@ import { useWorld } from "../world";
 import type { Agent } from "../gen/tribute/v1/agent_pb";
 import { Statement } from "../gen/tribute/v1/common_pb";
 import type { EstimateResponse } from "../gen/tribute/v1/job_service_pb";
-import { parse, type CertificateFile, type FileProof } from "../lib/audit";
+import { parse, type CertificateFile, type FileProof } from "../lib/files";
 import { bytes, hex, same, text } from "../lib/bytes";
 import { call, type Chain } from "../lib/chain";
 import { count, plural, seconds } from "../lib/format";

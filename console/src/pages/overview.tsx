@@ -101,16 +101,22 @@ function Queue({ of }: { of: State }): ReactNode {
   );
 }
 
-const doing = (w: WorkerStatus): ReactNode => (w.silent ? <span className="bad">silent</span> : w.jobs > 0n ? "working" : "idle");
+function doing(w: WorkerStatus): ReactNode {
+  if (w.silent) return <span className="bad">silent</span>;
+  if (w.unfit) return <span className="bad">not fit for work</span>;
+  return w.jobs > 0n ? "working" : "idle";
+}
 
 function Workers({ of }: { of: State }): ReactNode {
   const silent = of.workers.filter((w) => w.silent).length;
-  const able = of.workers.length - silent;
+  const unfit = of.workers.filter((w) => w.unfit && !w.silent);
+  const able = of.workers.length - silent - unfit.length;
   return (
     <>
       <h2>Workers</h2>
       {able === 0 && <Note kind="warning" title="No worker is there: nothing that waits will run."><p>Start one: <code>tribute worker --data …</code>, or <code>tribute serve --workers 1</code>.</p></Note>}
       {silent > 0 && <Note kind="warning" title={`${plural(silent, "worker")} stopped without a word.`}><p>Their jobs went back to the queue. They are forgotten here an hour after their last heartbeat.</p></Note>}
+      {unfit.map((w) => <Note key={w.name} kind="warning" title={`Worker ${w.name} is not fit for work, and runs no jobs.`}><p>{w.unfit}</p></Note>)}
       <Table
         caption="Workers that were heard of within the hour"
         rows={of.workers}

@@ -104,7 +104,7 @@ function Costs({ message: { expenses }, request: r }: { message: TrainingRequest
       <h2>What becomes known</h2>
       <ul>
         <li>To all nodes and the owner: in every round, at most {count(r.rounds)} times, the sums over all {count(allRecords(r))} records of loss, gradient and second derivatives; at the end the weights.</li>
-        <li>To everybody: N of each of your {plural(expenses.shards, "shard")}, one number that says how much it contributes.</li>
+        <li>To everybody: N of {expenses.shards === 1 ? "your shard" : `each of your ${count(expenses.shards)} shards`}, one number that says how much it contributes.</li>
         <li>To nobody: your records, labels, secrets and gradients, unless all others work together.</li>
       </ul>
       <h2>What you spend</h2>

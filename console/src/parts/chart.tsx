@@ -83,7 +83,7 @@ export function Growth({ title, of }: { title: string; of: Point[] }): ReactNode
 }
 
 /** Accuracy on each dataset that it was proven on. */
-export function Accuracies({ of }: { of: { dataset: string; correct: number; records: number; at: number }[] }): ReactNode {
+export function Accuracies({ of }: { of: { dataset: string; correct: number; records: number; loss: number; at: number }[] }): ReactNode {
   if (of.length === 0) return <p className="soft">No accuracy was proven on chain yet.</p>;
   return (
     <Bars
@@ -92,7 +92,7 @@ export function Accuracies({ of }: { of: { dataset: string; correct: number; rec
       of={of.map((a) => ({
         name: `dataset ${a.dataset.slice(0, 10)}…, ${when(a.at)}`,
         value: a.correct / a.records,
-        text: `${percent(a.correct / a.records)}: ${count(a.correct)} of ${count(a.records)}`,
+        text: `${percent(a.correct / a.records)}: ${count(a.correct)} of ${count(a.records)}, mean loss ${a.loss.toFixed(3)}`,
       }))}
     />
   );

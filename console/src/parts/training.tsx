@@ -26,7 +26,7 @@ export function Terms({ request: r }: { request: Request }): ReactNode {
       <blockquote>{r.purpose}</blockquote>
       <p>
         Asked by <Id of={r.owner} name="owner" /> for version {r.version} of agent <Id of={r.agent} name="agent" />
-        {r.attempt > 0 && <>, for the {r.attempt + 1}. time</>}{r.chain_id === 0 && ", for no chain"}.
+        {r.attempt > 0 && <> (request {r.attempt + 1} for it)</>}{r.chain_id === 0 && ", for no chain"}.
       </p>
       <Facts
         of={[

@@ -1,8 +1,8 @@
 // What each owner's data was worth, from a valuation file.
 import type { ReactNode } from "react";
-import { ownersOf } from "../lib/audit";
+import { ownersOf, type ValuationFile } from "../lib/files";
 import { count, percent, plural } from "../lib/format";
-import { meanOf, partsOf, type ValuationFile } from "../lib/valuation";
+import { meanOf, partsOf } from "../lib/valuation";
 import { Id, Note } from "./basics";
 import { Bars } from "./chart";
 

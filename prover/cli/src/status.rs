@@ -40,6 +40,7 @@ fn text(state: &State) -> String {
     for w in &state.workers {
         let state = match (w.silent, w.jobs) {
             (true, _) => "silent",
+            _ if !w.unfit.is_empty() => "not fit for work",
             (false, 0) => "idle",
             (false, _) => "working",
         };

@@ -173,7 +173,9 @@ async fn operators_see_everything_but_secrets() {
     }
     assert!(seen.contains("\0work\0"), "the job's process was not seen");
     let dataset = dataset.await.unwrap();
-    let [idle] = &overview().await.workers[..] else { panic!("one worker") };
+    let workers = overview().await.workers;
+    let [idle] = &workers[..] else { panic!("one worker: {workers:?}") };
+    assert_eq!(idle.unfit, "");
     assert_eq!((idle.silent, idle.jobs, idle.slots), (false, 0, 1), "{idle:?}");
     assert!(idle.heard_ms < 15_000, "{idle:?}");
 
@@ -225,7 +227,7 @@ async fn operators_see_everything_but_secrets() {
 
     stop(worker);
     // it said that it stopped: it is not missed
-    assert_eq!(overview().await.workers, []);
+    assert!(overview().await.workers.is_empty());
     stop(server);
     let logs =
         std::fs::read_to_string(file("server.log")).unwrap() + &std::fs::read_to_string(file("worker.log")).unwrap();

@@ -276,8 +276,9 @@ fn six_owners_of_digits() {
     assert_eq!((v.coalitions.len(), v.proofs()), (63, 6 * 2 + 1 + 1 + 63 + 62 + 186));
 }
 
-/// Ten orders of twelve owners, drawn by a beacon: every value is within its interval, and what the certified weights leave
-/// open, of the exact one. That was computed from all 4,095 coalitions, without proofs: `inference/tests/suite/values.rs`.
+/// Ten orders of twelve owners, drawn by a beacon, against the exact values, which were computed from all 4,095 coalitions
+/// without proofs: `inference/tests/suite/values.rs`. Datasets' ids are random, and with them the orders: of intervals of
+/// 95 % most contain the exact value, in almost every run.
 #[test]
 #[ignore = "many minutes: make values"]
 fn ten_orders_of_twelve_owners() {
@@ -297,7 +298,9 @@ fn ten_orders_of_twelve_owners() {
         let exact = text(&exact["numerators"][i]).parse::<f64>().unwrap() / exact["denominator"].as_f64().unwrap();
         let found = value.numerator.0 as f64 / v.denominator as f64;
         println!("owner {i}: exact {exact:.0}, sampled {found:.0} ± {}", value.half_width);
+        assert!((found - exact).abs() <= 3.0 * value.half_width as f64);
         inside += usize::from((found - exact).abs() <= value.half_width as f64);
     }
-    assert!(inside >= 11, "of 95 % intervals one of twelve may miss: {inside}");
+    println!("{inside} of 12 intervals contain the exact value");
+    assert!(inside >= 8, "{inside} of 12");
 }

@@ -92,7 +92,7 @@ impl Console {
         let wanted = if index { "/index.html" } else { path };
         let Some(file) = FILES.iter().find(|f| f.path == wanted) else {
             return if index {
-                text(StatusCode::NOT_FOUND, ABSENT)
+                self.absent(request.uri().query())
             } else {
                 text(StatusCode::NOT_FOUND, "there is no such page")
             };
@@ -123,6 +123,20 @@ impl Console {
         if index {
             out.insert(header::CONTENT_SECURITY_POLICY, self.policy(request.uri().query()));
         }
+        response
+    }
+
+    /// The page of a program without the bundle.
+    fn absent(&self, query: Option<&str>) -> Response<Body> {
+        let html = format!(
+            "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Tribute</title><p>This server works, but {ABSENT}.</p></html>"
+        );
+        let mut response = Response::new(Body::new(Full::new(Bytes::from(html))));
+        let out = response.headers_mut();
+        protect(out);
+        out.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+        out.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        out.insert(header::CONTENT_SECURITY_POLICY, self.policy(query));
         response
     }
 

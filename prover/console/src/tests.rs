@@ -99,3 +99,13 @@ fn a_file_is_sent_packed_to_those_who_take_it_and_once() {
     assert!(get(&[]).headers().get("content-encoding").is_none());
     assert_eq!(get(&[("if-none-match", file.etag)]).status(), StatusCode::NOT_MODIFIED);
 }
+
+#[test]
+fn a_program_without_the_bundle_says_so_in_one_sentence() {
+    let response = console().absent(None);
+    assert_eq!(response.headers()["content-type"], "text/html; charset=utf-8");
+    assert!(response.headers()["content-security-policy"].to_str().unwrap().contains("frame-ancestors 'none'"));
+    let index = console().answer(&request("GET", "/", &[("host", "here:7410")])).unwrap();
+    assert_eq!(index.headers().contains_key("etag"), is_embedded(), "a bundle's page has its own tag");
+    assert!(ABSENT.contains("scripts/console.sh") && !ABSENT.contains(". "));
+}

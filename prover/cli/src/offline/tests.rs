@@ -237,7 +237,7 @@ fn what_does_not_fit_together_is_refused() {
     other("datasets[1].shards[0].owner", of_shard(0, second));
     other("datasets[1].shards[1].owner", of_shard(1, certificate().agent.owner));
     other(
-        "datasets[1].shards[0].owner",
+        "datasets[1].shards",
         changed(|c| (c.datasets[1].shards[0].owner, c.datasets[1].shards[1].owner) = (second, first)),
     );
     // a proof cut short, one byte more

@@ -2,7 +2,8 @@
 //! database that goes away, a full disk, clocks that are set, an upgrade, many jobs over few workers. Each scenario says how many jobs were lost, that is, did not end as
 //! they must, and how many ended twice. `target/scenarios.json` has the results.
 //!
-//! `TRIBUTE_SCENARIOS=long` takes the long tier, as `make scenarios` does.
+//! `TRIBUTE_SCENARIOS=long` takes the long tier, as `make scenarios` does; `TRIBUTE_SCENARIO=disk` runs only those with that
+//! word in their name.
 
 mod clock;
 mod stage;
@@ -37,6 +38,9 @@ async fn run<F: Future<Output = (i64, i64)> + Send + 'static>(
     scenario: impl FnOnce() -> F,
     all: &mut Vec<Outcome>,
 ) {
+    if std::env::var("TRIBUTE_SCENARIO").is_ok_and(|only| !name.contains(&only)) {
+        return;
+    }
     let start = Instant::now();
     let ended = tokio::spawn(scenario()).await;
     let (lost, doubled) = *ended.as_ref().unwrap_or(&(0, 0));

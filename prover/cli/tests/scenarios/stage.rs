@@ -136,7 +136,7 @@ impl Stage {
 
     /// Removes the cached proving keys.
     pub(crate) fn forget_keys(&self) {
-        for file in std::fs::read_dir(self.place.data().join("cache")).unwrap().flatten() {
+        for file in std::fs::read_dir(self.place.data().join("cache")).into_iter().flatten().flatten() {
             if file.path().extension().is_some_and(|e| e == "key") {
                 std::fs::remove_file(file.path()).unwrap();
             }

@@ -86,7 +86,7 @@ pub(crate) async fn disk_full() -> (i64, i64) {
     limit_files(&processes, "256");
 
     // nothing can be uploaded, and the job waits for a worker that can write
-    let refused = submit_dataset(&client, dataset(1)).await.unwrap_err();
+    let refused = client.upload(vec![7; 4096]).await.unwrap_err();
     assert_eq!(refused.reason, Reason::StorageFailed, "{refused}");
     let waiting = until(&client, &job.id, |j| j.state() == JobState::Queued).await;
     assert_eq!((waiting.starts, waiting.attempts), (1, 0), "{waiting:?}");

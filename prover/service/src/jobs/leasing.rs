@@ -47,16 +47,22 @@ impl Worker {
         let mut running: JoinSet<(i64, bool)> = JoinSet::new();
         let mut free_mb = config.memory_mb;
         let mut recover = tokio::time::interval((config.lease / 3).max(Duration::from_millis(50)));
-        let presence = Presence::new(self.queue.clone(), &name, config.slots, config.lease);
-        let mut present = tokio::time::interval(presence.pause);
         let (mut test_at, mut pause) = (Some(Instant::now()), RETEST[0]);
         let mut idle_since = Instant::now();
+        let presence = Presence::new(self.queue.clone(), &name, config.slots, config.lease);
+        let mut present = tokio::time::interval(presence.pause);
+        // why it is not fit for work; empty while it is
+        let mut unfit = String::new();
         tracing::info!(worker = %name, slots = config.slots, "worker started");
         while !*stop.borrow() {
             if test_at.is_some_and(|at| at <= Instant::now()) {
                 test_at = match self.test().await {
-                    Ok(()) => None,
+                    Ok(()) => {
+                        unfit.clear();
+                        None
+                    }
                     Err(e) => {
+                        unfit.clone_from(&e.message);
                         tracing::error!(worker = %name, reason = e.reason.text(), error = %e, "not fit for work: no jobs are run here");
                         let wait = if e.reason == Reason::StorageUnavailable { RETEST[0] } else { pause };
                         pause = (pause * 2).min(RETEST[1]);
@@ -94,7 +100,7 @@ impl Worker {
                 () = tokio::time::sleep(Duration::from_secs(1)) => {}
                 _ = recover.tick() => self.recover().await,
                 _ = present.tick() => {
-                    if let Err(e) = presence.tell().await {
+                    if let Err(e) = presence.tell(&unfit).await {
                         tracing::warn!(error = %e, "cannot say that this worker is there");
                         self.troubled();
                     }

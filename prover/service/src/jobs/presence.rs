@@ -27,17 +27,18 @@ impl Presence {
         Presence { queue, worker: worker.to_owned(), slots, pause: (lease / 3).max(SHORTEST) }
     }
 
-    /// The worker is there.
-    pub(super) async fn tell(&self) -> Result<()> {
+    /// The worker is there. `unfit` says why it runs no jobs; empty if it does.
+    pub(super) async fn tell(&self, unfit: &str) -> Result<()> {
         let db = self.queue.database();
         let mut tx = db.begin().await?;
         sqlx::query(db.sql(
-            "INSERT INTO workers (worker, slots, patience_ms, started_ms, seen_ms) VALUES ($1, $2, $3, {now}, {now})
-             ON CONFLICT (worker) DO UPDATE SET seen_ms = {now}",
+            "INSERT INTO workers (worker, slots, patience_ms, started_ms, seen_ms, unfit) VALUES ($1, $2, $3, {now}, {now}, $4)
+             ON CONFLICT (worker) DO UPDATE SET seen_ms = {now}, unfit = $4",
         ))
         .bind(&self.worker)
         .bind(self.slots as i64)
         .bind(3 * self.pause.as_millis() as i64)
+        .bind(unfit)
         .execute(&mut *tx)
         .await?;
         sqlx::query(db.sql("DELETE FROM workers WHERE seen_ms < {now} - $1"))

@@ -58,6 +58,8 @@ pub struct Worker {
     pub longest_ms: i64,
     /// When it was started, Unix milliseconds.
     pub started_ms: i64,
+    /// Why it runs no jobs; empty if it does.
+    pub unfit: String,
 }
 
 /// Jobs that ended.
@@ -101,10 +103,10 @@ pub async fn read(db: &Database) -> Result<State> {
     .bind(MOST)
     .fetch_all(pool)
     .await?;
-    let workers: Vec<(String, i64, i64, i64, i64, i64, i64)> = sqlx::query_as(db.sql(
-        "SELECT w.worker, w.slots, w.patience_ms, w.started_ms, w.seen_ms, COUNT(j.id), COALESCE(MIN(j.started_ms), 0)
+    let workers: Vec<(String, i64, i64, i64, i64, String, i64, i64)> = sqlx::query_as(db.sql(
+        "SELECT w.worker, w.slots, w.patience_ms, w.started_ms, w.seen_ms, w.unfit, COUNT(j.id), COALESCE(MIN(j.started_ms), 0)
          FROM workers w LEFT JOIN jobs j ON j.worker = w.worker AND j.state = 'running'
-         WHERE w.seen_ms > $1 GROUP BY w.worker, w.slots, w.patience_ms, w.started_ms, w.seen_ms ORDER BY w.worker",
+         WHERE w.seen_ms > $1 GROUP BY w.worker, w.slots, w.patience_ms, w.started_ms, w.seen_ms, w.unfit ORDER BY w.worker",
     ))
     .bind(now_ms - REMEMBERED.as_millis() as i64)
     .fetch_all(pool)
@@ -135,10 +137,10 @@ pub async fn read(db: &Database) -> Result<State> {
             .collect(),
         workers: workers
             .into_iter()
-            .map(|(worker, slots, patience_ms, started_ms, seen, jobs, since)| {
+            .map(|(worker, slots, patience_ms, started_ms, seen, unfit, jobs, since)| {
                 let heard_ms = (now_ms - seen).max(0);
                 let longest_ms = if jobs == 0 { 0 } else { (now_ms - since).max(0) };
-                Worker { worker, heard_ms, silent: heard_ms > patience_ms, jobs, slots, longest_ms, started_ms }
+                Worker { worker, heard_ms, silent: heard_ms > patience_ms, jobs, slots, longest_ms, started_ms, unfit }
             })
             .collect(),
         ended: ended.into_iter().map(|(kind, state, jobs)| Ended { kind, state, jobs }).collect(),

@@ -46,6 +46,7 @@ fn message(o: &Overview) -> v1::Overview {
                 slots: w.slots.unsigned_abs(),
                 longest_ms: w.longest_ms.unsigned_abs(),
                 started_ms: w.started_ms.unsigned_abs(),
+                unfit: w.unfit.clone(),
             })
             .collect(),
         ended: state

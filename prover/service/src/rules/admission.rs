@@ -27,7 +27,6 @@ use tribute_steps::work::Work;
 use tribute_store::artefacts::Artefacts;
 
 use super::certificates::Certificates;
-use super::extension::check_size;
 use super::off_thread;
 use super::ownership::Ownership;
 use super::sent::Sent;
@@ -133,7 +132,7 @@ impl Admission {
         let records = off_thread(move || sent.records(&read)).await?;
         let count = records.len() as u64;
         let cuts = shards(records.len(), layout.capacity());
-        check_size(earlier.as_ref(), count, cuts.len())?;
+        Self::check_size(earlier.as_ref(), count, cuts.len())?;
         let tenant = caller.to_string();
         let stored = self.custody.put_records(&tenant, &records).await?;
         let mut added = Vec::with_capacity(cuts.len());

@@ -65,24 +65,24 @@ impl Admission {
     }
 }
 
-/// Checks that a dataset stays within what circuits and contracts can count.
-pub(super) fn check_size(earlier: Option<&DatasetBody>, records: u64, shards: usize) -> Result<()> {
-    let (before, held) = earlier.map_or((0, 0), |version| (version.count, version.shards.len()));
-    let (records, shards) = (before + records, held + shards);
-    if records >> COUNT_LIMIT_BITS != 0 {
-        let message =
-            format!("the dataset would have {records} records, at most 2^{COUNT_LIMIT_BITS} - 1 can be counted");
-        return Err(Problem::field("records", message).with("records", records));
-    }
-    if shards > SHARDS_MOST {
-        let message =
-            format!("the dataset would have {shards} shards, at most {SHARDS_MOST}: use a profile of larger k");
-        return Err(Problem::field("records", message).with("shards", shards));
-    }
-    Ok(())
-}
-
 impl Admission {
+    /// Checks that a dataset stays within what circuits and contracts can count.
+    pub(super) fn check_size(earlier: Option<&DatasetBody>, records: u64, shards: usize) -> Result<()> {
+        let (before, held) = earlier.map_or((0, 0), |version| (version.count, version.shards.len()));
+        let (records, shards) = (before + records, held + shards);
+        if records >> COUNT_LIMIT_BITS != 0 {
+            let message =
+                format!("the dataset would have {records} records, at most 2^{COUNT_LIMIT_BITS} - 1 can be counted");
+            return Err(Problem::field("records", message).with("records", records));
+        }
+        if shards > SHARDS_MOST {
+            let message =
+                format!("the dataset would have {shards} shards, at most {SHARDS_MOST}: use a profile of larger k");
+            return Err(Problem::field("records", message).with("shards", shards));
+        }
+        Ok(())
+    }
+
     /// The part of `version` that an extension's job needs, once its new shards, stored as `added`, are known to be new.
     ///
     /// # Errors
@@ -148,9 +148,9 @@ mod tests {
     #[test]
     fn a_dataset_ends_where_counting_ends() {
         let most = (1 << COUNT_LIMIT_BITS) - 1;
-        check_size(None, most, 1).unwrap();
-        assert!(check_size(None, most + 1, 1).unwrap_err().message.contains("can be counted"));
-        check_size(None, 1, SHARDS_MOST).unwrap();
-        assert!(check_size(None, 1, SHARDS_MOST + 1).unwrap_err().message.contains("65536 shards"));
+        Admission::check_size(None, most, 1).unwrap();
+        assert!(Admission::check_size(None, most + 1, 1).unwrap_err().message.contains("can be counted"));
+        Admission::check_size(None, 1, SHARDS_MOST).unwrap();
+        assert!(Admission::check_size(None, 1, SHARDS_MOST + 1).unwrap_err().message.contains("65536 shards"));
     }
 }
