@@ -8,7 +8,7 @@ use tribute_client::{problem, Client};
 use tribute_problem::Reason;
 use tribute_proto::v1;
 use tribute_testing::calls::registered;
-use tribute_testing::data::{self, csv, wine_schema, WINE};
+use tribute_testing::data::{self, csv};
 
 use crate::party::{part, Party, LAMBDA};
 
