@@ -6,6 +6,9 @@ use tribute_store::db::Database;
 
 use crate::jobs::presence::REMEMBERED;
 
+/// Name, slots, patience, start, last sign of life, why it is unfit, number of jobs, start of the oldest; times in ms.
+type WorkerRow = (String, i64, i64, i64, i64, String, i64, i64);
+
 /// Most tenants and commitments that are listed.
 const MOST: i64 = 50;
 
@@ -103,7 +106,7 @@ pub async fn read(db: &Database) -> Result<State> {
     .bind(MOST)
     .fetch_all(pool)
     .await?;
-    let workers: Vec<(String, i64, i64, i64, i64, String, i64, i64)> = sqlx::query_as(db.sql(
+    let workers: Vec<WorkerRow> = sqlx::query_as(db.sql(
         "SELECT w.worker, w.slots, w.patience_ms, w.started_ms, w.seen_ms, w.unfit, COUNT(j.id), COALESCE(MIN(j.started_ms), 0)
          FROM workers w LEFT JOIN jobs j ON j.worker = w.worker AND j.state = 'running'
          WHERE w.seen_ms > $1 GROUP BY w.worker, w.slots, w.patience_ms, w.started_ms, w.seen_ms, w.unfit ORDER BY w.worker",
