@@ -121,8 +121,9 @@ async fn play(steps: Vec<(Step, usize, Option<usize>)>) {
             Step::Allot => {
                 let allot = owner.custody.allot(&committed, REQUEST, account, ALLOTTED);
                 let lived = until_death(dies, allot).await;
-                given[who] |= lived.map(Result::unwrap).is_some();
-                lived.is_some()
+                let lived = lived.map(Result::unwrap).is_some();
+                given[who] |= lived;
+                lived
             }
             Step::Accept if !given[who] => continue,
             Step::Accept => {
