@@ -14,7 +14,7 @@ AUDIT := .deps/venv/bin/python examples/audit.py
 
 .PHONY: help setup build install check demo demo-wine test test-circuits test-contracts contracts-snapshot proto-snapshot lint
 .PHONY: test-python test-console demo-web pictures docs docs-test npm dist dist-test scenarios load flood fuzz bench large attribution values
-.PHONY: demo-home demo-text parity wheel bench-peers
+.PHONY: demo-home demo-text parity wheel bench-peers bench-home kills
 
 help: ## what the targets are
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -158,6 +158,16 @@ bench: setup ## speed, memory and sizes, side by side with EZKL: writes benches/
 	$(CARGO) build --release --locked -p tribute-benches
 	.deps/ezkl-venv/bin/python benches/run.py
 	$(CARGO) bench -p tribute-benches
+
+bench-home: build ## training across 1 to 30 nodes, and rounds of a large model on sentence embeddings: that section of benches/RESULTS.md
+	@scripts/client-venv.sh
+	@scripts/text-set.sh $(CLIENT_PYTHON) .deps/text
+	python3 benches/home.py
+	$(CLIENT_PYTHON) benches/text_csv.py .deps/text .deps/text/embeddings.csv
+	TRIBUTE_FILE=$(CURDIR)/.deps/text/embeddings.csv $(CARGO) test --release --locked -p tribute-federation --test protocol -- --ignored --nocapture rounds_of_a_file
+
+kills: build ## kill -9 of the owner and of a node at every piece of data of a training across nodes, a training for each: an hour
+	TRIBUTE_KILLS=1 $(CARGO) test --release --locked -p tribute --test across -- --nocapture killed
 
 bench-peers: setup ## the same beside UltraHonk and Groth16: that section of benches/RESULTS.md
 	cd benches/peers && npm ci --ignore-scripts --no-audit --no-fund

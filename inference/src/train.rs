@@ -12,7 +12,7 @@ mod round;
 
 pub use cholesky::Cholesky;
 pub use newton::lowers_enough;
-pub use part::{part, Curvature, Part};
+pub use part::{part, product, Curvature, Part};
 pub use round::in_sequence;
 
 use ndarray::Array2;

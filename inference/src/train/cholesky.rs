@@ -48,8 +48,20 @@ impl Cholesky {
         Some(Cholesky { lower: a })
     }
 
+    /// Restores a factor from the rows of `L`, each up to and including the diagonal, one after another. `None` if they are no
+    /// factor: too few or too many numbers, or a diagonal that is not positive.
+    #[must_use]
+    pub fn from_rows(n: usize, numbers: &[f64]) -> Option<Self> {
+        if numbers.len() != n * (n + 1) / 2 || numbers.iter().any(|x| !x.is_finite()) {
+            return None;
+        }
+        let lower = Array2::from_shape_fn((n, n), |(i, j)| if j <= i { numbers[i * (i + 1) / 2 + j] } else { 0.0 });
+        lower.diag().iter().all(|pivot| *pivot > 0.0).then_some(Cholesky { lower })
+    }
+
     /// Row `i` of `L` up to and including the diagonal.
-    pub(super) fn row(&self, i: usize) -> ArrayView1<'_, f64> {
+    #[must_use]
+    pub fn row(&self, i: usize) -> ArrayView1<'_, f64> {
         head(self.lower.row(i), i + 1)
     }
 
@@ -90,6 +102,18 @@ mod tests {
             let worst = (&y - &x).iter().fold(0.0f64, |m, v| m.max(v.abs()));
             assert!(worst < 1e-9, "n = {n}: {worst:e}");
         }
+    }
+
+    #[test]
+    fn a_factor_is_restored_from_its_rows() {
+        let a = ndarray::arr2(&[[4.0, 2.0, 1.0], [2.0, 3.0, 0.5], [1.0, 0.5, 2.0]]);
+        let factor = Cholesky::factor(a).unwrap();
+        let rows: Vec<f64> = (0..3).flat_map(|i| factor.row(i).to_vec()).collect();
+        let again = Cholesky::from_rows(3, &rows).unwrap();
+        assert!((0..3).all(|i| again.row(i) == factor.row(i)));
+        assert!(Cholesky::from_rows(2, &rows).is_none());
+        assert!(Cholesky::from_rows(3, &[&rows[..5], &[0.0]].concat()).is_none());
+        assert!(Cholesky::from_rows(3, &[&[f64::NAN], &rows[1..]].concat()).is_none());
     }
 
     #[test]

@@ -99,7 +99,13 @@ impl Objective<'_> {
 
     /// Product of the Hessian at `at` with `v`.
     pub(super) fn curvature(&self, at: &mut Evaluation, v: &Array2<f64>) -> Array2<f64> {
-        let n = self.records.len() as f64;
+        let mut product = self.products(at, v) / self.records.len() as f64;
+        self.add_penalty(v, &mut product);
+        product
+    }
+
+    /// Sum of the products of the records' second derivatives at `at` with `v`: no mean, no penalty.
+    pub(super) fn products(&self, at: &mut Evaluation, v: &Array2<f64>) -> Array2<f64> {
         let (_, data) = self.over_lanes(&mut at.predictions, |_, x, p, product| {
             let mut u = x.dot(v);
             for (p, mut u) in p.rows().into_iter().zip(u.rows_mut()) {
@@ -115,9 +121,7 @@ impl Objective<'_> {
             general_mat_mul(1.0, &x.t(), &u, 1.0, product);
             0.0
         });
-        let mut product = data / n;
-        self.add_penalty(v, &mut product);
-        product
+        data
     }
 
     /// `XᵀX/n` over all records, or over evenly spaced ones if there are very many.

@@ -22,7 +22,7 @@ const PIECE: usize = 256 << 10;
 const RETRIES: u32 = 40;
 /// The same where the server says that it is not available now, which may last minutes.
 const PATIENT: u32 = 1200;
-/// Longest wait for a connection.
+/// Longest wait for a connection, and then for the server's info.
 const CONNECT: Duration = Duration::from_secs(10);
 /// How often the server is asked whether it lives, and how long its answer may take.
 const PING: Duration = Duration::from_secs(30);
@@ -139,9 +139,16 @@ impl Client {
             let message = format!("nothing answers at {server} ({}): is `tribute serve` running there?", said(&e));
             Problem::field("server", message)
         })?;
-        let info = v1::server_service_client::ServerServiceClient::new(channel.clone())
-            .get_server_info(v1::GetServerInfoRequest {})
+        let mut described = v1::server_service_client::ServerServiceClient::new(channel.clone());
+        let info = tokio::time::timeout(CONNECT, described.get_server_info(v1::GetServerInfoRequest {}))
             .await
+            .map_err(|_| {
+                let seconds = CONNECT.as_secs();
+                Problem::field(
+                    "server",
+                    format!("{server} takes connections, but says nothing for {seconds} s: is it a `tribute serve`?"),
+                )
+            })?
             .map_err(problem)?
             .into_inner();
         let identity = Arc::new(identity(server, &info, key)?);

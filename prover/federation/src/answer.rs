@@ -4,10 +4,10 @@ use serde::{Deserialize, Serialize};
 use tribute_core::digest::{keccak, Digest, Words};
 use tribute_core::hexed::HexBytes;
 use tribute_core::id::RequestId;
-use tribute_inference::train::Part;
 
 use crate::consent::{signer, Consent};
-use crate::numbers::{Format, Numbers};
+use crate::numbers::{Format, Numbers, Sums};
+use crate::query::Query;
 use crate::refusal::Refusal;
 use crate::request::Request;
 
@@ -46,7 +46,7 @@ pub fn digest(request: RequestId, query: &Digest, numbers: &[u8]) -> Digest {
         .keccak()
 }
 
-/// Checks one participant's answer to a round.
+/// Checks one participant's answer to a query with this digest.
 ///
 /// # Errors
 /// [`Refusal::Answer`].
@@ -70,14 +70,8 @@ pub fn check(
 ///
 /// # Errors
 /// [`Refusal::Answer`], [`Refusal::Impossible`].
-pub fn sum(
-    request: &Request,
-    consents: &[Consent],
-    round: u32,
-    query: &Digest,
-    answers: &[Answer],
-) -> Result<Part, Refusal> {
-    let format = Format::of(request)?;
+pub fn sum(request: &Request, consents: &[Consent], query: &Query, answers: &[Answer]) -> Result<Sums, Refusal> {
+    let (format, round, digest) = (Format::of(request, &query.asks)?, query.round, query.digest());
     if let Some(absent) = consents.get(answers.len()) {
         let why = "is missing: a round counts only with all participants".into();
         return Err(Refusal::Answer { account: absent.account, round, why });
@@ -87,7 +81,7 @@ pub fn sum(
     }
     let mut total = Numbers::zero(&format);
     for (consent, answer) in consents.iter().zip(answers) {
-        total.add(&check(&format, consent, round, query, answer)?);
+        total.add(&check(&format, consent, round, &digest, answer)?);
     }
     format.decode(round, request.records(), &total)
 }

@@ -12,7 +12,7 @@
 //! | [`numbers`] | sums as fixed-point integers, with ranges that honest sums keep |
 //! | [`mask`] | pairwise masks that cancel in the sum, and those of the committed columns |
 //! | [`query`] | what a round asks |
-//! | [`rule`] | the next query, from the sums so far: Newton's method in arithmetic that is the same on every machine |
+//! | [`rule`] | the next query, from the sums so far: Newton's method, with conjugate gradients for large models, in arithmetic that is the same on every machine |
 //! | [`answer`] | a node's signed answer, and the sum of all nodes' |
 //! | [`node`] | a node's side: one stored answer for each round, refusals |
 //! | [`owner`] | the owner's side, which can be resumed at any point |

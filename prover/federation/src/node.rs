@@ -3,17 +3,18 @@
 //! The node computes each query itself, from the signed answers to the round before. It answers every round once, stores the
 //! answer before it gives it out, and gives the identical bytes to whoever asks again.
 
+use rand_core::OsRng;
 use serde::{Deserialize, Serialize};
 use tribute_core::digest::Digest;
 use tribute_core::hexed::AccountAddress;
 use tribute_core::records::Records;
-use tribute_inference::train::part;
+use tribute_inference::train::{part, product};
 
 use crate::answer::{self, Answer};
 use crate::consent::{check_all, Consent, NodeKeys};
 use crate::mask::Masks;
-use crate::numbers::Format;
-use crate::query::Query;
+use crate::numbers::{Format, Sums};
+use crate::query::{real_direction, Asks, Query};
 use crate::refusal::Refusal;
 use crate::request::Request;
 use crate::rule::{Next, Rule};
@@ -25,12 +26,17 @@ pub trait Store {
     /// # Errors
     /// If it cannot be read.
     fn load(&self) -> Result<Option<Stored>, String>;
-    /// Stores what follows a round's answer, durably and atomically, unless the round is stored already: then returns what is
-    /// stored last.
+    /// The factors that were stored with a round.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    fn factors(&self, round: u32) -> Result<Vec<u8>, String>;
+    /// Stores what follows a round's answer, with the factors if there are any, durably and atomically, unless the round is stored
+    /// already: then returns what is stored last. Factors are kept until others are stored.
     ///
     /// # Errors
     /// If it cannot be written.
-    fn store(&self, next: &Stored) -> Result<Option<Stored>, String>;
+    fn store(&self, next: &Stored, factors: Option<&[u8]>) -> Result<Option<Stored>, String>;
 }
 
 /// What a node stores with a round's answer.
@@ -102,14 +108,24 @@ impl<'a, S: Store> Node<'a, S> {
                 return Err(Refusal::Internal(what).into());
             }
             let schema = self.request.schema()?;
-            let part = part(&schema, &records, &self.request.loss(), &query.real());
-            let mut numbers = Format::of(self.request)?.encode(call.round, expected, &part)?;
+            let (loss, weights) = (self.request.loss(), query.real());
+            let sums = match &query.asks {
+                Asks::Point(curvature) => Sums::Point(part(&schema, &records, &loss, &weights, *curvature)),
+                Asks::Product(direction) => {
+                    Sums::Product(product(&schema, &records, &loss, &weights, &real_direction(direction)))
+                }
+            };
+            let format = Format::of(self.request, &query.asks)?;
+            let mut numbers = format.encode(call.round, expected, &sums)?;
+            // drawn once for each round: the answer is stored before it is given out, so that no average takes the noise away
+            format.blur(&mut numbers, &mut OsRng);
             Masks::new(self.request.id(), own, self.keys, &consents)?.apply(&call.query, &mut numbers);
             numbers.to_bytes()
         };
         let signature = self.keys.sign(&answer::digest(self.request.id(), &call.query, &numbers))?;
         let stored = Stored { rule, consents, answer: Answer { numbers, signature } };
-        match self.store.store(&stored).map_err(Refusal::Internal)? {
+        let factors = stored.rule.fresh_factors();
+        match self.store.store(&stored, factors.as_deref()).map_err(Refusal::Internal)? {
             None => Ok(stored.answer),
             // another call for the same round came first
             Some(first) => {
@@ -134,7 +150,13 @@ impl<'a, S: Store> Node<'a, S> {
     }
 
     fn load(&self) -> Result<Option<Stored>, Refusal> {
-        self.store.load().map_err(Refusal::Internal)
+        let mut last = self.store.load().map_err(Refusal::Internal)?;
+        if let Some(Stored { rule, .. }) = &mut last {
+            if let Some(round) = rule.lacks_factors() {
+                rule.take_factors(self.request, &self.store.factors(round).map_err(Refusal::Internal)?)?;
+            }
+        }
+        Ok(last)
     }
 
     /// The rule after the round that was answered last, from everybody's answers to it.
@@ -147,7 +169,7 @@ impl<'a, S: Store> Node<'a, S> {
             let why = "is not the one that this node gave".into();
             return Err(Refusal::Answer { account: self.account, round: query.round, why });
         }
-        let sums = answer::sum(self.request, &last.consents, query.round, &query.digest(), previous)?;
+        let sums = answer::sum(self.request, &last.consents, &query, previous)?;
         let mut rule = last.rule.clone();
         rule.advance(self.request, &sums)?;
         Ok(rule)

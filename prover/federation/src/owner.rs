@@ -26,6 +26,16 @@ pub trait Journal {
     /// # Errors
     /// If it cannot be written.
     fn keep_state(&self, state: &State) -> Result<(), String>;
+    /// The factors that were kept with a round's state.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    fn factors(&self, round: u32) -> Result<Vec<u8>, String>;
+    /// Keeps the factors of a round's state, before the state, atomically.
+    ///
+    /// # Errors
+    /// If they cannot be written.
+    fn keep_factors(&self, round: u32, factors: &[u8]) -> Result<(), String>;
     /// A participant's answer to a round, if it was kept.
     ///
     /// # Errors
@@ -52,7 +62,6 @@ pub struct State {
 pub struct Owner<'a, J> {
     request: &'a Request,
     journal: J,
-    format: Format,
     state: State,
     /// Answers to the round that is being asked.
     answers: Vec<Option<Answer>>,
@@ -67,7 +76,7 @@ impl<'a, J: Journal> Owner<'a, J> {
     /// [`Refusal`], for instance if a consent is missing, or the journal is of a training with other consents.
     pub fn open(request: &'a Request, consents: Vec<Consent>, journal: J) -> Result<Self, Refusal> {
         check_all(request, &consents)?;
-        let state = match journal.state().map_err(Refusal::Internal)? {
+        let mut state = match journal.state().map_err(Refusal::Internal)? {
             Some(state) if state.consents == consents => state,
             Some(_) => {
                 return Err(Refusal::Ended(
@@ -80,9 +89,11 @@ impl<'a, J: Journal> Owner<'a, J> {
                 state
             }
         };
-        let format = Format::of(request)?;
+        if let Some(round) = state.rule.lacks_factors() {
+            state.rule.take_factors(request, &journal.factors(round).map_err(Refusal::Internal)?)?;
+        }
         let (answers, previous) = (Vec::new(), Vec::new());
-        let mut owner = Owner { request, journal, format, state, answers, previous };
+        let mut owner = Owner { request, journal, state, answers, previous };
         owner.read_answers()?;
         Ok(owner)
     }
@@ -138,7 +149,8 @@ impl<'a, J: Journal> Owner<'a, J> {
             return Err(Refusal::Ended("the training has reached the optimum"));
         };
         let consent = &self.state.consents[participant];
-        answer::check(&self.format, consent, query.round, &query.digest(), &answer)?;
+        let format = Format::of(self.request, &query.asks)?;
+        answer::check(&format, consent, query.round, &query.digest(), &answer)?;
         self.journal.keep_answer(query.round, participant, &answer).map_err(Refusal::Internal)?;
         self.answers[participant] = Some(answer);
         Ok(())
@@ -151,13 +163,16 @@ impl<'a, J: Journal> Owner<'a, J> {
     pub fn advance(&mut self) -> Result<Next, Refusal> {
         let Next::Ask(query) = self.next() else { return Ok(self.next()) };
         let answers: Vec<Answer> = self.answers.iter().flatten().cloned().collect();
-        let sums = answer::sum(self.request, &self.state.consents, query.round, &query.digest(), &answers)?;
+        let sums = answer::sum(self.request, &self.state.consents, &query, &answers)?;
         let mut state = self.state.clone();
         state.rule.advance(self.request, &sums)?;
         if let Next::Ask(next) = state.rule.next() {
             if next.round >= self.request.rounds {
                 return Err(Refusal::Rounds { rounds: self.request.rounds });
             }
+        }
+        if let Some(factors) = state.rule.fresh_factors() {
+            self.journal.keep_factors(state.rule.round(), &factors).map_err(Refusal::Internal)?;
         }
         self.journal.keep_state(&state).map_err(Refusal::Internal)?;
         self.state = state;

@@ -11,12 +11,17 @@ use tribute_core::schema::Schema;
 use tribute_inference::train::{check_loss, Curvature};
 use tribute_inference::LossOptions;
 
+use crate::numbers::unit;
 use crate::refusal::Refusal;
 
 /// Most rows of a system that is solved for a step. Its second derivatives cross the wire in every round.
 pub const MOST_ROWS: usize = 2_000;
+/// Most second derivatives in one answer: 64 MiB.
+pub const MOST_DERIVATIVES: usize = 1 << 23;
 /// Most rounds that a request may ask for.
 pub const MOST_ROUNDS: u32 = 1_000;
+/// Fractional bits of the noise's standard deviation.
+pub const NOISE_BITS: u32 = 30;
 /// Most participants.
 pub const MOST_PARTICIPANTS: usize = 256;
 
@@ -58,6 +63,8 @@ pub struct Request {
     pub data_bps: u16,
     /// Most rounds.
     pub rounds: u32,
+    /// Standard deviation of the noise that every node adds to each of its sums, in units of 2^-[`NOISE_BITS`]; 0 for none.
+    pub noise: u64,
     /// Openings of the weights that each shard's proofs get.
     pub openings: u32,
     /// Who takes part, in the order of the agent's version.
@@ -136,15 +143,33 @@ impl Request {
         }
         check_loss(&schema, &self.loss()).map_err(|e| Refusal::request("loss", e.to_string()))?;
         self.layout()?;
-        let rows = self.rows(&schema);
-        if rows > MOST_ROWS {
+        let (blocks, classes) = (schema.features().len() + 1, schema.classes());
+        if blocks > MOST_ROWS {
             return refuse(
                 "schema",
-                format!("{rows} weights are solved for together, at most {MOST_ROWS} can be across nodes: use fewer features or classes"),
+                format!("{} features are too many across nodes: use at most {}", blocks - 1, MOST_ROWS - 1),
+            );
+        }
+        let derivatives = self.largest()?.numbers(blocks, classes);
+        if derivatives > MOST_DERIVATIVES {
+            return refuse(
+                "schema",
+                format!("{derivatives} second derivatives would be summed in one round, at most {MOST_DERIVATIVES} can be: use fewer features or classes"),
             );
         }
         if self.rounds == 0 || self.rounds > MOST_ROUNDS {
             return refuse("rounds", format!("{} is not from 1 to {MOST_ROUNDS}", self.rounds));
+        }
+        let most = self.records() as f64 / (32.0 * (self.participants.len() as f64).sqrt());
+        if self.noise_of_each() > most.min(1.0) {
+            return refuse(
+                "noise",
+                format!(
+                    "{} is more than {:.2e}, which these records allow: sums would drown in it",
+                    self.noise_of_each(),
+                    most.min(1.0)
+                ),
+            );
         }
         if self.openings == 0 {
             return refuse("openings", "a proof needs at least one".into());
@@ -206,19 +231,45 @@ impl Request {
         self.participants.iter().map(Participant::records).fold(0, u64::saturating_add)
     }
 
+    /// Standard deviation of the noise that every node adds to each of its sums.
+    #[must_use]
+    pub fn noise_of_each(&self) -> f64 {
+        self.noise as f64 / unit(NOISE_BITS)
+    }
+
+    /// Standard deviation of the noise in each sum over all participants.
+    #[must_use]
+    pub fn noise_of_all(&self) -> f64 {
+        self.noise_of_each() * (self.participants.len() as f64).sqrt()
+    }
+
+    /// Norm of what the noise leaves of the mean gradient at the end: about the ε that it costs.
+    #[must_use]
+    pub fn noise_floor(&self, cells: usize) -> f64 {
+        self.noise_of_all() * (cells as f64).sqrt() / (self.records() as f64).max(1.0)
+    }
+
     /// Position of an account among the participants.
     #[must_use]
     pub fn position(&self, account: AccountAddress) -> Option<usize> {
         self.participants.iter().position(|one| one.account == account)
     }
 
-    /// Rows of the largest system that a step solves.
-    fn rows(&self, schema: &Schema) -> usize {
-        let blocks = schema.features().len() + 1;
-        match Curvature::of(self.link) {
-            Curvature::Shared | Curvature::PerClass => blocks,
-            Curvature::Coupled => blocks * schema.classes(),
-        }
+    /// Whether steps are found by conjugate gradients, because the second derivatives that couple all weights are too many.
+    pub fn conjugate(&self) -> Result<bool, Refusal> {
+        let schema = self.schema()?;
+        let rows = (schema.features().len() + 1) * schema.classes();
+        Ok(Curvature::of(self.link) == Curvature::Coupled && rows > MOST_ROWS)
+    }
+
+    /// The most second derivatives that a round asks.
+    pub fn largest(&self) -> Result<Curvature, Refusal> {
+        Ok(if self.conjugate()? { Curvature::PerClass } else { Curvature::of(self.link) })
+    }
+
+    /// Rounds that are plenty for such a request.
+    pub fn usual_rounds(&self) -> Result<u32, Refusal> {
+        Ok(if self.conjugate()? { 200 } else { 40 })
     }
 }
 

@@ -13,12 +13,13 @@ CREATE TABLE requests (
     PRIMARY KEY (id, account)
 );
 CREATE INDEX requests_by_account ON requests (account, created_ms, id);
--- The one answer to each round. The body is sealed.
+-- The one answer to each round. The body is sealed, and so are the factors, which only some rounds have.
 CREATE TABLE rounds (
     request TEXT NOT NULL,
     account TEXT NOT NULL,
     round BIGINT NOT NULL,
     body TEXT NOT NULL,
+    factors TEXT NOT NULL,
     PRIMARY KEY (request, account, round)
 );
 -- Openings of somebody's weights that this node may use, and has used.

@@ -240,7 +240,12 @@ impl Valuation {
             r.limit(correct <= shard.records, vec![input(evaluation::CORRECT)], || {
                 "more right answers than records".into()
             });
-            let mut fields = vec![whole(input(CTX)), whole("test.dataset_id"), whole(at("weights_digest"))];
+            // the agent's evaluation, which stands for the coalition of all owners, names the agent's weights
+            let named = match &coalition.training {
+                Some(_) => at("weights_digest"),
+                None => "certificate.agent.weights_digest".into(),
+            };
+            let mut fields = vec![whole(input(CTX)), whole("test.dataset_id"), whole(named)];
             fields.extend(all(["agent.id", "agent.version", "chain.chain_id", "chain.agent_registry"]
                 .map(|field| format!("certificate.{field}"))));
             context(r, &proof.inputs[CTX], self.evaluation_context(coalition, j as u32), fields);

@@ -318,7 +318,7 @@ fn coalitions_of_something_else_are_refused() {
     // evaluated on another test set, with as many records
     let mut elsewhere = Subject::new(vec![records(35, 7), records(20, 8)]);
     let other = elsewhere.coalition(1, 1);
-    refused(with(other, 0), "test.shards[0].digest", "the proof's records have digest");
+    refused(with(other, 0), "coalitions[0].evaluations[0].bytes", "the proof's records have digest");
     // a test set whose owner has a dataset
     let mut parts = made().0.clone();
     parts.shards[1].0 = [17; 20];

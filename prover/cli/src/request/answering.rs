@@ -113,6 +113,7 @@ fn summary(message: &v1::TrainingRequest) -> Result<Value> {
         "price": request.price,
         "data_bps": request.data_bps,
         "rounds": request.rounds,
+        "noise": request.noise_of_each(),
         "rounds_answered": message.rounds_answered,
         "participants": request.participants.iter().map(|p| json!({
             "account": p.account, "node": p.node, "records": p.records(),
@@ -147,17 +148,25 @@ fn told(client: &Client, message: &v1::TrainingRequest, request: &Request) -> St
         text += &format!("  {} at {}: {} records{you}\n", p.account, p.node, grouped(p.records()));
     }
     text += &format!(
-        "What becomes known\n  to all nodes and the owner: the sums over all {} records of loss, gradient and second derivatives in every round, at most {} rounds; the final weights\n  to everybody: N of each of your {} shards, how much it contributes\n  to nobody: your records, labels, secrets and gradients, unless all other participants work together\n",
+        "What becomes known\n  to all nodes and the owner: the sums over all {} records of loss and gradient, and {}, at most {} rounds; the final weights\n  to everybody: N of each of your {} shards, how much it contributes\n  to nobody: your records, labels, secrets and gradients, unless all other participants work together\n",
         grouped(request.records()),
+        if request.conjugate().unwrap_or_default() {
+            "second derivatives of each class in three of them, their products with one direction in most others"
+        } else {
+            "all second derivatives, in every round"
+        },
         request.rounds,
         expenses.shards,
     );
     text += &format!(
-        "What you spend\n  {} proofs; 9 openings of each gradient and 1 of each shard, of which your shards have {:?} left; {} bytes sent in every round\n",
+        "What you spend\n  {} proofs; 9 openings of each gradient and 1 of each shard, of which your shards have {:?} left; at most {} bytes sent in a round\n",
         expenses.shards,
         expenses.openings_left,
         grouped(expenses.answer_bytes),
     );
+    if request.noise > 0 {
+        text += &format!("  your node adds noise of {:.1e} to each of its sums\n", request.noise_of_each());
+    }
     if members == 2 {
         text += "Warning: two take part. Each of them subtracts its own part from every sum and has the other's.\n";
     }

@@ -6,6 +6,7 @@ use tribute_client::{problem, Client};
 use tribute_core::head::lambda_units;
 use tribute_core::hexed::AccountAddress;
 use tribute_core::id::DatasetId;
+use tribute_federation::request::NOISE_BITS;
 use tribute_federation::{Lot, Participant, Request, ShardOf};
 use tribute_problem::{field, Problem, Reason, Result};
 use tribute_proto::v1;
@@ -24,7 +25,8 @@ pub(super) async fn ask(a: AskArgs) -> CommandResult {
         let node = nodes::connect(url, own.key()).await?;
         for id in ids {
             let request = v1::DescribeDatasetRequest { dataset_id: id.to_vec() };
-            let dataset = node.trainings().describe_dataset(request).await.map_err(problem)?.into_inner();
+            let described = node.trainings().describe_dataset(request).await;
+            let dataset = described.map_err(|s| nodes::named(url, problem(s)))?.into_inner();
             let known = first.get_or_insert_with(|| dataset.clone());
             if (&known.schema_json, known.profile) != (&dataset.schema_json, dataset.profile) {
                 return Err(Problem::new(
@@ -42,7 +44,7 @@ pub(super) async fn ask(a: AskArgs) -> CommandResult {
         return Err(Problem::field("data-part", format!("{} is not from 0 to 1", a.data_part)));
     }
     let on_chain = own.info.chain_id != 0 && !a.off_chain;
-    let request = Request {
+    let mut request = Request {
         chain_id: if on_chain { own.info.chain_id } else { 0 },
         agent_registry: if on_chain {
             field("agent_registry", &own.info.agent_registry)?
@@ -63,11 +65,18 @@ pub(super) async fn ask(a: AskArgs) -> CommandResult {
         lambda: lambda_units(a.lambda).map_err(|e| Problem::field("lambda", e.to_string()))?,
         price: a.price.to_string(),
         data_bps: basis_points as u16,
-        rounds: a.rounds,
+        rounds: 0,
+        noise: noise(a.noise)?,
         openings: a.openings,
         participants,
     };
+    request.rounds = a.rounds.map_or_else(|| request.usual_rounds(), Ok)?;
     request.check()?;
+    if request.noise > 0 {
+        let schema = request.schema()?;
+        let floor = request.noise_floor((schema.features().len() + 1) * schema.classes());
+        eprintln!("the noise costs an epsilon of about {floor:.1e}; an optimum is certified up to lambda * |W| / 1000");
+    }
     write_file(&a.out, &request.to_json())?;
     for url in nodes::urls(&request) {
         let node = nodes::connect(&url, own.key()).await?;
@@ -97,7 +106,8 @@ pub(super) async fn status(a: StatusArgs) -> CommandResult {
     let mut all = Vec::new();
     for participant in &request.participants {
         let node: Client = nodes::connect(&participant.node, &key).await?;
-        let said = request_at(&node, &request, participant.account).await?;
+        let said = request_at(&node, &request, participant.account).await;
+        let said = said.map_err(|p| nodes::named(&participant.node, p))?;
         all.push(json!({
             "account": participant.account,
             "node": participant.node,
@@ -107,6 +117,14 @@ pub(super) async fn status(a: StatusArgs) -> CommandResult {
         }));
     }
     emit(&json!({ "request": request.id(), "participants": all }), None)
+}
+
+/// Noise in the request's units.
+fn noise(sigma: f64) -> Result<u64> {
+    if !(0.0..=1.0).contains(&sigma) {
+        return Err(Problem::field("noise", format!("{sigma} is not from 0 to 1")));
+    }
+    Ok((sigma * f64::from(1u32 << NOISE_BITS)).round() as u64)
 }
 
 /// Splits `URL=ID[,ID…]`.

@@ -26,10 +26,17 @@ impl Folder {
         self.0.join(format!("round-{round}-participant-{participant}"))
     }
 
+    fn factors_file(&self, round: u32) -> PathBuf {
+        self.0.join(format!("factors-{round}"))
+    }
+
     /// Bytes of all answers kept.
     pub(super) fn bytes(&self) -> u64 {
         let files = std::fs::read_dir(&self.0).into_iter().flatten().flatten();
-        files.filter(|f| f.file_name() != "state.json").filter_map(|f| Some(f.metadata().ok()?.len())).sum()
+        files
+            .filter(|f| f.file_name().to_string_lossy().starts_with("round-"))
+            .filter_map(|f| Some(f.metadata().ok()?.len()))
+            .sum()
     }
 }
 
@@ -52,6 +59,15 @@ impl Journal for Folder {
     fn keep_state(&self, state: &State) -> Result<(), String> {
         let bytes = serde_json::to_vec(state).map_err(|e| e.to_string())?;
         write_file(&self.state_file(), &bytes).map_err(|p| p.message)
+    }
+
+    fn factors(&self, round: u32) -> Result<Vec<u8>, String> {
+        let file = self.factors_file(round);
+        read(&file)?.ok_or_else(|| format!("{} is missing: the journal cannot be resumed without it", file.display()))
+    }
+
+    fn keep_factors(&self, round: u32, factors: &[u8]) -> Result<(), String> {
+        write_file(&self.factors_file(round), factors).map_err(|p| p.message)
     }
 
     fn answer(&self, round: u32, participant: usize) -> Result<Option<Answer>, String> {

@@ -15,7 +15,7 @@ use tribute_problem::{Problem, Reason, Result};
 use tribute_proto::v1;
 
 use super::journal::Folder;
-use super::nodes::{patiently, request_at};
+use super::nodes::{patiently, request_at, Real};
 use super::TrainArgs;
 use crate::agent_results::finished;
 use crate::output::{self, emit, grouped, hexed};
@@ -85,7 +85,7 @@ impl Nodes<'_> {
     /// Calls a participant's node, waiting for it if it is away.
     async fn at<T>(&self, i: usize, call: impl AsyncFn(&Client, &Participant) -> Result<T>) -> Result<T> {
         let participant = &self.request.participants[i];
-        patiently(&participant.node, self.patience, async || {
+        patiently(&participant.node, self.patience, &Real::new(), async || {
             let mut held = self.clients[i].lock().await;
             let client = match &*held {
                 Some(client) => client.clone(),

@@ -6,8 +6,10 @@ use tribute_core::id::{AgentId, DatasetId};
 use tribute_federation::answer::digest;
 use tribute_federation::node::Call;
 use tribute_federation::numbers::Format;
+use tribute_federation::query::Asks;
 use tribute_federation::rule::Next;
 use tribute_federation::{Answer, Consent, NodeKeys, Owner, Query, Refusal, Request};
+use tribute_inference::train::Curvature;
 
 use crate::setting::{Diary, Setting};
 
@@ -21,12 +23,20 @@ fn after_one_round(diary: &Diary) -> (Setting, Call) {
     (setting, call)
 }
 
+/// What small models are asked at every point.
+const WHOLE: Asks = Asks::Point(Some(Curvature::Coupled));
+
+/// A query of a small model.
+fn at(round: u32, weights: Vec<i64>) -> Query {
+    Query { round, weights, asks: WHOLE }
+}
+
 #[test]
 fn two_weights_in_one_round() {
     let diary = Diary::default();
     let (setting, call) = after_one_round(&diary);
     setting.ask(0, &call).unwrap();
-    let other = Query { round: 1, weights: vec![1; 42] };
+    let other = at(1, vec![1; 42]);
     let refused = setting.ask(0, &Call { query: other.digest(), ..call.clone() }).unwrap_err();
     assert_eq!(refused, Refusal::Answered { round: 1 });
     // and the first keeps its bytes
@@ -37,7 +47,7 @@ fn two_weights_in_one_round() {
 fn a_jump_to_chosen_weights() {
     let diary = Diary::default();
     let (setting, call) = after_one_round(&diary);
-    let chosen = Query { round: 1, weights: vec![1 << 40; 42] };
+    let chosen = at(1, vec![1 << 40; 42]);
     let refused = setting.ask(0, &Call { query: chosen.digest(), ..call }).unwrap_err();
     assert_eq!(refused, Refusal::Deviates { round: 1 });
     // in the first round, too
@@ -45,7 +55,7 @@ fn a_jump_to_chosen_weights() {
     let diary = Diary::default();
     let owner = fresh.owner(&diary);
     let Next::Ask(query) = owner.next() else { panic!() };
-    let chosen = Query { round: 0, weights: vec![1; 42] };
+    let chosen = at(0, vec![1; 42]);
     let call = Call { query: chosen.digest(), ..owner.call(&query) };
     assert_eq!(fresh.ask(0, &call).unwrap_err(), Refusal::Deviates { round: 0 });
     assert!(fresh.stores[0].last.borrow().is_none(), "nothing is stored for what is refused");
@@ -74,7 +84,7 @@ fn rounds_are_not_replayed_skipped_or_reordered() {
     let ask = |round| setting.ask(0, &Call { round, ..call.clone() }).unwrap_err();
     assert_eq!(ask(2), Refusal::Order { asked: 2, next: 1 });
     setting.ask(0, &call).unwrap();
-    let first = Query { round: 0, weights: vec![0; 42] }.digest();
+    let first = at(0, vec![0; 42]).digest();
     let replayed = Call { round: 0, query: first, consents: setting.consents(), previous: Vec::new() };
     assert_eq!(setting.ask(0, &replayed).unwrap_err(), Refusal::Order { asked: 0, next: 2 });
     // a node that has answered nothing takes no later round
@@ -99,24 +109,24 @@ fn an_answer_is_for_its_round_request_and_participant() {
     forged(&|a| a.signature.0[3] ^= 1);
     // signed by a key that is not the consent's
     forged(&|a| {
-        let query = Query { round: 0, weights: vec![0; 42] }.digest();
+        let query = at(0, vec![0; 42]).digest();
         a.signature = NodeKeys::random().sign(&digest(setting.request.id(), &query, &a.numbers)).unwrap();
     });
     // signed by the right key for another round
     forged(&|a| {
-        let query = Query { round: 3, weights: vec![0; 42] }.digest();
+        let query = at(3, vec![0; 42]).digest();
         a.signature = setting.keys[1].sign(&digest(setting.request.id(), &query, &a.numbers)).unwrap();
     });
     // too short, though signed
     forged(&|a| {
-        let query = Query { round: 0, weights: vec![0; 42] }.digest();
+        let query = at(0, vec![0; 42]).digest();
         a.numbers.pop();
         a.signature = setting.keys[1].sign(&digest(setting.request.id(), &query, &a.numbers)).unwrap();
     });
     // a node knows its own answer, even if its key signed another
     let mut own = call.clone();
     own.previous[0].numbers[0] ^= 1;
-    let query = Query { round: 0, weights: vec![0; 42] }.digest();
+    let query = at(0, vec![0; 42]).digest();
     let signed = setting.keys[0].sign(&digest(setting.request.id(), &query, &own.previous[0].numbers)).unwrap();
     own.previous[0].signature = signed;
     let refused = setting.ask(0, &own).unwrap_err();
@@ -176,7 +186,7 @@ fn participants_are_not_exchanged() {
 fn a_consent_is_to_one_request() {
     let setting = Setting::wine();
     type Change = fn(&mut Request);
-    let changes: [Change; 17] = [
+    let changes: [Change; 18] = [
         |r| r.chain_id += 1,
         |r| r.agent_registry = Hex([1; 20]),
         |r| r.owner = Hex([1; 20]),
@@ -192,6 +202,7 @@ fn a_consent_is_to_one_request() {
         |r| r.price = "1".into(),
         |r| r.rounds += 1,
         |r| r.openings += 1,
+        |r| r.noise += 1,
         |r| r.participants.swap(0, 1),
         |r| r.participants[2].datasets[0].dataset = DatasetId::new([7; 32]),
     ];
@@ -226,6 +237,7 @@ fn requests_that_cannot_be_trained_are_refused_by_field() {
     assert_eq!(refused(&|r| r.participants[1].datasets[0].shards[0].records = 1 << 26), "participants");
     assert_eq!(refused(&|r| r.rounds = 0), "rounds");
     assert_eq!(refused(&|r| r.openings = 0), "openings");
+    assert_eq!(refused(&|r| r.noise = 1 << 31), "noise");
     assert_eq!(refused(&|r| r.lambda = 0), "loss");
     assert_eq!(refused(&|r| r.k = 3), "layout");
     assert_eq!(refused(&|r| r.price = "01".into()), "price");
@@ -260,7 +272,7 @@ fn numbers_that_no_data_has_are_noticed_in_the_sum() {
         owner.accept(i, setting.ask(i, &call).unwrap()).unwrap();
     }
     let mut lie = setting.ask(2, &call).unwrap();
-    let format = Format::of(&setting.request).unwrap();
+    let format = Format::of(&setting.request, &WHOLE).unwrap();
     let mut numbers = format.read(&lie.numbers).unwrap();
     numbers.narrow[0] = numbers.narrow[0].wrapping_sub(1 << 62);
     lie.numbers = numbers.to_bytes();
@@ -278,7 +290,7 @@ fn masks_cancel_only_between_equal_queries() {
     let consents = setting.consents();
     let masks =
         |i: usize| tribute_federation::mask::Masks::new(setting.request.id(), i, &setting.keys[i], &consents).unwrap();
-    let format = Format::of(&setting.request).unwrap();
+    let format = Format::of(&setting.request, &WHOLE).unwrap();
     let sum = |queries: [&[u8; 32]; 3]| {
         let mut total = tribute_federation::numbers::Numbers::zero(&format);
         for (i, query) in queries.into_iter().enumerate() {

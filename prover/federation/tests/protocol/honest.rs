@@ -1,14 +1,18 @@
 //! Honest trainings find the optimum that training in one place finds, however often they are interrupted.
 
+use std::path::Path;
+
 use tribute_core::link::Link;
 use tribute_core::numbers::{real, LAMBDA_BITS};
 use tribute_core::records::Records;
-use tribute_federation::numbers::Format;
+use tribute_federation::numbers::{Format, Sums};
+use tribute_federation::query::Asks;
 use tribute_federation::rule::Next;
 use tribute_federation::Node;
+use tribute_inference::train::{part, Curvature};
 use tribute_inference::{check_optimum, train};
 
-use crate::setting::{example, Diary, Setting};
+use crate::setting::{example, read, Diary, Setting};
 
 /// Trains across nodes and in one place, and compares the results. Returns the number of rounds.
 fn compared(setting: &Setting) -> u32 {
@@ -23,7 +27,7 @@ fn compared(setting: &Setting) -> u32 {
         "{}, {} nodes: {rounds} rounds of {} bytes a node; epsilon {:.2e} across nodes, {:.2e} in one place",
         setting.request.link.name(),
         datasets.len(),
-        Format::of(&setting.request).unwrap().bytes(),
+        Format::of(&setting.request, &Asks::Point(Some(setting.request.largest().unwrap()))).unwrap().bytes(),
         across.gradient_norm(),
         hosted.gradient_norm(),
     );
@@ -63,6 +67,33 @@ fn digits_are_trained_in_few_rounds_with_every_link() {
     }
 }
 
+/// Steps by conjugate gradients: as good an optimum, in rounds that a loss this smooth needs.
+#[test]
+fn large_models_are_trained_by_conjugate_gradients() {
+    let setting = Setting::large(1e-4);
+    assert!(setting.request.conjugate().unwrap());
+    let rounds = compared(&setting);
+    assert!(rounds <= 100, "{rounds} rounds");
+}
+
+/// `make bench-home` runs this on sentence embeddings: rounds by lambda and number of nodes. TRIBUTE_FILE is a CSV whose last column is
+/// the class, shuffled.
+#[test]
+#[ignore = "needs a file"]
+fn rounds_of_a_file() {
+    let (schema, records) = read(Path::new(&std::env::var_os("TRIBUTE_FILE").unwrap()));
+    for (lambda, nodes, most) in [(1e-2, 3, 150), (1e-3, 3, 150), (1e-4, 3, 150), (1e-4, 10, 150), (1e-5, 3, 400)] {
+        let parts = (0..nodes).map(|i| every(&records, i, nodes)).collect();
+        let mut setting = Setting::new(schema.clone(), parts, Link::Softmax, lambda);
+        setting.request.intercept_scale = 3;
+        setting.request.rounds = most;
+        let start = std::time::Instant::now();
+        let rounds = compared(&setting);
+        println!("lambda {lambda}: {rounds} rounds, {:.0} s", start.elapsed().as_secs_f64());
+        assert!(rounds <= most);
+    }
+}
+
 #[test]
 fn two_nodes_and_many_nodes_find_the_same() {
     let (schema, records) = example("wine.csv");
@@ -80,10 +111,10 @@ fn masked_answers_look_like_noise_and_their_sum_does_not() {
     let owner = setting.owner(&diary);
     let Next::Ask(query) = owner.next() else { panic!() };
     let call = owner.call(&query);
-    let plain =
-        tribute_inference::train::part(&setting.schema, &setting.records[0], &setting.request.loss(), &query.real());
-    let format = Format::of(&setting.request).unwrap();
-    let plain = format.encode(0, setting.records[0].len() as u64, &plain).unwrap();
+    let loss = setting.request.loss();
+    let plain = part(&setting.schema, &setting.records[0], &loss, &query.real(), Some(Curvature::Coupled));
+    let format = Format::of(&setting.request, &query.asks).unwrap();
+    let plain = format.encode(0, setting.records[0].len() as u64, &Sums::Point(plain)).unwrap();
     let masked = format.read(&setting.ask(0, &call).unwrap().numbers).unwrap();
     assert!(plain.wide.iter().zip(&masked.wide).all(|(a, b)| a != b));
     assert!(plain.narrow.iter().zip(&masked.narrow).all(|(a, b)| a != b));
@@ -96,7 +127,7 @@ fn masked_answers_look_like_noise_and_their_sum_does_not() {
     two.add(&format.read(&setting.ask(1, &call).unwrap().numbers).unwrap());
     assert!(format.decode(0, setting.request.records(), &two).is_err());
     two.add(&format.read(&setting.ask(2, &call).unwrap().numbers).unwrap());
-    let sums = format.decode(0, setting.request.records(), &two).unwrap();
+    let Sums::Point(sums) = format.decode(0, setting.request.records(), &two).unwrap() else { panic!() };
     // at W = 0 every class has probability 1/3
     assert!((sums.loss / 178.0 - 3f64.ln()).abs() < 1e-12);
 }

@@ -19,10 +19,14 @@ use tribute_records::{Options, Predicts, Range, Source};
 
 /// Reads a CSV of `examples/` with the schema inferred from it.
 pub(crate) fn example(file: &str) -> (Schema, Records) {
+    read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples").join(file))
+}
+
+/// Reads a CSV with the schema inferred from it.
+pub(crate) fn read(path: &Path) -> (Schema, Records) {
     let options = Options::default();
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples").join(file);
-    let source = Source::open(&path, &options).unwrap();
-    let schema = source.infer(file, Predicts::Classes, Range::MinMax, &options).unwrap().into_schema().unwrap();
+    let source = Source::open(path, &options).unwrap();
+    let schema = source.infer("a test", Predicts::Classes, Range::MinMax, &options).unwrap().into_schema().unwrap();
     let records = source.records(&schema, &options).unwrap().into_records().unwrap();
     (schema, records)
 }
@@ -30,24 +34,39 @@ pub(crate) fn example(file: &str) -> (Schema, Records) {
 /// A node's store in memory.
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
-    pub(crate) last: RefCell<Option<Stored>>,
+    /// What was stored last, as bytes: what is read back is what a disk would give.
+    pub(crate) last: RefCell<Option<Vec<u8>>>,
+    factors: RefCell<HashMap<u32, Vec<u8>>>,
     /// Whether the next write fails.
     pub(crate) fails: RefCell<bool>,
 }
 
+impl Memory {
+    /// Cuts the factors stored with a round.
+    pub(crate) fn lose_factors(&self, round: u32) {
+        self.factors.borrow_mut().get_mut(&round).unwrap().pop();
+    }
+}
+
 impl Store for &Memory {
     fn load(&self) -> Result<Option<Stored>, String> {
-        Ok(self.last.borrow().clone())
+        Ok(self.last.borrow().as_ref().map(|bytes| serde_json::from_slice(bytes).unwrap()))
     }
-    fn store(&self, next: &Stored) -> Result<Option<Stored>, String> {
+    fn factors(&self, round: u32) -> Result<Vec<u8>, String> {
+        self.factors.borrow().get(&round).cloned().ok_or_else(|| "no factors".into())
+    }
+    fn store(&self, next: &Stored, factors: Option<&[u8]>) -> Result<Option<Stored>, String> {
         if self.fails.replace(false) {
             return Err("the disk is full".into());
         }
-        let last = self.last.borrow().clone();
+        let last = self.load()?;
         if last.as_ref().is_some_and(|last| last.rule.round() >= next.rule.round()) {
             return Ok(last);
         }
-        self.last.replace(Some(next.clone()));
+        if let Some(factors) = factors {
+            self.factors.replace(HashMap::from([(next.rule.round(), factors.to_vec())]));
+        }
+        self.last.replace(Some(serde_json::to_vec(next).unwrap()));
         Ok(None)
     }
 }
@@ -55,16 +74,24 @@ impl Store for &Memory {
 /// An owner's journal in memory.
 #[derive(Debug, Default)]
 pub(crate) struct Diary {
-    state: RefCell<Option<State>>,
+    state: RefCell<Option<Vec<u8>>>,
+    factors: RefCell<HashMap<u32, Vec<u8>>>,
     answers: RefCell<HashMap<(u32, usize), Answer>>,
 }
 
 impl Journal for &Diary {
     fn state(&self) -> Result<Option<State>, String> {
-        Ok(self.state.borrow().clone())
+        Ok(self.state.borrow().as_ref().map(|bytes| serde_json::from_slice(bytes).unwrap()))
     }
     fn keep_state(&self, state: &State) -> Result<(), String> {
-        self.state.replace(Some(state.clone()));
+        self.state.replace(Some(serde_json::to_vec(state).unwrap()));
+        Ok(())
+    }
+    fn factors(&self, round: u32) -> Result<Vec<u8>, String> {
+        self.factors.borrow().get(&round).cloned().ok_or_else(|| "no factors".into())
+    }
+    fn keep_factors(&self, round: u32, factors: &[u8]) -> Result<(), String> {
+        self.factors.borrow_mut().insert(round, factors.to_vec());
         Ok(())
     }
     fn answer(&self, round: u32, participant: usize) -> Result<Option<Answer>, String> {
@@ -114,7 +141,8 @@ impl Setting {
             lambda: lambda_units(lambda).unwrap(),
             price: "0".into(),
             data_bps: 5_000,
-            rounds: 40,
+            rounds: 200,
+            noise: 0,
             openings: 4,
             participants: participants.collect(),
         };
@@ -129,6 +157,28 @@ impl Setting {
         let (schema, records) = example("wine.csv");
         let parts = vec![records.slice(0..90), records.slice(90..140), records.slice(140..178)];
         Setting::new(schema, parts, Link::Softmax, 1e-2)
+    }
+
+    /// More weights than a step is solved for at once, divided among three: 202 features made of the digits' 64, in 10 classes.
+    pub(crate) fn large(lambda: f64) -> Self {
+        let (_, digits) = example("digits.csv.gz");
+        let q = |record: &[u8], i: usize| u32::from(record[i % 64]);
+        let rows = digits.iter().step_by(3).map(|(record, class)| {
+            let own = record.iter().map(|q| u32::from(*q)).collect::<Vec<_>>();
+            let next = (0..64).map(|i| q(record, i) * q(record, i + 1) / 255);
+            let below = (0..74).map(|i| q(record, i) * q(record, i + 8 + i / 64) / 255);
+            let all: Vec<String> = own.into_iter().chain(next).chain(below).map(|x| x.to_string()).collect();
+            format!("{},{class}", all.join(","))
+        });
+        let header: Vec<String> = (0..202).map(|i| format!("f{i}")).collect();
+        let csv = format!("{},digit\n{}\n", header.join(","), rows.collect::<Vec<_>>().join("\n"));
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("large-{:?}", std::thread::current().id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let file = folder.join("large.csv");
+        std::fs::write(&file, csv).unwrap();
+        let (schema, records) = read(&file);
+        let parts = [0, 300, 500, records.len()].windows(2).map(|w| records.slice(w[0]..w[1])).collect();
+        Setting::new(schema, parts, Link::Softmax, lambda)
     }
 
     pub(crate) fn consents(&self) -> Vec<Consent> {

@@ -1,12 +1,13 @@
 //! The queue, the workers and the openings, read from the database.
 
 use serde::Serialize;
-use sqlx::any::AnyRow;
-use sqlx::Row as _;
 use tribute_problem::Result;
 use tribute_store::db::Database;
 
 use crate::jobs::presence::REMEMBERED;
+
+/// Name, slots, patience, start, last sign of life, why it is unfit, number of jobs, start of the oldest; times in ms.
+type WorkerRow = (String, i64, i64, i64, i64, String, i64, i64);
 
 /// Most tenants and commitments that are listed.
 const MOST: i64 = 50;
@@ -105,9 +106,8 @@ pub async fn read(db: &Database) -> Result<State> {
     .bind(MOST)
     .fetch_all(pool)
     .await?;
-    let workers = sqlx::query(db.sql(
-        "SELECT w.worker, w.slots, w.patience_ms, w.started_ms, w.seen_ms, w.unfit, COUNT(j.id) AS jobs,
-            COALESCE(MIN(j.started_ms), 0) AS since
+    let workers: Vec<WorkerRow> = sqlx::query_as(db.sql(
+        "SELECT w.worker, w.slots, w.patience_ms, w.started_ms, w.seen_ms, w.unfit, COUNT(j.id), COALESCE(MIN(j.started_ms), 0)
          FROM workers w LEFT JOIN jobs j ON j.worker = w.worker AND j.state = 'running'
          WHERE w.seen_ms > $1 GROUP BY w.worker, w.slots, w.patience_ms, w.started_ms, w.seen_ms, w.unfit ORDER BY w.worker",
     ))
@@ -138,23 +138,15 @@ pub async fn read(db: &Database) -> Result<State> {
                 oldest_ms: if oldest == 0 { 0 } else { (now_ms - oldest).max(0) },
             })
             .collect(),
-        workers: workers.iter().map(|row| worker(row, now_ms)).collect::<Result<_>>()?,
+        workers: workers
+            .into_iter()
+            .map(|(worker, slots, patience_ms, started_ms, seen, unfit, jobs, since)| {
+                let heard_ms = (now_ms - seen).max(0);
+                let longest_ms = if jobs == 0 { 0 } else { (now_ms - since).max(0) };
+                Worker { worker, heard_ms, silent: heard_ms > patience_ms, jobs, slots, longest_ms, started_ms, unfit }
+            })
+            .collect(),
         ended: ended.into_iter().map(|(kind, state, jobs)| Ended { kind, state, jobs }).collect(),
         openings: openings.into_iter().map(|(commitment, left)| Openings { commitment, left }).collect(),
-    })
-}
-
-fn worker(row: &AnyRow, now_ms: i64) -> Result<Worker> {
-    let (jobs, since): (i64, i64) = (row.try_get("jobs")?, row.try_get("since")?);
-    let heard_ms = (now_ms - row.try_get::<i64, _>("seen_ms")?).max(0);
-    Ok(Worker {
-        worker: row.try_get("worker")?,
-        heard_ms,
-        silent: heard_ms > row.try_get::<i64, _>("patience_ms")?,
-        jobs,
-        slots: row.try_get("slots")?,
-        longest_ms: if jobs == 0 { 0 } else { (now_ms - since).max(0) },
-        started_ms: row.try_get("started_ms")?,
-        unfit: row.try_get("unfit")?,
     })
 }

@@ -234,30 +234,54 @@ impl Trainings {
         Ok(Some(serde_json::from_slice(&bytes)?))
     }
 
+    async fn load_factors(&self, id: RequestId, account: AccountAddress, round: u32) -> Result<Vec<u8>> {
+        let factors: String = sqlx::query_scalar(
+            self.db.sql("SELECT factors FROM rounds WHERE request = $1 AND account = $2 AND round = $3"),
+        )
+        .bind(id.to_string())
+        .bind(account.to_string())
+        .bind(i64::from(round))
+        .fetch_one(self.db.pool())
+        .await?;
+        let sealed = hex::decode(factors).map_err(Problem::internal)?;
+        self.custody.unseal(&account.to_string(), SEALED, &sealed).await
+    }
+
     /// Stores a round; false if it is stored already. Of the rounds before only that they were answered is kept: they are
-    /// never asked again.
-    async fn store_round(&self, id: RequestId, account: AccountAddress, next: &Stored) -> Result<bool> {
-        let sealed = self.custody.seal(&account.to_string(), SEALED, &serde_json::to_vec(next)?).await?;
+    /// never asked again. Factors are kept until a round has others.
+    async fn store_round(
+        &self,
+        id: RequestId,
+        account: AccountAddress,
+        next: &Stored,
+        factors: Option<&[u8]>,
+    ) -> Result<bool> {
+        let tenant = account.to_string();
+        let sealed = self.custody.seal(&tenant, SEALED, &serde_json::to_vec(next)?).await?;
+        let sealed_factors = match factors {
+            Some(factors) => hex::encode(self.custody.seal(&tenant, SEALED, factors).await?),
+            None => String::new(),
+        };
         let round = i64::from(next.rule.round());
         let mut tx = self.db.begin().await?;
-        let fresh =
-            sqlx::query(self.db.sql(
-                "INSERT INTO rounds (request, account, round, body) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
-            ))
-            .bind(id.to_string())
-            .bind(account.to_string())
-            .bind(round)
-            .bind(hex::encode(sealed))
-            .execute(&mut *tx)
-            .await?
-            .rows_affected();
+        let fresh = sqlx::query(self.db.sql(
+            "INSERT INTO rounds (request, account, round, body, factors) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
+        ))
+        .bind(id.to_string())
+        .bind(&tenant)
+        .bind(round)
+        .bind(hex::encode(sealed))
+        .bind(sealed_factors)
+        .execute(&mut *tx)
+        .await?
+        .rows_affected();
         if fresh == 1 {
-            sqlx::query(self.db.sql("UPDATE rounds SET body = '' WHERE request = $1 AND account = $2 AND round < $3"))
-                .bind(id.to_string())
-                .bind(account.to_string())
-                .bind(round)
-                .execute(&mut *tx)
-                .await?;
+            let forget = if factors.is_some() {
+                "UPDATE rounds SET body = '', factors = '' WHERE request = $1 AND account = $2 AND round < $3"
+            } else {
+                "UPDATE rounds SET body = '' WHERE request = $1 AND account = $2 AND round < $3 AND body <> ''"
+            };
+            sqlx::query(self.db.sql(forget)).bind(id.to_string()).bind(&tenant).bind(round).execute(&mut *tx).await?;
         }
         tx.commit().await?;
         Ok(fresh == 1)
@@ -278,8 +302,12 @@ impl Store for Rounds {
         self.runtime.block_on(self.trainings.load_round(self.id, self.account)).map_err(|p| p.message)
     }
 
-    fn store(&self, next: &Stored) -> Result<Option<Stored>, String> {
-        match self.runtime.block_on(self.trainings.store_round(self.id, self.account, next)) {
+    fn factors(&self, round: u32) -> Result<Vec<u8>, String> {
+        self.runtime.block_on(self.trainings.load_factors(self.id, self.account, round)).map_err(|p| p.message)
+    }
+
+    fn store(&self, next: &Stored, factors: Option<&[u8]>) -> Result<Option<Stored>, String> {
+        match self.runtime.block_on(self.trainings.store_round(self.id, self.account, next, factors)) {
             Ok(true) => Ok(None),
             Ok(false) => self.load(),
             Err(p) => Err(p.message),

@@ -8,6 +8,7 @@ use tribute_core::records::Records;
 use tribute_custody::Custody;
 use tribute_federation::node::Call;
 use tribute_federation::numbers::Format;
+use tribute_federation::query::Asks;
 use tribute_federation::wire::consent;
 use tribute_federation::{Answer, Consent, Node, NodeKeys, Participant, Request};
 use tribute_problem::{field, Problem, Reason, Result};
@@ -111,7 +112,8 @@ impl Participants {
             let left = counter.map_or_else(|| layout.opening_budget(), |c| c.end.saturating_sub(c.used));
             openings_left.push(left);
         }
-        let answer_bytes = Format::of(&row.request)?.bytes() as u64;
+        let largest = Asks::Point(Some(row.request.largest()?));
+        let answer_bytes = Format::of(&row.request, &largest)?.bytes() as u64;
         let mut seconds = 0.0;
         for lot in &participant.datasets {
             let found = self.registry.dataset(lot.dataset).await?;

@@ -1,76 +1,16 @@
 //! Training across nodes, with four servers, each with its own data folder and custody, over gRPC: from requests to a certificate.
 
-use std::process::Command;
+mod kills;
+mod party;
+mod refused;
 
-use alloy::signers::local::PrivateKeySigner;
 use serde_json::Value;
-use tribute_client::{problem, Client};
+use tribute_client::problem;
 use tribute_proto::v1;
 use tribute_testing::calls::{registered, terms, trained};
-use tribute_testing::data::{self, csv, wine_schema, WINE};
-use tribute_testing::{program, Place, Served};
+use tribute_testing::data::{self, csv, wine_schema};
 
-/// The smallest profile that the softmax tables fit.
-const SMALL: &[&str] = &["--k", "14", "--lease-ms", "1500"];
-const LAMBDA: &str = "0.0078125";
-
-/// Every third wine, so that each part has all classes.
-fn part(i: usize) -> Vec<u8> {
-    let (header, rows) = WINE.split_once('\n').unwrap();
-    let rows: Vec<&str> = rows.lines().skip(i).step_by(3).collect();
-    format!("{header}\n{}\n", rows.join("\n")).into_bytes()
-}
-
-/// Somebody with a node.
-struct Party {
-    key: PrivateKeySigner,
-    place: Place,
-    served: Served,
-    address: String,
-}
-
-impl Party {
-    fn new() -> Self {
-        let place = Place::new();
-        let served = place.serve(SMALL);
-        let address = served.url.strip_prefix("http://").unwrap().to_owned();
-        Party { key: PrivateKeySigner::random(), place, served, address }
-    }
-
-    async fn client(&self) -> Client {
-        Client::connect(&self.served.url, self.key.clone()).await.unwrap()
-    }
-
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(program());
-        command
-            .args(arguments)
-            .current_dir(self.place.path())
-            .env("TRIBUTE_KEY", hex::encode(self.key.to_bytes()))
-            .env("TRIBUTE_SERVER", &self.served.url);
-        command
-    }
-
-    fn says(&self, arguments: &[&str]) -> Value {
-        let output = self.command(arguments).output().unwrap();
-        assert!(output.status.success(), "tribute {arguments:?}\n{}", String::from_utf8_lossy(&output.stderr));
-        eprint!("{}", String::from_utf8_lossy(&output.stderr));
-        serde_json::from_slice(&output.stdout).unwrap_or(Value::Null)
-    }
-
-    fn fails(&self, arguments: &[&str]) -> String {
-        let output = self.command(arguments).output().unwrap();
-        assert!(!output.status.success(), "tribute {arguments:?} should fail");
-        String::from_utf8_lossy(&output.stderr).into_owned()
-    }
-
-    /// Kills the server and starts it again at the same address.
-    fn restart(&mut self) {
-        self.served.process.kill().unwrap();
-        self.served.process.wait().unwrap();
-        self.served = self.place.serve_at(&self.address, SMALL);
-    }
-}
+use crate::party::{part, Party, LAMBDA};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn data_stays_home() {
@@ -104,9 +44,7 @@ async fn data_stays_home() {
     let listed = providers[1].says(&["request", "list"]);
     assert_eq!(listed[0]["request"], id.as_str());
     // strangers see nothing
-    assert!(Party { key: PrivateKeySigner::random(), ..Party::new() }
-        .fails(&["request", "show", &id])
-        .contains("no request"));
+    assert!(Party::new().fails(&["request", "show", &id]).contains("no request"));
 
     // a node is killed while the owner trains, and comes back at its address
     let running = owner.command(&train).spawn().unwrap();
