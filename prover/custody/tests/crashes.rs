@@ -120,8 +120,8 @@ async fn play(steps: Vec<(Step, usize, Option<usize>)>) {
         let lived = match step {
             Step::Allot => {
                 let allot = owner.custody.allot(&committed, REQUEST, account, ALLOTTED);
-                let lived = until_death(dies, allot).await;
-                given[who] |= lived.map(Result::unwrap).is_some();
+                let lived = until_death(dies, allot).await.map(Result::unwrap);
+                given[who] |= lived.is_some();
                 lived.is_some()
             }
             Step::Accept if !given[who] => continue,
