@@ -169,7 +169,8 @@ async fn a_hundred_workers_fit_into_one_postgres() {
     let watching = open[0].0.clone();
     fill(&watching, (WORKERS * EACH) as i64).await;
     let counted = tokio::spawn(async move {
-        let count = "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database()";
+        let count = "SELECT COUNT(*) FROM pg_stat_activity
+             WHERE datname = current_database() AND backend_type = 'client backend'";
         let mut most = 0;
         while sqlx::query_scalar::<_, i64>("SELECT COUNT(*) FROM jobs WHERE state <> 'succeeded'")
             .fetch_one(watching.pool())

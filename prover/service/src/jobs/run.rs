@@ -5,9 +5,8 @@
 
 use std::time::Duration;
 
-use futures::future::BoxFuture;
-use futures::FutureExt as _;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tracing::Instrument as _;
 use tribute_custody::{Charge, Custody};
@@ -184,14 +183,9 @@ async fn run_child(worker: &Worker, lease: &Lease, run: &mut Run, mut stop: watc
     // also bounds how long a cancelled job keeps running
     let mut beat = tokio::time::interval((config.lease / 3).clamp(Duration::from_millis(20), Duration::from_secs(1)));
     let mut news: Option<Progress> = None;
-    let mut counting: Option<BoxFuture<'static, Result<()>>> = None;
+    // a task, so that it goes on while this one waits for a heartbeat: on SQLite that waits for its transaction
+    let mut counting = JoinSet::new();
     let end = loop {
-        let counted = async {
-            match &mut counting {
-                Some(counting) => counting.await,
-                None => std::future::pending().await,
-            }
-        };
         tokio::select! {
             message = child.next() => match message {
                 Some(Message::Keys(origin)) => names::keys(&origin),
@@ -200,16 +194,15 @@ async fn run_child(worker: &Worker, lease: &Lease, run: &mut Run, mut stop: watc
                     news = Some(progress);
                     beat.reset_immediately();
                 }
-                Some(Message::Open(charges)) => counting = Some(count(worker.custody.clone(), charges).boxed()),
+                Some(Message::Open(charges)) => drop(counting.spawn(count(worker.custody.clone(), charges))),
                 Some(Message::Done(outcome)) => break End::Done(outcome),
                 Some(Message::Failed(problem)) => break End::Failed(problem),
                 Some(Message::Unfit(problem)) => break End::Unfit(problem),
                 Some(Message::Fit) => {}
                 None => break ended_early(child.ended().await),
             },
-            counted = counted => {
-                counting = None;
-                child.answer(&counted).await?;
+            Some(counted) = counting.join_next() => {
+                child.answer(&counted.unwrap_or_else(|e| Err(Problem::internal(e)))).await?;
             }
             _ = beat.tick() => {
                 run.sample(child.id());
