@@ -6,7 +6,6 @@ import gzip
 import hashlib
 import os
 from pathlib import Path
-from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Callable, Iterator, Literal, Sequence, TypedDict
 
 import grpc
@@ -31,6 +30,7 @@ from ._proto.tribute.v1 import (
     session_service_pb2,
     upload_service_pb2,
 )
+from ._stream import QueryStream, until_it_breaks
 from .jobs import Job
 from .schema import Schema
 from .types import LAMBDA_UNIT, LOSS_UNIT, Agent, Claim, Dataset, Evaluation, Proofs
@@ -380,6 +380,10 @@ class Client:
 
     # calls
 
+    def _queries(self) -> QueryStream:
+        """A stream of queries, not yet open."""
+        return QueryStream(self._channel, self._signer)
+
     def _call(self, method: str, request: Any) -> Any:
         path, described, body = _encoded(method, request)
         answer = message_factory.GetMessageClass(described.output_type)
@@ -390,7 +394,7 @@ class Client:
         path, described, body = _encoded(method, request)
         answer = message_factory.GetMessageClass(described.output_type)
         call = self._channel.unary_stream(path, request_serializer=None, response_deserializer=answer.FromString)
-        yield from self._authorized(described, path, body, lambda metadata: _until_it_breaks(call(body, metadata=metadata)))
+        yield from self._authorized(described, path, body, lambda metadata: until_it_breaks(call(body, metadata=metadata)))
 
     def _authorized(self, described: Any, path: str, body: bytes, call: Callable[[Any], Any]) -> Any:
         """Makes a call with the authorization its method needs; if the token is refused, logs in and retries once."""
@@ -431,67 +435,6 @@ class Client:
             if not page.next_page_token:
                 return
             request.page_token = page.next_page_token
-
-
-class QueryStream:
-    """A stream of queries to a service. It opens with the first query, and again when the service has ended it."""
-
-    PATH = "/tribute.v1.SessionService/QueryStream"
-
-    def __init__(self, client: Client):
-        self._client = client
-        self._queries: SimpleQueue[bytes | None] | None = None
-        self._answers: Any = None
-
-    def exchange(self, query: session_service_pb2.QueryRequest) -> session_service_pb2.QueryResponse:
-        """Sends a query and waits for its answer. A refusal ends the stream."""
-        body = query.SerializeToString(deterministic=True)
-        try:
-            # a service that is stopping, or has waited for long, ends the stream without an answer: once, that is no error
-            for _ in range(2):
-                if self._queries:
-                    self._queries.put(body)
-                else:
-                    self._open(body)
-                answer = next(self._answers, None)
-                if answer is not None:
-                    return answer
-                self.close()
-        except grpc.RpcError as error:
-            self.close()
-            raise errors.of_call(error) from None
-        raise errors.Busy("the service ends every stream of queries: it is stopping, ask again in a moment")
-
-    def _open(self, first: bytes) -> None:
-        self._queries = SimpleQueue()
-        self._queries.put(first)
-        answer = session_service_pb2.QueryResponse.FromString
-        call = self._client._channel.stream_stream(self.PATH, request_serializer=None, response_deserializer=answer)
-        metadata = [("authorization", self._client._signer.signed_message(self.PATH, first))]
-        self._answers = call(iter(self._queries.get, None), metadata=metadata)
-
-    def close(self) -> None:
-        """Ends the stream."""
-        if self._queries:
-            self._queries.put(None)
-            self._answers.cancel()
-        self._queries = None
-
-
-def _until_it_breaks(events: Any) -> Iterator[Any]:
-    """The events of a stream until it ends or breaks; the caller resumes a broken stream."""
-    first = next(events, None)  # a refusal is raised here
-
-    def rest() -> Iterator[Any]:
-        if first is not None:
-            yield first
-        try:
-            yield from events
-        except grpc.RpcError as error:
-            if error.code() not in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED):
-                raise errors.of_call(error) from None
-
-    return rest()
 
 
 def _encoded(method: str, request: Any) -> tuple[str, Any, bytes]:

@@ -16,7 +16,8 @@ from eth_account.signers.local import LocalAccount
 
 from . import errors, keys
 from ._proto.tribute.v1 import session_pb2, session_service_pb2
-from .client import Client, QueryStream
+from ._stream import QueryStream
+from .client import Client
 from .extract import Extractor
 from .receipts import Voucher, extend, first_transcript
 from .schema import Schema
@@ -117,7 +118,7 @@ class Session:
             with session.stream():
                 labels = [session.ask(row) for row in rows]
         """
-        self._stream = QueryStream(self.client)
+        self._stream = self.client._queries()
         try:
             yield
         finally:
