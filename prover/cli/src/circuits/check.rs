@@ -37,9 +37,9 @@ pub(crate) struct CheckArgs {
     /// log2 of the circuits' rows.
     #[arg(long, value_name = "K", default_value_t = 15)]
     k: u32,
-    /// Data columns of the circuits.
-    #[arg(long, value_name = "A", default_value_t = 8)]
-    columns: usize,
+    /// Data columns of the circuits. [default: as many as fit the schema best]
+    #[arg(long, value_name = "A")]
+    columns: Option<usize>,
     /// Only these statements. [default: all that agents need; a regression has no service circuit]
     #[arg(long = "statement", value_enum, value_name = "STATEMENT")]
     statements: Vec<StatementArg>,
@@ -89,9 +89,14 @@ pub(super) async fn run(a: CheckArgs) -> CommandResult {
 
 fn layout(a: &CheckArgs) -> Result<Layout> {
     match (&a.schema, a.features, a.classes) {
-        (Some(file), ..) => Ok(schema::read(file)?.layout(a.k, a.columns)?.with_intercept_scale(a.intercept_scale)?),
+        (Some(file), ..) => {
+            let schema = schema::read(file)?;
+            let columns = a.columns.unwrap_or_else(|| schema.fitting_columns());
+            Ok(schema.layout(a.k, columns)?.with_intercept_scale(a.intercept_scale)?)
+        }
         (None, Some(features), Some(classes)) => {
-            let layout = Layout::new(a.k, a.columns, features, classes, Task::Classes)?;
+            let columns = a.columns.unwrap_or_else(|| Layout::fitting_columns(features, classes));
+            let layout = Layout::new(a.k, columns, features, classes, Task::Classes)?;
             Ok(layout.with_intercept_scale(a.intercept_scale)?)
         }
         _ => Err(Problem::field("schema", "give --schema FILE, or --features and --classes")),
