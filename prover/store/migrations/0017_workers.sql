@@ -1,5 +1,5 @@
 -- Workers that have been heard of lately. Each writes its row every few seconds, also while it has no job. It is presumed lost
--- when it has been silent for `patience_ms`. `unfit` says why it runs no jobs; empty if it does.
+-- when it has been silent for `patience_ms`. `unfit` says why it runs no jobs, and is empty if it does.
 CREATE TABLE workers (
     worker TEXT PRIMARY KEY,
     slots BIGINT NOT NULL,

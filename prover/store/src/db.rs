@@ -198,7 +198,9 @@ impl Database {
         check_version(version, migrations)?;
         let applied: Vec<i64> = sqlx::query_scalar("SELECT version FROM migrations").fetch_all(&mut *tx).await?;
         for (number, migration) in migrations.iter().filter(|(number, _)| !applied.contains(number)) {
-            for statement in migration.split(';').map(str::trim).filter(|s| !s.is_empty()) {
+            // comments may contain semicolons
+            let code: Vec<&str> = migration.lines().filter(|line| !line.trim_start().starts_with("--")).collect();
+            for statement in code.join("\n").split(';').map(str::trim).filter(|s| !s.is_empty()) {
                 tx.execute(self.sql(statement)).await?;
             }
             sqlx::query(self.sql("INSERT INTO migrations (version, applied_ms) VALUES ($1, {now})"))
