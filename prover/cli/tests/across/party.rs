@@ -41,8 +41,8 @@ impl Party {
     pub(crate) fn with(options: &[&str]) -> Self {
         let place = Place::new();
         let link = Link::new();
-        let served = place.serve(&[options, &["--name", &link.address]].concat());
-        let address = served.url.strip_prefix("http://").unwrap().to_owned();
+        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+        let served = place.serve_at(&address, &[options, &names(&link, &address)].concat());
         link.to.lock().unwrap().clone_from(&address);
         Party { key: PrivateKeySigner::random(), place, served, link, address }
     }
@@ -85,8 +85,13 @@ impl Party {
     pub(crate) fn restart(&mut self) {
         self.served.process.kill().unwrap();
         self.served.process.wait().unwrap();
-        self.served = self.place.serve_at(&self.address, &[SMALL, &["--name", &self.link.address]].concat());
+        self.served = self.place.serve_at(&self.address, &[SMALL, &names(&self.link, &self.address)].concat());
     }
+}
+
+/// A node is called by its own address at home, and by its link's from elsewhere.
+fn names<'a>(link: &'a Link, address: &'a str) -> [&'a str; 4] {
+    ["--name", &link.address, "--name", address]
 }
 
 /// Forwards connections, and strikes when a certain piece of data comes by.
