@@ -4,9 +4,12 @@ import { encodeAbiParameters, isAddress, keccak256, toBytes, zeroHash, type Addr
 import { isDigest, utf8 } from "./bytes";
 import { LINKS } from "./chain";
 import { Problem } from "./problem";
+import { parseSchema } from "./schema";
 
 /** λ is in units of 2^-44. */
 export const LAMBDA_UNIT = 2 ** 44;
+/** The noise's standard deviation is in units of 2^-30. */
+export const NOISE_UNIT = 2 ** 30;
 /** Openings of each gradient that a node counts: one for its proof, and those of the sum of all. */
 export const GRADIENT_OPENINGS = 9;
 const KEPT = "tribute.request.";
@@ -36,6 +39,7 @@ export interface Request {
   price: string;
   data_bps: number;
   rounds: number;
+  noise: number;
   openings: number;
   participants: Participant[];
 }
@@ -51,11 +55,19 @@ export function canonical(r: Request): string {
       shards: d.shards.map((s) => ({ digest: low(s.digest), records: s.records })),
     })),
   }));
-  const { chain_id, version, attempt, purpose, schema, k, columns, intercept_scale, link, lambda, price, data_bps, rounds, openings } = r;
+  const { chain_id, version, attempt, purpose, schema, k, columns, intercept_scale, link, lambda, price, data_bps, rounds, noise, openings } = r;
   return JSON.stringify({
     chain_id, agent_registry: low(r.agent_registry), owner: low(r.owner), agent: low(r.agent), version, attempt, purpose, schema, k,
-    columns, intercept_scale, srs: low(r.srs), link, lambda, price, data_bps, rounds, openings, participants,
+    columns, intercept_scale, srs: low(r.srs), link, lambda, price, data_bps, rounds, noise,
+    openings, participants,
   });
+}
+
+/** Rounds that are plenty: more where the second derivatives that couple all weights are too many to be summed. */
+export function usualRounds(schema: string, link: Request["link"]): number {
+  const { features, target } = parseSchema(schema);
+  const weights = (features.length + 1) * ("classes" in target ? target.classes.length : 1);
+  return link === "softmax" && weights > 2_000 ? 200 : 40;
 }
 
 export const requestId = (json: string): Hex => keccak256(toBytes(json));

@@ -8,14 +8,13 @@ import { bytes, hex, isDigest, same, save, utf8 } from "../lib/bytes";
 import { LINKS, type Chain } from "../lib/chain";
 import { count } from "../lib/format";
 import { Problem, problem } from "../lib/problem";
-import { allKept, bareSchema, canonical, keep, kept, LAMBDA_UNIT, packed, readRequest, unpacked, type Participant, type Request } from "../lib/request";
+import { allKept, bareSchema, canonical, keep, kept, LAMBDA_UNIT, packed, readRequest, unpacked, type Participant, type Request, usualRounds } from "../lib/request";
 import { server } from "../lib/service";
 import { Failure, Field, FileInput, Id, Input, Loading, Note, OnChain, Private, Table, useAction, useLoad } from "../parts/basics";
 import { Confirm } from "../parts/confirm";
 import { Participants, said, Terms } from "../parts/training";
 
 const LIVE_MS = 2_000;
-const ROUNDS = 40;
 /** Openings of the weights for each shard's proof: one, and some for proofs that break off. */
 const OPENINGS = 8;
 
@@ -151,7 +150,8 @@ function Form(): ReactNode {
       lambda: Math.round(Number(lambda) * LAMBDA_UNIT),
       price: parseUnits(price as `${number}`, value.token.decimals).toString(),
       data_bps: Math.round(100 * Number(part)),
-      rounds: ROUNDS,
+      rounds: usualRounds(schema, link),
+      noise: 0,
       openings: OPENINGS,
       participants,
     });
