@@ -36,7 +36,7 @@ fn write_srs(file: &Path, k: u32) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn work_is_done_under_the_srs_of_its_server_and_no_other() {
+async fn circuits_are_made_for_the_srs_of_their_server() {
     let mut w = World::new();
     write_srs(&w.file("other.srs"), 11);
     let other = w.file("other.srs").display().to_string();
@@ -67,16 +67,6 @@ async fn work_is_done_under_the_srs_of_its_server_and_no_other() {
     // back under the first SRS, its circuits are found
     w.serve(PROFILE);
     assert_eq!(w.run(ANY, prepare)["ready"], development["ready"]);
-    w.served = None;
-
-    // a worker with another SRS than the server's refuses, and says why
-    let workless = ["--srs", &other, "--workers", "0"];
-    w.serve(&[PROFILE, &workless].concat());
-    let mut worker = w.place.worker(&[]);
-    let refused = w.fails(ANY, "circuits prepare --schema @schema.json --link squared --columns 7");
-    worker.kill().unwrap();
-    worker.wait().unwrap();
-    assert!(refused.contains("NOT_READY") && refused.contains("same --srs"), "{refused}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
