@@ -63,7 +63,7 @@ const word = (digit) => `0x${digit.repeat(64)}`;
 const account = (digit) => `0x${digit.repeat(40)}`;
 const request = {
   chain_id: 31337, agent_registry: account("A"), owner: account("b"), agent: word("c"), version: 1, attempt: 0, purpose: "“grades”\n<b>", schema: "{}",
-  k: 15, columns: 8, intercept_scale: 0, srs: word("d"), link: "softmax", lambda: 17592186044, price: "10", data_bps: 4000, rounds: 40, noise: 0, openings: 8,
+  k: 15, columns: 8, intercept_scale: 0, srs: word("d"), link: "softmax", lambda: 17592186044, price: "10", data_bps: 4000, rounds: 40, openings: 8,
   participants: ["e", "f"].map((d) => ({ account: account(d), node: "http://n", datasets: [{ dataset: word(d), shards: [{ digest: word(d), records: 7 }] }] })),
 };
 

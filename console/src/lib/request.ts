@@ -8,8 +8,6 @@ import { parseSchema } from "./schema";
 
 /** λ is in units of 2^-44. */
 export const LAMBDA_UNIT = 2 ** 44;
-/** The noise's standard deviation is in units of 2^-30. */
-export const NOISE_UNIT = 2 ** 30;
 /** Openings of each gradient that a node counts: one for its proof, and those of the sum of all. */
 export const GRADIENT_OPENINGS = 9;
 const KEPT = "tribute.request.";
@@ -39,7 +37,6 @@ export interface Request {
   price: string;
   data_bps: number;
   rounds: number;
-  noise: number;
   openings: number;
   participants: Participant[];
 }
@@ -55,11 +52,10 @@ export function canonical(r: Request): string {
       shards: d.shards.map((s) => ({ digest: low(s.digest), records: s.records })),
     })),
   }));
-  const { chain_id, version, attempt, purpose, schema, k, columns, intercept_scale, link, lambda, price, data_bps, rounds, noise, openings } = r;
+  const { chain_id, version, attempt, purpose, schema, k, columns, intercept_scale, link, lambda, price, data_bps, rounds, openings } = r;
   return JSON.stringify({
     chain_id, agent_registry: low(r.agent_registry), owner: low(r.owner), agent: low(r.agent), version, attempt, purpose, schema, k,
-    columns, intercept_scale, srs: low(r.srs), link, lambda, price, data_bps, rounds, noise,
-    openings, participants,
+    columns, intercept_scale, srs: low(r.srs), link, lambda, price, data_bps, rounds, openings, participants,
   });
 }
 

@@ -151,7 +151,6 @@ function Form(): ReactNode {
       price: parseUnits(price as `${number}`, value.token.decimals).toString(),
       data_bps: Math.round(100 * Number(part)),
       rounds: usualRounds(schema, link),
-      noise: 0,
       openings: OPENINGS,
       participants,
     });

@@ -8,7 +8,7 @@ import { bytes, hex, isDigest, same, text } from "../lib/bytes";
 import { call, LINKS, type Chain } from "../lib/chain";
 import { bps, count, plural, seconds, size, when } from "../lib/format";
 import { Problem } from "../lib/problem";
-import { allRecords, consent, GRADIENT_OPENINGS, listHash, NOISE_UNIT, readRequest, recordsOf, requestId, type Request } from "../lib/request";
+import { allRecords, consent, GRADIENT_OPENINGS, listHash, readRequest, recordsOf, requestId, type Request } from "../lib/request";
 import { server } from "../lib/service";
 import { Check, Facts, Failure, Id, Input, Loading, Note, Private, Table, useLoad } from "../parts/basics";
 import { Confirm, GasOf, Steps, type Step } from "../parts/confirm";
@@ -103,7 +103,7 @@ function Costs({ message: { expenses }, request: r }: { message: TrainingRequest
     <>
       <h2>What becomes known</h2>
       <ul>
-        <li>To all nodes and the owner: in every round, at most {count(r.rounds)} times, the sums over all {count(allRecords(r))} records of loss, gradient and second derivatives{r.noise > 0 && <>, to each number of which every node adds noise of standard deviation {(r.noise / NOISE_UNIT).toPrecision(3)}</>}; at the end the weights.</li>
+        <li>To all nodes and the owner: in every round, at most {count(r.rounds)} times, the sums over all {count(allRecords(r))} records of loss, gradient and second derivatives; at the end the weights.</li>
         <li>To everybody: N of {expenses.shards === 1 ? "your shard" : `each of your ${count(expenses.shards)} shards`}, one number that says how much it contributes.</li>
         <li>To nobody: your records, labels, secrets and gradients, unless all others work together.</li>
       </ul>

@@ -3,7 +3,6 @@
 //! The node computes each query itself, from the signed answers to the round before. It answers every round once, stores the
 //! answer before it gives it out, and gives the identical bytes to whoever asks again.
 
-use rand_core::OsRng;
 use serde::{Deserialize, Serialize};
 use tribute_core::digest::Digest;
 use tribute_core::hexed::AccountAddress;
@@ -115,10 +114,7 @@ impl<'a, S: Store> Node<'a, S> {
                     Sums::Product(product(&schema, &records, &loss, &weights, &real_direction(direction)))
                 }
             };
-            let format = Format::of(self.request, &query.asks)?;
-            let mut numbers = format.encode(call.round, expected, &sums)?;
-            // drawn once for each round: the answer is stored before it is given out, so that no average takes the noise away
-            format.blur(&mut numbers, &mut OsRng);
+            let mut numbers = Format::of(self.request, &query.asks)?.encode(call.round, expected, &sums)?;
             Masks::new(self.request.id(), own, self.keys, &consents)?.apply(&call.query, &mut numbers);
             numbers.to_bytes()
         };

@@ -3,7 +3,6 @@
 //! Loss, gradient and products are integers modulo 2^128, second derivatives modulo 2^64. Each modulus exceeds twice the largest sum that
 //! the request's records can have, so that a sum is read without ambiguity, and what no honest sum can be is an error.
 
-use rand_core::{CryptoRng, RngCore};
 use tribute_core::link::Link;
 use tribute_inference::train::{Curvature, Part};
 
@@ -51,8 +50,6 @@ pub struct Format {
     loss: f64,
     gradient: f64,
     second: f64,
-    /// Standard deviation of the noise that a node adds to each number, and of that in the sum over all nodes.
-    noise: (f64, f64),
 }
 
 impl Format {
@@ -84,7 +81,6 @@ impl Format {
             loss,
             gradient: residual * bias,
             second: second * bias * bias,
-            noise: (request.noise_of_each(), request.noise_of_all()),
         };
         let most = (request.records() as f64) * unit(LOSS_BITS) * loss;
         let gradient = (request.records() as f64) * unit(GRADIENT_BITS) * format.gradient;
@@ -94,12 +90,12 @@ impl Format {
         Ok(format)
     }
 
-    /// Integers of one participant's sums over `records` records, without noise.
+    /// Integers of one participant's sums over `records` records.
     ///
     /// # Errors
     /// [`Refusal::Impossible`]: a sum that the records cannot have.
     pub fn encode(&self, round: u32, records: u64, sums: &Sums) -> Result<Numbers, Refusal> {
-        self.check(round, records, sums, 0.0)?;
+        self.check(round, records, sums)?;
         let wide = |x: f64, bits: u32| ((x * unit(bits)).round_ties_even() as i128) as u128;
         let narrow = |x: &f64| ((x * unit(self.curvature_bits)).round_ties_even() as i64) as u64;
         let all = |gradient: &[f64]| gradient.iter().map(|g| wide(*g, GRADIENT_BITS)).collect::<Vec<_>>();
@@ -112,24 +108,7 @@ impl Format {
         })
     }
 
-    /// Adds fresh noise to a participant's numbers, if the request has any.
-    pub fn blur(&self, numbers: &mut Numbers, random: &mut (impl RngCore + CryptoRng)) {
-        let (each, _) = self.noise;
-        if each == 0.0 {
-            return;
-        }
-        let losses = usize::from(self.point);
-        for (i, number) in numbers.wide.iter_mut().enumerate() {
-            let bits = if i < losses { LOSS_BITS } else { GRADIENT_BITS };
-            *number = number.wrapping_add(((each * normal(random) * unit(bits)).round_ties_even() as i128) as u128);
-        }
-        for number in &mut numbers.narrow {
-            let noise = (each * normal(random) * unit(self.curvature_bits)).round_ties_even();
-            *number = number.wrapping_add((noise as i64) as u64);
-        }
-    }
-
-    /// The real sums over all `records` records, with their noise.
+    /// The real sums over all `records` records.
     ///
     /// # Errors
     /// [`Refusal::Impossible`].
@@ -148,8 +127,7 @@ impl Format {
         } else {
             Sums::Product(all(&numbers.wide))
         };
-        // twelve standard deviations: no honest noise exceeds that
-        self.check(round, records, &sums, 12.0 * self.noise.1)?;
+        self.check(round, records, &sums)?;
         Ok(sums)
     }
 
@@ -177,13 +155,12 @@ impl Format {
         usize::from(self.point) + self.cells
     }
 
-    /// What no sums over that many records can be. Rounding, and sums in `f64`, are allowed one part in 2^20 and 2^-20, and noise
-    /// what is given.
-    fn check(&self, round: u32, records: u64, sums: &Sums, noise: f64) -> Result<(), Refusal> {
+    /// What no sums over that many records can be. Rounding, and sums in `f64`, are allowed one part in 2^20 and 2^-20.
+    fn check(&self, round: u32, records: u64, sums: &Sums) -> Result<(), Refusal> {
         let n = records as f64;
         let slack = 1.0 + 1.0 / f64::from(1 << 20);
-        let least = -1.0 / f64::from(1 << 20) - noise;
-        let within = |x: f64, low: f64, high: f64| x >= low && x <= high * slack + 1.0 / f64::from(1 << 20) + noise;
+        let least = -1.0 / f64::from(1 << 20);
+        let within = |x: f64, low: f64, high: f64| x >= low && x <= high * slack + 1.0 / f64::from(1 << 20);
         let impossible = |what, value| Err(Refusal::Impossible { round, what, value, records });
         let (gradient, curvature, what) = match sums {
             Sums::Point(part) => (&part.gradient, part.curvature.as_slice(), "a gradient"),
@@ -228,14 +205,6 @@ impl Numbers {
         let wide = self.wide.iter().flat_map(|x| x.to_le_bytes());
         wide.chain(self.narrow.iter().flat_map(|x| x.to_le_bytes())).collect()
     }
-}
-
-/// A number of the standard normal distribution, by the method of Box and Muller.
-fn normal(random: &mut impl RngCore) -> f64 {
-    // 53 bits each; the first is above 0
-    let mut uniform = || ((random.next_u64() >> 11) as f64 + 0.5) / unit(53);
-    let (radius, angle) = ((-2.0 * uniform().ln()).sqrt(), std::f64::consts::TAU * uniform());
-    radius * angle.cos()
 }
 
 /// `2^bits`, exactly.

@@ -11,7 +11,6 @@ use tribute_core::schema::Schema;
 use tribute_inference::train::{check_loss, Curvature};
 use tribute_inference::LossOptions;
 
-use crate::numbers::unit;
 use crate::refusal::Refusal;
 
 /// Most rows of a system that is solved for a step. Its second derivatives cross the wire in every round.
@@ -20,8 +19,6 @@ pub const MOST_ROWS: usize = 2_000;
 pub const MOST_DERIVATIVES: usize = 1 << 23;
 /// Most rounds that a request may ask for.
 pub const MOST_ROUNDS: u32 = 1_000;
-/// Fractional bits of the noise's standard deviation.
-pub const NOISE_BITS: u32 = 30;
 /// Most participants.
 pub const MOST_PARTICIPANTS: usize = 256;
 
@@ -63,8 +60,6 @@ pub struct Request {
     pub data_bps: u16,
     /// Most rounds.
     pub rounds: u32,
-    /// Standard deviation of the noise that every node adds to each of its sums, in units of 2^-[`NOISE_BITS`]; 0 for none.
-    pub noise: u64,
     /// Openings of the weights that each shard's proofs get.
     pub openings: u32,
     /// Who takes part, in the order of the agent's version.
@@ -160,17 +155,6 @@ impl Request {
         if self.rounds == 0 || self.rounds > MOST_ROUNDS {
             return refuse("rounds", format!("{} is not from 1 to {MOST_ROUNDS}", self.rounds));
         }
-        let most = self.records() as f64 / (32.0 * (self.participants.len() as f64).sqrt());
-        if self.noise_of_each() > most.min(1.0) {
-            return refuse(
-                "noise",
-                format!(
-                    "{} is more than {:.2e}, which these records allow: sums would drown in it",
-                    self.noise_of_each(),
-                    most.min(1.0)
-                ),
-            );
-        }
         if self.openings == 0 {
             return refuse("openings", "a proof needs at least one".into());
         }
@@ -229,24 +213,6 @@ impl Request {
     #[must_use]
     pub fn records(&self) -> u64 {
         self.participants.iter().map(Participant::records).fold(0, u64::saturating_add)
-    }
-
-    /// Standard deviation of the noise that every node adds to each of its sums.
-    #[must_use]
-    pub fn noise_of_each(&self) -> f64 {
-        self.noise as f64 / unit(NOISE_BITS)
-    }
-
-    /// Standard deviation of the noise in each sum over all participants.
-    #[must_use]
-    pub fn noise_of_all(&self) -> f64 {
-        self.noise_of_each() * (self.participants.len() as f64).sqrt()
-    }
-
-    /// Norm of what the noise leaves of the mean gradient at the end: about the ε that it costs.
-    #[must_use]
-    pub fn noise_floor(&self, cells: usize) -> f64 {
-        self.noise_of_all() * (cells as f64).sqrt() / (self.records() as f64).max(1.0)
     }
 
     /// Position of an account among the participants.

@@ -65,7 +65,6 @@ fn request(features: usize, accounts: &[PrivateKeySigner]) -> Request {
         price: "0".into(),
         data_bps: 0,
         rounds: 200,
-        noise: 0,
         openings: 4,
         participants: participants.collect(),
     };

@@ -145,7 +145,7 @@ impl World {
             1 => (2, 0, vec![COLUMNS]),
             2 => (2, 3, vec![COLUMNS, 1, 1]),
             3 => (5, 0, vec![1, 1]),
-            4 => (3, 0, vec![COLUMNS, 1]),
+            4 => (4, 3, vec![COLUMNS, 1]),
             _ => (49, 0, vec![1]),
         };
         NewCircuit {

@@ -75,6 +75,7 @@ const ADVICE: &[(&str, &str)] = &[
     ("SumBelowOptimum", "the contributions sum to less than they would at the optimum; train again"),
     ("BelowLeastShare", "a dataset would get less than the least share that its owner requires; leave it out, or ask for another grant"),
     ("ImpossibleCounts", "more correct answers than records, or too many records; the proof was tampered with"),
+    ("ImpossibleLoss", "a loss beyond what can be counted; the proof was tampered with"),
     ("NotEvaluated", "submit the evaluation proofs of all shards of the dataset first"),
     ("TrainedOn", "the version was trained on this dataset; evaluate it on another one"),
     ("UnfitCircuit", "the circuit does not prove evaluations, or has another layout or SRS than the version"),

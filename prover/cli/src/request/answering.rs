@@ -113,7 +113,6 @@ fn summary(message: &v1::TrainingRequest) -> Result<Value> {
         "price": request.price,
         "data_bps": request.data_bps,
         "rounds": request.rounds,
-        "noise": request.noise_of_each(),
         "rounds_answered": message.rounds_answered,
         "participants": request.participants.iter().map(|p| json!({
             "account": p.account, "node": p.node, "records": p.records(),
@@ -164,9 +163,6 @@ fn told(client: &Client, message: &v1::TrainingRequest, request: &Request) -> St
         expenses.openings_left,
         grouped(expenses.answer_bytes),
     );
-    if request.noise > 0 {
-        text += &format!("  your node adds noise of {:.1e} to each of its sums\n", request.noise_of_each());
-    }
     if members == 2 {
         text += "Warning: two take part. Each of them subtracts its own part from every sum and has the other's.\n";
     }

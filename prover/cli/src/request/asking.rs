@@ -6,7 +6,6 @@ use tribute_client::{problem, Client};
 use tribute_core::head::lambda_units;
 use tribute_core::hexed::AccountAddress;
 use tribute_core::id::DatasetId;
-use tribute_federation::request::NOISE_BITS;
 use tribute_federation::{Lot, Participant, Request, ShardOf};
 use tribute_problem::{field, Problem, Reason, Result};
 use tribute_proto::v1;
@@ -66,17 +65,11 @@ pub(super) async fn ask(a: AskArgs) -> CommandResult {
         price: a.price.to_string(),
         data_bps: basis_points as u16,
         rounds: 0,
-        noise: noise(a.noise)?,
         openings: a.openings,
         participants,
     };
     request.rounds = a.rounds.map_or_else(|| request.usual_rounds(), Ok)?;
     request.check()?;
-    if request.noise > 0 {
-        let schema = request.schema()?;
-        let floor = request.noise_floor((schema.features().len() + 1) * schema.classes());
-        eprintln!("the noise costs an epsilon of about {floor:.1e}; an optimum is certified up to lambda * |W| / 1000");
-    }
     write_file(&a.out, &request.to_json())?;
     for url in nodes::urls(&request) {
         let node = nodes::connect(&url, own.key()).await?;
@@ -117,14 +110,6 @@ pub(super) async fn status(a: StatusArgs) -> CommandResult {
         }));
     }
     emit(&json!({ "request": request.id(), "participants": all }), None)
-}
-
-/// Noise in the request's units.
-fn noise(sigma: f64) -> Result<u64> {
-    if !(0.0..=1.0).contains(&sigma) {
-        return Err(Problem::field("noise", format!("{sigma} is not from 0 to 1")));
-    }
-    Ok((sigma * f64::from(1u32 << NOISE_BITS)).round() as u64)
 }
 
 /// Splits `URL=ID[,ID…]`.

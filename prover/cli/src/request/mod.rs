@@ -66,10 +66,6 @@ pub(super) struct AskArgs {
     /// Most rounds; by default 40, and 200 for a softmax over more than 2,000 weights, whose steps need rounds of their own.
     #[arg(long)]
     rounds: Option<u32>,
-    /// Standard deviation of noise that every node adds to each of its sums, 0 to 1; a record adds at most about 1 to a sum. It
-    /// costs ε, so it takes very many records for the optimum to be certified with it.
-    #[arg(long, value_name = "SIGMA", default_value_t = 0.0)]
-    noise: f64,
     /// Openings of the weights for each shard's proof: a proof takes one, and another if it breaks off.
     #[arg(long, default_value_t = 8)]
     openings: u32,

@@ -34,7 +34,7 @@ impl Factors {
         let matrix = |sums: &[f64]| {
             Array2::from_shape_fn((blocks, blocks), |(j, k)| {
                 let (low, high) = (j.min(k), j.max(k));
-                let penalty = if j == k { terms.ridge() } else { 0.0 };
+                let penalty = if j == k { terms.lambda } else { 0.0 };
                 sums[low * blocks - low * (low + 1) / 2 + high] * scale + penalty
             })
         };
@@ -145,7 +145,7 @@ impl PartialEq for Factors {
 mod tests {
     use super::*;
 
-    const TERMS: Terms = Terms { blocks: 3, classes: 4, lambda: 0.01, n: 5.0, noise: 0.0, floor: 0.0 };
+    const TERMS: Terms = Terms { blocks: 3, classes: 4, lambda: 0.01, n: 5.0 };
 
     /// Sums of three positive definite matrices, different for each class.
     fn sums() -> Vec<f64> {

@@ -98,19 +98,6 @@ struct Terms {
     lambda: f64,
     /// Records.
     n: f64,
-    /// Standard deviation of the noise in each sum.
-    noise: f64,
-    /// Norm of the noise in the mean gradient.
-    floor: f64,
-}
-
-impl Terms {
-    /// What is added to the diagonal of summed second derivatives: λ, and with noise what keeps them positive.
-    fn ridge(&self) -> f64 {
-        // a symmetric matrix of noise has a norm of about twice its deviation times the root of its rows, and those of pairs of
-        // classes add up in two places
-        self.lambda + 5.0 * self.noise * ((self.blocks * self.classes) as f64).sqrt() / self.n
-    }
 }
 
 impl Rule {
@@ -199,8 +186,6 @@ impl Rule {
             classes: schema.classes(),
             lambda: request.lambda as f64 / unit(LAMBDA_BITS),
             n: request.records() as f64,
-            noise: request.noise_of_all(),
-            floor: request.noise_floor(self.weights.len()),
         };
         let (round, asked) = (self.round, self.asked());
         self.round += 1;
@@ -233,10 +218,8 @@ impl Rule {
         let loss = part.loss / terms.n + 0.5 * terms.lambda * dot(&w, &w);
         let norm = dot(&gradient, &gradient).sqrt();
         if let Some(point) = &self.point {
-            // eight standard deviations of the loss's noise
-            let least = loss - 8.0 * terms.noise / terms.n;
-            if !lowers_enough(point.loss, least, halved(point.slope, self.halvings)) {
-                let close = point.gradient <= ACCEPTED.max(4.0 * terms.floor);
+            if !lowers_enough(point.loss, loss, halved(point.slope, self.halvings)) {
+                let close = point.gradient <= ACCEPTED;
                 if self.halvings == HALVINGS && !close {
                     return Err(Refusal::Stuck { round, gradient: point.gradient });
                 }
@@ -248,8 +231,7 @@ impl Rule {
             }
         }
         let before = self.point.as_ref().map_or(f64::INFINITY, |p| p.gradient);
-        let ends =
-            norm <= GRADIENT.max(1.5 * terms.floor) || (norm <= ACCEPTED.max(4.0 * terms.floor) && norm > 0.5 * before);
+        let ends = norm <= GRADIENT || (norm <= ACCEPTED && norm > 0.5 * before);
         let stuck = || Refusal::Stuck { round, gradient: norm };
         let mut point = Point { weights: Vec::new(), loss, gradient: norm, step: Vec::new(), slope: 0.0 };
         self.accepted += 1;
@@ -269,7 +251,7 @@ impl Rule {
             self.point = Some(point);
             return Ok(());
         }
-        let system = System::new(request, part, terms.blocks, terms.classes, terms.ridge(), terms.n);
+        let system = System::new(request, part, terms.blocks, terms.classes, terms.lambda, terms.n);
         if ends {
             return self.end(&w, system.mean(), terms, point);
         }

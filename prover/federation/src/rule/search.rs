@@ -72,7 +72,7 @@ impl Search {
         let asked = real_direction(&self.direction);
         let along = dot(&asked, product);
         // what rounding can make of zero is far less than one part in 2^30 of a record
-        if along < -terms.n / unit(30) - 12.0 * terms.noise * dot(&asked, &asked).sqrt() {
+        if along < -terms.n / unit(30) {
             let what = "a second derivative along the step";
             return Err(Refusal::Impossible { round, what, value: along, records: terms.n as u64 });
         }
@@ -88,7 +88,7 @@ impl Search {
         self.residual.iter_mut().zip(&image).for_each(|(r, h)| *r -= length * h);
         self.products += 1;
         let gradient = dot(&self.gradient, &self.gradient).sqrt();
-        let enough = (gradient * gradient.sqrt().min(0.1)).max(SMALLEST.max(0.5 * terms.floor));
+        let enough = (gradient * gradient.sqrt().min(0.1)).max(SMALLEST);
         if dot(&self.residual, &self.residual).sqrt() <= enough || self.products == MOST_PRODUCTS {
             return Ok(self.done());
         }

@@ -186,7 +186,7 @@ fn participants_are_not_exchanged() {
 fn a_consent_is_to_one_request() {
     let setting = Setting::wine();
     type Change = fn(&mut Request);
-    let changes: [Change; 18] = [
+    let changes: [Change; 17] = [
         |r| r.chain_id += 1,
         |r| r.agent_registry = Hex([1; 20]),
         |r| r.owner = Hex([1; 20]),
@@ -202,7 +202,6 @@ fn a_consent_is_to_one_request() {
         |r| r.price = "1".into(),
         |r| r.rounds += 1,
         |r| r.openings += 1,
-        |r| r.noise += 1,
         |r| r.participants.swap(0, 1),
         |r| r.participants[2].datasets[0].dataset = DatasetId::new([7; 32]),
     ];
@@ -237,7 +236,6 @@ fn requests_that_cannot_be_trained_are_refused_by_field() {
     assert_eq!(refused(&|r| r.participants[1].datasets[0].shards[0].records = 1 << 26), "participants");
     assert_eq!(refused(&|r| r.rounds = 0), "rounds");
     assert_eq!(refused(&|r| r.openings = 0), "openings");
-    assert_eq!(refused(&|r| r.noise = 1 << 31), "noise");
     assert_eq!(refused(&|r| r.lambda = 0), "loss");
     assert_eq!(refused(&|r| r.k = 3), "layout");
     assert_eq!(refused(&|r| r.price = "01".into()), "price");

@@ -5,5 +5,4 @@ mod crashes;
 mod dishonest;
 mod honest;
 mod large;
-mod noise;
 mod setting;

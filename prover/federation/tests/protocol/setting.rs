@@ -142,7 +142,6 @@ impl Setting {
             price: "0".into(),
             data_bps: 5_000,
             rounds: 200,
-            noise: 0,
             openings: 4,
             participants: participants.collect(),
         };

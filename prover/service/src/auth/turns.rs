@@ -140,6 +140,7 @@ impl HttpBody for Held {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use http_body_util::Full;
 
     const FLOOD: AccountAddress = tribute_core::hexed::Hex([1; 20]);
     const OTHER: AccountAddress = tribute_core::hexed::Hex([2; 20]);
@@ -164,7 +165,7 @@ mod tests {
         running.pop();
         inside[turns.each].turn().await.unwrap();
         // a place is free when its answer is sent
-        let body = inside.pop().unwrap().until_sent(Body::empty());
+        let body = inside.pop().unwrap().until_sent(Body::new(Full::new(Bytes::from_static(b"answer"))));
         assert!(turns.enter(FLOOD).await.is_err());
         drop(body);
         drop(turns.enter(FLOOD).await.unwrap());
