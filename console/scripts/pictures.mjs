@@ -25,7 +25,7 @@ try {
 
   const auditor = await browser.person(undefined, options);
   await auditor.goto(`${world.url}/#/auditor`);
-  await auditor.getByLabel("A certificate or evaluation file").setInputFiles(world.file("certificate.json"));
+  await auditor.getByLabel("A certificate, evaluation or valuation file").setInputFiles(world.file("certificate.json"));
   for (const by of ["chain", "server"]) await auditor.locator(`[data-by=${by}]`).getByText("It holds.").waitFor({ timeout: 60_000 });
   await auditor.locator("h2").first().evaluate((heading) => heading.scrollIntoView());
   await auditor.screenshot({ path: join(ROOT, "docs/console-auditor.png") });
