@@ -13,7 +13,7 @@ use crate::answer::{self, Answer};
 use crate::consent::{check_all, Consent, NodeKeys};
 use crate::mask::Masks;
 use crate::numbers::{Format, Sums};
-use crate::query::{real_direction, Asks, Query};
+use crate::query::{real, Asks, Query, DIRECTION_BITS};
 use crate::refusal::Refusal;
 use crate::request::Request;
 use crate::rule::{Next, Rule};
@@ -111,7 +111,7 @@ impl<'a, S: Store> Node<'a, S> {
             let sums = match &query.asks {
                 Asks::Point(curvature) => Sums::Point(part(&schema, &records, &loss, &weights, *curvature)),
                 Asks::Product(direction) => {
-                    Sums::Product(product(&schema, &records, &loss, &weights, &real_direction(direction)))
+                    Sums::Product(product(&schema, &records, &loss, &weights, &real(direction, DIRECTION_BITS)))
                 }
             };
             let mut numbers = Format::of(self.request, &query.asks)?.encode(call.round, expected, &sums)?;

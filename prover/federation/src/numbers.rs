@@ -6,7 +6,7 @@
 use tribute_core::link::Link;
 use tribute_inference::train::{Curvature, Part};
 
-use crate::query::Asks;
+use crate::query::{unit, Asks};
 use crate::refusal::Refusal;
 use crate::request::Request;
 
@@ -14,11 +14,6 @@ use crate::request::Request;
 const LOSS_BITS: u32 = 50;
 /// Fractional bits of gradients, and of products of second derivatives with a direction.
 const GRADIENT_BITS: u32 = 60;
-/// Fractional bits of the weights of a query. Weights below 64 are exact in `f64`, and their rounding disturbs a gradient far
-/// less than the rounding of the final weights.
-pub const QUERY_BITS: u32 = 47;
-/// Fractional bits of a query's direction, whose largest entry is from 1/2 to 1.
-pub const DIRECTION_BITS: u32 = 50;
 
 /// Sums over records, as a query asks for them.
 #[derive(Clone, Debug, PartialEq)]
@@ -205,15 +200,4 @@ impl Numbers {
         let wide = self.wide.iter().flat_map(|x| x.to_le_bytes());
         wide.chain(self.narrow.iter().flat_map(|x| x.to_le_bytes())).collect()
     }
-}
-
-/// `2^bits`, exactly.
-pub(crate) fn unit(bits: u32) -> f64 {
-    (1u128 << bits) as f64
-}
-
-/// A real weight in the units of a query; `None` beyond their range.
-pub(crate) fn query_units(w: f64) -> Option<i64> {
-    let units = (w * unit(QUERY_BITS)).round_ties_even();
-    (units.abs() < 64.0 * unit(QUERY_BITS)).then_some(units as i64)
 }

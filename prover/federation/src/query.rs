@@ -5,7 +5,11 @@ use sha2::{Digest as _, Sha256};
 use tribute_core::digest::Digest;
 use tribute_inference::train::Curvature;
 
-use crate::numbers::{unit, DIRECTION_BITS, QUERY_BITS};
+/// Fractional bits of the weights of a query. Weights below 64 are exact in `f64`, and their rounding disturbs a gradient far
+/// less than the rounding of the final weights.
+pub const QUERY_BITS: u32 = 47;
+/// Fractional bits of a query's direction, whose largest entry is from 1/2 to 1.
+pub const DIRECTION_BITS: u32 = 50;
 
 /// A round's query.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +35,7 @@ impl Query {
     /// Weights as real numbers.
     #[must_use]
     pub fn real(&self) -> Vec<f64> {
-        self.weights.iter().map(|w| *w as f64 / unit(QUERY_BITS)).collect()
+        real(&self.weights, QUERY_BITS)
     }
 
     /// SHA-256 of round, kind, weights and direction: the masks depend on it.
@@ -57,7 +61,18 @@ impl Query {
     }
 }
 
-/// A direction as real numbers.
-pub(crate) fn real_direction(direction: &[i64]) -> Vec<f64> {
-    direction.iter().map(|x| *x as f64 / unit(DIRECTION_BITS)).collect()
+/// Numbers in units of `2^-bits` as real ones.
+pub(crate) fn real(units: &[i64], bits: u32) -> Vec<f64> {
+    units.iter().map(|x| *x as f64 / unit(bits)).collect()
+}
+
+/// A real weight in the units of a query; `None` beyond their range.
+pub(crate) fn query_units(w: f64) -> Option<i64> {
+    let units = (w * unit(QUERY_BITS)).round_ties_even();
+    (units.abs() < 64.0 * unit(QUERY_BITS)).then_some(units as i64)
+}
+
+/// `2^bits`, exactly.
+pub(crate) fn unit(bits: u32) -> f64 {
+    (1u128 << bits) as f64
 }

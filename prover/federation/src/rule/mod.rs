@@ -27,8 +27,8 @@ use tribute_inference::train::{in_sequence, lowers_enough, Curvature, Part};
 use self::factors::Factors;
 use self::search::{Search, Then};
 use self::system::System;
-use crate::numbers::{query_units, unit, Sums, QUERY_BITS};
-use crate::query::{Asks, Query};
+use crate::numbers::Sums;
+use crate::query::{query_units, real, unit, Asks, Query, QUERY_BITS};
 use crate::refusal::Refusal;
 use crate::request::Request;
 
@@ -187,10 +187,10 @@ impl Rule {
             lambda: request.lambda as f64 / unit(LAMBDA_BITS),
             n: request.records() as f64,
         };
-        let (round, asked) = (self.round, self.asked());
+        let round = self.round;
         self.round += 1;
         match (self.search.take(), sums) {
-            (None, Sums::Point(part)) => self.at_point(request, &terms, round, asked, part),
+            (None, Sums::Point(part)) => self.at_point(&terms, round, part),
             (Some(search), Sums::Product(product)) => self.along(&terms, round, search, product),
             _ => Err(Refusal::internal("sums of another kind than the query's")),
         }
@@ -205,15 +205,9 @@ impl Rule {
         }
     }
 
-    fn at_point(
-        &mut self,
-        request: &Request,
-        terms: &Terms,
-        round: u32,
-        asked: Option<Curvature>,
-        part: &Part,
-    ) -> Result<(), Refusal> {
-        let w: Vec<f64> = self.weights.iter().map(|w| *w as f64 / unit(QUERY_BITS)).collect();
+    fn at_point(&mut self, terms: &Terms, round: u32, part: &Part) -> Result<(), Refusal> {
+        let asked = self.asked();
+        let w = real(&self.weights, QUERY_BITS);
         let gradient: Vec<f64> = part.gradient.iter().zip(&w).map(|(g, w)| g / terms.n + terms.lambda * w).collect();
         let loss = part.loss / terms.n + 0.5 * terms.lambda * dot(&w, &w);
         let norm = dot(&gradient, &gradient).sqrt();
@@ -225,8 +219,7 @@ impl Rule {
                 }
                 if self.halvings < HALVINGS {
                     self.halvings += 1;
-                    let (at, step) = (point.weights.clone(), point.step.clone());
-                    return self.go(&at, &step, terms.classes);
+                    return self.go(terms.classes);
                 }
             }
         }
@@ -251,14 +244,13 @@ impl Rule {
             self.point = Some(point);
             return Ok(());
         }
-        let system = System::new(request, part, terms.blocks, terms.classes, terms.lambda, terms.n);
+        let system = System::new(terms, Curvature::of(self.link), &part.curvature);
         if ends {
             return self.end(&w, system.mean(), terms, point);
         }
         let step = system.solve(&gradient).ok_or_else(stuck)?;
-        let at = self.weights.clone();
-        self.point = Some(Point { weights: at.clone(), slope: dot(&gradient, &step), step: step.clone(), ..point });
-        self.go(&at, &step, terms.classes)
+        self.point = Some(Point { weights: self.weights.clone(), slope: dot(&gradient, &step), step, ..point });
+        self.go(terms.classes)
     }
 
     /// Goes on along the direction of the last query.
@@ -272,9 +264,8 @@ impl Rule {
                 Ok(())
             }
             Then::Step { step, slope } => {
-                let at = point.weights.clone();
-                (point.step, point.slope) = (step.clone(), slope);
-                self.go(&at, &step, terms.classes)
+                (point.step, point.slope) = (step, slope);
+                self.go(terms.classes)
             }
             Then::Stuck => Err(Refusal::Stuck { round, gradient: point.gradient }),
         }
@@ -288,16 +279,17 @@ impl Rule {
         Ok(())
     }
 
-    /// Sets the next query to `at` and the step, halved as often as [`Rule::halvings`] says.
-    fn go(&mut self, at: &[i64], step: &[f64], classes: usize) -> Result<(), Refusal> {
-        let mut weights = Vec::with_capacity(at.len());
-        for (i, (w, s)) in at.iter().zip(step).enumerate() {
+    /// Sets the next query to the last accepted point and its step, halved as often as [`Rule::halvings`] says.
+    fn go(&mut self, classes: usize) -> Result<(), Refusal> {
+        let point = self.point.as_ref().ok_or_else(|| Refusal::internal("a step without a point"))?;
+        let mut weights = Vec::with_capacity(point.weights.len());
+        for (i, (w, s)) in point.weights.iter().zip(&point.step).enumerate() {
             let value = *w as f64 / unit(QUERY_BITS) + halved(*s, self.halvings);
             let Some(units) = query_units(value) else {
                 // a step that is too long is halved like one that raises the loss
                 if self.halvings < HALVINGS && value.is_finite() {
                     self.halvings += 1;
-                    return self.go(at, step, classes);
+                    return self.go(classes);
                 }
                 return Err(Refusal::Weight { block: i / classes, class: i % classes, value });
             };

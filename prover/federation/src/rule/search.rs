@@ -4,8 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::factors::Factors;
 use super::{dot, Terms};
-use crate::numbers::{unit, DIRECTION_BITS};
-use crate::query::real_direction;
+use crate::query::{real, unit, DIRECTION_BITS};
 use crate::refusal::Refusal;
 
 /// Most products for one step.
@@ -69,7 +68,7 @@ impl Search {
         product: &[f64],
         factors: &Factors,
     ) -> Result<Then, Refusal> {
-        let asked = real_direction(&self.direction);
+        let asked = real(&self.direction, DIRECTION_BITS);
         let along = dot(&asked, product);
         // what rounding can make of zero is far less than one part in 2^30 of a record
         if along < -terms.n / unit(30) {

@@ -1,9 +1,9 @@
 //! The system of a Newton step where the second derivatives that couple all weights are summed as a whole.
 
 use ndarray::{Array2, Axis};
-use tribute_inference::train::{Cholesky, Curvature, Part};
+use tribute_inference::train::{Cholesky, Curvature};
 
-use crate::request::Request;
+use super::Terms;
 
 /// Second derivatives of the mean loss, with its penalty.
 pub(super) struct System {
@@ -15,13 +15,13 @@ pub(super) struct System {
 }
 
 impl System {
-    pub(super) fn new(request: &Request, sums: &Part, blocks: usize, classes: usize, lambda: f64, n: f64) -> Self {
-        let curvature = Curvature::of(request.link);
+    pub(super) fn new(terms: &Terms, curvature: Curvature, sums: &[f64]) -> Self {
+        let Terms { blocks, classes, lambda, n } = *terms;
         let half = blocks * (blocks + 1) / 2;
         // entry (j, k), j ≤ k, of the m-th matrix of sums
         let entry = |m: usize, j: usize, k: usize| {
             let (j, k) = (j.min(k), j.max(k));
-            sums.curvature[m * half + j * blocks - j * (j + 1) / 2 + k] / n
+            sums[m * half + j * blocks - j * (j + 1) / 2 + k] / n
         };
         let matrices = match curvature {
             Curvature::Shared | Curvature::PerClass => (0..curvature.matrices(classes))

@@ -142,33 +142,7 @@ fn an_interrupted_training_has_the_same_result() {
     again.request = setting.request.clone();
     again.accounts = setting.accounts.clone();
     let diary = Diary::default();
-    let mut step = 0;
-    let weights = loop {
-        let mut owner = again.owner(&diary);
-        let query = match owner.next() {
-            Next::Finished(weights) => break weights,
-            Next::Ask(query) => query,
-        };
-        let Some(i) = owner.missing().first().copied() else {
-            owner.advance().unwrap();
-            continue;
-        };
-        let call = owner.call(&query);
-        step += 1;
-        if step % 3 == 0 {
-            // the node's disk is full: nothing was given out, so asking again is no repetition
-            again.stores[i].fails.replace(true);
-            assert!(again.ask(i, &call).is_err());
-        }
-        let answer = again.ask(i, &call).unwrap();
-        if step % 2 == 0 {
-            // the answer is lost on the way, the owner starts again, and gets the same bytes
-            drop(owner);
-            owner = again.owner(&diary);
-            assert_eq!(again.ask(i, &owner.call(&query)).unwrap(), answer);
-        }
-        owner.accept(i, answer).unwrap();
-    };
+    let weights = again.train_interrupted(&diary, 3, 2);
     assert_eq!(weights, expected.values());
     assert_eq!(again.owner(&diary).rule().round(), rounds);
     // every node comes to the same weights by itself, and pairs to the same masks

@@ -121,31 +121,7 @@ fn an_interrupted_search_goes_on_where_it_was() {
     again.request = setting.request.clone();
     again.accounts = setting.accounts.clone();
     let diary = Diary::default();
-    let mut step = 0;
-    let weights = loop {
-        let mut owner = again.owner(&diary);
-        let query = match owner.next() {
-            Next::Finished(weights) => break weights,
-            Next::Ask(query) => query,
-        };
-        let Some(i) = owner.missing().first().copied() else {
-            owner.advance().unwrap();
-            continue;
-        };
-        let call = owner.call(&query);
-        step += 1;
-        if step % 5 == 0 {
-            again.stores[i].fails.replace(true);
-            assert!(again.ask(i, &call).is_err());
-        }
-        let answer = again.ask(i, &call).unwrap();
-        if step % 4 == 0 {
-            drop(owner);
-            owner = again.owner(&diary);
-            assert_eq!(again.ask(i, &owner.call(&query)).unwrap(), answer);
-        }
-        owner.accept(i, answer).unwrap();
-    };
+    let weights = again.train_interrupted(&diary, 5, 4);
     assert_eq!(weights, expected.values());
     assert_eq!(again.owner(&diary).rule().round(), rounds);
 }

@@ -220,4 +220,36 @@ impl Setting {
             }
         }
     }
+
+    /// A whole training in which every `full`-th answer is asked of a node whose disk is full first, and the owner starts again
+    /// at every `lost`-th, whose first answer is lost on the way: the same weights after as many rounds as without.
+    pub(crate) fn train_interrupted(&self, diary: &Diary, full: u32, lost: u32) -> Vec<i64> {
+        let mut step = 0;
+        loop {
+            let mut owner = self.owner(diary);
+            let query = match owner.next() {
+                Next::Finished(weights) => return weights,
+                Next::Ask(query) => query,
+            };
+            let Some(i) = owner.missing().first().copied() else {
+                owner.advance().unwrap();
+                continue;
+            };
+            let call = owner.call(&query);
+            step += 1;
+            if step % full == 0 {
+                // nothing was given out, so asking again is no repetition
+                self.stores[i].fails.replace(true);
+                assert!(self.ask(i, &call).is_err());
+            }
+            let answer = self.ask(i, &call).unwrap();
+            if step % lost == 0 {
+                // and gets the same bytes
+                drop(owner);
+                owner = self.owner(diary);
+                assert_eq!(self.ask(i, &owner.call(&query)).unwrap(), answer);
+            }
+            owner.accept(i, answer).unwrap();
+        }
+    }
 }
