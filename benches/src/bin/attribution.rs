@@ -20,7 +20,7 @@ use tribute_core::link::Link;
 use tribute_core::numbers::{link_error_units, real, LAMBDA_BITS, WEIGHT_BITS, WEIGHT_LIMIT};
 use tribute_core::records::Records;
 use tribute_core::schema::Schema;
-use tribute_core::valuation::shapley::exact;
+use tribute_core::valuation::shapley::{exact, members};
 use tribute_inference::{check_optimum, train, LossOptions};
 use tribute_records::{Options, Predicts, Range, Source};
 
@@ -88,9 +88,9 @@ impl Set {
 
     fn outcome(&self, link: Link, lambda: f64, datasets: &[Records]) -> Result<Outcome, Failure> {
         let options = self.options(link, lambda)?;
-        let values = self.values(link, lambda, datasets)?;
         let datasets: Vec<&Records> = datasets.iter().collect();
         let weights = train(&self.schema, &datasets, &options, |_| ())?.weights;
+        let values = self.values(&options, &datasets, &weights)?;
         let refused = check_optimum(&self.schema, &self.layout, &weights, &datasets, &options).err();
         let accuracy = {
             let right = self.heldout.iter().filter(|(q, y)| answer(&weights.logits(q)) == *y).count();
@@ -106,17 +106,19 @@ impl Set {
         })
     }
 
-    /// The value of each dataset, as if each had an owner of its own: every coalition is trained.
-    fn values(&self, link: Link, lambda: f64, datasets: &[Records]) -> Result<Vec<f64>, Failure> {
-        let options = self.options(link, lambda)?;
+    /// The value of each dataset, as if each had an owner of its own: every coalition is trained, but for that of all, whose
+    /// weights are given.
+    fn values(&self, options: &LossOptions, datasets: &[&Records], weights: &Weights) -> Result<Vec<f64>, Failure> {
         let of = |mask: u32| -> Result<u64, Failure> {
-            let some: Vec<&Records> =
-                datasets.iter().enumerate().filter(|(i, _)| mask >> i & 1 == 1).map(|(_, d)| d).collect();
+            let some: Vec<&Records> = members(mask).into_iter().map(|i| datasets[i as usize]).collect();
             if some.is_empty() {
-                return Ok(uniform_loss(&self.layout, link, self.heldout.len() as u64)?);
+                return Ok(uniform_loss(&self.layout, options.link, self.heldout.len() as u64)?);
             }
-            let weights = train(&self.schema, &some, &options, |_| ())?.weights;
-            Ok(loss(&self.layout, link, &weights, &self.heldout)?)
+            if some.len() == datasets.len() {
+                return Ok(loss(&self.layout, options.link, weights, &self.heldout)?);
+            }
+            let weights = train(&self.schema, &some, options, |_| ())?.weights;
+            Ok(loss(&self.layout, options.link, &weights, &self.heldout)?)
         };
         let losses = (0..1u32 << datasets.len()).map(of).collect::<Result<Vec<u64>, Failure>>()?;
         let values = exact(datasets.len(), &|mask| losses[mask as usize]);

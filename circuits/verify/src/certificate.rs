@@ -85,7 +85,7 @@ impl<T: Trust> Verifier<T> {
     /// [`Refused`], whose message starts with the field that is wrong.
     pub fn verify(&mut self, json: &[u8]) -> Result<Report, Refused<T::Error>> {
         if holds(json, "coalitions") {
-            return self.verify_valuation(&Valuation::from_json(json)?);
+            return self.verify_valuation(Valuation::from_json(json)?);
         }
         if !holds(json, "certificate") {
             let certificate = Certificate::from_json(json)?;
@@ -100,12 +100,12 @@ impl<T: Trust> Verifier<T> {
         Ok(Report::of_evaluation(evaluation))
     }
 
-    fn verify_valuation(&mut self, valuation: &Valuation) -> Result<Report, Refused<T::Error>> {
+    fn verify_valuation(&mut self, valuation: Valuation) -> Result<Report, Refused<T::Error>> {
         self.check_contained(&valuation.certificate)?;
         let mut relations = valuation.check()?;
-        self.check_valuation_proofs(valuation, &mut relations)?;
+        self.check_valuation_proofs(&valuation, &mut relations)?;
         checksum(valuation.checksum, valuation.expected_checksum())?;
-        Ok(Report::of_valuation(valuation.clone()))
+        Ok(Report::of_valuation(valuation))
     }
 
     /// Checks the certificate in another file.
@@ -249,6 +249,20 @@ impl<T: Trust> Verifier<T> {
         self.keys.insert(shape.clone(), key);
         Ok(())
     }
+}
+
+/// The agent's certificate in a file of any kind: itself, or that in an evaluation or valuation. Nothing is checked.
+///
+/// # Errors
+/// [`CertificateError`] if it is no such file.
+pub fn contained(json: &[u8]) -> Result<Certificate, CertificateError> {
+    if holds(json, "coalitions") {
+        return Ok(Valuation::from_json(json)?.certificate);
+    }
+    if holds(json, "certificate") {
+        return Ok(Evaluation::from_json(json)?.certificate);
+    }
+    Certificate::from_json(json)
 }
 
 /// Whether the file has a field of this name; also works for damaged files. No field of a certificate is called

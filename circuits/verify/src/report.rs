@@ -6,7 +6,7 @@ use std::ops::Range;
 use tribute_core::certificate::evaluation::Evaluation;
 use tribute_core::certificate::{Certificate, Hex};
 use tribute_core::numbers::{
-    excess_loss, link_error_units, real, relative_distance, LAMBDA_BITS, LOSS_BITS, NORM_BITS, SHARE_BITS,
+    excess_loss, link_error_units, real, relative_distance, LAMBDA_BITS, NORM_BITS, SHARE_BITS,
 };
 use tribute_core::schema::Schema;
 use tribute_core::valuation::Valuation;
@@ -214,13 +214,12 @@ fn write_valuation(f: &mut fmt::Formatter<'_>, v: &Valuation) -> fmt::Result {
         owned(&test.owners()),
         test.records
     )?;
-    let mean = |units: u64| real(units, LOSS_BITS) / test.records as f64;
     let agents = v.coalitions.last().map_or(0, |c| c.loss);
     writeln!(
         f,
         "Mean {link} loss of a record: {:.6} by the agent, {:.6} by the uniform answer.",
-        mean(agents),
-        mean(v.uniform_loss)
+        v.per_record(agents),
+        v.per_record(v.uniform_loss)
     )?;
     match &v.sampling {
         None => writeln!(f, "Exact Shapley values over {} coalitions, as mean loss saved:", v.coalitions.len())?,
@@ -235,7 +234,7 @@ fn write_valuation(f: &mut fmt::Formatter<'_>, v: &Valuation) -> fmt::Result {
     for (i, (value, part)) in v.values.iter().zip(v.parts()).enumerate() {
         let interval = match v.sampling {
             None => String::new(),
-            Some(_) => format!(" ± {:.6} (95 %)", mean(value.half_width)),
+            Some(_) => format!(" ± {:.6} (95 %)", v.per_record(value.half_width)),
         };
         writeln!(
             f,
@@ -243,7 +242,7 @@ fn write_valuation(f: &mut fmt::Formatter<'_>, v: &Valuation) -> fmt::Result {
             value.owner,
             v.value_per_record(i),
             100.0 * part,
-            mean(value.ball)
+            v.per_record(value.ball)
         )?;
     }
     writeln!(f, "Digest of this file, which signatures on weights name: {}", Hex(v.digest()))?;

@@ -102,7 +102,7 @@ interface IProofGate {
     error WrongInputCount(uint256 expected, uint256 given);
     /// @notice The link code does not exist, or is 0 (none) although the statement needs a link.
     /// @param statement Code of the statement, 1 to 5 as in `CircuitInfo`.
-    /// @param link Code given: 0 none, which a gradient may not have, 1 squared, 2 logistic, 3 softmax.
+    /// @param link Code given: 0 none, which a gradient or an evaluation may not have, 1 squared, 2 logistic, 3 softmax.
     error WrongLinkCode(uint8 statement, uint8 link);
     /// @notice The statement has another number of committed groups.
     /// @param statement Code of the statement, 1 to 5 as in `CircuitInfo`.

@@ -23,14 +23,15 @@ use crate::statement::{optimum, Statement, CTX};
 const AGENT_CHAIN: [&str; 2] = ["chain.chain_id", "chain.agent_registry"];
 
 /// What a certificate's optimum was proven for.
-pub(crate) enum Purpose<'a> {
+#[derive(Clone, Copy)]
+pub(crate) enum Purpose {
     /// The agent's version.
     Version,
     /// A coalition of some of the version's datasets, for a valuation. Its shares are nobody's: the rules for them, and
     /// the owners' least shares, do not apply.
     Coalition {
         /// The version's weights.
-        served: &'a WeightsDigest,
+        served: WeightsDigest,
     },
 }
 
@@ -57,11 +58,11 @@ impl Certificate {
     /// # Errors
     /// [`CertificateError::Field`] names the suspect fields.
     pub fn check(&self) -> Result<Relations, CertificateError> {
-        self.check_as(&Purpose::Version)
+        self.check_as(Purpose::Version)
     }
 
     /// [`Certificate::check`] of a version, or of a coalition of some of a version's datasets.
-    pub(crate) fn check_as(&self, purpose: &Purpose<'_>) -> Result<Relations, CertificateError> {
+    pub(crate) fn check_as(&self, purpose: Purpose) -> Result<Relations, CertificateError> {
         let schema = Schema::from_json(&self.schema).map_err(|e| CertificateError::field("schema", e.to_string()))?;
         self.check_sizes()?;
         let mut relations = Relations::default();
@@ -183,7 +184,7 @@ impl Certificate {
         context(r, &gradient.inputs[CTX], expected, fields);
     }
 
-    fn check_optimum(&self, r: &mut Relations, purpose: &Purpose<'_>) {
+    fn check_optimum(&self, r: &mut Relations, purpose: Purpose) {
         let (o, inputs) = (&self.optimum, &self.optimum.proof.inputs);
         let at = |i: usize| format!("optimum.proof.inputs[{i}]");
         let weights = WeightsDigest::new(self.group(Statement::Optimum, &o.proof, 0));
@@ -198,15 +199,10 @@ impl Certificate {
         let weights = &agent.weights_digest;
         let expected = match purpose {
             Purpose::Version => optimum_ctx(&domain, &agent.id, agent.version, weights, &list),
-            Purpose::Coalition { served } => CoalitionContext {
-                domain,
-                agent: agent.id,
-                version: agent.version,
-                served: **served,
-                weights: *weights,
-                list,
+            Purpose::Coalition { served } => {
+                CoalitionContext { domain, agent: agent.id, version: agent.version, served, weights: *weights, list }
+                    .optimum()
             }
-            .optimum(),
         };
         let mut fields = vec![whole(at(CTX))];
         fields.extend(all(["agent.id", "agent.version", "agent.weights_digest"]));

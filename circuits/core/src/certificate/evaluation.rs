@@ -9,7 +9,7 @@ use ark_bn254::Fr;
 use serde::{Deserialize, Serialize};
 
 use super::blame::{part, whole, Relations};
-use super::registered::{Registered, RegisteredShard};
+use super::registered::{check_unseen, Registered, RegisteredShard};
 use super::relations::{all, context, equal, sentences, sum};
 use super::{assemble, place, words, Certificate, CertificateError, FileProof, Hex};
 use crate::context::{evaluation_ctx, Address, Terms};
@@ -248,24 +248,10 @@ impl Evaluation {
             let reason = "an agent with a real-valued target does not predict classes, so it has no accuracy";
             return Err(CertificateError::field("certificate.layout.task", reason));
         }
-        if shards.is_empty() {
-            return Err(CertificateError::field("dataset.shards", "a dataset has at least one shard"));
-        }
+        let digests: Vec<ShardDigest> = shards.iter().map(|s| s.digest).collect();
+        check_unseen(certificate, "dataset.shards", &digests, "the agent was trained on this shard")?;
         for (j, shard) in shards.iter().enumerate() {
             let at = |field: &str| format!("dataset.shards[{j}].{field}");
-            if let Some(twin) = shards[..j].iter().position(|s| s.digest == shard.digest) {
-                let fields = vec![format!("dataset.shards[{twin}].digest"), at("digest")];
-                return Err(CertificateError::Field { fields, reason: "the same shard stands twice".into() });
-            }
-            for (i, trained) in certificate.datasets.iter().enumerate() {
-                if let Some(k) = trained.shards.iter().position(|s| s.digest == shard.digest) {
-                    let fields = vec![at("digest"), format!("certificate.datasets[{i}].shards[{k}].digest")];
-                    return Err(CertificateError::Field {
-                        fields,
-                        reason: "the agent was trained on this shard".into(),
-                    });
-                }
-            }
             for (name, statement, proof) in [
                 ("dataset_proof", Statement::Dataset, &shard.dataset_proof),
                 ("evaluation_proof", Statement::Evaluation, &shard.evaluation_proof),

@@ -4,7 +4,7 @@ use ark_bn254::Fr;
 
 use super::blame::{part, whole, Relations};
 use super::relations::{all, context, equal, sum};
-use super::{Certificate, Dataset, FileProof};
+use super::{Certificate, CertificateError, Dataset, FileProof};
 use crate::context::{Address, DatasetContext, Terms};
 use crate::digest::dataset_id;
 use crate::id::{DatasetId, ShardDigest};
@@ -16,6 +16,35 @@ const LAYOUT_FIELDS: [&str; 6] =
 const TERMS_FIELDS: [&str; 5] =
     ["terms.min_data_bps", "terms.open_training", "terms.min_share_bps", "terms.min_price", "terms.links"];
 const DATASET_CHAIN: [&str; 2] = ["chain.chain_id", "chain.dataset_registry"];
+
+/// Checks that the dataset whose shards stand at `path` has shards, each once, and none that the certificate lists;
+/// `trained` says what is wrong with that.
+pub(crate) fn check_unseen(
+    certificate: &Certificate,
+    path: &str,
+    digests: &[ShardDigest],
+    trained: &str,
+) -> Result<(), CertificateError> {
+    if digests.is_empty() {
+        return Err(CertificateError::field(path, "a dataset has at least one shard"));
+    }
+    for (j, digest) in digests.iter().enumerate() {
+        let at = |j: usize| format!("{path}[{j}].digest");
+        if let Some(twin) = digests[..j].iter().position(|d| d == digest) {
+            return Err(CertificateError::Field {
+                fields: vec![at(twin), at(j)],
+                reason: "the same shard stands twice".into(),
+            });
+        }
+        for (i, listed) in certificate.datasets.iter().enumerate() {
+            if let Some(k) = listed.shards.iter().position(|s| s.digest == *digest) {
+                let fields = vec![at(j), format!("certificate.datasets[{i}].shards[{k}].digest")];
+                return Err(CertificateError::Field { fields, reason: trained.into() });
+            }
+        }
+    }
+    Ok(())
+}
 
 /// A dataset's fields with their paths.
 pub(crate) struct Registered<'a> {

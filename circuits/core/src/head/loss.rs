@@ -134,7 +134,7 @@ mod tests {
         Layout::new(14, 4, 16, 3, Task::Classes).unwrap()
     }
 
-    /// `ln Σ exp(v)` for logits of 40 fractional bits, computed from the largest so that f64 keeps some 2^-48.
+    /// By how much `l` exceeds `ln Σ exp(v)`, for logits of 40 fractional bits, computed from the largest so that f64 keeps some 2^-48.
     fn miss(l: i64, z: &[i64]) -> f64 {
         let unit = f64::from(LOGIT_BITS as i32).exp2();
         let largest = z.iter().copied().max().unwrap();

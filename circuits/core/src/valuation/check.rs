@@ -5,7 +5,7 @@ use ark_bn254::Fr;
 use super::assemble::owners;
 use super::{shapley, words, Coalition, Valuation, FORMAT};
 use crate::certificate::blame::{part, whole, Relations};
-use crate::certificate::registered::{Registered, RegisteredShard};
+use crate::certificate::registered::{check_unseen, Registered, RegisteredShard};
 use crate::certificate::relations::{all, context, equal, sentences, sum};
 use crate::certificate::{CertificateError, Purpose};
 use crate::context::{evaluation_ctx, list_hash, CoalitionContext};
@@ -72,24 +72,14 @@ impl Valuation {
                 return Err(CertificateError::field("sampling.permutations", reason));
             }
         }
-        if shards.is_empty() {
-            return Err(CertificateError::field("test.shards", "a dataset has at least one shard"));
-        }
+        let digests: Vec<ShardDigest> = shards.iter().map(|s| s.digest).collect();
+        check_unseen(certificate, "test.shards", &digests, "coalitions were trained on this shard")?;
         for (j, shard) in shards.iter().enumerate() {
             let at = |field: &str| format!("test.shards[{j}].{field}");
-            if let Some(twin) = shards[..j].iter().position(|s| s.digest == shard.digest) {
-                let fields = vec![format!("test.shards[{twin}].digest"), at("digest")];
-                return Err(CertificateError::Field { fields, reason: "the same shard stands twice".into() });
-            }
             for (i, trained) in certificate.datasets.iter().enumerate() {
                 if let Some(k) = trained.shards.iter().position(|s| s.owner == shard.owner) {
                     let fields = vec![at("owner"), format!("certificate.datasets[{i}].shards[{k}].owner")];
                     let reason = "the test set's owner has one of the datasets that it would value".into();
-                    return Err(CertificateError::Field { fields, reason });
-                }
-                if let Some(k) = trained.shards.iter().position(|s| s.digest == shard.digest) {
-                    let fields = vec![at("digest"), format!("certificate.datasets[{i}].shards[{k}].digest")];
-                    let reason = "coalitions were trained on this shard".into();
                     return Err(CertificateError::Field { fields, reason });
                 }
             }
@@ -106,20 +96,16 @@ impl Valuation {
     /// Checks that exactly the expected coalitions are there, in order, each with as many proofs as it needs.
     fn check_list(&self) -> Result<(), CertificateError> {
         let expected = self.expected_coalitions();
-        let named = |mask: u32| {
-            let owners: Vec<String> = (0..32).filter(|i| mask >> i & 1 == 1).map(|i: u32| i.to_string()).collect();
-            format!("[{}]", owners.join(", "))
-        };
         for (position, mask) in expected.iter().enumerate() {
-            let owners: Vec<u32> = (0..32).filter(|i| mask >> i & 1 == 1).collect();
+            let owners = shapley::members(*mask);
             let path = format!("coalitions[{position}].owners");
             let found = self.coalitions.get(position);
             if found.is_some_and(|c| c.owners == owners) {
                 continue;
             }
             let reason = match self.coalitions.iter().position(|c| c.owners == owners) {
-                Some(elsewhere) => format!("the coalition of owners {} stands at {elsewhere} instead", named(*mask)),
-                None => format!("the coalition of owners {} is missing", named(*mask)),
+                Some(elsewhere) => format!("the coalition of owners {owners:?} stands at {elsewhere} instead"),
+                None => format!("the coalition of owners {owners:?} is missing"),
             };
             return Err(CertificateError::field(path, reason));
         }
@@ -203,7 +189,7 @@ impl Valuation {
         let served = self.certificate.agent.weights_digest;
         match self.coalition_certificate(coalition) {
             Some(certificate) => {
-                certificate.check_as(&Purpose::Coalition { served: &served }).map_err(|e| match e {
+                certificate.check_as(Purpose::Coalition { served }).map_err(|e| match e {
                     CertificateError::Field { fields, reason } => CertificateError::Field {
                         fields: fields.iter().map(|path| self.path_of(position, path)).collect(),
                         reason,

@@ -230,6 +230,12 @@ impl Valuation {
         units / f64::from(1 << crate::numbers::LOSS_BITS) / self.test.records as f64
     }
 
+    /// A loss over the test set, units of 2^-20, as the mean of a record.
+    #[must_use]
+    pub fn per_record(&self, units: u64) -> f64 {
+        crate::numbers::real(units, crate::numbers::LOSS_BITS) / self.test.records as f64
+    }
+
     /// Every owner's part if payment follows the values: negative ones count as zero, the rest is scaled up to sum to 1.
     /// All zero if no value is positive.
     #[must_use]
@@ -357,34 +363,16 @@ impl Valuation {
         let ball = |mask: u32| balls.get(&mask).copied().unwrap_or(0);
         let players = self.owners.len();
         // the sum of both balls of every marginal contribution, with its weight
-        let (sums, denominator): (Vec<u128>, u128) = match &self.sampling {
-            None => {
-                let sum = |player: usize| {
-                    (0..1u64 << players)
-                        .map(|mask| mask as u32)
-                        .filter(|mask| mask >> player & 1 == 0)
-                        .map(|mask| {
-                            let both = u128::from(ball(mask)) + u128::from(ball(mask | 1 << player));
-                            both * u128::from(shapley::weight(players, mask.count_ones() as usize))
-                        })
-                        .sum()
-                };
-                ((0..players).map(sum).collect(), u128::from(self.denominator))
-            }
+        let both = |without, with| i128::from(ball(without)) + i128::from(ball(with));
+        let sums: Vec<i128> = match &self.sampling {
+            None => shapley::weighted(players, &both),
             Some(sampling) => {
-                let mut sums = vec![0u128; players];
-                for order in self.permutations(sampling) {
-                    let mut mask = 0;
-                    for player in order {
-                        let with = mask | 1 << player;
-                        sums[player] += u128::from(ball(mask)) + u128::from(ball(with));
-                        mask = with;
-                    }
-                }
-                (sums, u128::from(self.denominator))
+                let terms = shapley::along(players, &self.permutations(sampling), &both);
+                terms.iter().map(|of_one| of_one.iter().sum()).collect()
             }
         };
-        let up = |sum: u128| u64::try_from(sum.div_ceil(denominator.max(1))).unwrap_or(u64::MAX);
+        let denominator = u128::from(self.denominator.max(1));
+        let up = |sum: i128| u64::try_from(sum.unsigned_abs().div_ceil(denominator)).unwrap_or(u64::MAX);
         sums.into_iter().map(up).collect()
     }
 }

@@ -13,6 +13,12 @@ pub const MAX_PLAYERS: usize = 32;
 /// Largest number of permutations.
 pub const MAX_PERMUTATIONS: u32 = 4096;
 
+/// The players of a coalition, ascending.
+#[must_use]
+pub fn members(mask: u32) -> Vec<u32> {
+    (0..32).filter(|i| mask >> i & 1 == 1).collect()
+}
+
 /// Every non-empty coalition of `players`, by mask.
 #[must_use]
 pub fn every_coalition(players: usize) -> Vec<u32> {
@@ -93,27 +99,41 @@ fn factorial(n: usize) -> u64 {
     (1..=n as u64).product()
 }
 
-/// Weight of the marginal contributions to coalitions of `size` others, over the denominator `players!`.
-#[must_use]
-pub fn weight(players: usize, size: usize) -> u64 {
-    factorial(size) * factorial(players - 1 - size)
+/// For every player, the sum over all coalitions of the others of `term(without, with)`, times the weight of the player's
+/// marginal contribution to the coalition over the denominator `players!`.
+pub(super) fn weighted(players: usize, term: &dyn Fn(u32, u32) -> i128) -> Vec<i128> {
+    let sum = |player: usize| {
+        (0..1u64 << players)
+            .map(|mask| mask as u32)
+            .filter(|mask| mask >> player & 1 == 0)
+            .map(|mask| {
+                let size = mask.count_ones() as usize;
+                let weight = factorial(size) * factorial(players - 1 - size);
+                term(mask, mask | 1 << player) * i128::from(weight)
+            })
+            .sum()
+    };
+    (0..players).map(sum).collect()
+}
+
+/// For every player, `term(without, with)` in each permutation.
+pub(super) fn along(players: usize, orders: &[Vec<usize>], term: &dyn Fn(u32, u32) -> i128) -> Vec<Vec<i128>> {
+    let mut terms = vec![Vec::with_capacity(orders.len()); players];
+    for order in orders {
+        let mut mask = 0;
+        for player in order {
+            let with = mask | 1 << player;
+            terms[*player].push(term(mask, with));
+            mask = with;
+        }
+    }
+    terms
 }
 
 /// The exact values, from the loss of every coalition, the empty one included.
 #[must_use]
 pub fn exact(players: usize, loss: &dyn Fn(u32) -> u64) -> Values {
-    let numerators = (0..players)
-        .map(|player| {
-            (0..1u64 << players)
-                .map(|mask| mask as u32)
-                .filter(|mask| mask >> player & 1 == 0)
-                .map(|mask| {
-                    let weight = weight(players, mask.count_ones() as usize);
-                    (i128::from(loss(mask)) - i128::from(loss(mask | 1 << player))) * i128::from(weight)
-                })
-                .sum()
-        })
-        .collect();
+    let numerators = weighted(players, &|without, with| i128::from(loss(without)) - i128::from(loss(with)));
     Values { denominator: factorial(players), numerators, half_widths: vec![0; players] }
 }
 
@@ -121,15 +141,8 @@ pub fn exact(players: usize, loss: &dyn Fn(u32) -> u64) -> Values {
 /// variance.
 #[must_use]
 pub fn sampled(players: usize, permutations: &[Vec<usize>], loss: &dyn Fn(u32) -> u64) -> Values {
-    let mut marginals = vec![Vec::with_capacity(permutations.len()); players];
-    for order in permutations {
-        let mut mask = 0;
-        for player in order {
-            let with = mask | 1 << player;
-            marginals[*player].push(i128::from(loss(mask)) - i128::from(loss(with)));
-            mask = with;
-        }
-    }
+    let term = |without, with| i128::from(loss(without)) - i128::from(loss(with));
+    let marginals = along(players, permutations, &term);
     Values {
         denominator: permutations.len() as u64,
         numerators: marginals.iter().map(|m| m.iter().sum()).collect(),

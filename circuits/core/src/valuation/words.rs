@@ -7,7 +7,7 @@ use super::shapley::{EXACT_PLAYERS, MAX_PLAYERS};
 pub fn proven() -> Vec<&'static str> {
     vec![
         "All that the certificate in this file states of the agent.",
-        "The test set is a dataset like any other: committed in exactly the shards listed, well formed under the certificate's schema, with exactly the stated number of records; the proofs name its owner, its terms, the chain and the registry. Its owner has none of the datasets valued, and none of its shards is one of theirs.",
+        "The test set is a dataset like any other: committed in exactly the shards listed, well formed under the certificate's schema, with exactly the stated number of records; the proofs name who owned it when each shard was added, its terms, the chain and the registry. Nobody who added a shard to it added one to the datasets valued, and none of its shards is one of theirs.",
         "For every coalition listed, the committed weights minimise the certificate's loss, with its link and lambda, over exactly the datasets of its owners, within the distance that certificates allow; the proofs name the agent's version and the coalition. The coalition of all owners is the agent itself.",
         "Each coalition's loss over the test set is the stated one in units of 2^-20, and it gives exactly the stated number of records their own class.",
         "The values follow from these losses: without sampling they are the owners' exact Shapley values, with sampling the means over permutations that the beacon draws. They sum to the agent's loss below that of the uniform answer. How far they can be from the values of the exact optima is stated.",

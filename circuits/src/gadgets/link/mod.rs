@@ -44,7 +44,7 @@ use super::product::Rows;
 
 mod witness;
 
-pub(crate) use witness::{link_columns, prediction};
+pub(crate) use witness::{link_columns, prediction, write_remainder};
 
 /// Tags of the table's parts.
 const RANGE: u64 = 1;
@@ -188,10 +188,9 @@ impl LinkConfig {
             }
         }
         let table: Vec<_> = (0..3).map(|_| gates.meta.fixed_column()).collect();
-        let plan = inputs(link);
         // the circuit's own columns after the link's
         let looked_up: Vec<_> = col.iter().chain(&place.ranged).copied().collect();
-        let plan: Vec<_> = plan.into_iter().chain(ranged(col.len(), place.ranged.len())).collect();
+        let plan = plan(link, place.ranged.len());
         let build = |c: &mut VirtualCells<'_, Fr>| {
             plan.iter()
                 .map(|input| {
@@ -264,6 +263,11 @@ impl LinkConfig {
         self.with_lookups(layout, columns, |l| l.multiplicities(&table(link, layout), rows))
     }
 
+    /// The link.
+    pub(crate) fn link(&self) -> Link {
+        self.cells.link
+    }
+
     /// The lookup's columns of the second phase; `columns` as for [`Self::multiplicities`].
     pub(crate) fn second_phase(&self, challenges: &[Fr], layout: &Layout, columns: &[&[Fr]]) -> Vec<Vec<Fr>> {
         let link = self.cells.link;
@@ -273,8 +277,7 @@ impl LinkConfig {
     }
 
     fn with_lookups<T>(&self, layout: &Layout, columns: &[&[Fr]], f: impl FnOnce(&Lookups<'_>) -> T) -> T {
-        let own = self.cells.columns.len();
-        let plan: Vec<_> = inputs(self.cells.link).into_iter().chain(ranged(own, self.place.ranged.len())).collect();
+        let plan = plan(self.cells.link, self.place.ranged.len());
         let (r, c, end) = (layout.record_rows(), layout.classes(), layout.weights_start());
         let remainder = remainder_rows(layout, self.place.remainder);
         let tuple = |input: usize, row: usize| -> Option<Tuple> {
@@ -376,9 +379,13 @@ fn inputs(link: Link) -> Vec<Plan> {
     }
 }
 
-/// The plan of `count` columns after the first `own`, range-checked on class rows.
-fn ranged(own: usize, count: usize) -> impl Iterator<Item = Plan> {
-    (own..own + count).map(|value| Plan { value, second: None, class: Some(RANGE), head: None, remainder: false })
+/// What is looked up, for gates and witness alike: the link's inputs, then `count` columns of the circuit's own,
+/// range-checked on class rows.
+fn plan(link: Link, count: usize) -> Vec<Plan> {
+    let own = columns(link);
+    let ranged =
+        (own..own + count).map(|value| Plan { value, second: None, class: Some(RANGE), head: None, remainder: false });
+    inputs(link).into_iter().chain(ranged).collect()
 }
 
 fn window_columns(link: Link, columns: &[Column<Advice>]) -> Vec<Column<Advice>> {

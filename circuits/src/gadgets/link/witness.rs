@@ -12,22 +12,12 @@ use tribute_engine::field::{from_i128, from_u256, two_to};
 
 use super::{column, columns, remainder_column, remainder_rows, window_indices};
 
-/// Phase-one columns of the link for the logits `z` of every record slot, and `remainder` in `limbs` limbs.
+/// Phase-one columns of the link for the logits `z` of every record slot, without a remainder.
 ///
 /// # Errors
 /// [`NoShift`] if the tables do not resolve a record's logits.
-pub(crate) fn link_columns(
-    layout: &Layout,
-    link: Link,
-    z: &[Vec<i64>],
-    mut remainder: U256,
-    limbs: usize,
-) -> Result<Vec<Vec<Fr>>, NoShift> {
+pub(crate) fn link_columns(layout: &Layout, link: Link, z: &[Vec<i64>]) -> Result<Vec<Vec<Fr>>, NoShift> {
     let mut out = vec![vec![Fr::ZERO; layout.gate_rows()]; columns(link)];
-    for row in remainder_rows(layout, limbs) {
-        out[remainder_column(link)][row] = Fr::from((remainder & ((U256::ONE << layout.limb_bits()) - 1)).as_u64());
-        remainder >>= layout.limb_bits();
-    }
     let r = layout.record_rows();
     if link == Link::Squared {
         for (i, z) in z.iter().enumerate() {
@@ -67,6 +57,14 @@ pub(crate) fn link_columns(
         }
     }
     Ok(out)
+}
+
+/// Writes `remainder` into the columns of the link, in `limbs` limbs.
+pub(crate) fn write_remainder(layout: &Layout, link: Link, columns: &mut [Vec<Fr>], mut remainder: U256, limbs: usize) {
+    for row in remainder_rows(layout, limbs) {
+        columns[remainder_column(link)][row] = Fr::from((remainder & ((U256::ONE << layout.limb_bits()) - 1)).as_u64());
+        remainder >>= layout.limb_bits();
+    }
 }
 
 /// Writes the limbs of `t` and returns `exp(−t)`.

@@ -165,7 +165,7 @@ impl Witness for EvaluationCircuit {
             }
             1 => witness::second_phase(
                 &layout,
-                (self.link(), &self.config.link),
+                &self.config.link,
                 challenges,
                 challenges[self.config.product.sigma.index()],
                 &committed,

@@ -66,13 +66,12 @@ pub(super) fn columns(layout: &Layout, link: Link, committed: &[&[Fr]]) -> Resul
             }
         }
     }
-    let remainder = {
-        let losses = losses(layout, link, committed, &link::link_columns(layout, link, &all, U256::ZERO, 0)?);
-        let total = total(layout, committed, &losses);
-        out[n_limbs + column::LOSSES] = losses;
-        split(layout, link, total).1
-    };
-    out.extend(link::link_columns(layout, link, &all, remainder, LossRemainder::of(layout, link).limbs)?);
+    let mut of_link = link::link_columns(layout, link, &all)?;
+    let losses = losses(layout, link, committed, &of_link);
+    let remainder = split(layout, link, total(layout, committed, &losses)).1;
+    link::write_remainder(layout, link, &mut of_link, remainder, LossRemainder::of(layout, link).limbs);
+    out[n_limbs + column::LOSSES] = losses;
+    out.extend(of_link);
     Ok(out)
 }
 
@@ -139,7 +138,7 @@ pub(super) fn multiplicities(layout: &Layout, link: &LinkConfig, columns: &[Vec<
 /// The lookup's columns, `a`, `tally`.
 pub(super) fn second_phase(
     layout: &Layout,
-    (kind, link): (Link, &LinkConfig),
+    link: &LinkConfig,
     challenges: &[Fr],
     sigma: Fr,
     committed: &[&[Fr]],
@@ -147,11 +146,11 @@ pub(super) fn second_phase(
 ) -> Vec<Vec<Fr>> {
     let mut out = link.second_phase(challenges, layout, &looked_up(layout, columns));
     out.push(sigma_sums(layout, committed, sigma));
-    let split = LossRemainder::of(layout, kind);
+    let split = LossRemainder::of(layout, link.link());
     let (limbs, square) = (link::remainder_rows(layout, split.limbs), sigma.square());
     let n_limbs = difference_limbs(layout);
     let losses = &columns[n_limbs + column::LOSSES];
-    let remainder = &columns[n_limbs + column::LINK + link::remainder_column(kind)];
+    let remainder = &columns[n_limbs + column::LINK + link::remainder_column(link.link())];
     let mut tally = vec![Fr::ZERO; layout.gate_rows()];
     for row in (0..limbs.end).rev() {
         let [s, right] = counted(layout, committed, columns, row).unwrap_or_default();

@@ -49,13 +49,10 @@ pub(super) fn published(layout: &Layout, committed: &[&[Fr]]) -> Fr {
 pub(super) fn link_columns(shape: &Shape, committed: &[&[Fr]]) -> Result<Vec<Vec<Fr>>, NoShift> {
     let layout = &shape.layout;
     let link = shape.link.unwrap_or(Link::Squared);
-    link::link_columns(
-        layout,
-        link,
-        &logits(layout, committed),
-        contribution(layout, committed).1,
-        layout.remainder_limbs(),
-    )
+    let mut columns = link::link_columns(layout, link, &logits(layout, committed))?;
+    let (_, remainder) = contribution(layout, committed);
+    link::write_remainder(layout, link, &mut columns, remainder, layout.remainder_limbs());
+    Ok(columns)
 }
 
 /// Third-phase columns, in the order of [`third`]; `committed` is X, Y, W, G.
