@@ -33,7 +33,7 @@ impl std::fmt::Debug for Committer {
     }
 }
 
-/// A commitment with its columns. Only [`Custody::spend_openings`] releases these, salts included, to a proof.
+/// A commitment with its columns. Only [`Lent::spend_openings`](crate::Lent::spend_openings) releases these, salts included, to a proof.
 #[derive(Clone, Debug)]
 pub struct Committed {
     pub(crate) group: CommittedGroup,
@@ -179,10 +179,16 @@ impl Opened {
         Opened(committed.iter().map(|one| one.group.clone()).collect())
     }
 
-    /// The columns, in the order in which they were passed to [`Custody::spend_openings`].
+    /// The columns, in the order in which they were passed to [`Lent::spend_openings`](crate::Lent::spend_openings).
     #[must_use]
     pub fn groups(&self) -> &[CommittedGroup] {
         &self.0
+    }
+
+    /// The columns of exactly `N` commitments, in that order.
+    pub fn exactly<const N: usize>(&self) -> Result<&[CommittedGroup; N]> {
+        let miscounted = |_| Problem::internal("the number of openings differs from the number requested");
+        self.0.as_slice().try_into().map_err(miscounted)
     }
 }
 

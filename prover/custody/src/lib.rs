@@ -1,7 +1,7 @@
 //! Custody: the only crate that handles records, column secrets and opening budgets.
 //!
 //! It isolates them. It returns private data only to its owner, and otherwise handles: a [`Committer`] commits with a
-//! tenant's secret, and a [`Committed`] value can be opened in a proof only through [`Custody::spend_openings`], which
+//! tenant's secret, and a [`Committed`] value can be opened in a proof only through [`Lent::spend_openings`], which
 //! counts the opening first. No secret leaves this crate, but for a [`Loan`]: the keys of one job's tenants, for the process
 //! that runs the job.
 //!

@@ -317,6 +317,13 @@ impl From<tribute_core::schema::QueryError> for Problem {
     }
 }
 
+/// An error with its causes.
+#[must_use]
+pub fn with_causes(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |e| e.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -133,8 +133,13 @@ impl Connection {
         Connection { stream, _place: place, alarm: Box::pin(tokio::time::sleep(FIRST)), heard: None }
     }
 
-    fn heard(&mut self) {
-        self.heard = Some(Instant::now());
+    /// What the stream said, or an error once it has been silent for too long.
+    fn watched<T>(&mut self, context: &mut Context<'_>, said: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if said.is_ready() {
+            self.heard = Some(Instant::now());
+            return said;
+        }
+        self.silent(context).map_or_else(|e| Poll::Ready(Err(e)), |()| Poll::Pending)
     }
 
     /// An error once it has been silent for too long.
@@ -161,26 +166,16 @@ impl Connected for Connection {
 impl AsyncRead for Connection {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let me = self.get_mut();
-        match Pin::new(&mut me.stream).poll_read(context, buffer) {
-            Poll::Pending => me.silent(context).map_or_else(|e| Poll::Ready(Err(e)), |()| Poll::Pending),
-            ready => {
-                me.heard();
-                ready
-            }
-        }
+        let said = Pin::new(&mut me.stream).poll_read(context, buffer);
+        me.watched(context, said)
     }
 }
 
 impl AsyncWrite for Connection {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let me = self.get_mut();
-        match Pin::new(&mut me.stream).poll_write(context, bytes) {
-            Poll::Pending => me.silent(context).map_or_else(|e| Poll::Ready(Err(e)), |()| Poll::Pending),
-            ready => {
-                me.heard();
-                ready
-            }
-        }
+        let said = Pin::new(&mut me.stream).poll_write(context, bytes);
+        me.watched(context, said)
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -197,13 +192,8 @@ impl AsyncWrite for Connection {
         bytes: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let me = self.get_mut();
-        match Pin::new(&mut me.stream).poll_write_vectored(context, bytes) {
-            Poll::Pending => me.silent(context).map_or_else(|e| Poll::Ready(Err(e)), |()| Poll::Pending),
-            ready => {
-                me.heard();
-                ready
-            }
-        }
+        let said = Pin::new(&mut me.stream).poll_write_vectored(context, bytes);
+        me.watched(context, said)
     }
 
     fn is_write_vectored(&self) -> bool {

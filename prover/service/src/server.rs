@@ -15,9 +15,9 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tribute_console::Console;
 use tribute_core::hexed::AccountAddress;
 use tribute_custody::Custody;
-use tribute_problem::{Problem, Result};
+use tribute_problem::{with_causes, Problem, Result};
 use tribute_proto::v1;
-use tribute_steps::place::{Known, Storage};
+use tribute_steps::place::Storage;
 use tribute_store::artefacts::Artefacts;
 use tribute_store::db::Database;
 
@@ -182,7 +182,7 @@ pub async fn start(config: Config) -> Result<Running> {
     let custody = Custody::open(database.clone(), artefacts.clone(), &storage.master_key).await?;
     let parameters = storage.workplace.srs()?;
     let srs = parameters.digest().map_err(|e| Problem::field("srs", e.to_string()))?;
-    fitness::announce(&database, &artefacts, &Known { srs: Some(srs), artefact: None }).await?;
+    fitness::announce(&database, &artefacts, Some(srs)).await?;
     let (stop, stopping) = watch::channel(false);
     let queue = Queue::new(database.clone()).with_quotas(config.quotas);
     let registry = Registry::new(database.clone());
@@ -307,6 +307,7 @@ pub async fn start(config: Config) -> Result<Running> {
             registry: registry.clone(),
             artefacts: artefacts.clone(),
             accounts: gate.accounts.clone(),
+            outlook: gate.outlook.clone(),
             stop: stopping.clone(),
         },
         circuits: CircuitRpc { admission, registry, artefacts },
@@ -318,7 +319,10 @@ pub async fn start(config: Config) -> Result<Running> {
     let mut builder = Server::builder();
     if let Some(tls) = &config.tls {
         let unusable = |e| {
-            Problem::field("tls-certificate", format!("certificate, key or clients' roots are unusable: {}", said(&e)))
+            Problem::field(
+                "tls-certificate",
+                format!("certificate, key or clients' roots are unusable: {}", with_causes(&e)),
+            )
         };
         builder = builder.tls_config(tls.config()).map_err(unusable)?;
     }
@@ -347,12 +351,6 @@ struct Layers {
     observe: Observe,
     console: Console,
     gate: Gate,
-}
-
-/// An error with its causes.
-fn said(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |e| e.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 async fn serve(

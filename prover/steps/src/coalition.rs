@@ -96,8 +96,6 @@ pub fn run(job: &CoalitionJob, toolbox: &Toolbox) -> Result<CoalitionOutcome> {
     let committer = toolbox.custody.committer(&agent.owner.to_string())?;
     let committed_weights = committer.weights(srs, &layout, &weights)?;
 
-    let mut ids: Vec<DatasetId> = sources.iter().map(|s| s.dataset).collect();
-    ids.dedup();
     let coalition = Coalition {
         job,
         toolbox,
@@ -107,7 +105,7 @@ pub fn run(job: &CoalitionJob, toolbox: &Toolbox) -> Result<CoalitionOutcome> {
             version: certificate.agent.version,
             served: agent.weights_digest,
             weights: WeightsDigest::new(*committed_weights.digest().as_bytes()),
-            list: list_hash(ids),
+            list: list_hash(job.datasets()),
         },
         steps: (sources.len() + 1 + job.test.shards.len()) as u64,
         done: 0.into(),
@@ -127,7 +125,7 @@ pub fn run(job: &CoalitionJob, toolbox: &Toolbox) -> Result<CoalitionOutcome> {
             ctx,
             &[committed_records, &committed_weights, &committed],
             |opened| {
-                let [shard, weights, gradient] = opened.groups() else { return Err(miscounted()) };
+                let [shard, weights, gradient] = opened.exactly()?;
                 let circuit = GradientCircuit::new(gradients.shape().clone(), shard, weights, gradient)
                     .map_err(Problem::internal)?;
                 let inputs = circuit.public_inputs(from_core(&ctx));
@@ -155,7 +153,7 @@ pub fn run(job: &CoalitionJob, toolbox: &Toolbox) -> Result<CoalitionOutcome> {
     }
     let ctx = coalition.context.optimum();
     let optimum = coalition.proof(&optima, ctx, &[&committed_weights, &sum], |opened| {
-        let [weights_group, sum] = opened.groups() else { return Err(miscounted()) };
+        let [weights_group, sum] = opened.exactly()?;
         let circuit = OptimumCircuit::new(optima.shape().clone(), weights_group, &weights, sum, &numbers);
         let inputs = circuit.public_inputs(from_core(&ctx));
         optima.prove(toolbox, &circuit, opened, inputs)
@@ -166,7 +164,7 @@ pub fn run(job: &CoalitionJob, toolbox: &Toolbox) -> Result<CoalitionOutcome> {
         let (_, records) = shard(&source, agent.owner, &layout, srs, toolbox)?;
         let ctx = coalition.context.evaluation(&job.test.id, index as u32);
         evaluations.push(coalition.proof(&counts, ctx, &[&records, &committed_weights], |opened| {
-            let [records, weights] = opened.groups() else { return Err(miscounted()) };
+            let [records, weights] = opened.exactly()?;
             let circuit = EvaluationCircuit::new(counts.shape().clone(), records, weights).map_err(refused)?;
             let inputs = circuit.public_inputs(from_core(&ctx));
             counts.prove(toolbox, &circuit, opened, inputs)
@@ -203,15 +201,21 @@ impl CoalitionJob {
         format!("coalition {number} of {all}, {owners}")
     }
 
-    /// The shards of the coalition's datasets, in the agent's order.
+    /// The coalition's datasets, in the agent's order.
+    #[must_use]
+    pub fn datasets(&self) -> Vec<DatasetId> {
+        let owners = self.agent.owners();
+        let inside = |owner| owners.iter().position(|o| *o == owner).is_some_and(|i| self.owners.contains(&(i as u32)));
+        let mut ids = self.agent.datasets();
+        ids.retain(|id| self.agent.latest_owner(id).is_some_and(inside));
+        ids
+    }
+
+    /// The shards of these datasets, in the agent's order.
     #[must_use]
     pub fn sources(&self) -> Vec<SourceBody> {
-        let owners = self.agent.owners();
-        let listed = |s: &&SourceBody| {
-            let owner = self.agent.latest_owner(&s.dataset);
-            owners.iter().position(|o| Some(*o) == owner).is_some_and(|i| self.owners.contains(&(i as u32)))
-        };
-        self.agent.sources.iter().filter(listed).cloned().collect()
+        let ids = self.datasets();
+        self.agent.sources.iter().filter(|s| ids.contains(&s.dataset)).cloned().collect()
     }
 }
 
@@ -246,8 +250,4 @@ impl Coalition<'_> {
         self.seconds.set(self.seconds.get() + body.stats.seconds);
         Ok(self.toolbox.wait(body.load(&self.toolbox.artefacts))?.into())
     }
-}
-
-fn miscounted() -> Problem {
-    Problem::internal("the number of openings differs from the number requested")
 }

@@ -64,9 +64,7 @@ pub fn run(job: &EvaluationJob, toolbox: &Toolbox) -> Result<EvaluationOutcome> 
         toolbox.progress("commit", index as u64, dataset.shards.len() as u64);
         let (_, records) = shard(&source, agent.owner, &layout, &prepared.srs, toolbox)?;
         let opened = toolbox.custody.spend_openings(&[&records, &weights])?;
-        let [records, weights] = opened.groups() else {
-            return Err(Problem::internal("the number of openings differs from the number requested"));
-        };
+        let [records, weights] = opened.exactly()?;
         let circuit = EvaluationCircuit::new(prepared.shape().clone(), records, weights).map_err(refused)?;
         let (id, digest) = (&certificate.agent.id, &agent.weights_digest);
         let ctx = evaluation_ctx(&domain, id, version, digest, &dataset.id, index as u32);

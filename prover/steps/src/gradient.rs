@@ -70,9 +70,7 @@ pub fn run(job: &GradientJob, toolbox: &Toolbox) -> Result<GradientOutcome> {
 
     toolbox.progress("witness", 0, 1);
     let opened = toolbox.custody.spend_openings(&[&shard, &committed, &gradient])?;
-    let [shard, weights, gradient] = opened.groups() else {
-        return Err(Problem::internal("the number of openings differs from the number requested"));
-    };
+    let [shard, weights, gradient] = opened.exactly()?;
     let circuit =
         GradientCircuit::new(prepared.shape().clone(), shard, weights, gradient).map_err(Problem::internal)?;
     let ctx = gradient_ctx(&job.target.domain(), &agent.owner.0, &agent.weights_digest, &source.digest);

@@ -110,9 +110,7 @@ pub fn run(job: &HomeJob, toolbox: &Toolbox) -> Result<HomeOutcome> {
         let own = toolbox.custody.committer(&tenant)?.gradient(srs, &layout, &about, &g);
         toolbox.progress("witness", i as u64, job.sources.len() as u64);
         let opened = toolbox.custody.spend_openings(&[&shard, &committed, &own])?;
-        let [shard_group, weights_group, gradient_group] = opened.groups() else {
-            return Err(Problem::internal("the number of openings differs from the number requested"));
-        };
+        let [shard_group, weights_group, gradient_group] = opened.exactly()?;
         let circuit = GradientCircuit::new(prepared.shape().clone(), shard_group, weights_group, gradient_group)
             .map_err(Problem::internal)?;
         let ctx = gradient_ctx(&job.target.domain(), &job.owner.0, &job.weights_digest, &source.digest);

@@ -72,9 +72,7 @@ pub fn run(job: &OptimumJob, toolbox: &Toolbox) -> Result<OptimumOutcome> {
 
     toolbox.progress("witness", 0, 1);
     let opened = toolbox.custody.spend_openings(&[&committed_weights, &sum])?;
-    let [weights_group, sum] = opened.groups() else {
-        return Err(Problem::internal("the number of openings differs from the number requested"));
-    };
+    let [weights_group, sum] = opened.exactly()?;
     let circuit = OptimumCircuit::new(prepared.shape().clone(), weights_group, &weights, sum, &numbers);
     let list = list_hash(agent.datasets());
     let ctx = optimum_ctx(&job.target.domain(), &job.agent_id, job.version, &agent.weights_digest, &list);

@@ -73,6 +73,13 @@ const MIGRATIONS: &[Migration] = &[
 
 const VERSION: &str = "SELECT COALESCE(CAST(MAX(version) AS BIGINT), 0) FROM migrations";
 
+/// The statements of a migration, without its comments, which may contain semicolons.
+#[must_use]
+pub fn statements(migration: &str) -> Vec<String> {
+    let code: Vec<&str> = migration.lines().filter(|line| !line.trim_start().starts_with("--")).collect();
+    code.join("\n").split(';').map(str::trim).filter(|s| !s.is_empty()).map(str::to_owned).collect()
+}
+
 /// Refuses tables of a version that is not among `migrations`.
 fn check_version(version: i64, migrations: &[Migration]) -> Result<()> {
     let known = migrations.iter().map(|(number, _)| *number).max().unwrap_or_default();
@@ -198,10 +205,8 @@ impl Database {
         check_version(version, migrations)?;
         let applied: Vec<i64> = sqlx::query_scalar("SELECT version FROM migrations").fetch_all(&mut *tx).await?;
         for (number, migration) in migrations.iter().filter(|(number, _)| !applied.contains(number)) {
-            // comments may contain semicolons
-            let code: Vec<&str> = migration.lines().filter(|line| !line.trim_start().starts_with("--")).collect();
-            for statement in code.join("\n").split(';').map(str::trim).filter(|s| !s.is_empty()) {
-                tx.execute(self.sql(statement)).await?;
+            for statement in statements(migration) {
+                tx.execute(self.sql(&statement)).await?;
             }
             sqlx::query(self.sql("INSERT INTO migrations (version, applied_ms) VALUES ($1, {now})"))
                 .bind(*number)

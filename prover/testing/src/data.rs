@@ -71,3 +71,15 @@ pub fn dataset(schema: &Schema, records: v1::dataset_work::Records) -> v1::Datas
         extends: Vec::new(),
     }
 }
+
+/// Thirty records, with one feature that reveals the class.
+#[must_use]
+pub fn thirty_rows(seed: usize) -> String {
+    let value =
+        |i: usize, j: usize| (i * 31 + j * 57 + seed * 13) % 140 + if j == (i * 7 + seed) % 3 { 110 } else { 0 };
+    let row = |i: usize| {
+        let values = (0..5).map(|j| value(i, j).to_string()).collect::<Vec<_>>().join(",");
+        format!("{values},{}\n", ["low", "mid", "high"][(i * 7 + seed) % 3])
+    };
+    (0..30).map(row).collect()
+}

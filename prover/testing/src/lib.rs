@@ -9,7 +9,7 @@
 //! | [`data`] | small tables and the requests that register them |
 //! | [`raw`] | sends calls as raw bytes, which a client never would |
 //! | [`stores`] | temporary servers that store: PostgreSQL and S3 |
-//! | [`process`] | finds and kills processes |
+//! | [`process`] | finds, limits and kills processes |
 //! | [`chain`] | a life cycle of the contracts, with a verifier that accepts what a test commits to |
 
 pub mod calls;

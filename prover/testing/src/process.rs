@@ -1,6 +1,6 @@
-//! Finds and kills processes.
+//! Finds, limits and kills processes.
 
-use std::process::Command;
+use std::process::{Child, Command};
 
 /// Process ids of the children of `parent` that execute jobs.
 #[must_use]
@@ -29,4 +29,34 @@ pub fn is_alive(pid: u32) -> bool {
 /// Kills a process with SIGKILL.
 pub fn kill_hard(pid: u32) {
     assert!(Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap().success());
+}
+
+/// A process that is killed when dropped.
+#[derive(Debug)]
+pub struct Killed(pub Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// The program with a limit on file sizes that can be set later: a write beyond it is an error, as on a full disk, and not
+/// a fatal signal.
+#[must_use]
+pub fn limitable() -> Command {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""]).arg(crate::program());
+    shell
+}
+
+/// Limits the size of files that a process writes, or no longer: `unlimited`. False if there is no such process.
+pub fn limit_files(pid: u32, bytes: &str) -> bool {
+    let limit = format!("--fsize={bytes}:unlimited");
+    Command::new("prlimit")
+        .args(["--pid", &pid.to_string(), &limit])
+        .status()
+        .expect("prlimit, of util-linux")
+        .success()
 }

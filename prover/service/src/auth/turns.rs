@@ -38,6 +38,8 @@ struct Account {
 pub(crate) struct Inside {
     turns: Turns,
     account: AccountAddress,
+    /// The account's calls that are handled.
+    running: Arc<Semaphore>,
 }
 
 /// A call's turn, until it is handled.
@@ -57,16 +59,16 @@ impl Turns {
     /// # Errors
     /// [`Reason::Busy`] if the account has too many here.
     pub(super) async fn enter(&self, account: AccountAddress) -> Result<Inside> {
-        let entered = {
+        let running = {
             let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
             let fresh = || Account { running: Arc::new(Semaphore::new(self.each)), inside: 0 };
             let known = accounts.entry(account).or_insert_with(fresh);
             let enters = known.inside < INSIDE;
             known.inside += usize::from(enters);
-            enters
+            enters.then(|| known.running.clone())
         };
-        if entered {
-            return Ok(Inside { turns: self.clone(), account });
+        if let Some(running) = running {
+            return Ok(Inside { turns: self.clone(), account, running });
         }
         tokio::time::sleep(REFUSAL).await;
         let message = format!("your account has {INSIDE} calls here already: wait for some of their answers");
@@ -80,13 +82,8 @@ impl Inside {
     /// # Errors
     /// [`Reason::Busy`] if that takes too long.
     pub(crate) async fn turn(&self) -> Result<Turn> {
-        let running = {
-            let accounts = self.turns.accounts.lock().unwrap_or_else(PoisonError::into_inner);
-            accounts.get(&self.account).map(|known| known.running.clone())
-        };
-        let running = running.ok_or_else(|| Problem::internal("a call without a place"))?;
         let waited = tokio::time::timeout(PATIENCE, async {
-            let own = running.acquire_owned().await.map_err(Problem::internal)?;
+            let own = self.running.clone().acquire_owned().await.map_err(Problem::internal)?;
             let all = self.turns.all.clone().acquire_owned().await.map_err(Problem::internal)?;
             Ok(Turn { _permits: [own, all] })
         });

@@ -4,6 +4,7 @@
 //! until it passes.
 
 use sha2::{Digest as _, Sha256};
+use tribute_core::id::SrsDigest;
 use tribute_problem::{Problem, Reason, Result};
 use tribute_steps::child::{Message, Request};
 use tribute_steps::parent::{Bounds, Running};
@@ -18,8 +19,8 @@ const ARTEFACT: &str = "artefact";
 const ARTEFACT_ID: &str = "artefact_id";
 const SRS: &str = "srs";
 
-/// Records what identifies the service: `known.srs`, and an artefact, which is random and made once.
-pub async fn announce(db: &Database, artefacts: &Artefacts, known: &Known) -> Result<()> {
+/// Records what identifies the service: its SRS, and an artefact, which is random and made once.
+pub async fn announce(db: &Database, artefacts: &Artefacts, srs: Option<SrsDigest>) -> Result<()> {
     let lost = match read(db, ARTEFACT_ID).await? {
         Some(id) => !artefacts.has(&id).await?,
         None => false,
@@ -33,7 +34,7 @@ pub async fn announce(db: &Database, artefacts: &Artefacts, known: &Known) -> Re
     // stored before workers look for it
     artefacts.put(content_of(&random)).await?;
     db.kept(ARTEFACT_ID, &id_of(&random)).await?;
-    let srs = known.srs.map(|srs| srs.to_string()).unwrap_or_default();
+    let srs = srs.map(|srs| srs.to_string()).unwrap_or_default();
     let before = db.kept(SRS, &srs).await?;
     if before != srs {
         tracing::warn!(before, now = srs, "the service proves under another SRS: datasets must be registered again");

@@ -56,7 +56,11 @@ impl Worker {
         tracing::info!(worker = %name, slots = config.slots, "worker started");
         while !*stop.borrow() {
             if test_at.is_some_and(|at| at <= Instant::now()) {
-                test_at = match self.test().await {
+                let tested = tokio::select! {
+                    tested = self.test() => tested,
+                    _ = stop.changed() => continue,
+                };
+                test_at = match tested {
                     Ok(()) => {
                         unfit.clear();
                         None

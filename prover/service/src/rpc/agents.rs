@@ -149,15 +149,9 @@ impl v1::agent_service_server::AgentService for AgentRpc {
             let message = format!("{} coalitions in one request; at most {most}", r.coalitions.len());
             return Err(Problem::field("coalitions", message).into());
         }
-        let work = r
-            .coalitions
-            .into_iter()
-            .map(|c| {
-                let (weights_digest, dataset_id) = (r.weights_digest.clone(), r.dataset_id.clone());
-                v1::work::Work::Coalition(v1::CoalitionWork { weights_digest, dataset_id, owners: c.owners })
-            })
-            .collect();
-        let jobs = self.admission.submit_all(caller, work, r.options.as_ref()).await?;
+        let work = v1::EvaluationWork { weights_digest: r.weights_digest, dataset_id: r.dataset_id };
+        let coalitions = r.coalitions.into_iter().map(|c| c.owners).collect();
+        let jobs = self.admission.submit_coalitions(caller, work, coalitions, r.options.as_ref()).await?;
         let jobs = wire::jobs_with_outcomes(&self.artefacts, jobs).await?;
         Ok(Response::new(v1::ValueAgentResponse { jobs }))
     }

@@ -64,6 +64,7 @@ impl v1::dataset_service_server::DatasetService for DatasetRpc {
         let r = request.into_inner();
         let dataset = match self.ownership.dataset(caller, &r.id).await {
             Ok(own) => own,
+            Err(problem) if problem.is_storage() => return Err(problem.into()),
             // transferred to the caller, perhaps, on chain
             Err(_) => self.admission.own_version(caller, &r.id).await?,
         };

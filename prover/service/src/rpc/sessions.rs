@@ -15,6 +15,7 @@ use tribute_store::artefacts::Artefacts;
 
 use crate::auth::accounts::Accounts;
 use crate::auth::{caller, Inside};
+use crate::outage::Outlook;
 use crate::registry::sessions::SessionRow;
 use crate::registry::Registry;
 use crate::rules::admission::Admission;
@@ -28,6 +29,8 @@ pub(crate) struct SessionRpc {
     pub(crate) artefacts: Artefacts,
     /// Accounts allowed to call: a stream of queries outlives changes.
     pub(crate) accounts: Accounts,
+    /// Whether the database answers, for the queries of streams; other calls' is asked before they come here.
+    pub(crate) outlook: Outlook,
     /// True once the server is stopping.
     pub(crate) stop: watch::Receiver<bool>,
 }
@@ -74,6 +77,7 @@ impl v1::session_service_server::SessionService for SessionRpc {
         let asking = Asking {
             sessions: self.sessions.clone(),
             accounts: self.accounts.clone(),
+            outlook: self.outlook.clone(),
             stop: self.stop.clone(),
             caller,
             place: place.ok_or_else(|| Problem::internal("a stream of queries came without its place"))?,
@@ -113,6 +117,7 @@ type Answers = Pin<Box<dyn Stream<Item = Result<v1::QueryResponse, Status>> + Se
 struct Asking {
     sessions: Sessions,
     accounts: Accounts,
+    outlook: Outlook,
     stop: watch::Receiver<bool>,
     caller: AccountAddress,
     /// Its place among the account's calls: every query takes a turn there, as a call of its own would.
@@ -134,7 +139,7 @@ impl Asking {
         let Some(query) = query.unwrap_or(Ok(None))? else { return Ok(None) };
         self.accounts.admit(self.caller)?;
         let turn = self.place.turn().await?;
-        let answered = answer(&self.sessions, self.caller, query).await?;
+        let answered = self.outlook.meanwhile(answer(&self.sessions, self.caller, query)).await??;
         drop(turn);
         Ok(Some((answered, self)))
     }

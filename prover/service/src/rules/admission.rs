@@ -16,7 +16,6 @@ use tribute_problem::{field, Problem, Reason, Result};
 use tribute_proto::v1;
 use tribute_steps::calibrate::CalibrateJob;
 use tribute_steps::circuit::CircuitJob;
-use tribute_steps::coalition::CoalitionJob;
 use tribute_steps::dataset::{shards, DatasetBody, DatasetJob, ShardJob};
 use tribute_steps::evaluation::EvaluationJob;
 use tribute_steps::gradient::GradientJob;
@@ -46,6 +45,7 @@ pub(crate) struct Admitted {
 }
 
 /// A dataset of another account, and why the caller may use it.
+#[derive(Clone, Copy)]
 pub(crate) struct Grant {
     pub(super) dataset: DatasetId,
     /// Its first version, by which openings are lent.
@@ -54,6 +54,7 @@ pub(crate) struct Grant {
 }
 
 /// Why a dataset may be used.
+#[derive(Clone, Copy)]
 pub(super) enum Right {
     /// Its terms allow anyone.
     Open,
@@ -137,7 +138,13 @@ impl Admission {
         let stored = self.custody.put_records(&tenant, &records).await?;
         let mut added = Vec::with_capacity(cuts.len());
         for cut in &cuts {
-            added.push(self.custody.put_records(&tenant, &records.slice(cut.clone())).await?);
+            // a single shard is the whole table, which is stored already
+            let whole = cuts.len() == 1;
+            added.push(if whole {
+                stored.clone()
+            } else {
+                self.custody.put_records(&tenant, &records.slice(cut.clone())).await?
+            });
         }
         let schema = schema.canonical();
         let mut dataset =
@@ -224,6 +231,14 @@ impl Admission {
         Ok(Admitted { grants, ..work.into() })
     }
 
+    /// A dataset that the caller may train on, and the grant that this takes.
+    pub(super) async fn usable(&self, caller: AccountAddress, id: DatasetId) -> Result<(DatasetBody, Option<Grant>)> {
+        let dataset = self.registry.dataset(id).await?.ok_or_else(|| Problem::not_found("dataset", id))?.body;
+        self.registry.check_kept(id).await?;
+        let grant = self.grant_needed(caller, &dataset).await?;
+        Ok((dataset, grant))
+    }
+
     /// Loads the listed datasets, which must share one schema and profile, and the grants that they need.
     async fn training_data(&self, caller: AccountAddress, ids: &[Vec<u8>]) -> Result<(Vec<DatasetBody>, Vec<Grant>)> {
         if ids.is_empty() {
@@ -233,9 +248,7 @@ impl Admission {
         let mut grants = Vec::new();
         for bytes in ids {
             let id: DatasetId = field("terms.dataset_ids", bytes)?;
-            let dataset = self.registry.dataset(id).await?.ok_or_else(|| Problem::not_found("dataset", id))?.body;
-            self.registry.check_kept(id).await?;
-            let grant = self.grant_needed(caller, &dataset).await?;
+            let (dataset, grant) = self.usable(caller, id).await?;
             if datasets.iter().any(|d| d.id == id) {
                 return Err(Problem::field("terms.dataset_ids", format!("dataset {id} is listed twice")));
             }
@@ -331,52 +344,7 @@ impl Admission {
         Ok(Admitted { grants, ..Work::Evaluation(job).into() })
     }
 
-    /// A coalition is trained on its owners' datasets as if it were an agent: each of them, and the test set, is used
-    /// once more.
-    async fn coalition_work(&self, caller: AccountAddress, w: v1::CoalitionWork) -> Result<Admitted> {
-        let evaluation = v1::EvaluationWork { weights_digest: w.weights_digest, dataset_id: w.dataset_id };
-        let (EvaluationJob { agent, certificate, dataset: test }, mut grants) =
-            self.evaluation_of(caller, evaluation).await?;
-        if let Some(across) = &agent.across {
-            let text = format!(
-                "the agent's data stayed at other nodes (request {}): a coalition is trained where its datasets are, so only \
-                 an agent over datasets of this server can be valued",
-                across.request
-            );
-            return Err(Problem::field("weights_digest", text));
-        }
-        let owners = agent.owners();
-        let mut of_test = test.shards.iter().map(|s| s.owner).chain([test.owner]);
-        if let Some(owner) = of_test.find(|owner| agent.sources.iter().any(|s| s.owner == *owner)) {
-            let message = format!("{owner} owns the test set and one of the datasets that it would value");
-            return Err(Problem::field("dataset_id", message).with("dataset", test.id));
-        }
-        let ascending = w.owners.is_sorted_by(|a, b| a < b);
-        let inside = w.owners.iter().all(|i| (*i as usize) < owners.len());
-        if w.owners.is_empty() || w.owners.len() >= owners.len() || !ascending || !inside {
-            let message = format!(
-                "{:?} is not a coalition of some of {} owners: positions below that number, ascending; all of them together are \
-                 the agent, whose evaluation is enough",
-                w.owners,
-                owners.len()
-            );
-            return Err(Problem::field("owners", message));
-        }
-        let mut ids = agent.datasets();
-        ids.retain(|id| {
-            let of = agent.latest_owner(id);
-            w.owners.iter().any(|i| Some(owners[*i as usize]) == of)
-        });
-        for id in ids {
-            let dataset = self.registry.dataset(id).await?.ok_or_else(|| Problem::not_found("dataset", id))?.body;
-            self.registry.check_kept(id).await?;
-            grants.extend(self.grant_needed(caller, &dataset).await?);
-        }
-        let work = Work::Coalition(CoalitionJob { agent, certificate, test, owners: w.owners });
-        Ok(Admitted { grants, ..work.into() })
-    }
-
-    async fn evaluation_of(
+    pub(super) async fn evaluation_of(
         &self,
         caller: AccountAddress,
         w: v1::EvaluationWork,

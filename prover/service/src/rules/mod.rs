@@ -4,6 +4,7 @@ pub(crate) mod admission;
 pub(crate) mod agents;
 mod batches;
 pub(crate) mod certificates;
+mod coalitions;
 mod estimate;
 mod extension;
 pub(crate) mod files;

@@ -1,0 +1,97 @@
+//! Work that values an agent: the coalitions of its datasets' owners.
+
+use std::collections::BTreeMap;
+
+use tribute_core::hexed::AccountAddress;
+use tribute_core::id::DatasetId;
+use tribute_problem::{Problem, Result};
+use tribute_proto::v1;
+use tribute_steps::coalition::CoalitionJob;
+use tribute_steps::evaluation::EvaluationJob;
+use tribute_steps::work::Work;
+
+use super::admission::{Admission, Admitted, Grant};
+use crate::jobs::Job;
+
+/// An agent and the test set that it is valued on.
+struct Valued {
+    evaluation: EvaluationJob,
+    /// What the test set takes.
+    of_test: Vec<Grant>,
+    /// What the datasets take that were looked at so far.
+    of_data: BTreeMap<DatasetId, Option<Grant>>,
+}
+
+impl Admission {
+    /// Queues coalitions of one agent on one test set, all or none.
+    pub(crate) async fn submit_coalitions(
+        &self,
+        caller: AccountAddress,
+        work: v1::EvaluationWork,
+        coalitions: Vec<Vec<u32>>,
+        options: Option<&v1::JobOptions>,
+    ) -> Result<Vec<Job>> {
+        let mut valued = self.valued(caller, work).await?;
+        let mut admitted = Vec::with_capacity(coalitions.len());
+        for owners in coalitions {
+            admitted.push(self.coalition_of(caller, &mut valued, owners).await?);
+        }
+        self.queue_all(caller, &admitted, options).await
+    }
+
+    pub(super) async fn coalition_work(&self, caller: AccountAddress, w: v1::CoalitionWork) -> Result<Admitted> {
+        let evaluation = v1::EvaluationWork { weights_digest: w.weights_digest, dataset_id: w.dataset_id };
+        let mut valued = self.valued(caller, evaluation).await?;
+        self.coalition_of(caller, &mut valued, w.owners).await
+    }
+
+    /// Checks what all coalitions have in common.
+    async fn valued(&self, caller: AccountAddress, work: v1::EvaluationWork) -> Result<Valued> {
+        let (evaluation, of_test) = self.evaluation_of(caller, work).await?;
+        let EvaluationJob { agent, dataset: test, .. } = &evaluation;
+        if let Some(across) = &agent.across {
+            let text = format!(
+                "the agent's data stayed at other nodes (request {}): a coalition is trained where its datasets are, so only \
+                 an agent over datasets of this server can be valued",
+                across.request
+            );
+            return Err(Problem::field("weights_digest", text));
+        }
+        let mut owners = test.shards.iter().map(|s| s.owner).chain([test.owner]);
+        if let Some(owner) = owners.find(|owner| agent.sources.iter().any(|s| s.owner == *owner)) {
+            let message = format!("{owner} owns the test set and one of the datasets that it would value");
+            return Err(Problem::field("dataset_id", message).with("dataset", test.id));
+        }
+        Ok(Valued { evaluation, of_test, of_data: BTreeMap::new() })
+    }
+
+    /// A coalition is trained on its owners' datasets as if it were an agent: each of them, and the test set, is used
+    /// once more.
+    async fn coalition_of(&self, caller: AccountAddress, valued: &mut Valued, owners: Vec<u32>) -> Result<Admitted> {
+        let EvaluationJob { agent, certificate, dataset: test } = valued.evaluation.clone();
+        let all = agent.owners().len();
+        let ascending = owners.is_sorted_by(|a, b| a < b);
+        let inside = owners.iter().all(|i| (*i as usize) < all);
+        if owners.is_empty() || owners.len() >= all || !ascending || !inside {
+            let message = format!(
+                "{owners:?} is not a coalition of some of {all} owners: positions below that number, ascending; all of them together \
+                 are the agent, whose evaluation is enough"
+            );
+            return Err(Problem::field("owners", message));
+        }
+        let job = CoalitionJob { agent, certificate, test, owners };
+        let mut grants = valued.of_test.clone();
+        for id in job.datasets() {
+            let grant = match valued.of_data.get(&id) {
+                Some(grant) => *grant,
+                None => {
+                    let (_, grant) = self.usable(caller, id).await?;
+                    valued.of_data.insert(id, grant);
+                    grant
+                }
+            };
+            grants.extend(grant);
+        }
+        Ok(Admitted { grants, ..Work::Coalition(job).into() })
+    }
+}
