@@ -46,6 +46,8 @@ test("values follow exactly from losses", () => {
   assert.deepEqual(shapley(3, losses), [450n, 90n, 0n]);
   losses.delete(5);
   assert.equal(shapley(3, losses), undefined, "a coalition is missing");
+  losses.set(1 << 7, 5n);
+  assert.equal(shapley(3, losses), undefined, "and another is of somebody else");
 
   const file = () => JSON.parse(readFileSync(`${ROOT}/fuzz/corpus/valuation.json`, "utf8"));
   assert.equal(follows(file()), true);

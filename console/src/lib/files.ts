@@ -53,6 +53,12 @@ export interface ValuationFile {
 export const isValuation = (file: { format?: unknown }): file is ValuationFile =>
   typeof file.format === "string" && file.format.startsWith("tribute-valuation/");
 
+/** Losses, in files and on chain, are in units of 2^-20. */
+export const LOSS_UNIT = 2 ** 20;
+
+/** A file's proof as contracts take it. */
+export const filedProof = (proof: FileProof): { inputs: bigint[]; proof: Hex } => ({ inputs: proof.inputs.map(BigInt), proof: proof.bytes });
+
 /** Shares in files are in units of 2^-20. */
 export const shareOf = (units: number): number => units / 2 ** 20;
 

@@ -2,6 +2,7 @@
 import { hexToString, type Address, type Hex } from "viem";
 import { same } from "./bytes";
 import { STATUS, type Chain } from "./chain";
+import { LOSS_UNIT } from "./files";
 
 export interface OnChainAgent {
   id: Hex;
@@ -90,9 +91,6 @@ export interface Accuracy {
   /** Unix milliseconds of the latest proof. */
   at: number;
 }
-
-/** Losses on chain are in units of 2^-20. */
-const LOSS_UNIT = 2 ** 20;
 
 /** How often a version is right on whole datasets that it was not trained on, as the contract counted by proofs; oldest first. */
 export async function accuracies(chain: Chain, id: Hex, number: number): Promise<Accuracy[]> {

@@ -4,7 +4,7 @@ import { encodeAbiParameters, isAddress, keccak256, toBytes, zeroHash, type Addr
 import { isDigest, utf8 } from "./bytes";
 import { LINKS } from "./chain";
 import { Problem } from "./problem";
-import { parseSchema } from "./schema";
+import { classes, parseSchema } from "./schema";
 
 /** λ is in units of 2^-44. */
 export const LAMBDA_UNIT = 2 ** 44;
@@ -59,12 +59,14 @@ export function canonical(r: Request): string {
   });
 }
 
-/** Rounds that are plenty: more where the second derivatives that couple all weights are too many to be summed. */
-export function usualRounds(schema: string, link: Request["link"]): number {
-  const { features, target } = parseSchema(schema);
-  const weights = (features.length + 1) * ("classes" in target ? target.classes.length : 1);
-  return link === "softmax" && weights > 2_000 ? 200 : 40;
+/** Whether steps are found by conjugate gradients: the second derivatives that couple all weights are too many to be summed. */
+export function conjugate(json: string, link: Request["link"]): boolean {
+  const schema = parseSchema(json);
+  return link === "softmax" && (schema.features.length + 1) * (classes(schema).length || 1) > 2_000;
 }
+
+/** Rounds that are plenty. */
+export const usualRounds = (schema: string, link: Request["link"]): number => (conjugate(schema, link) ? 200 : 40);
 
 export const requestId = (json: string): Hex => keccak256(toBytes(json));
 

@@ -3,14 +3,11 @@
 import type { Hex } from "viem";
 import { same } from "./bytes";
 import type { Chain } from "./chain";
-import type { Finding, ValuationFile } from "./files";
-
-/** Losses in files are in units of 2^-20. */
-const UNIT = 2 ** 20;
+import { LOSS_UNIT, type Finding, type ValuationFile } from "./files";
 
 /** An owner's value, as mean loss saved for a test record. */
 export const meanOf = (file: ValuationFile, numerator: bigint): number =>
-  Number(numerator) / file.denominator / UNIT / file.test.records;
+  Number(numerator) / file.denominator / LOSS_UNIT / file.test.records;
 
 /** Every owner's part if payment follows the values: negative ones count as zero. */
 export function partsOf(file: ValuationFile): number[] {
@@ -23,7 +20,7 @@ const factorial = (n: number): bigint => (n < 2 ? 1n : BigInt(n) * factorial(n -
 
 /** The exact Shapley values over k!, from the loss of every coalition; undefined if one is missing. */
 export function shapley(owners: number, losses: Map<number, bigint>): bigint[] | undefined {
-  if (losses.size !== 2 ** owners) return undefined;
+  if (losses.size !== 2 ** owners || [...losses.keys()].some((mask) => mask < 0 || mask >= 2 ** owners)) return undefined;
   return Array.from({ length: owners }, (_, i) => {
     let sum = 0n;
     for (const [mask, loss] of losses) {

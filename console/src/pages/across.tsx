@@ -10,7 +10,7 @@ import { count } from "../lib/format";
 import { Problem, problem } from "../lib/problem";
 import { allKept, bareSchema, canonical, keep, kept, LAMBDA_UNIT, packed, readRequest, unpacked, type Participant, type Request, usualRounds } from "../lib/request";
 import { server } from "../lib/service";
-import { Failure, Field, FileInput, Id, Input, Loading, Note, OnChain, Private, Table, useAction, useLoad } from "../parts/basics";
+import { Failure, Field, FileInput, Id, Input, Loading, Note, OnChain, Private, Table, Use, useAction, useLoad } from "../parts/basics";
 import { Confirm } from "../parts/confirm";
 import { Participants, said, Terms } from "../parts/training";
 
@@ -169,14 +169,13 @@ function Form(): ReactNode {
           {
             head: "Use",
             cell: (d) => (
-              <input
-                type="checkbox"
-                aria-label={`Use dataset ${d.id}`}
-                checked={d.id in nodes}
-                disabled={schemaId !== undefined && !same(schemaId, d.schemaId)}
-                onChange={(e) => {
+              <Use
+                dataset={d}
+                schema={schemaId}
+                value={d.id in nodes}
+                set={(use) => {
                   const { [d.id]: _, ...rest } = nodes;
-                  setNodes(e.target.checked ? { ...nodes, [d.id]: "" } : rest);
+                  setNodes(use ? { ...nodes, [d.id]: "" } : rest);
                 }}
               />
             ),

@@ -4,7 +4,7 @@ import type { Hex } from "viem";
 import { useWorld } from "../world";
 import type { Agent } from "../gen/tribute/v1/agent_pb";
 import { Statement } from "../gen/tribute/v1/common_pb";
-import type { EvaluationFile } from "../lib/files";
+import { filedProof, parse } from "../lib/files";
 import { bytes, hex, same, save, text } from "../lib/bytes";
 import { call, type Chain, type Token } from "../lib/chain";
 import { count, percent, seconds } from "../lib/format";
@@ -90,7 +90,8 @@ function Accuracy({ agent, weights, id, number, chain }: { agent: Agent; weights
   const world = useWorld();
   const [chosen, setChosen] = useState("");
   const [job, setJob] = useState<string>();
-  const [file, setFile] = useState<EvaluationFile>();
+  const [made, setMade] = useState<Uint8Array>();
+  const file = made && parse(text(made)).evaluation;
   const known = useLoad(() => accuracies(chain, id, number), [id, number, chain]);
   const datasets = useLoad(() => fitting(world, agent), [weights, chain]);
   const circuits = useLoad(() => world.services.circuits.listCircuits({ schemaJson: agent.schemaJson, profile: agent.profile, link: agent.terms?.link, evaluation: true }), [weights]).value;
@@ -103,12 +104,10 @@ function Accuracy({ agent, weights, id, number, chain }: { agent: Agent; weights
   if (!known.value || !datasets.value) return <Loading of="accuracies" />;
   const open = datasets.value.filter((d) => !known.value!.some((a) => same(a.dataset, d.id)));
   const picked = open.find((d) => d.id === chosen);
-  const submit = file && circuit && call(chain.evaluations, "evaluate", id, number, file.dataset.dataset_id, hex(circuit.circuitId), file.dataset.shards.map((s, shard) => ({
-    shard, inputs: s.evaluation_proof.inputs.map(BigInt), proof: s.evaluation_proof.bytes,
-  })));
+  const submit = file && circuit && call(chain.evaluations, "evaluate", id, number, file.dataset.dataset_id, hex(circuit.circuitId), file.dataset.shards.map((s, shard) => ({ shard, ...filedProof(s.evaluation_proof) })));
   const reset = (): void => {
     setJob(undefined);
-    setFile(undefined);
+    setMade(undefined);
     setChosen("");
     known.again();
   };
@@ -120,10 +119,10 @@ function Accuracy({ agent, weights, id, number, chain }: { agent: Agent; weights
         <>
           <p>Proven: right on {percent(file.dataset.correct / file.dataset.records)} of {count(file.dataset.records)} records.</p>
           <Confirm label="Publish this accuracy" call={submit} consequences={["The contract checks the proofs and counts. Everybody sees on how many records of that dataset the agent is right."]} run={async () => { await world.send(submit); reset(); }} />
-          <button className="quiet" onClick={() => save("evaluation.json", new TextEncoder().encode(JSON.stringify(file)))}>Save the evaluation</button>
+          <button className="quiet" onClick={() => save("evaluation.json", made!)}>Save the evaluation</button>
         </>
       ) : job ? (
-        <JobView id={job} kind="evaluation" done={(j) => j.outcome?.outcome.case === "evaluation" && setFile(JSON.parse(text(j.outcome.outcome.value.evaluationJson)) as EvaluationFile)} />
+        <JobView id={job} kind="evaluation" done={(j) => j.outcome?.outcome.case === "evaluation" && setMade(j.outcome.outcome.value.evaluationJson)} />
       ) : open.length === 0 ? (
         <p className="soft">To prove one, commit to a dataset with the agent's schema on this server that it was not trained on.</p>
       ) : (

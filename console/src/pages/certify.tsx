@@ -5,7 +5,7 @@ import { useWorld } from "../world";
 import type { Agent } from "../gen/tribute/v1/agent_pb";
 import { Statement } from "../gen/tribute/v1/common_pb";
 import type { EstimateResponse } from "../gen/tribute/v1/job_service_pb";
-import { parse, type CertificateFile, type FileProof } from "../lib/files";
+import { filedProof, parse, type CertificateFile } from "../lib/files";
 import { bytes, hex, same, text } from "../lib/bytes";
 import { call, type Chain } from "../lib/chain";
 import { count, plural, seconds } from "../lib/format";
@@ -60,8 +60,6 @@ async function expected(services: Services, weights: Hex, id: Hex | undefined, v
 
 const took = (estimate: EstimateResponse | undefined, times = 1): string =>
   estimate && estimate.seconds > 0 ? `about ${seconds(1000 * estimate.seconds * times)} on one worker` : "some seconds a proof; this server has made none of this size yet";
-
-const proofArgs = (proof: FileProof): { inputs: bigint[]; proof: Hex } => ({ inputs: proof.inputs.map(BigInt), proof: proof.bytes });
 
 export function Way({ agent, weights, reread }: { agent: Agent; weights: Hex; reread(): void }): ReactNode {
   const world = useWorld();
@@ -122,7 +120,7 @@ export function Way({ agent, weights, reread }: { agent: Agent; weights: Hex; re
   const create = call(chain.agents, "createAgent", stringToHex(name.slice(0, 32), { size: 32 }), "");
   const list = version && call(chain.agents, "addDatasets", id, version.number, rest.slice(0, LIST_BATCH));
   const close = version && call(chain.agents, "close", id, version.number);
-  const certify = version && proofs && call(chain.agents, "certify", id, version.number, proofArgs(proofs.optimum.proof).inputs, proofArgs(proofs.optimum.proof).proof);
+  const certify = version && proofs && call(chain.agents, "certify", id, version.number, filedProof(proofs.optimum.proof).inputs, filedProof(proofs.optimum.proof).proof);
   const allProven = agent.gradientsProven >= agent.shards;
   const sent = version !== undefined && closed && version.shardsDone >= version.shards && version.shards > 0;
 
@@ -139,7 +137,7 @@ export function Way({ agent, weights, reread }: { agent: Agent; weights: Hex; re
       for (const [shard, { gradient_proof: proof }] of dataset.shards.entries()) {
         const args = [id!, version!.number, dataset.dataset_id, shard] as const;
         if (!(await chain.client.readContract({ ...chain.agents, functionName: "gradientAdded", args }))) {
-          pending.push({ datasetId: dataset.dataset_id, shard, ...proofArgs(proof) });
+          pending.push({ datasetId: dataset.dataset_id, shard, ...filedProof(proof) });
         }
       }
     }

@@ -9,7 +9,7 @@ import { bps, count, plural } from "../lib/format";
 import { Problem } from "../lib/problem";
 import { LAMBDA_UNIT } from "../lib/request";
 import { server } from "../lib/service";
-import { Failure, Field, Id, Input, Loading, Note, OnChain, Private, Table, useLoad } from "../parts/basics";
+import { Failure, Field, Id, Input, Loading, Note, OnChain, Private, Table, Use, useLoad } from "../parts/basics";
 import { Confirm } from "../parts/confirm";
 import { JobView } from "../parts/job";
 
@@ -74,12 +74,11 @@ function Form({ query }: { query: URLSearchParams }): ReactNode {
           {
             head: "Use",
             cell: (d) => (
-              <input
-                type="checkbox"
-                aria-label={`Use dataset ${d.id}`}
-                checked={chosen.includes(d.id)}
-                disabled={schema !== undefined && !same(schema, d.schemaId)}
-                onChange={(e) => setChosen(e.target.checked ? [...chosen, d.id] : chosen.filter((id) => id !== d.id))}
+              <Use
+                dataset={d}
+                schema={schema}
+                value={chosen.includes(d.id)}
+                set={(use) => setChosen(use ? [...chosen, d.id] : chosen.filter((id) => id !== d.id))}
               />
             ),
           },

@@ -1,14 +1,14 @@
 // A provider and the requests to train across nodes that were left at its node: what each would publish and spend, and its
 // answer.
 import { useState, type ReactNode } from "react";
-import { parseUnits, type Hex } from "viem";
+import { parseUnits, zeroHash, type Hex } from "viem";
 import { useWorld } from "../world";
 import { RequestState, type TrainingRequest } from "../gen/tribute/v1/training_pb";
 import { bytes, hex, isDigest, same, text } from "../lib/bytes";
 import { call, LINKS, type Chain } from "../lib/chain";
 import { bps, count, plural, seconds, size, when } from "../lib/format";
 import { Problem } from "../lib/problem";
-import { allRecords, consent, GRADIENT_OPENINGS, listHash, readRequest, recordsOf, requestId, type Request } from "../lib/request";
+import { allRecords, conjugate, consent, GRADIENT_OPENINGS, listHash, readRequest, recordsOf, requestId, type Request } from "../lib/request";
 import { server } from "../lib/service";
 import { Check, Facts, Failure, Id, Input, Loading, Note, Private, Table, useLoad } from "../parts/basics";
 import { Confirm, GasOf, Steps, type Step } from "../parts/confirm";
@@ -103,7 +103,7 @@ function Costs({ message: { expenses }, request: r }: { message: TrainingRequest
     <>
       <h2>What becomes known</h2>
       <ul>
-        <li>To all nodes and the owner: in every round, at most {count(r.rounds)} times, the sums over all {count(allRecords(r))} records of loss, gradient and second derivatives; at the end the weights.</li>
+        <li>To all nodes and the owner: in every round, at most {count(r.rounds)} times, the sums over all {count(allRecords(r))} records of loss and gradient, and {conjugate(r.schema, r.link) ? "second derivatives at a few points (of each class at two of them, and again where a step to one of these is halved), their products with one direction in most other rounds" : "all second derivatives"}; at the end the weights.</li>
         <li>To everybody: N of {expenses.shards === 1 ? "your shard" : `each of your ${count(expenses.shards)} shards`}, one number that says how much it contributes.</li>
         <li>To nobody: your records, labels, secrets and gradients, unless all others work together.</li>
       </ul>
@@ -194,7 +194,7 @@ function Approve({ id, request, datasets, again }: { id: Hex; request: Request; 
       minDataBps: request.data_bps,
       minPricePerQuery: units,
       coversLater: false,
-      participants: wishes.only ? listHash(request.participants.flatMap((p) => p.datasets.map((d) => d.dataset))) : `0x${"0".repeat(64)}`,
+      participants: wishes.only ? listHash(request.participants.flatMap((p) => p.datasets.map((d) => d.dataset))) : zeroHash,
     });
   const steps: Step[] = [];
   if (onChain) {

@@ -1,5 +1,7 @@
 // Small parts that every page uses.
 import { useCallback, useEffect, useId, useRef, useState, type ReactNode } from "react";
+import type { Hex } from "viem";
+import { same } from "../lib/bytes";
 import { short } from "../lib/format";
 import { problem, type Problem } from "../lib/problem";
 import { useWorld } from "../world";
@@ -152,6 +154,12 @@ export function Check({ label, value, set }: { label: ReactNode; value: boolean;
       <input type="checkbox" checked={value} onChange={(e) => set(e.target.checked)} /> <span>{label}</span>
     </label>
   );
+}
+
+/** Chooses a dataset in a table, of those with the schema of what is chosen already. */
+export function Use({ dataset, schema, value, set }: { dataset: { id: Hex; schemaId: Hex }; schema: Hex | undefined; value: boolean; set(value: boolean): void }): ReactNode {
+  const other = schema !== undefined && !same(schema, dataset.schemaId);
+  return <input type="checkbox" aria-label={`Use dataset ${dataset.id}`} checked={value} disabled={other} onChange={(e) => set(e.target.checked)} />;
 }
 
 export interface Column<T> {

@@ -1,6 +1,7 @@
 // Pictures of numbers, each with the numbers in a table behind it.
 import { useId, type ReactNode } from "react";
 import { count, percent, seconds, when } from "../lib/format";
+import type { Accuracy } from "../lib/reads";
 
 export interface Bar {
   name: string;
@@ -26,17 +27,13 @@ export function Bars({ title, of, whole }: { title: string; of: Bar[]; whole?: n
           </div>
         ))}
       </div>
-      <details>
-        <summary>The same as a table</summary>
-        <table>
-          <caption className="hidden">{title}</caption>
-          <tbody>
-            {of.map((bar, i) => (
-              <tr key={`${bar.name}-${i}`}><th scope="row">{bar.name}</th><td className="number">{bar.text}</td></tr>
-            ))}
-          </tbody>
-        </table>
-      </details>
+      <Numbers title={title}>
+        <tbody>
+          {of.map((bar, i) => (
+            <tr key={`${bar.name}-${i}`}><th scope="row">{bar.name}</th><td className="number">{bar.text}</td></tr>
+          ))}
+        </tbody>
+      </Numbers>
     </figure>
   );
 }
@@ -70,20 +67,29 @@ export function Growth({ title, of }: { title: string; of: Point[] }): ReactNode
         <path className="line" d={line} />
       </svg>
       <div className="ends soft" aria-hidden="true"><span>{of[0]!.when}</span><span>{of.at(-1)!.when}</span></div>
-      <details>
-        <summary>The same as a table</summary>
-        <table>
-          <caption className="hidden">{title}</caption>
-          <thead><tr><th scope="col">When</th><th scope="col" className="number">Total</th></tr></thead>
-          <tbody>{of.map((p, i) => <tr key={i}><td>{p.when}</td><td className="number">{p.text}</td></tr>)}</tbody>
-        </table>
-      </details>
+      <Numbers title={title}>
+        <thead><tr><th scope="col">When</th><th scope="col" className="number">Total</th></tr></thead>
+        <tbody>{of.map((p, i) => <tr key={i}><td>{p.when}</td><td className="number">{p.text}</td></tr>)}</tbody>
+      </Numbers>
     </figure>
   );
 }
 
+/** What a chart shows, as a table. */
+function Numbers({ title, children }: { title: string; children: ReactNode }): ReactNode {
+  return (
+    <details>
+      <summary>The same as a table</summary>
+      <table>
+        <caption className="hidden">{title}</caption>
+        {children}
+      </table>
+    </details>
+  );
+}
+
 /** Accuracy on each dataset that it was proven on. */
-export function Accuracies({ of }: { of: { dataset: string; correct: number; records: number; loss: number; at: number }[] }): ReactNode {
+export function Accuracies({ of }: { of: Accuracy[] }): ReactNode {
   if (of.length === 0) return <p className="soft">No accuracy was proven on chain yet.</p>;
   return (
     <Bars
@@ -104,7 +110,7 @@ export interface Spell {
   took: number[];
 }
 
-/** How long work took: for each kind a dot for each time, and a line at the mean. */
+/** How long work took: for each kind a mark for each time, over a bar as long as the mean. */
 export function Times({ title, of }: { title: string; of: Spell[] }): ReactNode {
   const id = useId();
   if (of.length === 0) return null;
@@ -117,7 +123,7 @@ export function Times({ title, of }: { title: string; of: Spell[] }): ReactNode 
         {of.map((s) => (
           <div className="bar" key={s.name}>
             <div className="label"><span>{s.name}</span><span>{seconds(mean(s))}</span></div>
-            <svg className="times" viewBox="0 0 100 4" preserveAspectRatio="none">
+            <svg viewBox="0 0 100 4" preserveAspectRatio="none">
               <rect className="track" width="100" height="4" />
               <rect className="fill" width={(100 * mean(s)) / most} height="4" opacity=".35" />
               {s.took.map((t, i) => <rect className="fill" key={i} x={Math.min(99.4, (100 * t) / most)} width=".6" height="4" />)}
@@ -126,18 +132,14 @@ export function Times({ title, of }: { title: string; of: Spell[] }): ReactNode 
         ))}
         <div className="ends soft"><span>0 s</span><span>{seconds(most)}</span></div>
       </div>
-      <details>
-        <summary>The same as a table</summary>
-        <table>
-          <caption className="hidden">{title}</caption>
-          <thead><tr><th scope="col">Work</th><th scope="col" className="number">Times</th><th scope="col" className="number">Shortest</th><th scope="col" className="number">Mean</th><th scope="col" className="number">Longest</th></tr></thead>
-          <tbody>
-            {of.map((s) => (
-              <tr key={s.name}><th scope="row">{s.name}</th><td className="number">{count(s.took.length)}</td><td className="number">{seconds(Math.min(...s.took))}</td><td className="number">{seconds(mean(s))}</td><td className="number">{seconds(Math.max(...s.took))}</td></tr>
-            ))}
-          </tbody>
-        </table>
-      </details>
+      <Numbers title={title}>
+        <thead><tr><th scope="col">Work</th><th scope="col" className="number">Times</th><th scope="col" className="number">Shortest</th><th scope="col" className="number">Mean</th><th scope="col" className="number">Longest</th></tr></thead>
+        <tbody>
+          {of.map((s) => (
+            <tr key={s.name}><th scope="row">{s.name}</th><td className="number">{count(s.took.length)}</td><td className="number">{seconds(Math.min(...s.took))}</td><td className="number">{seconds(mean(s))}</td><td className="number">{seconds(Math.max(...s.took))}</td></tr>
+          ))}
+        </tbody>
+      </Numbers>
     </figure>
   );
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::Args;
 use tokio::sync::watch;
 use tribute_chain::{Deployment, Options};
-use tribute_client::files::write_file;
+use tribute_client::files::{read_given, write_file};
 use tribute_core::hexed::AccountAddress;
 use tribute_core::layout::MIN_SERVICE_K;
 use tribute_custody::{Custody, KeySource};
@@ -221,14 +221,11 @@ pub(super) async fn serve(args: ServeArgs) -> CommandResult {
         }
         _ => None,
     };
-    let file = |option, file: &PathBuf| {
-        std::fs::read(file).map_err(|e| Problem::field(option, format!("cannot read {}: {e}", file.display())))
-    };
     let tls = match (&args.tls_certificate, &args.tls_key) {
         (Some(certificate), Some(key)) => Some(Tls {
-            certificate: file("tls-certificate", certificate)?,
-            key: file("tls-key", key)?,
-            clients: args.client_ca.as_ref().map(|roots| file("client-ca", roots)).transpose()?,
+            certificate: read_given("tls-certificate", certificate)?,
+            key: read_given("tls-key", key)?,
+            clients: args.client_ca.as_ref().map(|roots| read_given("client-ca", roots)).transpose()?,
         }),
         _ => None,
     };

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use alloy::signers::local::PrivateKeySigner;
 use clap::Args;
+use tribute_client::files::read_given;
 use tribute_client::{Client, Tls};
-use tribute_problem::{Problem, Result};
+use tribute_problem::Result;
 
 use super::keys::KeyArgs;
 
@@ -47,12 +48,7 @@ pub(crate) struct AddressArgs {
 impl AddressArgs {
     /// Connects to the server as a key's account.
     pub(crate) async fn connect(&self, key: PrivateKeySigner) -> Result<Client> {
-        let read = |option: &str, file: &Option<PathBuf>| {
-            let read = |file: &PathBuf| {
-                std::fs::read(file).map_err(|e| Problem::field(option, format!("cannot read {}: {e}", file.display())))
-            };
-            file.as_ref().map(read).transpose()
-        };
+        let read = |option, file: &Option<PathBuf>| file.as_ref().map(|file| read_given(option, file)).transpose();
         let identity = read("client-certificate", &self.client_certificate)?;
         let tls =
             Tls { roots: read("server-ca", &self.server_ca)?, identity: identity.map(|both| (both.clone(), both)) };

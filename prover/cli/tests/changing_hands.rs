@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde_json::{json, Value};
 use tribute::offline::{verify_file, Options};
+use tribute_testing::data::thirty_rows;
 use tribute_testing::World;
 
 /// Accounts: indices into the chain's funded ones.
@@ -12,17 +13,6 @@ const DEPLOYER: usize = 0;
 const OLGA: usize = 1;
 const ADA: usize = 2;
 const BEN: usize = 3;
-
-/// Thirty records, with one feature that reveals the class.
-fn rows(seed: usize) -> String {
-    let value =
-        |i: usize, j: usize| (i * 31 + j * 57 + seed * 13) % 140 + if j == (i * 7 + seed) % 3 { 110 } else { 0 };
-    let row = |i: usize| {
-        let values = (0..5).map(|j| value(i, j).to_string()).collect::<Vec<_>>().join(",");
-        format!("{values},{}\n", ["low", "mid", "high"][(i * 7 + seed) % 3])
-    };
-    (0..30).map(row).collect()
-}
 
 fn text(value: &Value, field: &str) -> String {
     value[field].as_str().unwrap_or_else(|| panic!("no `{field}` in {value}")).to_owned()
@@ -69,9 +59,9 @@ async fn a_dataset_grows_under_two_owners_and_every_version_is_certified() {
     let (rpc, deployment) = (w.anvil().url().to_owned(), w.deployment().display().to_string());
     w.serve(&["--k", "15", "--columns", "1", "--rpc", &rpc, "--contracts", &deployment]);
     for number in 0..3 {
-        std::fs::write(w.file(&format!("rows-{number}.csv")), rows(number)).unwrap();
+        std::fs::write(w.file(&format!("rows-{number}.csv")), thirty_rows(number)).unwrap();
     }
-    std::fs::write(w.file("all.csv"), (0..3).map(rows).collect::<String>()).unwrap();
+    std::fs::write(w.file("all.csv"), (0..3).map(thirty_rows).collect::<String>()).unwrap();
     w.run(DEPLOYER, "schema infer @all.csv --no-header --name growth --out @schema.json");
     w.run(DEPLOYER, "circuits add --schema @schema.json --link softmax --out @circuits.json");
     let [olga, ada, ben] = [OLGA, ADA, BEN].map(|account| w.key(account).address().to_string().to_lowercase());

@@ -2,27 +2,16 @@
 //! simulates the full disk: writes beyond it fail, and it can be lifted from outside.
 #![cfg(target_os = "linux")]
 
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use tribute_problem::Reason;
 use tribute_proto::v1;
 use tribute_testing::calls::{calibrate, connect, get, try_submit, until};
-use tribute_testing::{program, Place, Served};
+use tribute_testing::process::{limit_files, limitable};
+use tribute_testing::{Place, Served};
 
-/// A server for which a write beyond the limit is an error and not a fatal signal.
-fn serve(place: &Place) -> Served {
-    let mut shell = Command::new("sh");
-    shell.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""]).arg(program());
-    place.serve_with(shell, "127.0.0.1:0", &["--workers", "1"])
-}
-
-fn limit_files(server: &Served, bytes: &str) {
-    let done = Command::new("prlimit")
-        .args(["--pid", &server.process.id().to_string(), &format!("--fsize={bytes}:unlimited")])
-        .status()
-        .expect("prlimit, of util-linux");
-    assert!(done.success());
+fn limit(server: &Served, bytes: &str) {
+    assert!(limit_files(server.process.id(), bytes));
 }
 
 fn work(tag: &str) -> v1::Work {
@@ -32,12 +21,12 @@ fn work(tag: &str) -> v1::Work {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_disk_is_named_and_passes() {
     let place = Place::new();
-    let served = serve(&place);
+    let served = place.serve_with(limitable(), "127.0.0.1:0", &["--workers", "1"]);
     let client = connect(&served.url).await;
     let before = try_submit(&client, work("before")).await.unwrap();
     until(&client, &before.id, |job| job.state == v1::JobState::Succeeded as i32).await;
 
-    limit_files(&served, "4096");
+    limit(&served, "4096");
     for i in 0..12 {
         let asked = Instant::now();
         let refused = try_submit(&client, work(&format!("full {i}"))).await.unwrap_err();
@@ -46,7 +35,7 @@ async fn a_full_disk_is_named_and_passes() {
         assert!(refused.message.contains("database"), "{refused}");
     }
 
-    limit_files(&served, "unlimited");
+    limit(&served, "unlimited");
     let mut jobs = Vec::new();
     for i in 0..12 {
         jobs.push(try_submit(&client, work(&format!("after {i}"))).await.unwrap().id);

@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 use tribute_problem::Reason;
 use tribute_proto::v1::{self, JobState};
 use tribute_testing::calls::{calibrate, connect, get, submit, submit_dataset, try_submit, until};
-use tribute_testing::process::working_children;
+use tribute_testing::process::{working_children, Killed};
 use tribute_testing::{data, program, wait_for, Place};
 
 /// What `tribute worker` says as it refuses to start.
@@ -60,15 +60,6 @@ async fn a_worker_that_is_set_up_wrong_does_not_start() {
     assert_eq!((found.state(), found.starts), (JobState::Queued, 0));
     let _worker = Killed(place.worker(&[]));
     until(&client, &job.id, |j| j.state() == JobState::Succeeded).await;
-}
-
-struct Killed(std::process::Child);
-
-impl Drop for Killed {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -7,7 +7,7 @@
 
 use std::io::Write as _;
 use std::net::TcpStream;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use tonic::Code;
@@ -15,6 +15,7 @@ use tribute_client::Client;
 use tribute_proto::v1;
 use tribute_records::Predicts;
 use tribute_testing::calls::{calibrate, connect, send, submit, token};
+use tribute_testing::process::Killed;
 use tribute_testing::{data, program, Place, Served};
 
 const IDLE: usize = 1000;
@@ -90,15 +91,6 @@ async fn unread(address: &str, client: &Client) -> Vec<h2::client::ResponseFutur
         answers.push(answer);
     }
     answers
-}
-
-struct Killed(Child);
-
-impl Drop for Killed {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 /// The flood, in a process of its own with the lowest priority, so that it takes nothing from the client that measures.

@@ -6,6 +6,7 @@ use alloy::primitives::{B256, U256};
 use alloy::signers::local::PrivateKeySigner;
 use serde_json::Value;
 use tribute::offline::{verify_file, Options};
+use tribute_testing::data::thirty_rows;
 use tribute_testing::World;
 
 const OWNERS: usize = 40;
@@ -33,17 +34,6 @@ impl Owner {
         assert!(output.status.success(), "{arguments}: {}", String::from_utf8_lossy(&output.stderr));
         serde_json::from_slice(&output.stdout).unwrap_or(Value::Null)
     }
-}
-
-/// Thirty records, with one feature that reveals the class.
-fn rows(seed: usize) -> String {
-    let value =
-        |i: usize, j: usize| (i * 31 + j * 57 + seed * 13) % 140 + if j == (i * 7 + seed) % 3 { 110 } else { 0 };
-    let row = |i: usize| {
-        let values = (0..5).map(|j| value(i, j).to_string()).collect::<Vec<_>>().join(",");
-        format!("{values},{}\n", ["low", "mid", "high"][(i * 7 + seed) % 3])
-    };
-    (0..30).map(row).collect()
 }
 
 fn text(value: &Value) -> &str {
@@ -99,7 +89,7 @@ async fn forty_owners_are_certified_for_the_gas_of_three() {
     w.run(DEPLOYER, "chain deploy --thaw-seconds 60 --deployment @deployment.json");
     let (rpc, deployment) = (w.anvil().url().to_owned(), w.deployment().display().to_string());
     w.serve(&["--k", "15", "--columns", "1", "--rpc", &rpc, "--contracts", &deployment]);
-    std::fs::write(w.file("all.csv"), (0..OWNERS).map(rows).collect::<String>()).unwrap();
+    std::fs::write(w.file("all.csv"), (0..OWNERS).map(thirty_rows).collect::<String>()).unwrap();
     w.run(DEPLOYER, "schema infer @all.csv --no-header --name owners --out @schema.json");
     w.run(DEPLOYER, "circuits add --schema @schema.json --link softmax --out @circuits.json");
 
@@ -108,7 +98,7 @@ async fn forty_owners_are_certified_for_the_gas_of_three() {
     for number in 0..OWNERS {
         let key = PrivateKeySigner::from_bytes(&B256::repeat_byte(number as u8 + 1)).unwrap();
         let _: Value = chain.request("anvil_setBalance", (key.address(), U256::from(10u128.pow(18)))).await.unwrap();
-        std::fs::write(w.file(&format!("rows-{number}")), rows(number)).unwrap();
+        std::fs::write(w.file(&format!("rows-{number}")), thirty_rows(number)).unwrap();
         owners.push(Owner { number, key });
     }
     // all owners independently, four at a time

@@ -7,11 +7,9 @@ use std::time::Duration;
 use tribute_problem::{Problem, Reason};
 use tribute_service::jobs::fitness::announce;
 use tribute_service::jobs::news::News;
-use tribute_service::jobs::queue::Quotas;
-use tribute_service::jobs::queue::{Heartbeat, Queue, MAX_ATTEMPTS, MAX_LOST};
+use tribute_service::jobs::queue::{Heartbeat, Queue, Quotas, MAX_ATTEMPTS, MAX_LOST};
 use tribute_service::jobs::retention::sweep;
 use tribute_service::jobs::{Event, Fenced, Lease, NewJob, State};
-use tribute_steps::place::Known;
 use tribute_steps::toolbox::Progress;
 use tribute_store::artefacts::Artefacts;
 use tribute_store::db::Database;
@@ -108,7 +106,6 @@ async fn a_lapsed_lease_changes_nothing(queue: &Queue) {
     assert_eq!(queue.get(&submitted.id).await.unwrap().unwrap().outcome.as_deref(), Some("\"new\""));
 }
 
-/// The database was gone for longer than the lease: whoever still has the job goes on, unless another has leased it.
 /// Times that lie further ahead than any lease or pause were written while a clock was wrong.
 async fn a_clock_that_was_ahead_keeps_no_job(queue: &Queue) {
     let id = queue.submit(&job("time", "ahead")).await.unwrap().0.id;
@@ -124,6 +121,7 @@ async fn a_clock_that_was_ahead_keeps_no_job(queue: &Queue) {
     succeed(queue, &again).await;
 }
 
+/// The database was gone for longer than the lease: whoever still has the job goes on, unless another has leased it.
 async fn a_lapsed_lease_is_taken_back(queue: &Queue) {
     let (submitted, _) = queue.submit(&job("t", "taken back")).await.unwrap();
     let lapse = async || {
@@ -497,7 +495,7 @@ async fn unnamed_artefacts_are_swept(queue: &Queue) {
     queue.submit(&job("sweeper", &format!("{{\"records\":\"{named}\"}}"))).await.unwrap();
     let db = queue.database();
     // by which workers recognise the store
-    announce(db, &artefacts, &Known::default()).await.unwrap();
+    announce(db, &artefacts, None).await.unwrap();
     assert_eq!(sweep(db, &artefacts, Duration::from_secs(60)).await.unwrap(), 0);
     tokio::time::sleep(Duration::from_millis(20)).await;
     assert_eq!(sweep(db, &artefacts, Duration::ZERO).await.unwrap(), 1);

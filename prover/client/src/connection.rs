@@ -7,7 +7,7 @@ use alloy::signers::local::PrivateKeySigner;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
 use tonic::Request;
 use tribute_core::hexed::AccountAddress;
-use tribute_problem::{Problem, Reason, Result};
+use tribute_problem::{with_causes, Problem, Reason, Result};
 use tribute_proto::v1;
 
 use crate::authorizing::{identity, Authorizing, Identity};
@@ -72,12 +72,6 @@ impl Tls {
     }
 }
 
-/// An error with its causes.
-fn said(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |e| e.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
-}
-
 macro_rules! services {
     ($($(#[$doc:meta])* $name:ident: $module:ident :: $client:ident;)*) => {
         impl Client {$(
@@ -125,7 +119,7 @@ impl Client {
     /// If nothing answers there, or certificates are refused.
     pub async fn connect_with(server: &str, key: PrivateKeySigner, tls: &Tls) -> Result<Self> {
         let no_url =
-            |e: tonic::transport::Error| Problem::field("server", format!("`{server}` is no URL: {}", said(&e)));
+            |e: tonic::transport::Error| Problem::field("server", format!("`{server}` is no URL: {}", with_causes(&e)));
         let mut endpoint = Endpoint::from_shared(server.to_owned())
             .map_err(no_url)?
             .connect_timeout(CONNECT)
@@ -133,10 +127,14 @@ impl Client {
             .keep_alive_timeout(PING)
             .keep_alive_while_idle(true);
         if server.starts_with("https:") {
-            endpoint = endpoint.tls_config(tls.config()).map_err(no_url)?;
+            endpoint = endpoint.tls_config(tls.config()).map_err(|e| {
+                let message = format!("the certificates given for {server} cannot be used: {}", with_causes(&e));
+                Problem::field("server", message)
+            })?;
         }
         let channel = endpoint.connect().await.map_err(|e| {
-            let message = format!("nothing answers at {server} ({}): is `tribute serve` running there?", said(&e));
+            let message =
+                format!("nothing answers at {server} ({}): is `tribute serve` running there?", with_causes(&e));
             Problem::field("server", message)
         })?;
         let mut described = v1::server_service_client::ServerServiceClient::new(channel.clone());

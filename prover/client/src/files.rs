@@ -21,5 +21,10 @@ pub fn write_file(file: &Path, bytes: &[u8]) -> Result<()> {
 
 /// Reads a file; the error names it.
 pub fn read_file(file: &Path) -> Result<Vec<u8>> {
-    std::fs::read(file).map_err(|e| Problem::field("file", format!("cannot read {}: {e}", file.display())))
+    read_given("file", file)
+}
+
+/// Reads the file that is given for an option; the error names both.
+pub fn read_given(option: &str, file: &Path) -> Result<Vec<u8>> {
+    std::fs::read(file).map_err(|e| Problem::field(option, format!("cannot read {}: {e}", file.display())))
 }

@@ -78,7 +78,7 @@ const ADVICE: &[(&str, &str)] = &[
     ("ImpossibleLoss", "a loss beyond what can be counted; the proof was tampered with"),
     ("NotEvaluated", "submit the evaluation proofs of all shards of the dataset first"),
     ("TrainedOn", "the version was trained on this dataset; evaluate it on another one"),
-    ("UnfitCircuit", "the circuit does not prove evaluations, or has another layout or SRS than the version"),
+    ("UnfitCircuit", "the circuit does not prove evaluations, or has another layout, SRS or link than the version"),
     ("UnknownAgent", "no agent of this id on this chain; create it or check the id"),
     ("UnknownVersion", "the agent has no such version; versions are numbered from 1"),
     ("NotAgentOwner", "only the agent's owner may do this; use the owner's key"),

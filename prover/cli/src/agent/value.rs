@@ -12,8 +12,9 @@ use tribute_client::{problem, Client};
 use tribute_core::certificate::evaluation::{EvaluatedShard, Evaluation};
 use tribute_core::certificate::{Certificate, Hex};
 use tribute_core::id::{DatasetId, WeightsDigest};
-use tribute_core::numbers::{real, LOSS_BITS};
-use tribute_core::valuation::shapley::{every_coalition, prefixes, EXACT_PLAYERS, MAX_PERMUTATIONS, MAX_PLAYERS};
+use tribute_core::valuation::shapley::{
+    every_coalition, members, prefixes, EXACT_PLAYERS, MAX_PERMUTATIONS, MAX_PLAYERS,
+};
 use tribute_core::valuation::{owners, CoalitionParts, Sampling, Valuation, ValuationParts};
 use tribute_problem::{Problem, Result};
 use tribute_proto::v1;
@@ -61,7 +62,7 @@ pub(super) async fn run(a: ValueArgs) -> Result<()> {
     }
     .into_iter()
     .filter(|mask| *mask != all)
-    .map(|mask| (0..32).filter(|i| mask >> i & 1 == 1).collect())
+    .map(members)
     .collect();
     let cost = Cost::of(&certificate, &coalitions);
     if a.job.estimate {
@@ -70,8 +71,8 @@ pub(super) async fn run(a: ValueArgs) -> Result<()> {
     let valuation = prove(&client, &a, sampling, &coalitions).await?;
     write_file(&a.out, valuation.to_json().as_bytes())?;
     for (i, value) in valuation.values.iter().enumerate() {
-        let units = |units: u64| real(units, LOSS_BITS) / valuation.test.records as f64;
-        let interval = if sampling.is_some() { format!(" ± {:.6}", units(value.half_width)) } else { String::new() };
+        let half_width = valuation.per_record(value.half_width);
+        let interval = if sampling.is_some() { format!(" ± {half_width:.6}") } else { String::new() };
         eprintln!("{}: {:.6}{interval} of mean loss saved", value.owner, valuation.value_per_record(i));
     }
     eprintln!("digest {}; wrote {}", Hex(valuation.digest()), a.out.display());

@@ -9,11 +9,11 @@ use serde_json::{json, Value};
 use tribute_chain::version::Stage;
 use tribute_chain::{Contracts, Follower, Tables};
 use tribute_client::files::read_file;
-use tribute_core::certificate::evaluation::Evaluation;
 use tribute_core::certificate::{Certificate, Dataset};
 use tribute_core::hexed::{AccountAddress, Hex};
 use tribute_core::schema::Schema;
 use tribute_problem::{Problem, Reason, Result};
+use tribute_verify::contained;
 
 use super::ReadArgs;
 use crate::CommandResult;
@@ -70,10 +70,7 @@ pub(super) async fn run(a: CheckArgs) -> CommandResult {
 fn read(file: &std::path::Path) -> Result<Certificate> {
     let bytes = read_file(file)?;
     let refused = |e: String| Problem::field("file", format!("{} is refused: {e}", file.display()));
-    let certificate = match Evaluation::from_json(&bytes) {
-        Ok(evaluation) => evaluation.certificate,
-        Err(_) => Certificate::from_json(&bytes).map_err(|e| refused(e.to_string()))?,
-    };
+    let certificate = contained(&bytes).map_err(|e| refused(e.to_string()))?;
     certificate.check().map_err(|e| refused(e.to_string()))?;
     Ok(certificate)
 }
@@ -121,8 +118,7 @@ fn compare_dataset(compared: &mut Compared, tables: &Tables, i: usize, dataset: 
         return;
     };
     compared.equal(format!("datasets[{i}].records"), dataset.records, registered.records);
-    let terms = |hash: [u8; 32]| Hex(hash);
-    compared.equal(format!("datasets[{i}].terms: hash"), terms(dataset.terms.hash()), terms(registered.terms.hash()));
+    compared.equal(format!("datasets[{i}].terms: hash"), Hex(dataset.terms.hash()), Hex(registered.terms.hash()));
     compared.equal(format!("datasets[{i}].shards: number"), dataset.shards.len(), registered.shards.len());
     for (j, (shard, added)) in dataset.shards.iter().zip(&registered.shards).enumerate() {
         let at = |field: &str| format!("datasets[{i}].shards[{j}].{field}");

@@ -23,6 +23,7 @@ use super::{json_file, Connected, SenderArgs};
 use crate::agent_results;
 use crate::link_arg::LinkArg;
 use crate::proof_file::ProofFile;
+use crate::server_args::AddressArgs;
 use crate::{output, progress, CommandResult};
 
 /// Proofs to a transaction, the optimum's included.
@@ -83,9 +84,8 @@ pub(crate) struct PublishArgs {
     /// Say what it would take, and stop.
     #[arg(long)]
     dry_run: bool,
-    /// The server's address.
-    #[arg(long, value_name = "URL", env = "TRIBUTE_SERVER", default_value = "http://127.0.0.1:7410")]
-    server: String,
+    #[command(flatten)]
+    server: AddressArgs,
     #[command(flatten)]
     chain: SenderArgs,
 }
@@ -203,7 +203,7 @@ pub(crate) async fn run(a: PublishArgs) -> CommandResult {
     if a.dry_run {
         return Ok(());
     }
-    let client = Client::connect(&a.server, c.wallet.signer().clone()).await?;
+    let client = a.server.connect(c.wallet.signer().clone()).await?;
     let weights = match state.weights {
         Some(weights) => weights,
         None => a.trained(&client, &state.plan).await?,

@@ -5,6 +5,7 @@ use std::path::Path;
 use alloy::primitives::B256;
 use serde::de::DeserializeOwned;
 use serde::Deserialize;
+use tribute_client::files::read_file;
 use tribute_core::id::{AgentId, DatasetId, SessionId, WeightsDigest};
 use tribute_problem::{Problem, Result};
 
@@ -12,9 +13,7 @@ use crate::proof_file::ProofFile;
 
 /// Reads a JSON file.
 pub(super) fn read<T: DeserializeOwned>(file: &Path) -> Result<T> {
-    let text =
-        std::fs::read(file).map_err(|e| Problem::field("file", format!("cannot read {}: {e}", file.display())))?;
-    serde_json::from_slice(&text).map_err(|e| Problem::internal(format!("{}: {e}", file.display())))
+    serde_json::from_slice(&read_file(file)?).map_err(|e| Problem::internal(format!("{}: {e}", file.display())))
 }
 
 /// A mined transaction.

@@ -52,7 +52,7 @@ pub(crate) fn run(command: CertificateCommand) -> Result<()> {
     let mut evaluations = vec![];
     for path in &args.evaluations {
         let evaluation = verified(path, &options)?;
-        same_agent(&report, &evaluation, path)?;
+        same_agent(&report, &evaluation, path, EVALUATION)?;
         evaluations.push(evaluation);
     }
     if report.evaluation().is_some() {
@@ -61,7 +61,7 @@ pub(crate) fn run(command: CertificateCommand) -> Result<()> {
     let mut valuation = report.valuation().is_some().then(|| report.clone());
     if let Some(path) = &args.valuation {
         let given = verified(path, &options)?;
-        same_agent(&report, &given, path)?;
+        same_agent(&report, &given, path, VALUATION)?;
         valuation = Some(given);
     }
     let out = args.out.unwrap_or_else(|| args.file.with_extension("html"));
@@ -71,20 +71,31 @@ pub(crate) fn run(command: CertificateCommand) -> Result<()> {
     Ok(())
 }
 
-/// Fails unless the evaluation or valuation is of this certificate.
-fn same_agent(report: &Report, given: &Report, path: &Path) -> Result<()> {
-    let of_data = given.evaluation().is_some() || given.valuation().is_some();
-    let what = match (of_data, report.certificate(), given.certificate()) {
-        (false, ..) => "is a certificate, not an evaluation: `tribute agent evaluation` writes one".to_owned(),
-        (_, asked, held) if asked.checksum != held.checksum => {
-            format!(
-                "is of agent {}, version {} (certificate {}), not of the certificate given, {}",
-                held.agent.id, held.agent.version, held.checksum, asked.checksum
-            )
-        }
-        _ => return Ok(()),
+/// A kind of file with its article, and the command that writes one.
+type Kind = (&'static str, &'static str, &'static str);
+const EVALUATION: Kind = ("an", "evaluation", "evaluate");
+const VALUATION: Kind = ("a", "valuation", "value");
+
+/// Fails unless the file is an evaluation, or a valuation, of this certificate.
+fn same_agent(report: &Report, given: &Report, path: &Path, wanted: Kind) -> Result<()> {
+    let (found_article, found, _) = match (given.evaluation(), given.valuation()) {
+        (Some(_), _) => EVALUATION,
+        (_, Some(_)) => VALUATION,
+        _ => ("a", "certificate", "certificate"),
     };
-    Err(Problem::field("evaluation", format!("{} {what}", path.display())))
+    let (article, kind, command) = wanted;
+    let (asked, held) = (report.certificate(), given.certificate());
+    let what = if found != kind {
+        format!("is {found_article} {found}, not {article} {kind}: `tribute agent {command}` writes one")
+    } else if asked.checksum != held.checksum {
+        format!(
+            "is of agent {}, version {} (certificate {}), not of the certificate given, {}",
+            held.agent.id, held.agent.version, held.checksum, asked.checksum
+        )
+    } else {
+        return Ok(());
+    };
+    Err(Problem::field(kind, format!("{} {what}", path.display())))
 }
 
 /// Number of distinct proofs checked for the page.

@@ -1,6 +1,6 @@
 use super::chart::{bars, Bar};
 use super::page::page;
-use super::{proofs, same_agent};
+use super::{proofs, same_agent, EVALUATION, VALUATION};
 use crate::offline::evaluation_tests::evaluation;
 use crate::offline::many_tests::certificate as twelve_datasets;
 use crate::offline::tests::options;
@@ -79,10 +79,16 @@ fn a_valuation_is_shown_with_its_limits() {
 fn an_evaluation_of_another_version_is_refused() {
     let own = verify_json(evaluation().to_json(), &options()).unwrap();
     let certificate = verify_json(own.certificate().to_json(), &options()).unwrap();
-    same_agent(&certificate, &own, "e.json".as_ref()).unwrap();
-    let refused = same_agent(&own, &certificate, "c.json".as_ref()).unwrap_err().to_string();
+    same_agent(&certificate, &own, "e.json".as_ref(), EVALUATION).unwrap();
+    let refused = same_agent(&own, &certificate, "c.json".as_ref(), EVALUATION).unwrap_err().to_string();
     assert!(refused.contains("c.json is a certificate, not an evaluation"), "{refused}");
     let other = verify_json(twelve_datasets().to_json(), &options()).unwrap();
-    let refused = same_agent(&other, &own, "e.json".as_ref()).unwrap_err().to_string();
+    let refused = same_agent(&other, &own, "e.json".as_ref(), EVALUATION).unwrap_err().to_string();
     assert!(refused.contains("not of the certificate given"), "{refused}");
+    // nor one of the other kind, which would be shown nowhere
+    let refused = same_agent(&certificate, &own, "e.json".as_ref(), VALUATION).unwrap_err().to_string();
+    assert!(refused.contains("e.json is an evaluation, not a valuation: `tribute agent value`"), "{refused}");
+    let worth = verify_json(valuation().to_json(), &options()).unwrap();
+    let refused = same_agent(&worth, &worth, "v.json".as_ref(), EVALUATION).unwrap_err().to_string();
+    assert!(refused.contains("v.json is a valuation, not an evaluation: `tribute agent evaluate`"), "{refused}");
 }

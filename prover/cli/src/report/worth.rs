@@ -4,7 +4,6 @@ use std::ops::Range;
 
 use maud::{html, Markup};
 use tribute_core::certificate::Hex;
-use tribute_core::numbers::{real, LOSS_BITS};
 use tribute_core::valuation::Valuation;
 
 use super::chart::{bars, percent, Bar};
@@ -12,7 +11,7 @@ use crate::output::{grouped, short};
 
 /// The values as a chart and a table, and every coalition's loss.
 pub(super) fn worth(v: &Valuation) -> Markup {
-    let mean = |units: u64| format!("{:.6}", real(units, LOSS_BITS) / v.test.records as f64);
+    let mean = |units: u64| format!("{:.6}", v.per_record(units));
     let parts = v.parts();
     let bar = |(i, part): (usize, &f64)| Bar {
         label: format!("Owner {}, {}", i + 1, short(&v.owners[i].to_string())),
@@ -59,7 +58,7 @@ pub(super) fn worth(v: &Valuation) -> Markup {
                         td.number { (format!("{:.6}", v.value_per_record(i))) }
                         @if v.sampling.is_some() { td.number { (mean(value.half_width)) } }
                         td.number { (percent(parts[i])) }
-                        td.number { (format!("{:.1e}", real(value.ball, LOSS_BITS) / v.test.records as f64)) }
+                        td.number { (format!("{:.1e}", v.per_record(value.ball))) }
                     } } }
                 }
             }

@@ -150,7 +150,7 @@ fn told(client: &Client, message: &v1::TrainingRequest, request: &Request) -> St
         "What becomes known\n  to all nodes and the owner: the sums over all {} records of loss and gradient, and {}, at most {} rounds; the final weights\n  to everybody: N of each of your {} shards, how much it contributes\n  to nobody: your records, labels, secrets and gradients, unless all other participants work together\n",
         grouped(request.records()),
         if request.conjugate().unwrap_or_default() {
-            "second derivatives of each class in three of them, their products with one direction in most others"
+            "second derivatives at a few points (of each class at two of them, and again where a step to one of these is halved), their products with one direction in most other rounds"
         } else {
             "all second derivatives, in every round"
         },

@@ -1,18 +1,19 @@
 //! What the scenarios have in common: a service with its database, worker processes, and the count of what became of jobs.
 
-use std::process::{Child, Command};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use sqlx::{AnyConnection, Connection as _};
 use tribute_proto::v1::{self, JobState};
 use tribute_testing::calls::calibrate;
 use tribute_testing::data::{self, wine_schema, wines};
+use tribute_testing::process::Killed;
 use tribute_testing::stores::Postgres;
 use tribute_testing::{program, Place, Served};
 
 /// Leases are short, so that what is lost is noticed soon.
-pub(crate) const LEASE: &[&str] = &["--lease-ms", "1000"];
-pub(crate) const SMALL: &[&str] = &["--k", "10", "--columns", "8"];
+const LEASE: &[&str] = &["--lease-ms", "1000"];
+const SMALL: &[&str] = &["--k", "10", "--columns", "8"];
 
 /// A service on a database of its own.
 pub(crate) struct Stage {
@@ -20,16 +21,6 @@ pub(crate) struct Stage {
     pub(crate) place: Place,
     /// Its database's URL.
     pub(crate) database: String,
-}
-
-/// A worker process, killed when dropped.
-pub(crate) struct Worker(pub(crate) Child);
-
-impl Drop for Worker {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 impl Stage {
@@ -57,17 +48,17 @@ impl Stage {
         self.place.serve_with(program, "127.0.0.1:0", &options)
     }
 
-    pub(crate) fn worker(&self) -> Worker {
+    pub(crate) fn worker(&self) -> Killed {
         self.worker_at(&self.database)
     }
 
-    pub(crate) fn worker_at(&self, database: &str) -> Worker {
-        Worker(self.place.worker(&[LEASE, &["--database", database]].concat()))
+    pub(crate) fn worker_at(&self, database: &str) -> Killed {
+        Killed(self.place.worker(&[LEASE, &["--database", database]].concat()))
     }
 
     /// Starts a worker with `program`: the program itself, or a command that runs it.
-    pub(crate) fn worker_with(&self, program: Command) -> Worker {
-        Worker(self.place.worker_with(program, &[LEASE, &["--database", &self.database]].concat()))
+    pub(crate) fn worker_with(&self, program: Command) -> Killed {
+        Killed(self.place.worker_with(program, &[LEASE, &["--database", &self.database]].concat()))
     }
 
     pub(crate) async fn sql(&self) -> AnyConnection {

@@ -1,13 +1,11 @@
 //! A database that goes away, a damaged artefact, a full disk.
 
-use std::process::Command;
 use std::time::Duration;
 
 use tribute_problem::Reason;
 use tribute_proto::v1::JobState;
 use tribute_testing::calls::{connect, get, submit, submit_dataset, until};
-use tribute_testing::process::working_children;
-use tribute_testing::program;
+use tribute_testing::process::{limit_files, limitable, working_children};
 
 use super::long;
 use super::stage::{dataset, slow, works, Stage};
@@ -55,21 +53,10 @@ pub(crate) async fn artefact_damaged() -> (i64, i64) {
     stage.count("succeeded").await
 }
 
-/// The program with a limit on file sizes that can be set later: a write beyond it is an error, as on a full disk.
-fn limitable() -> Command {
-    let mut shell = Command::new("sh");
-    shell.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""]).arg(program());
-    shell
-}
-
-fn limit_files(processes: &[u32], bytes: &str) {
+/// Limits the files of processes, of which some may have ended meanwhile.
+fn limit_all(processes: &[u32], bytes: &str) {
     for process in processes {
-        let limit = format!("--fsize={bytes}:unlimited");
-        // a process may have ended meanwhile
-        let _ = Command::new("prlimit")
-            .args(["--pid", &process.to_string(), &limit])
-            .status()
-            .expect("prlimit, of util-linux");
+        limit_files(*process, bytes);
     }
 }
 
@@ -83,7 +70,7 @@ pub(crate) async fn disk_full() -> (i64, i64) {
     stage.phase(&job.id, "keys").await;
     let mut processes = working_children(worker.0.id());
     processes.extend([worker.0.id(), served.process.id()]);
-    limit_files(&processes, "256");
+    limit_all(&processes, "256");
 
     // nothing can be uploaded, and the job waits for a worker that can write
     let refused = client.upload(vec![7; 4096]).await.unwrap_err();
@@ -93,7 +80,7 @@ pub(crate) async fn disk_full() -> (i64, i64) {
     tokio::time::sleep(Duration::from_secs(2)).await;
     assert_eq!(get(&client, &job.id).await.starts, 1, "a worker that cannot write leases nothing");
 
-    limit_files(&[worker.0.id(), served.process.id()], "unlimited");
+    limit_all(&[worker.0.id(), served.process.id()], "unlimited");
     submit_dataset(&client, dataset(1)).await.unwrap();
     let (lost, doubled) = stage.all_succeed().await;
     let (more, twice) = stage.registered(2).await;

@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 
 use sqlx::{AnyConnection, AssertSqlSafe, Executor as _};
 use tribute_proto::v1::JobState;
+use tribute_store::db::statements;
 use tribute_testing::calls::{connect, get, submit, until};
 use tribute_testing::program;
 
@@ -20,10 +21,8 @@ async fn previous_tables(sql: &mut AnyConnection) {
     sql.execute("CREATE TABLE migrations (version BIGINT PRIMARY KEY, applied_ms BIGINT NOT NULL)").await.unwrap();
     for file in files {
         let text = std::fs::read_to_string(&file).unwrap();
-        for statement in text.split(';').map(str::trim).filter(|s| !s.is_empty()) {
-            sql.execute(AssertSqlSafe(statement.to_owned()))
-                .await
-                .unwrap_or_else(|e| panic!("{}: {e}", file.display()));
+        for statement in statements(&text) {
+            sql.execute(AssertSqlSafe(statement)).await.unwrap_or_else(|e| panic!("{}: {e}", file.display()));
         }
         let number: i64 = file.file_name().unwrap().to_str().unwrap()[..4].parse().unwrap();
         sqlx::query("INSERT INTO migrations VALUES ($1, 0)").bind(number).execute(&mut *sql).await.unwrap();
