@@ -181,6 +181,18 @@ impl Sold {
     }
 }
 
+/// Where the chain differs from a file that names another owner of the test set.
+fn claims_another_tester(w: &World, valuation: &Valuation) -> String {
+    let mut claimed = valuation.clone();
+    claimed.test.shards[0].owner = tribute_core::certificate::Hex(w.key(CLIENT).address().into_array());
+    claimed.checksum = tribute_core::certificate::Hex(claimed.expected_checksum());
+    std::fs::write(w.file("claimed.json"), claimed.to_json()).unwrap();
+    let told = w.output(CLIENT, "chain check-certificate @claimed.json --json");
+    assert!(!told.status.success());
+    let told: Value = serde_json::from_slice(&told.stdout).unwrap();
+    text(&told["differences"][0]["what"])
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn valued_and_signed_by_all_a_version_pays_by_value_and_one_refusal_keeps_shares() {
     let s = sold();
@@ -209,6 +221,11 @@ async fn valued_and_signed_by_all_a_version_pays_by_value_and_one_refusal_keeps_
     s.earn("first");
     let (pays_by, by_share) = s.divided();
     assert_eq!(pays_by, "shares");
+
+    // the file says of the test set and the datasets what the chain has
+    let compared = w.run(CLIENT, "chain check-certificate @valuation.json");
+    assert_eq!(compared["agrees"], true, "{compared}");
+    assert_eq!(claims_another_tester(w, &valuation), "test.shards[0].owner");
 
     // proposed again, and signed by both; weights that do not follow from the valuation are not
     w.run(OWNER, &propose);
@@ -245,6 +262,14 @@ async fn valued_and_signed_by_all_a_version_pays_by_value_and_one_refusal_keeps_
         let paid = w.run(PROVIDER + i, "chain withdraw");
         assert_eq!(text(&paid["withdrawals"][0]["amount"]), (by_share[i] + by_value[i]).to_string());
     }
+
+    // weights of a round that is over are not vouched for, nor a file that no longer says what each owner's data is worth
+    let again = format!("chain sign agree-weights @weights.json {sign} --out @x.json");
+    assert!(w.fails(PROVIDER, &again).contains("are for round 2, and it is round 3 by now"));
+    w.run(PROVIDER + 1, &format!("chain transfer --dataset {} --to {}", datasets[1], w.key(PROVIDER).address()));
+    w.run(PROVIDER, &format!("chain accept --dataset {}", datasets[1]));
+    let refused = w.fails(OWNER, &propose);
+    assert!(refused.contains("as two owners', and they belong to one now"), "{refused}");
 }
 
 #[test]
