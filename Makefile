@@ -19,7 +19,7 @@ AUDIT := .deps/venv/bin/python examples/audit.py
 help: ## what the targets are
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
-setup: ## fetch onnxruntime, the Solidity toolchain and a local chain, all pinned; build the contracts
+setup: ## fetch onnxruntime, the Solidity toolchain and a local chain, all pinned; build the contracts and the console
 	@scripts/setup.sh
 
 build: setup ## build the tribute binary
