@@ -2,6 +2,8 @@
 //!
 //! Only for the machine that the model lies on: what is sent to a service is whole, and a service reads no other file.
 
+use std::fs::File;
+use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::{Component, Path};
 
 use prost::bytes::Buf;
@@ -105,16 +107,20 @@ fn outside(tensor: &TensorProto, folder: &Path) -> Result<Vec<u8>, OnnxError> {
     }
     let number = |key: &str| match entry(key) {
         None => Ok(None),
-        Some(text) => text.parse::<usize>().map(Some).map_err(|_| refused(format!("its {key} is `{text}`"))),
+        Some(text) => text.parse::<u64>().map(Some).map_err(|_| refused(format!("its {key} is `{text}`"))),
     };
-    let content = std::fs::read(folder.join(file)).map_err(|e| refused(e.to_string()))?;
+    let unreadable = |e: std::io::Error| refused(e.to_string());
+    let mut opened = File::open(folder.join(file)).map_err(unreadable)?;
+    let size = opened.metadata().map_err(unreadable)?.len();
     let from = number("offset")?.unwrap_or(0);
-    let to = match number("length")? {
-        Some(length) => from.checked_add(length),
-        None => Some(content.len()),
-    };
-    let range = to.and_then(|to| content.get(from..to));
-    range.map(<[u8]>::to_vec).ok_or_else(|| refused(format!("it has only {} bytes", content.len())))
+    let length = number("length")?.unwrap_or(size.saturating_sub(from));
+    if from.checked_add(length).is_none_or(|to| to > size) {
+        return Err(refused(format!("it has only {size} bytes")));
+    }
+    opened.seek(SeekFrom::Start(from)).map_err(unreadable)?;
+    let mut values = Vec::new();
+    opened.take(length).read_to_end(&mut values).map_err(unreadable)?;
+    Ok(values)
 }
 
 /// A field of a message.

@@ -99,7 +99,8 @@ pub(super) struct TrainArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct ImportArgs {
-    /// The ONNX file: a canonical agent, or a model with one dense layer as exported by scikit-learn or PyTorch.
+    /// The ONNX file: a canonical agent, or a model with one dense layer as exported by scikit-learn or PyTorch. Tensors in a file
+    /// beside it are read from there.
     model: PathBuf,
     /// The model takes quantised features, from 0 to 255/256, instead of the schema's units.
     #[arg(long)]

@@ -336,7 +336,8 @@ fn load<'a>(sources: &'a [SourceBody], features: usize, toolbox: &'a Toolbox) ->
 fn each_piece(datasets: &[&Dataset<'_>], mut work: impl FnMut(&Records)) -> Result<()> {
     for dataset in datasets {
         for index in 0..dataset.lengths().len() {
-            work(&*dataset.piece(index).map_err(|e| unreadable(&e))?);
+            let piece = dataset.piece(index).map_err(|e| unreadable(&e))?;
+            work(&piece);
         }
     }
     Ok(())
