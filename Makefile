@@ -14,7 +14,7 @@ AUDIT := .deps/venv/bin/python examples/audit.py
 
 .PHONY: help setup build install check demo demo-wine test test-circuits test-contracts contracts-snapshot proto-snapshot lint
 .PHONY: test-python test-console demo-web pictures docs docs-test npm dist dist-test scenarios load flood fuzz bench large attribution values
-.PHONY: demo-home demo-text parity wheel bench-peers bench-home kills
+.PHONY: demo-home demo-text parity training wheel bench-peers bench-home kills
 
 help: ## what the targets are
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -136,6 +136,11 @@ large: ## whole certificates of 4,200 x 40 x 20 and 100,000 x 64 x 10 records at
 parity: build ## certified agents beside scikit-learn's pipelines, ten minutes: writes docs/parity.md
 	@scripts/client-venv.sh
 	$(CLIENT_PYTHON) benches/parity.py
+
+training: setup ## training beside scikit-learn on 100,000 x 64 and 20,000 x 384, in memory and from disk: that section of benches/RESULTS.md
+	@scripts/client-venv.sh
+	$(CARGO) build --release --locked -p tribute-benches
+	$(CLIENT_PYTHON) benches/training.py
 
 wheel: build ## a Python wheel of the command line with the verifier, in target/wheels; installed and used once
 	@scripts/wheel.sh

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use serde_json::{json, Value};
-use tribute_client::files::{read_file, write_file};
+use tribute_client::files::write_file;
 use tribute_client::{problem, Client};
 use tribute_core::head::lambda_units;
 use tribute_core::id::{AgentId, DatasetId, WeightsDigest};
@@ -38,6 +38,9 @@ pub(super) enum AgentCommand {
     Get(GetArgs),
     /// List your agents, newest first.
     List(ServerArgs),
+    /// Let sessions have the scores of all classes beside the answer. Scores of a few more queries than the agent has features
+    /// determine its weights.
+    ShowScores(ScoresArgs),
     /// Prove the gradient over every shard that the agent was trained on.
     ProveGradients(GradientsArgs),
     /// Prove that the agent is the optimum over the sum of its gradients.
@@ -96,7 +99,8 @@ pub(super) struct TrainArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct ImportArgs {
-    /// The ONNX file: a canonical agent, or a model with one dense layer as exported by scikit-learn or PyTorch.
+    /// The ONNX file: a canonical agent, or a model with one dense layer as exported by scikit-learn or PyTorch. Tensors in a file
+    /// beside it are read from there.
     model: PathBuf,
     /// The model takes quantised features, from 0 to 255/256, instead of the schema's units.
     #[arg(long)]
@@ -123,6 +127,17 @@ pub(super) struct GetArgs {
     /// File to write the model to.
     #[arg(long, value_name = "FILE")]
     onnx: Option<PathBuf>,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ScoresArgs {
+    /// Digest of the agent's weights.
+    weights: WeightsDigest,
+    /// Show them no longer.
+    #[arg(long)]
+    off: bool,
     #[command(flatten)]
     server: ServerArgs,
 }
@@ -205,7 +220,7 @@ pub(super) async fn run(command: AgentCommand) -> CommandResult {
             told(&client, &agent, None, &a.loss).await?;
         }
         AgentCommand::Import(a) => {
-            let onnx = read_file(&a.model)?;
+            let onnx = crate::extract::model(&a.model)?;
             let client = a.server.connect().await?;
             let (terms, name) = (Some(a.loss.terms()?), a.loss.name.clone());
             let (quantised_features, polish) = (a.quantised_features, a.polish);
@@ -228,6 +243,13 @@ pub(super) async fn run(command: AgentCommand) -> CommandResult {
                 write_file(file, &agent.onnx)?;
             }
             emit(&output::agent(&agent), None)?;
+        }
+        AgentCommand::ShowScores(a) => {
+            let client = a.server.connect().await?;
+            let request = v1::ShowScoresRequest { weights_digest: a.weights.to_vec(), show: !a.off };
+            let agent = client.agents().show_scores(request).await.map_err(problem)?.into_inner();
+            let shown = if agent.shows_scores { "get scores beside answers" } else { "get answers only" };
+            println!("sessions of {} {shown}", a.weights);
         }
         AgentCommand::List(a) => {
             let client = a.connect().await?;

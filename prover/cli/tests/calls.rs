@@ -214,6 +214,7 @@ fn of_another(path: &str) -> Option<Vec<u8>> {
             v1::ValueAgentRequest { weights_digest: id(), dataset_id: vec![1], coalitions, options: nonsense }
                 .encode_to_vec()
         }
+        ("AgentService", "ShowScores") => v1::ShowScoresRequest { weights_digest: id(), show: true }.encode_to_vec(),
         ("DatasetService", "RegisterDataset") => {
             let records = csv().map(v1::dataset_work::Records::Csv);
             let work = Some(v1::DatasetWork { records, ..Default::default() });

@@ -81,7 +81,9 @@ fn three_owners_of_wines_are_valued() {
     assert_eq!((told["coalitions"].as_u64(), told["gradients"].as_u64()), (Some(6), Some(9)));
     assert_eq!(told["openings_of_the_test_set"].as_u64(), Some(6));
     assert!(told["datasets"].as_array().unwrap().iter().all(|d| d["openings"] == 3), "{told}");
-    assert!(told["seconds_of_one_worker"].as_f64().unwrap() > 0.0, "{told}");
+    // six coalitions, each of one or two shards, and of three more proofs or as long as that
+    let (seconds, memory) = (told["seconds_of_one_worker"].as_f64().unwrap(), told["memory_mb_of_a_worker"].as_u64());
+    assert!(seconds > 0.0 && memory > Some(50), "{told}");
 
     let v = valued(&w, &weights, &test);
     assert_eq!((v.coalitions.len(), v.owners.len(), v.test.records), (7, 3, 43));
@@ -91,6 +93,12 @@ fn three_owners_of_wines_are_valued() {
     let again = Instant::now();
     assert_eq!(valued(&w, &weights, &test), v);
     assert!(again.elapsed().as_secs() < 30, "proven again: {:?}", again.elapsed());
+
+    // now as coalitions of these sizes took
+    let later = w.run(OWNER, &format!("agent value {weights} --test {test} --estimate"));
+    assert!(
+        later["seconds_of_one_worker"].as_f64().unwrap() > 0.0 && later["memory_mb_of_a_worker"].as_u64() == memory
+    );
 
     // an owner of valued data has no test set, and a table that was trained on is none
     let own =
@@ -105,6 +113,14 @@ fn three_owners_of_wines_are_valued() {
     let beacon = "11".repeat(32);
     let refused = w.fails(OWNER, &format!("agent value {weights} --test {test} --permutations 9 --beacon 0x{beacon}"));
     assert!(refused.contains("every coalition is trained"), "{refused}");
+
+    // what its owner deletes tests nothing any more
+    w.says(TESTER, &format!("dataset forget {test}"));
+    for asked in [format!("agent evaluate {weights} --dataset {test}"), format!("agent value {weights} --test {test}")]
+    {
+        let refused = w.fails(OWNER, &asked);
+        assert!(refused.contains("were deleted from this server"), "{refused}");
+    }
 }
 
 /// An agent of two owners certified on a chain, with a test set that is registered there, and a session.

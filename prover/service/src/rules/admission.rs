@@ -231,7 +231,7 @@ impl Admission {
         Ok(Admitted { grants, ..work.into() })
     }
 
-    /// A dataset that the caller may train on, and the grant that this takes.
+    /// A dataset that the caller may train on or test with, and the grant that this takes.
     pub(super) async fn usable(&self, caller: AccountAddress, id: DatasetId) -> Result<(DatasetBody, Option<Grant>)> {
         let dataset = self.registry.dataset(id).await?.ok_or_else(|| Problem::not_found("dataset", id))?.body;
         self.registry.check_kept(id).await?;
@@ -351,8 +351,8 @@ impl Admission {
     ) -> Result<(EvaluationJob, Vec<Grant>)> {
         let agent = self.ownership.agent(caller, &w.weights_digest).await?.body;
         let id: DatasetId = field("dataset_id", &w.dataset_id)?;
-        let dataset = self.registry.dataset(id).await?.ok_or_else(|| Problem::not_found("dataset", id))?.body;
-        let grants = self.grant_needed(caller, &dataset).await?.into_iter().collect();
+        let (dataset, grant) = self.usable(caller, id).await?;
+        let grants = grant.into_iter().collect();
         if (&dataset.schema, dataset.profile) != (&agent.schema, agent.profile) {
             return Err(Problem::new(
                 Reason::SchemaMismatch,
