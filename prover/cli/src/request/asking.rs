@@ -21,7 +21,7 @@ pub(super) async fn ask(a: AskArgs) -> CommandResult {
     let mut first: Option<v1::Dataset> = None;
     for text in &a.nodes {
         let (url, ids) = parsed(text)?;
-        let node = nodes::connect(url, own.key()).await?;
+        let node = nodes::connect(url, &a.server).await?;
         for id in ids {
             let request = v1::DescribeDatasetRequest { dataset_id: id.to_vec() };
             let described = node.trainings().describe_dataset(request).await;
@@ -95,10 +95,9 @@ pub(super) async fn ask(a: AskArgs) -> CommandResult {
 
 pub(super) async fn status(a: StatusArgs) -> CommandResult {
     let request = Request::parse(&read_file(&a.request)?)?;
-    let key = a.server.signer()?;
     let mut all = Vec::new();
     for participant in &request.participants {
-        let node: Client = nodes::connect(&participant.node, &key).await?;
+        let node: Client = nodes::connect(&participant.node, &a.server).await?;
         let said = request_at(&node, &request, participant.account).await;
         let said = said.map_err(|p| nodes::named(&participant.node, p))?;
         all.push(json!({
