@@ -13,6 +13,7 @@ use tribute_core::records::Records;
 use tribute_core::schema::{Feature, Schema, Target};
 use tribute_custody::{Custody, KeySource};
 use tribute_federation::node::{Call, Store, Stored};
+use tribute_federation::request::PROGRAM;
 use tribute_federation::rule::{Next, Rule};
 use tribute_federation::{answer, Answer, Consent, Lot, Node, NodeKeys, Participant, Refusal, Request, ShardOf};
 use tribute_service::registry::training::{Rounds, Trainings};
@@ -48,6 +49,7 @@ fn request(features: usize, accounts: &[PrivateKeySigner]) -> Request {
         }],
     });
     let request = Request {
+        program: PROGRAM.into(),
         chain_id: 0,
         agent_registry: Hex([0; 20]),
         owner: Hex([9; 20]),

@@ -6,6 +6,7 @@ use tribute_client::{problem, Client};
 use tribute_core::head::lambda_units;
 use tribute_core::hexed::AccountAddress;
 use tribute_core::id::DatasetId;
+use tribute_federation::request::PROGRAM;
 use tribute_federation::{Lot, Participant, Request, ShardOf};
 use tribute_problem::{field, Problem, Reason, Result};
 use tribute_proto::v1;
@@ -42,6 +43,7 @@ pub(super) async fn ask(a: AskArgs) -> CommandResult {
     if !(0.0..=10_000.0).contains(&basis_points) {
         return Err(Problem::field("data-part", format!("{} is not from 0 to 1", a.data_part)));
     }
+        program: PROGRAM.into(),
     let on_chain = own.info.chain_id != 0 && !a.off_chain;
     let mut request = Request {
         chain_id: if on_chain { own.info.chain_id } else { 0 },

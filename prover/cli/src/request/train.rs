@@ -40,6 +40,7 @@ struct Nodes<'a> {
 pub(super) async fn train(a: TrainArgs) -> CommandResult {
     let start = Instant::now();
     let request = Request::parse(&read_file(&a.request)?)?;
+    request.check_program()?;
     let own = a.server.connect().await?;
     if own.account() != request.owner {
         let text = format!("the request is of {}, the key is {}'s", request.owner, own.account());

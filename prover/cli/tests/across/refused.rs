@@ -65,6 +65,16 @@ async fn nodes_that_cannot_take_part_are_named() {
     let refused = problem(client.trainings().ask_training(send).await.unwrap_err());
     assert!(refused.message.contains("all nodes of a training need one"), "{refused}");
 
+    // another version of the program
+    let changed = file.replacen("\"program\":\"", "\"program\":\"9.", 1);
+    let send = v1::AskTrainingRequest { request_json: changed.clone().into_bytes(), accounts: Vec::new() };
+    let refused = problem(client.trainings().ask_training(send).await.unwrap_err());
+    let version = client.info.version.clone();
+    assert!(refused.message.contains(&format!("version 9.{version} of Tribute, and this is {version}")), "{refused}");
+    std::fs::write(owner.place.path().join("newer.json"), changed).unwrap();
+    let text = owner.fails(&["request", "train", "newer.json"]);
+    assert!(text.contains(&format!("version 9.{version}")) && text.contains("need one version"), "{text}");
+
     // one declines: the other's approval stays without consequence, and nothing was answered
     one.says(&["request", "approve", &asked, "--least-participants", "2"]);
     two.says(&["request", "decline", &asked, "--reason", "too cheap"]);
