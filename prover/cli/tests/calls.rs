@@ -273,6 +273,13 @@ fn of_another(path: &str) -> Option<Vec<u8>> {
         // what these name is the caller's own, or nothing
         ("AgentService", "ListAgents")
         | ("DatasetService", "ListDatasets")
+        ("TrainingService", "LendWeights") => {
+            v1::LendWeightsRequest { weights_digest: id(), dataset_id: vec![1], ..Default::default() }.encode_to_vec()
+        }
+        ("TrainingService", "EvaluateAtHome") => {
+            v1::EvaluateAtHomeRequest { dataset_id: id(), blinding: vec![1], options: nonsense, ..Default::default() }
+                .encode_to_vec()
+        }
         | ("JobService", "Estimate" | "Submit" | "SubmitBatch" | "ListJobs")
         | ("CircuitService", "PrepareCircuits")
         | ("TrainingService", "AskTraining" | "ListTrainingRequests" | "CommitWeights" | "GatherAgent")

@@ -9,6 +9,7 @@ use tribute_core::context::gradient_ctx;
 use tribute_core::head::{gradient, Weights};
 use tribute_core::hexed::{AccountAddress, Hex, HexBytes};
 use tribute_core::id::{RequestId, WeightsDigest};
+use tribute_core::layout::Layout;
 use tribute_core::link::Link;
 use tribute_core::schema::Schema;
 use tribute_core::statement::Statement;
@@ -16,11 +17,12 @@ use tribute_custody::across::weights_of_another;
 use tribute_custody::Committed;
 use tribute_engine::field::{from_core, point_bytes};
 use tribute_problem::{Problem, Reason, Result};
+use tribute_engine::srs::Srs;
 use tribute_store::artefacts::ArtefactId;
 
 use crate::circuit::{prepare, ProofBody};
 use crate::dataset::SourceBody;
-use crate::gradient::{same, shard};
+use crate::gradient::shard;
 use crate::shape::{Profile, ShapeBody, Target};
 use crate::toolbox::Toolbox;
 
@@ -90,15 +92,11 @@ pub fn run(job: &HomeJob, toolbox: &Toolbox) -> Result<HomeOutcome> {
     let prepared = prepare(&ShapeBody::of(Statement::Gradient, &layout, job.link), toolbox)?;
     let srs = &prepared.srs;
     let tenant = job.account.to_string();
-    let damaged = |what: String| Problem::new(Reason::ArtefactDamaged, what);
     let secrets: HomeSecrets =
         serde_json::from_slice(&toolbox.wait(toolbox.custody.get(&tenant, SECRETS, &job.secrets))?)?;
-    let weights = Weights::new(layout.features(), layout.classes(), secrets.weights)
-        .map_err(Problem::internal)?
-        .with_intercept_scale(layout.intercept_scale());
-    let blinding = Blinding::from_bytes(&secrets.blinding.0).ok_or_else(|| damaged("no blinding".into()))?;
-    let committed = weights_of_another(srs, &layout, &weights, &blinding, (job.request, job.account))?;
-    same("weights", &committed, job.weights_digest)?;
+    let borrower = (job.request, job.account);
+    let (weights, committed) =
+        lent_weights(srs, &layout, secrets.weights, &secrets.blinding, job.weights_digest, borrower)?;
 
     let mut proofs = Vec::with_capacity(job.sources.len());
     let mut sum: Option<Committed> = None;
@@ -136,4 +134,31 @@ pub fn run(job: &HomeJob, toolbox: &Toolbox) -> Result<HomeOutcome> {
         masked: toolbox.wait(toolbox.custody.put(&tenant, MASKED, &column))?,
         masks: points.ok_or_else(|| Problem::internal("a mask is zero"))?,
     })
+}
+
+/// Weights of another's agent with their commitment, recomputed from what their owner lent.
+///
+/// # Errors
+/// If they are not those of the digest.
+pub(super) fn lent_weights(
+    srs: &Srs,
+    layout: &Layout,
+    weights: Vec<i64>,
+    blinding: &HexBytes,
+    digest: WeightsDigest,
+    borrower: (RequestId, AccountAddress),
+) -> Result<(Weights, Committed)> {
+    let refused = |what: String| Problem::field("weights", what);
+    let weights = Weights::new(layout.features(), layout.classes(), weights)
+        .map_err(|e| refused(format!("the weights are not those of the agent: {e}")))?
+        .with_intercept_scale(layout.intercept_scale());
+    let blinding =
+        Blinding::from_bytes(&blinding.0).ok_or_else(|| refused("the blinding of the weights is none".into()))?;
+    let committed = weights_of_another(srs, layout, &weights, &blinding, borrower)?;
+    if committed.digest() != digest.into() {
+        let text =
+            format!("the weights commit, with their blinding, to {}, and the agent is {digest}", committed.digest());
+        return Err(refused(text));
+    }
+    Ok((weights, committed))
 }

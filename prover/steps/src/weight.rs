@@ -58,7 +58,7 @@ impl Work {
             Work::Train(job) => training(job.sources.iter().map(|s| s.count).sum(), &job.schema, job.profile.k),
             Work::Gradient(job) => proof(Statement::Gradient, &job.agent.profile),
             Work::Optimum(job) => proof(Statement::Optimum, &job.agent.profile),
-            Work::Evaluation(job) => proof(Statement::Evaluation, &job.agent.profile),
+            Work::Evaluation(job) => proof(Statement::Evaluation, &job.dataset.profile),
             Work::Coalition(job) => {
                 let count = job.sources().iter().map(|s| s.count).sum();
                 let proofs = [Statement::Gradient, Statement::Optimum, Statement::Evaluation];

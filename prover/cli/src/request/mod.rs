@@ -10,6 +10,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use tribute_core::id::{AgentId, RequestId};
+pub(crate) use nodes::named;
 
 use super::CommandResult;
 use crate::link_arg::LinkArg;

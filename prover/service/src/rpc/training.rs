@@ -12,6 +12,7 @@ use tribute_store::artefacts::Artefacts;
 use crate::auth::caller;
 use crate::registry::training::{RequestRow, Said};
 use crate::rules::gather::Owners;
+use crate::rules::at_home::AtHome;
 use crate::rules::training::Participants;
 use crate::wire;
 
@@ -19,6 +20,7 @@ pub(crate) struct TrainingRpc {
     pub(crate) participants: Participants,
     pub(crate) owners: Owners,
     pub(crate) custody: Custody,
+    pub(crate) at_home: AtHome,
     pub(crate) artefacts: Artefacts,
 }
 
@@ -189,3 +191,22 @@ impl v1::training_service_server::TrainingService for TrainingRpc {
         Ok(Response::new(v1::GatherAgentResponse { job: Some(job) }))
     }
 }
+
+    async fn lend_weights(
+        &self,
+        request: Request<v1::LendWeightsRequest>,
+    ) -> Result<Response<v1::LendWeightsResponse>, Status> {
+        let caller = caller(&request)?;
+        let (weights, blinding) = self.at_home.lend(caller, request.into_inner()).await?;
+        Ok(Response::new(v1::LendWeightsResponse { weights, blinding }))
+    }
+
+    async fn evaluate_at_home(
+        &self,
+        request: Request<v1::EvaluateAtHomeRequest>,
+    ) -> Result<Response<v1::EvaluateAtHomeResponse>, Status> {
+        let caller = caller(&request)?;
+        let job = self.at_home.evaluate(caller, request.into_inner()).await?;
+        let job = wire::job_with_outcome(&self.artefacts, job).await?;
+        Ok(Response::new(v1::EvaluateAtHomeResponse { job: Some(job) }))
+    }

@@ -2,6 +2,7 @@
 
 pub(crate) mod admission;
 pub(crate) mod agents;
+pub(crate) mod at_home;
 mod batches;
 pub(crate) mod certificates;
 mod coalitions;
