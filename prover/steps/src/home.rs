@@ -6,18 +6,19 @@ use tribute_circuits::columns::masked::mask;
 use tribute_circuits::columns::Blinding;
 use tribute_circuits::statements::gradient::GradientCircuit;
 use tribute_core::context::gradient_ctx;
-use tribute_core::head::{gradient, Weights};
+use tribute_core::head::{contribution, gradient, Weights};
 use tribute_core::hexed::{AccountAddress, Hex, HexBytes};
 use tribute_core::id::{RequestId, WeightsDigest};
 use tribute_core::layout::Layout;
 use tribute_core::link::Link;
+use tribute_core::numbers::{LAMBDA_BITS, WEIGHT_BITS};
 use tribute_core::schema::Schema;
 use tribute_core::statement::Statement;
 use tribute_custody::across::weights_of_another;
 use tribute_custody::Committed;
 use tribute_engine::field::{from_core, point_bytes};
-use tribute_problem::{Problem, Reason, Result};
 use tribute_engine::srs::Srs;
+use tribute_problem::{Problem, Reason, Result};
 use tribute_store::artefacts::ArtefactId;
 
 use crate::circuit::{prepare, ProofBody};
@@ -54,6 +55,31 @@ pub struct HomeJob {
     pub weights_digest: WeightsDigest,
     /// [`HomeSecrets`], sealed for the participant.
     pub secrets: ArtefactId,
+    /// The least share that the participant approved with, if any.
+    pub least_share: Option<LeastShare>,
+}
+
+/// The least share of a participant's datasets together, and what the sum of all contributions follows from.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct LeastShare {
+    /// Basis points.
+    pub bps: u32,
+    /// Records of all participants.
+    pub records: u64,
+    /// λ in units of 2^-44.
+    pub lambda: u64,
+}
+
+impl LeastShare {
+    /// Whether contributions, in the layout's units, are less than this share of `nλ‖W‖²`, the sum of all at an optimum.
+    fn is_missed(&self, layout: &Layout, weights: &Weights, contributed: i128) -> bool {
+        let unit = |bits: u32| (-f64::from(bits)).exp2();
+        let norm: f64 = weights.values().iter().map(|w| (*w as f64 * unit(WEIGHT_BITS)).powi(2)).sum();
+        let all = self.records as f64 * self.lambda as f64 * unit(LAMBDA_BITS) * norm;
+        // the residual's part, and rounding, are far below one part in 2^20
+        let least = f64::from(self.bps) / 10_000.0 * all * (1.0 - unit(20));
+        (contributed as f64) * unit(layout.contribution_bits()) < least
+    }
 }
 
 /// What the job needs and nobody else may see.
@@ -98,6 +124,24 @@ pub fn run(job: &HomeJob, toolbox: &Toolbox) -> Result<HomeOutcome> {
     let (weights, committed) =
         lent_weights(srs, &layout, secrets.weights, &secrets.blinding, job.weights_digest, borrower)?;
 
+    if let Some(least) = &job.least_share {
+        // before anything is opened or published
+        let mut contributed = 0;
+        for source in &job.sources {
+            let records = toolbox.wait(toolbox.custody.records(&tenant, &source.records))?;
+            let g = gradient(&layout, job.link, &weights, &records).map_err(Problem::internal)?;
+            contributed += contribution(&layout, &weights, &g);
+        }
+        if least.is_missed(&layout, &weights, contributed) {
+            let text = format!(
+                "at the final weights {} gets less than the share of {:.2} % that it approved with: its node proves nothing. Ask again \
+                 with another lambda or other participants, and it may ask for less",
+                job.account,
+                f64::from(least.bps) / 100.0
+            );
+            return Err(Problem::new(Reason::NotAllowed, text).with("account", job.account));
+        }
+    }
     let mut proofs = Vec::with_capacity(job.sources.len());
     let mut sum: Option<Committed> = None;
     for (i, source) in job.sources.iter().enumerate() {

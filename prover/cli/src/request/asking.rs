@@ -11,6 +11,7 @@ use tribute_federation::{Lot, Participant, Request, ShardOf};
 use tribute_problem::{field, Problem, Reason, Result};
 use tribute_proto::v1;
 
+use super::answering::basis_points;
 use super::nodes::{self, request_at};
 use super::{AskArgs, StatusArgs};
 use crate::output::emit;
@@ -39,11 +40,7 @@ pub(super) async fn ask(a: AskArgs) -> CommandResult {
     }
     let first = first.ok_or_else(|| Problem::field("node", "names no dataset"))?;
     let profile = first.profile.unwrap_or_default();
-    let basis_points = (a.data_part * 10_000.0).round();
-    if !(0.0..=10_000.0).contains(&basis_points) {
-        return Err(Problem::field("data-part", format!("{} is not from 0 to 1", a.data_part)));
-    }
-        program: PROGRAM.into(),
+    let data_bps = basis_points("data-part", a.data_part)?;
     let on_chain = own.info.chain_id != 0 && !a.off_chain;
     let mut request = Request {
         chain_id: if on_chain { own.info.chain_id } else { 0 },
@@ -65,7 +62,7 @@ pub(super) async fn ask(a: AskArgs) -> CommandResult {
         link: a.link.link(),
         lambda: lambda_units(a.lambda).map_err(|e| Problem::field("lambda", e.to_string()))?,
         price: a.price.to_string(),
-        data_bps: basis_points as u16,
+        data_bps,
         rounds: 0,
         openings: a.openings,
         participants,
@@ -109,6 +106,7 @@ pub(super) async fn status(a: StatusArgs) -> CommandResult {
             "reason": said.reason,
             "rounds_answered": said.rounds_answered,
         }));
+            "least_share": f64::from(said.least_share_bps) / 10_000.0,
     }
     emit(&json!({ "request": request.id(), "participants": all }), None)
 }

@@ -130,6 +130,9 @@ pub(super) struct ApproveArgs {
     #[arg(long, value_name = "PRICE", default_value_t = 0)]
     least_price: u128,
     #[command(flatten)]
+    /// Least share of your datasets together, from 0 to 1: below it, your node proves nothing at the end.
+    #[arg(long, value_name = "PART", default_value_t = 0.0)]
+    least_share: f64,
     server: ServerArgs,
 }
 

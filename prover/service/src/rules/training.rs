@@ -15,7 +15,7 @@ use tribute_problem::{field, Problem, Reason, Result};
 use tribute_proto::v1;
 use tribute_steps::dataset::DatasetBody;
 use tribute_steps::dataset::SourceBody;
-use tribute_steps::home::{HomeJob, HomeOutcome, HomeSecrets, SECRETS};
+use tribute_steps::home::{HomeJob, HomeOutcome, HomeSecrets, LeastShare, SECRETS};
 use tribute_steps::shape::{Profile, Target};
 use tribute_steps::work::{Outcome, Work};
 
@@ -224,6 +224,11 @@ impl Participants {
             (State::Failed, _, Some(problem)) => Err(problem),
             _ => Err(not_ready("are being proven")),
         }
+            least_share: (row.least_share_bps > 0).then(|| LeastShare {
+                bps: row.least_share_bps,
+                records: row.request.records(),
+                lambda: row.request.lambda,
+            }),
     }
 
     /// A request that the participant approved, for the agent's owner.
