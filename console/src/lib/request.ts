@@ -81,6 +81,9 @@ export function readRequest(json: string): Request {
   } catch {
     throw wrong();
   }
+  if (r && "template" in r) {
+    throw new Problem(`This is a request for a schema's ranges, which are found from your table. Approve it with the command line: tribute request schema approve ${requestId(json)} TABLE.csv`);
+  }
   const fits =
     r && isAddress(r.owner, { strict: false }) && isDigest(r.agent) && typeof r.purpose === "string" && typeof r.schema === "string" &&
     LINKS.includes(r.link) && Array.isArray(r.participants) &&

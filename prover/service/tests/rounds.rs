@@ -15,7 +15,7 @@ use tribute_custody::{Custody, KeySource};
 use tribute_federation::node::{Call, Store, Stored};
 use tribute_federation::request::PROGRAM;
 use tribute_federation::rule::{Next, Rule};
-use tribute_federation::{answer, Answer, Consent, Lot, Node, NodeKeys, Participant, Refusal, Request, ShardOf};
+use tribute_federation::{answer, Answer, Asked, Consent, Lot, Node, NodeKeys, Participant, Refusal, Request, ShardOf};
 use tribute_service::registry::training::{Rounds, Trainings};
 use tribute_store::artefacts::Artefacts;
 use tribute_store::db::Database;
@@ -119,7 +119,7 @@ fn train(features: usize, deaths: bool) -> (Vec<i64>, u32) {
     for (participant, folder) in request.participants.iter().zip(&folders) {
         keys.push(runtime.block_on(async {
             let trainings = open(folder.path()).await;
-            trainings.ask(&request, participant.account).await.unwrap();
+            trainings.ask(&Asked::Training(Box::new(request.clone())), participant.account).await.unwrap();
             trainings.keys(request.id(), participant.account).await.unwrap()
         }));
     }

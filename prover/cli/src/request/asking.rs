@@ -43,6 +43,7 @@ pub(super) async fn ask(a: AskArgs) -> CommandResult {
     let data_bps = basis_points("data-part", a.data_part)?;
     let on_chain = own.info.chain_id != 0 && !a.off_chain;
     let mut request = Request {
+        program: PROGRAM.into(),
         chain_id: if on_chain { own.info.chain_id } else { 0 },
         agent_registry: if on_chain {
             field("agent_registry", &own.info.agent_registry)?
@@ -71,8 +72,8 @@ pub(super) async fn ask(a: AskArgs) -> CommandResult {
     request.check()?;
     write_file(&a.out, &request.to_json())?;
     for url in nodes::urls(&request) {
-        let node = nodes::connect(&url, own.key()).await?;
-        let ask = v1::AskTrainingRequest { request_json: request.to_json() };
+        let node = nodes::connect(&url, &a.server).await?;
+        let ask = v1::AskTrainingRequest { request_json: request.to_json(), accounts: Vec::new() };
         let asked = node.trainings().ask_training(ask).await.map_err(|s| nodes::named(&url, problem(s)))?.into_inner();
         let expected = request.participants.iter().filter(|p| p.node == url).count();
         if asked.accounts.len() != expected {
@@ -105,8 +106,8 @@ pub(super) async fn status(a: StatusArgs) -> CommandResult {
             "state": super::answering::state(&said),
             "reason": said.reason,
             "rounds_answered": said.rounds_answered,
-        }));
             "least_share": f64::from(said.least_share_bps) / 10_000.0,
+        }));
     }
     emit(&json!({ "request": request.id(), "participants": all }), None)
 }

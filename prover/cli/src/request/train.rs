@@ -49,8 +49,8 @@ pub(super) async fn train(a: TrainArgs) -> CommandResult {
     let nodes = Nodes {
         request: &request,
         own: &own,
-        patience: Duration::from_secs(a.patience),
         server: &a.server,
+        patience: Duration::from_secs(a.patience),
         clients: request.participants.iter().map(|_| tokio::sync::Mutex::default()).collect(),
     };
     let consents = nodes.consents().await?;

@@ -2,6 +2,7 @@
 
 mod kills;
 mod party;
+mod ranges;
 mod refused;
 
 use serde_json::Value;

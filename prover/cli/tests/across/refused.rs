@@ -60,7 +60,7 @@ async fn nodes_that_cannot_take_part_are_named() {
     let file = std::fs::read_to_string(owner.place.path().join("request.json")).unwrap();
     let changed = file.replace(&hex::encode(&srs), &"ab".repeat(32));
     assert_ne!(file, changed);
-    let send = v1::AskTrainingRequest { request_json: changed.into_bytes() };
+    let send = v1::AskTrainingRequest { request_json: changed.into_bytes(), accounts: Vec::new() };
     let client = Client::connect(&one.link.url(), owner.key.clone()).await.unwrap();
     let refused = problem(client.trainings().ask_training(send).await.unwrap_err());
     assert!(refused.message.contains("all nodes of a training need one"), "{refused}");

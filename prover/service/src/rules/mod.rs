@@ -12,6 +12,7 @@ pub(crate) mod files;
 mod forget;
 pub(crate) mod gather;
 pub(crate) mod ownership;
+mod ranges;
 pub(crate) mod records;
 mod sent;
 pub(crate) mod sessions;
