@@ -4,6 +4,7 @@ mod kills;
 mod party;
 mod ranges;
 mod refused;
+mod several;
 
 use serde_json::Value;
 use tribute_client::{problem, Client};
@@ -85,8 +86,6 @@ async fn data_stays_home() {
         assert_eq!(circuit(a), circuit(b));
     }
 
-    // records are at the providers only
-    let other = owner.client().await;
     // the agent's accuracy on wines that another provider keeps at home, who has to grant it
     let (guest, held_out) = (Party::new(), held_out());
     let work = data::dataset(&wine_schema(), csv("wine.csv", held_out));
@@ -131,6 +130,8 @@ async fn data_stays_home() {
     let refused = sent(&at_provider, certificate, vec![0; 8], &datasets[0].id).await.unwrap_err();
     assert!(refused.message.contains("grant") || refused.message.contains("trained on it"), "{refused}");
 
+    // records are at the providers only
+    let other = owner.client().await;
     for dataset in &datasets {
         let get = v1::GetDatasetRequest { id: dataset.id.clone() };
         assert!(problem(other.datasets().get_dataset(get).await.unwrap_err()).message.contains("no dataset"));

@@ -80,7 +80,12 @@ impl Party {
     }
 
     pub(crate) fn says(&self, arguments: &[&str]) -> Value {
-        let output = self.command(arguments).output().unwrap();
+        self.says_as(&self.key, arguments)
+    }
+
+    /// The same for another account at this node.
+    pub(crate) fn says_as(&self, key: &PrivateKeySigner, arguments: &[&str]) -> Value {
+        let output = self.command(arguments).env("TRIBUTE_KEY", hex::encode(key.to_bytes())).output().unwrap();
         assert!(output.status.success(), "tribute {arguments:?}\n{}", String::from_utf8_lossy(&output.stderr));
         eprint!("{}", String::from_utf8_lossy(&output.stderr));
         serde_json::from_slice(&output.stdout).unwrap_or(Value::Null)
