@@ -171,8 +171,9 @@ bench-home: build ## training across 1 to 30 nodes, and rounds of a large model 
 	$(CLIENT_PYTHON) benches/text_csv.py .deps/text .deps/text/embeddings.csv
 	TRIBUTE_FILE=$(CURDIR)/.deps/text/embeddings.csv $(CARGO) test --release --locked -p tribute-federation --test protocol -- --ignored --nocapture rounds_of_a_file
 
-kills: build ## kill -9 of the owner and of a node at every piece of data of a training across nodes, a training for each: an hour
-	TRIBUTE_KILLS=1 $(CARGO) test --release --locked -p tribute --test across -- --nocapture killed
+EVERY ?= 1
+kills: build ## kill -9 of the owner and of a node at every piece of data of a training across nodes (or EVERY so many), a training for each: an hour
+	TRIBUTE_KILLS=$(EVERY) $(CARGO) test --release --locked -p tribute --test across -- --nocapture killed
 
 bench-peers: setup ## the same beside UltraHonk and Groth16: that section of benches/RESULTS.md
 	cd benches/peers && npm ci --ignore-scripts --no-audit --no-fund

@@ -67,7 +67,7 @@ test("values follow exactly from losses", () => {
 const word = (digit) => `0x${digit.repeat(64)}`;
 const account = (digit) => `0x${digit.repeat(40)}`;
 const request = {
-  chain_id: 31337, agent_registry: account("A"), owner: account("b"), agent: word("c"), version: 1, attempt: 0, purpose: "“grades”\n<b>", schema: "{}",
+  program: "0.1.0", chain_id: 31337, agent_registry: account("A"), owner: account("b"), agent: word("c"), version: 1, attempt: 0, purpose: "“grades”\n<b>", schema: "{}",
   k: 15, columns: 8, intercept_scale: 0, srs: word("d"), link: "softmax", lambda: 17592186044, price: "10", data_bps: 4000, rounds: 40, openings: 8,
   participants: ["e", "f"].map((d) => ({ account: account(d), node: "http://n", datasets: [{ dataset: word(d), shards: [{ digest: word(d), records: 7 }] }] })),
 };
@@ -75,6 +75,7 @@ const request = {
 test("requests are read in their canonical form alone, and survive a link", () => {
   const json = canonical(request);
   assert.equal(canonical(readRequest(json)), json);
+  assert.throws(() => readRequest('{"program":"0.1.0","template":"{}"}'), /schema's ranges/);
   assert.ok(json.includes(account("a")), "addresses are in lower case");
   assert.equal(unpacked(packed(json)), json);
   for (const other of [JSON.stringify(request), `${json} `, "{}", "no JSON", json.replace("softmax", "other")]) assert.throws(() => readRequest(other), /not a request/);

@@ -22,6 +22,7 @@ use crate::job_options::JobOptionArgs;
 use crate::link_arg::LinkArg;
 use crate::server_args::ServerArgs;
 
+mod at_home;
 mod polish;
 mod value;
 
@@ -196,6 +197,9 @@ pub(super) struct EvaluateArgs {
     /// The dataset's id. It must be yours, open to all or granted to you, and have the agent's schema.
     #[arg(long, value_name = "ID")]
     dataset: DatasetId,
+    /// The node that has the dataset, if its data stays at home: it proves the count, and is lent the weights.
+    #[arg(long, value_name = "URL")]
+    node: Option<String>,
     /// File to write to.
     #[arg(long, value_name = "FILE", default_value = "evaluation.json")]
     out: PathBuf,
@@ -300,6 +304,17 @@ pub(super) async fn run(command: AgentCommand) -> CommandResult {
         AgentCommand::Value(a) => value::run(a).await?,
         AgentCommand::Evaluate(a) => {
             let client = a.server.connect().await?;
+            if let Some(url) = &a.node {
+                let e = at_home::evaluate(&client, url, &a).await?;
+                write_file(&a.out, &e.evaluation_json)?;
+                eprintln!(
+                    "{} of {} records right; {url} has proven it; wrote {}",
+                    e.correct,
+                    e.records,
+                    a.out.display()
+                );
+                return Ok(());
+            }
             let work = v1::EvaluationWork { weights_digest: a.weights.to_vec(), dataset_id: a.dataset.to_vec() };
             if a.job.estimated(&client, v1::work::Work::Evaluation(work.clone())).await? {
                 return Ok(());

@@ -68,7 +68,7 @@ impl Work {
             }
             Work::Gradient(job) => proof(Statement::Gradient, &job.agent.profile),
             Work::Optimum(job) => proof(Statement::Optimum, &job.agent.profile),
-            Work::Evaluation(job) => proof(Statement::Evaluation, &job.agent.profile),
+            Work::Evaluation(job) => proof(Statement::Evaluation, &job.dataset.profile),
             Work::Coalition(job) => {
                 let count = job.sources().iter().map(|s| s.count).sum();
                 let proofs = [Statement::Gradient, Statement::Optimum, Statement::Evaluation];

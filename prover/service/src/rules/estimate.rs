@@ -71,7 +71,7 @@ fn proof(work: &Work) -> Result<(Option<ShapeBody>, u64)> {
         Work::Gradient(job) => (of(Statement::Gradient, &job.agent.layout()?, job.agent.link), 1),
         Work::Optimum(job) => (of(Statement::Optimum, &job.agent.layout()?, job.agent.link), 0),
         Work::Evaluation(job) => {
-            (of(Statement::Evaluation, &job.agent.layout()?, job.agent.link), job.dataset.shards.len() as u64)
+            (of(Statement::Evaluation, &job.dataset.layout()?, job.link), job.dataset.shards.len() as u64)
         }
         // its proofs stay in the valuation file
         Work::Coalition(job) => (None, (job.sources().len() + job.test.shards.len()) as u64),
