@@ -56,7 +56,7 @@ impl Roles {
             }
         }
         for &column in &rest {
-            if table.len() >= 10 && counts_up(table, column) {
+            if table.len() >= 10 && table.may_count(column) && counts_up(table, column) {
                 roles.doubts.push(Doubt::new(
                     Kind::Index,
                     None,
@@ -111,6 +111,9 @@ impl Roles {
     }
 }
 
+/// Beginning of the names that pandas gives to an index without one in columnar files.
+const PANDAS_INDEX: &str = "__index_level_";
+
 /// The columns to read. Left out: those the caller drops, unnamed empty ones, and an unnamed index.
 fn kept(table: &Table<'_>, options: &Options) -> Result<(Vec<usize>, Roles), DataError> {
     let mut roles = Roles::default();
@@ -122,14 +125,14 @@ fn kept(table: &Table<'_>, options: &Options) -> Result<(Vec<usize>, Roles), Dat
     }
     if let Some(header) = &table.header {
         for (column, name) in header.names.iter().enumerate() {
-            let unnamed = name.is_empty() || name.starts_with("Unnamed: ");
+            let unnamed = name.is_empty() || name.starts_with("Unnamed: ") || name.starts_with(PANDAS_INDEX);
             if gone[column] || !unnamed {
                 continue;
             }
             let empty = (0..table.len()).all(|r| table.get(r, column).is_empty());
             let why = match () {
                 () if empty => "no name and no values",
-                () if column == 0 && is_index(table, column) => "an unnamed index",
+                () if (column == 0 || name.starts_with(PANDAS_INDEX)) && is_index(table, column) => "an unnamed index",
                 () => continue,
             };
             gone[column] = true;

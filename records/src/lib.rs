@@ -7,6 +7,7 @@
 //!
 //! | module | contents |
 //! |---|---|
+//! | `columnar` | Parquet and Arrow: columns of typed values, read one at a time |
 //! | `unpack` | bytes to text: gzip members, encodings, recognition of other formats |
 //! | `dialect`, `cells` | text to fields: separator, decimal mark, quotes, comments |
 //! | `header`, `table` | header detection, named columns |
@@ -18,6 +19,7 @@
 
 mod assess;
 mod cells;
+mod columnar;
 mod columns;
 mod dialect;
 mod doubt;
@@ -39,6 +41,7 @@ mod targets;
 mod unpack;
 mod values;
 
+pub use columnar::ReadAt;
 pub use dialect::Separator;
 pub use doubt::{Doubt, Kind};
 pub use error::{DataError, Fault};
