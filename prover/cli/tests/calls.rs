@@ -269,6 +269,7 @@ fn of_another(path: &str) -> Option<Vec<u8>> {
         ("TrainingService", "GetHomeGradients") => {
             v1::GetHomeGradientsRequest { id: id(), account: Vec::new() }.encode_to_vec()
         }
+        ("LoginService", "RevokeKey") => v1::RevokeKeyRequest { name: "7".into() }.encode_to_vec(),
         ("OperatorService", "GetOverview") => v1::GetOverviewRequest {}.encode_to_vec(),
         // what these name is the caller's own, or nothing
         ("AgentService", "ListAgents")
@@ -277,7 +278,7 @@ fn of_another(path: &str) -> Option<Vec<u8>> {
         | ("CircuitService", "PrepareCircuits")
         | ("TrainingService", "AskTraining" | "ListTrainingRequests" | "CommitWeights" | "GatherAgent")
         | ("UploadService", "Upload")
-        | ("LoginService", "Logout") => return None,
+        | ("LoginService", "Logout" | "CreateKey" | "ListKeys") => return None,
         // without a chain there are no sessions to open
         ("SessionService", "OpenSession") => return None,
         _ => panic!("{path}: say here what a stranger gets"),
