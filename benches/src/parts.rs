@@ -7,7 +7,7 @@ use tribute_circuits::arithmetization::StatementWitness;
 use tribute_circuits::keys::Keys;
 use tribute_engine::halo2_proofs::halo2curves::bn256::Fr;
 use tribute_engine::halo2_proofs::halo2curves::ff::{Field, PrimeField};
-use tribute_engine::msm::msm;
+use tribute_engine::msm::msm_by;
 use tribute_engine::srs::Srs;
 use tribute_simd::{add_scaled, Backend, Interpolation};
 
@@ -53,24 +53,25 @@ fn digits(scalar: &Fr) -> u32 {
 }
 
 /// Seconds of a multiplication and an addition in Fr, the best of several loops over values that fit into a cache.
-fn multiplication() -> f64 {
+fn multiplication(backend: Backend) -> f64 {
     let (values, mut sums) = (scalars(1 << 12), scalars(1 << 12));
     let mut once = || {
         let start = Instant::now();
         for factor in &values[..64] {
-            add_scaled(Backend::best(), &mut sums, *factor, &values);
+            add_scaled(backend, &mut sums, *factor, &values);
         }
         start.elapsed().as_secs_f64() / (64 * values.len()) as f64
     };
     (0..5).map(|_| once()).fold(f64::INFINITY, f64::min)
 }
 
-/// Does the parts of a proof of `witness` once more. Run it on one thread, or parts that share a core are counted twice.
+/// Does the parts of a proof of `witness` by `backend` once more. Run it on one thread, or parts that share a core are
+/// counted twice.
 #[must_use]
-pub fn parts(srs: &Srs, keys: &Keys, witness: &dyn StatementWitness) -> Parts {
+pub fn parts(backend: Backend, srs: &Srs, keys: &Keys, witness: &dyn StatementWitness) -> Parts {
     let (cs, domain) = (keys.vk().cs(), keys.vk().get_domain());
     let n = 1usize << domain.k();
-    let interpolation = Interpolation::new(Backend::best(), domain.k(), domain.get_omega(), Fr::ONE);
+    let interpolation = Interpolation::new(backend, domain.k(), domain.get_omega(), Fr::ONE);
     let challenges = scalars(cs.num_challenges());
     let random = scalars(n);
     let mut parts = Parts { witness: 0.0, columns: 0.0, dense: 0.0, interpolations: 0.0, floor: 0.0 };
@@ -88,7 +89,7 @@ pub fn parts(srs: &Srs, keys: &Keys, witness: &dyn StatementWitness) -> Parts {
             let gates = column.len();
             column.extend_from_slice(&random[gates..]);
             timed(&mut parts.columns, &mut || {
-                std::hint::black_box(msm(&column, srs.lagrange_basis()));
+                std::hint::black_box(msm_by(backend, &column, srs.lagrange_basis()));
             });
             additions += column.iter().map(|s| f64::from(digits(s))).sum::<f64>();
             interpolated.push(column);
@@ -99,10 +100,10 @@ pub fn parts(srs: &Srs, keys: &Keys, witness: &dyn StatementWitness) -> Parts {
     }
     for _ in 0..cs.degree() - 1 + OTHERS {
         timed(&mut parts.dense, &mut || {
-            std::hint::black_box(msm(&random, srs.lagrange_basis()));
+            std::hint::black_box(msm_by(backend, &random, srs.lagrange_basis()));
         });
         additions += n as f64 * f64::from(DENSE_DIGITS);
     }
-    parts.floor = additions * MULTIPLICATIONS * multiplication();
+    parts.floor = additions * MULTIPLICATIONS * multiplication(backend);
     parts
 }

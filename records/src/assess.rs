@@ -145,7 +145,7 @@ impl<'a> Assessment<'a> {
         let mut doubts = std::mem::take(&mut self.roles.doubts);
         self.gaps(&mut doubts);
         let mut rows = Digests::new(&self.kept);
-        let mut columns = Vec::with_capacity(features.len());
+        let (mut columns, mut days) = (Vec::with_capacity(features.len()), Vec::with_capacity(features.len()));
         for (i, feature) in features.iter().enumerate() {
             let all = self.values.feature(i)?;
             let values: Vec<f64> = self.kept.iter().map(|(row, _)| all[*row]).collect();
@@ -156,6 +156,7 @@ impl<'a> Assessment<'a> {
             }
             let missing = self.incomplete.iter().filter(|row| all[**row].is_nan()).count();
             drop(all);
+            days.push(values.iter().all(|x| number::is_day(*x)));
             let outside = values.iter().position(|x| *x < feature.lo || *x > feature.hi);
             let column = told(feature, self.values.columns[i], missing, &Resolution::of(feature, values));
             self.beyond(&column, outside, &mut doubts);
@@ -170,7 +171,7 @@ impl<'a> Assessment<'a> {
             });
             self.beyond(target, outside, &mut doubts);
         }
-        let mut notes = self.notes(&columns);
+        let mut notes = self.notes(&columns, &days);
         for column in columns.iter().filter(|c| c.coarse && self.purpose != Purpose::Queries) {
             self.coarse(column, &mut doubts, &mut notes);
         }
@@ -284,7 +285,8 @@ impl<'a> Assessment<'a> {
         ));
     }
 
-    fn notes(&self, columns: &[ColumnReport]) -> Vec<String> {
+    /// `days` says of each column whether all its values look like days.
+    fn notes(&self, columns: &[ColumnReport], days: &[bool]) -> Vec<String> {
         let mut notes = Vec::new();
         let named = |chosen: &dyn Fn(usize, &ColumnReport) -> bool| {
             let names = columns.iter().enumerate().filter(|(i, c)| chosen(*i, c)).map(|(_, c)| c.name.as_str());
@@ -292,6 +294,19 @@ impl<'a> Assessment<'a> {
         };
         if self.kept.len() > 1 && columns.iter().any(|c| c.distinct == 1) {
             notes.push(format!("constant, so they carry no information: {}", named(&|_, c| c.distinct == 1)));
+        }
+        let crowded = |c: &ColumnReport| c.crowded && !c.coarse && self.purpose != Purpose::Queries;
+        if columns.iter().any(crowded) {
+            let names = named(&|_, c| crowded(c));
+            notes.push(format!(
+                "a few values far off, such as an outlier or a placeholder for a missing value (-999), leave at most 16 of the 256 \
+                 steps to nine tenths of the values: {names}; correct them, or make the schema with --range quantile"
+            ));
+        }
+        let days = |i: usize, c: &ColumnReport| c.distinct > 1 && days[i];
+        if columns.iter().enumerate().any(|(i, c)| days(i, c)) {
+            let names = named(&|i, c| days(i, c));
+            notes.push(format!("days written as numbers (year, month, day), whose differences are no durations: {names}; write days since a fixed day"));
         }
         if !self.values.truths.is_empty() {
             notes.push(format!(
@@ -404,6 +419,7 @@ fn told(feature: &Feature, column: usize, missing: usize, found: &Resolution) ->
         distinct: found.distinct,
         steps: found.steps,
         coarse: found.coarse,
+        crowded: found.crowded,
     }
 }
 

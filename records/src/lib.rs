@@ -15,6 +15,7 @@
 //! | `inputs`, `number`, `values` | fields to numbers, categories to one-hot columns |
 //! | `labels`, `targets` | spellings to classes |
 //! | `range`, `steps` | choosing a feature's range; how much resolution quantisation leaves |
+//! | `spread` | the values from which ranges are found where the rows are in several places |
 //! | `infer`, `reading`, `assess` | inferring a schema, or reading records of one, with a report |
 
 mod assess;
@@ -35,6 +36,8 @@ mod range;
 mod reading;
 mod report;
 mod rows;
+mod spread;
+mod square;
 mod steps;
 mod table;
 mod targets;
@@ -52,4 +55,5 @@ pub use range::Range;
 pub use reading::{Query, Reading};
 pub use report::{ClassReport, ColumnReport, HeaderReport, LeftOut, Report};
 pub use rows::Rows;
+pub use spread::Spread;
 pub use table::Source;

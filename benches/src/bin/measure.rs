@@ -108,13 +108,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (mut witness_seconds, mut prove_seconds, mut verify_seconds) = (0.0, 0.0, 0.0);
     let (mut proofs, mut proof_bytes, mut left) = (0, 0, count);
     let mut parts = None;
+    let backend = if args.portable { Backend::PORTABLE } else { Backend::best() };
     while left > 0 {
         let here = left.min(fits);
         let (witness, inputs, seconds) = made(&args.circuit, &srs, &shape, link, here)?;
         witness_seconds += seconds;
         clock.lap();
         let proof = if args.portable {
-            prove_predictably(Backend::PORTABLE, &srs, &keys, witness.as_ref(), inputs)?
+            prove_predictably(backend, &srs, &keys, witness.as_ref(), inputs)?
         } else {
             prove_unchecked(&srs, &keys, witness.as_ref(), inputs)?
         };
@@ -124,7 +125,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
         verify_seconds += clock.lap();
         if args.parts {
-            let p = tribute_benches::parts::parts(&srs, &keys, witness.as_ref());
+            let p = tribute_benches::parts::parts(backend, &srs, &keys, witness.as_ref());
             parts = Some(json!({
                 "witness": p.witness, "columns": p.columns, "dense": p.dense, "interpolations": p.interpolations,
                 "floor": p.floor,

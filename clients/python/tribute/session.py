@@ -80,6 +80,15 @@ class Session:
             raise errors.BadField(UNVOUCHED.format(found.count, f"0x{self.session.hex()}", self.file))
 
     @property
+    def scores(self) -> dict[str, float] | None:
+        """Of the last answer, for each class what the agent's link makes of its logit: probabilities, or values of the squared link.
+
+        None before the first answer, and unless the agent's owner shows them. The proof covers the answer, not these.
+        """
+        found = self.answers[-1].get("scores") if self.answers else None
+        return dict(zip(self.schema.classes or [], found)) if found else None
+
+    @property
     def count(self) -> int:
         """Number of answers so far."""
         return len(self.answers)
@@ -90,7 +99,7 @@ class Session:
         Parameters
         ----------
         query : array_like of shape (features,), or raw input
-            Features in the schema's own units; or what the extractor takes, such as a text, if the agent's schema pins one.
+            Features in the schema's own units, a row of a DataFrame too; or what the extractor takes, such as a text, if the agent's schema pins one.
 
         Raises
         ------
@@ -105,7 +114,7 @@ class Session:
             wanted = f"an Extractor of the file with SHA-256 {pinned.hex()}" if pinned else "numbers"
             raise errors.BadQuery(f"the query is a text, but the agent takes features: give the session {wanted}")
         else:
-            features = np.asarray(query)
+            features = query
         steps = self.schema.quantise(features).tobytes()
         self._pending = {"features": steps.hex(), "salt": secrets.randbits(248)}
         self._save()
@@ -156,7 +165,8 @@ class Session:
             )
         labels = self.schema.classes
         label = labels[answer.answer] if labels else answer.label
-        self.answers.append({**self._pending, "answer": answer.answer, "label": label})
+        given = {**self._pending, "answer": answer.answer, "label": label}
+        self.answers.append(given | {"scores": list(answer.scores)} if answer.scores else given)
         self.transcript, self._pending = after, None
         self.voucher = Voucher.sign(
             self.client.account,

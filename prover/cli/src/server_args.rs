@@ -23,17 +23,17 @@ pub(crate) struct ServerArgs {
 }
 
 impl ServerArgs {
-    /// The caller's key.
-    pub(crate) fn signer(&self) -> Result<PrivateKeySigner> {
-        self.key.signer()
-    }
-
     /// Connects to the server as the key's account, or with an API key.
     pub(crate) async fn connect(&self) -> Result<Client> {
         let Some(name) = &self.api_key_env else { return self.address.connect(self.key.signer()?).await };
         let key = std::env::var(name)
             .map_err(|_| Problem::field("api-key-env", format!("the environment variable {name} is not set")))?;
         self.address.connect_to_read(key).await
+    }
+
+    /// Connects to another server, under the same authorities and certificate.
+    pub(crate) async fn connect_to(&self, url: &str) -> Result<Client> {
+        Client::connect_with(url, self.key.signer()?, &self.address.tls()?).await
     }
 }
 
@@ -43,7 +43,7 @@ pub(crate) struct AddressArgs {
     /// The server's address.
     #[arg(long, value_name = "URL", env = "TRIBUTE_SERVER", default_value = "http://127.0.0.1:7410")]
     server: String,
-    /// PEM file of further certificate authorities to trust, for a server at an https address.
+    /// PEM file of further certificate authorities to trust, for servers at https addresses: yours, and the nodes of a training.
     #[arg(long, value_name = "FILE", env = "TRIBUTE_SERVER_CA")]
     server_ca: Option<PathBuf>,
     /// PEM file of your certificate, for a server that asks for one, with its private key: a file of both.
@@ -62,6 +62,7 @@ impl AddressArgs {
         Client::connect_to_read(&self.server, key, &self.tls()?).await
     }
 
+    /// What connections by TLS need.
     fn tls(&self) -> Result<Tls> {
         let read = |option, file: &Option<PathBuf>| file.as_ref().map(|file| read_given(option, file)).transpose();
         let identity = read("client-certificate", &self.client_certificate)?;

@@ -4,12 +4,12 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use serde_json::json;
+use serde_json::{json, Value};
 use tribute_client::asking::QueryStream;
-use tribute_client::session::ClientSession;
+use tribute_client::session::{Answer, ClientSession};
 use tribute_client::{problem, Client};
 use tribute_core::id::{SessionId, WeightsDigest};
-use tribute_core::schema::Schema;
+use tribute_core::schema::{Schema, Target};
 use tribute_problem::{Problem, Reason, Result};
 use tribute_proto::v1;
 use tribute_records::{Kind, Query, Source};
@@ -127,12 +127,24 @@ async fn show(client: &Client, session: SessionId) -> Result<v1::Session> {
 async fn ask(a: AskArgs) -> CommandResult {
     let client = a.server.connect().await?;
     let session = show(&client, a.session).await?;
-    let features = crate::extract::query(&a.extractor, &schema(&session)?, &a.text)?;
+    let schema = schema(&session)?;
+    let features = crate::extract::query(&a.extractor, &schema, &a.text)?;
     let mut state = ClientSession::open(&a.state, &session)?;
     state.ask(&client, features).await?;
     state.submit_voucher(&client).await?;
-    let answer = state.answers.last().map(|x| x.label.clone());
-    emit(&json!({ "session": state.session, "count": state.count, "answer": answer }), None)
+    let last = state.answers.last();
+    let answer = last.map(|x| x.label.clone());
+    let mut value = json!({ "session": state.session, "count": state.count, "answer": answer });
+    tell_scores(&mut value, &schema, last);
+    emit(&value, None)
+}
+
+/// Adds the scores of all classes beside an answer, if the agent's owner shows them.
+fn tell_scores(value: &mut Value, schema: &Schema, answer: Option<&Answer>) {
+    if let (Target::Classes(labels), Some(answer)) = (schema.target(), answer.filter(|a| !a.scores.is_empty())) {
+        let each = labels.iter().zip(&answer.scores);
+        value["scores"] = each.map(|(label, score)| (label.clone(), json!(score))).collect();
+    }
 }
 
 /// The schema of a session's agent.
@@ -158,7 +170,7 @@ async fn query(a: QueryArgs) -> CommandResult {
     }
     bar.finish_and_clear();
     state.submit_voucher(&client).await?;
-    let value = json!({
+    let mut value = json!({
         "session": state.session,
         "count": state.count,
         "transcript": state.transcript,
@@ -168,6 +180,7 @@ async fn query(a: QueryArgs) -> CommandResult {
         "voucher": state.voucher,
         "last": state.answers.last().map(|x| x.label.clone()),
     });
+    tell_scores(&mut value, &schema, state.answers.last());
     emit(&value, None)
 }
 

@@ -1,5 +1,7 @@
 //! Trains an agent, or imports one and checks that it is the optimum.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 use tribute_core::head::{answer, ContributionError, Weights};
 use tribute_core::hexed::AccountAddress;
@@ -9,6 +11,7 @@ use tribute_core::layout::Task;
 use tribute_core::link::Link;
 use tribute_core::records::Records;
 use tribute_core::schema::Schema;
+use tribute_inference::train::Pieces;
 use tribute_inference::{
     check_optimum, import, moved, polish, train, Agent, ImportError, InputScale, LossOptions, Moved, OptimumError,
     TrainError,
@@ -147,8 +150,8 @@ impl AgentBody {
 pub fn run(job: &TrainJob, toolbox: &Toolbox) -> Result<AgentBody> {
     let schema = Schema::from_json(&job.schema)?;
     let layout = job.profile.layout(&schema)?;
-    let datasets = load(&job.sources, toolbox)?;
-    let datasets: Vec<&Records> = datasets.iter().collect();
+    let datasets = load(&job.sources, schema.features().len(), toolbox)?;
+    let datasets: Vec<&Dataset<'_>> = datasets.iter().collect();
     let options = LossOptions { link: job.link, lambda: job.lambda, intercept_scale: job.profile.intercept_scale };
     // of data that is all the caller's own nothing is a secret to it
     let own = job.sources.iter().all(|s| s.owner == job.owner);
@@ -157,6 +160,7 @@ pub fn run(job: &TrainJob, toolbox: &Toolbox) -> Result<AgentBody> {
         let problem = Problem::new(Reason::BadField, format!("training: {e}"));
         match e {
             TrainError::LambdaTooSmall { least, .. } => problem.with("least", least),
+            TrainError::Read { reason } => unreadable(&reason),
             _ => problem,
         }
     };
@@ -172,7 +176,9 @@ pub fn run(job: &TrainJob, toolbox: &Toolbox) -> Result<AgentBody> {
     };
     toolbox.progress("check", 0, 1);
     let report = check_optimum(&schema, &layout, &weights, &datasets, &options).map_err(|e| {
-        if own {
+        if let OptimumError::Read { reason } = &e {
+            unreadable(reason)
+        } else if own {
             not_optimal(&e)
         } else {
             not_optimal_of_others(&e)
@@ -184,7 +190,7 @@ pub fn run(job: &TrainJob, toolbox: &Toolbox) -> Result<AgentBody> {
     let srs = toolbox.srs(layout.k())?;
     let digest = toolbox.custody.committer(&tenant)?.weights(&srs, &layout, &weights)?.digest();
     let agent = Agent { weights, schema: hex::encode(schema.id()), certificate: hex::encode(digest) };
-    let training_accuracy = accuracy(&agent.weights, &datasets, layout.task());
+    let training_accuracy = accuracy(&agent.weights, &datasets, layout.task())?;
     let model = toolbox.wait(toolbox.custody.put(&tenant, "model", &agent.to_bytes()))?;
     Ok(AgentBody {
         weights_digest: WeightsDigest::new(*digest.as_bytes()),
@@ -197,7 +203,7 @@ pub fn run(job: &TrainJob, toolbox: &Toolbox) -> Result<AgentBody> {
         link: job.link,
         model,
         model_sha256: ModelDigest::new(agent.sha256()),
-        count: datasets.iter().map(|d| d.len() as u64).sum(),
+        count: job.sources.iter().map(|s| s.count).sum(),
         epsilon: report.optimum.epsilon,
         norm: report.optimum.norm,
         relative_distance: report.relative_distance,
@@ -215,13 +221,19 @@ pub fn run(job: &TrainJob, toolbox: &Toolbox) -> Result<AgentBody> {
 fn how_far(
     before: &Weights,
     after: &Weights,
-    datasets: &[&Records],
+    datasets: &[&Dataset<'_>],
     task: Task,
     most: f64,
     own: bool,
 ) -> Result<PolishBody> {
-    let records = datasets.iter().flat_map(|d| d.iter()).map(|(features, class)| (features, Some(class)));
-    let m = moved(before, after, records);
+    let mut m = moved(before, after, std::iter::empty());
+    each_piece(datasets, |piece| {
+        let more = moved(before, after, piece.iter().map(|(features, class)| (features, Some(class))));
+        m.records += more.records;
+        m.changed += more.changed;
+        m.known += more.known;
+        m.right = [m.right[0] + more.right[0], m.right[1] + more.right[1]];
+    })?;
     if (m.weights.is_nan() || m.weights > most) && !own {
         // as in `not_optimal_of_others`
         let moved = format!("{:.0e}", m.weights);
@@ -249,32 +261,114 @@ fn how_far(
     })
 }
 
-/// The records of every dataset, with its shards concatenated.
-fn load(sources: &[SourceBody], toolbox: &Toolbox) -> Result<Vec<Records>> {
-    let mut datasets: Vec<Records> = Vec::new();
+/// Most memory that a training's records may take; of more, shards are read whenever they are needed. The variable
+/// [`MEMORY_VARIABLE`] changes it.
+const MEMORY_MB: u64 = 512;
+/// Environment variable with another limit, in MB.
+pub(crate) const MEMORY_VARIABLE: &str = "TRIBUTE_TRAINING_MB";
+
+/// Whether as many records of so many features are kept in memory while an agent is trained on them.
+pub(crate) fn in_memory(records: u64, features: usize) -> bool {
+    let most = std::env::var(MEMORY_VARIABLE).ok().and_then(|mb| mb.parse().ok()).unwrap_or(MEMORY_MB);
+    // features and target, loaded and joined
+    records.saturating_mul(2 * (features as u64 + 2)) <= most << 20
+}
+
+/// A dataset's records: in memory, or its shards in storage.
+enum Dataset<'a> {
+    Here(Records),
+    Stored { sources: Vec<&'a SourceBody>, features: usize, toolbox: &'a Toolbox },
+}
+
+impl Pieces for Dataset<'_> {
+    fn width(&self) -> usize {
+        match self {
+            Dataset::Here(records) => records.width(),
+            Dataset::Stored { features, .. } => *features,
+        }
+    }
+    fn lengths(&self) -> Vec<usize> {
+        match self {
+            Dataset::Here(records) => vec![records.len()],
+            Dataset::Stored { sources, .. } => sources.iter().map(|s| s.count as usize).collect(),
+        }
+    }
+    fn piece(&self, index: usize) -> std::result::Result<Cow<'_, Records>, String> {
+        match self {
+            Dataset::Here(records) => Ok(Cow::Borrowed(records)),
+            Dataset::Stored { sources, toolbox, .. } => {
+                let source = sources.get(index).ok_or_else(|| format!("there is no shard {index}"))?;
+                let records = toolbox.wait(toolbox.custody.records(&source.owner.to_string(), &source.records));
+                records.map(Cow::Owned).map_err(|e| e.message)
+            }
+        }
+    }
+    fn whole(&self) -> Option<&Records> {
+        match self {
+            Dataset::Here(records) => Some(records),
+            Dataset::Stored { .. } => None,
+        }
+    }
+}
+
+/// The datasets, with their shards concatenated if all of them fit in memory.
+fn load<'a>(sources: &'a [SourceBody], features: usize, toolbox: &'a Toolbox) -> Result<Vec<Dataset<'a>>> {
+    let fits = in_memory(sources.iter().map(|s| s.count).sum(), features);
+    let mut datasets: Vec<Dataset<'a>> = Vec::new();
     for (i, source) in sources.iter().enumerate() {
+        if !fits {
+            match datasets.last_mut() {
+                Some(Dataset::Stored { sources, .. }) if source.shard > 0 => sources.push(source),
+                _ => datasets.push(Dataset::Stored { sources: vec![source], features, toolbox }),
+            }
+            continue;
+        }
         toolbox.progress("read", i as u64, sources.len() as u64);
         let records = toolbox.wait(toolbox.custody.records(&source.owner.to_string(), &source.records))?;
         match datasets.last_mut() {
-            Some(last) if source.shard > 0 => last.extend(&records),
-            _ => datasets.push(records),
+            Some(Dataset::Here(last)) if source.shard > 0 => last.extend(&records),
+            _ => datasets.push(Dataset::Here(records)),
         }
     }
     Ok(datasets)
 }
 
+fn each_piece(datasets: &[&Dataset<'_>], mut work: impl FnMut(&Records)) -> Result<()> {
+    for dataset in datasets {
+        for index in 0..dataset.lengths().len() {
+            let piece = dataset.piece(index).map_err(|e| unreadable(&e))?;
+            work(&piece);
+        }
+    }
+    Ok(())
+}
+
+/// A shard could be registered, but not be read again.
+fn unreadable(reason: &str) -> Problem {
+    Problem::new(Reason::ArtefactDamaged, format!("a shard's records: {reason}"))
+}
+
 /// Weights of the imported model: those of a canonical agent unchanged, or the head of any other model.
-fn imported(job: &TrainJob, schema: &Schema, datasets: &[&Records], model: &str, toolbox: &Toolbox) -> Result<Weights> {
+fn imported(
+    job: &TrainJob,
+    schema: &Schema,
+    datasets: &[&Dataset<'_>],
+    model: &str,
+    toolbox: &Toolbox,
+) -> Result<Weights> {
+    // some of the records are enough to evaluate the model around
+    let some: Vec<Cow<'_, Records>> =
+        datasets.iter().map(|d| d.piece(0)).collect::<std::result::Result<_, _>>().map_err(|e| unreadable(&e))?;
+    let some: Vec<&Records> = some.iter().map(AsRef::as_ref).collect();
     let bytes = toolbox.wait(toolbox.custody.get(&job.owner.to_string(), "model", model))?;
     let scale = if job.quantised_features { InputScale::Quantised } else { InputScale::Raw };
-    let found =
-        import(&bytes, schema, scale, job.link, job.profile.intercept_scale, datasets).map_err(|e| match &e {
-            ImportError::Runtime(missing) if missing.is_missing() => Problem::new(Reason::ToolMissing, e.to_string()),
-            ImportError::Link { expected, got, .. } => Problem::new(Reason::BadModel, format!("the model file: {e}"))
-                .with("expected", expected)
-                .with("got", got),
-            _ => Problem::new(Reason::BadModel, format!("the model file: {e}")),
-        })?;
+    let found = import(&bytes, schema, scale, job.link, job.profile.intercept_scale, &some).map_err(|e| match &e {
+        ImportError::Runtime(missing) if missing.is_missing() => Problem::new(Reason::ToolMissing, e.to_string()),
+        ImportError::Link { expected, got, .. } => {
+            Problem::new(Reason::BadModel, format!("the model file: {e}")).with("expected", expected).with("got", got)
+        }
+        _ => Problem::new(Reason::BadModel, format!("the model file: {e}")),
+    })?;
     tracing::info!(output = found.output, residual = found.residual, "model imported");
     Ok(found.weights)
 }
@@ -325,16 +419,19 @@ fn not_optimal(e: &OptimumError) -> Problem {
         }
         OptimumError::LambdaTooSmall { needed, .. } => Problem::field("lambda", e.to_string()).with("least", needed),
         OptimumError::Head(_) => Problem::new(Reason::BadField, e.to_string()),
+        OptimumError::Read { reason } => unreadable(reason),
     }
 }
 
 /// Fraction of records that the integer head classifies correctly; 0 for a regression.
-fn accuracy(weights: &Weights, datasets: &[&Records], task: Task) -> f64 {
-    let total: usize = datasets.iter().map(|d| d.len()).sum();
-    if task == Task::Real || total == 0 {
-        return 0.0;
+fn accuracy(weights: &Weights, datasets: &[&Dataset<'_>], task: Task) -> Result<f64> {
+    if task == Task::Real {
+        return Ok(0.0);
     }
-    let right: usize =
-        datasets.iter().map(|d| d.iter().filter(|(f, t)| answer(&weights.logits(f)) == *t).count()).sum();
-    right as f64 / total as f64
+    let (mut right, mut total) = (0, 0);
+    each_piece(datasets, |piece| {
+        right += piece.iter().filter(|(f, t)| answer(&weights.logits(f)) == *t).count();
+        total += piece.len();
+    })?;
+    Ok(right as f64 / total.max(1) as f64)
 }

@@ -75,8 +75,9 @@ impl Shell {
     /// Runs a command as `who` and returns its standard output.
     pub(super) async fn run(&self, who: Option<&Party>, args: &[&str]) -> Result<String> {
         let (mut command, log) = self.command(who, args, "")?;
-        let output = command.stdin(Stdio::null()).stdout(Stdio::piped()).output().await;
-        let output = output.map_err(|e| self.cannot_start(&e))?;
+        // not `output`, which would take standard error away from the log
+        let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().map_err(|e| self.cannot_start(&e))?;
+        let output = child.wait_with_output().await?;
         if output.status.success() {
             return String::from_utf8(output.stdout).map_err(Problem::internal);
         }

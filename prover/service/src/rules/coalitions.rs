@@ -7,15 +7,14 @@ use tribute_core::id::DatasetId;
 use tribute_problem::{Problem, Result};
 use tribute_proto::v1;
 use tribute_steps::coalition::CoalitionJob;
-use tribute_steps::evaluation::EvaluationJob;
 use tribute_steps::work::Work;
 
-use super::admission::{Admission, Admitted, Grant};
+use super::admission::{Admission, Admitted, Grant, OwnEvaluation};
 use crate::jobs::Job;
 
 /// An agent and the test set that it is valued on.
 struct Valued {
-    evaluation: EvaluationJob,
+    evaluation: OwnEvaluation,
     /// What the test set takes.
     of_test: Vec<Grant>,
     /// What the datasets take that were looked at so far.
@@ -48,7 +47,7 @@ impl Admission {
     /// Checks what all coalitions have in common.
     async fn valued(&self, caller: AccountAddress, work: v1::EvaluationWork) -> Result<Valued> {
         let (evaluation, of_test) = self.evaluation_of(caller, work).await?;
-        let EvaluationJob { agent, dataset: test, .. } = &evaluation;
+        let OwnEvaluation { agent, dataset: test, .. } = &evaluation;
         if let Some(across) = &agent.across {
             let text = format!(
                 "the agent's data stayed at other nodes (request {}): a coalition is trained where its datasets are, so only \
@@ -68,7 +67,7 @@ impl Admission {
     /// A coalition is trained on its owners' datasets as if it were an agent: each of them, and the test set, is used
     /// once more.
     async fn coalition_of(&self, caller: AccountAddress, valued: &mut Valued, owners: Vec<u32>) -> Result<Admitted> {
-        let EvaluationJob { agent, certificate, dataset: test } = valued.evaluation.clone();
+        let OwnEvaluation { agent, certificate, dataset: test } = valued.evaluation.clone();
         let all = agent.owners().len();
         let ascending = owners.is_sorted_by(|a, b| a < b);
         let inside = owners.iter().all(|i| (*i as usize) < all);
