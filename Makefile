@@ -13,7 +13,7 @@ TEST_CONSOLE := cd console && npm --silent test
 AUDIT := .deps/venv/bin/python examples/audit.py
 
 .PHONY: help setup build install check demo demo-wine test test-circuits test-contracts contracts-snapshot proto-snapshot lint
-.PHONY: test-python test-console demo-web pictures docs docs-test npm dist dist-test scenarios load flood fuzz bench large attribution values
+.PHONY: test-python test-console demo-web pictures docs docs-test npm dist dist-test deploy-check scenarios load flood fuzz bench large attribution values
 .PHONY: demo-home demo-text parity training wheel bench-peers bench-home kills
 
 help: ## what the targets are
@@ -70,13 +70,17 @@ dist: build ## what an operator installs, in target/dist: a tarball and a Debian
 dist-test: build ## the same, installed into empty folders and used
 	@scripts/dist.sh test
 
+deploy-check: build ## compose.yaml and the Kubernetes manifests, compared with schemas, the program and its tables; nothing is run
+	@scripts/venv.sh .deps/deploy-venv scripts/deploy-requirements.txt
+	.deps/deploy-venv/bin/python scripts/check_deploy.py $(TRIBUTE)
+
 scenarios: setup ## what goes wrong in operation, with real processes and PostgreSQL, long tier: writes target/scenarios.json
 	@scripts/test-tools.sh
 	TRIBUTE_SCENARIOS=long TRIBUTE_REQUIRE_POSTGRES=1 $(CARGO) test --release --locked -p tribute --test scenarios -- --nocapture
 
-load: setup ## a long queue, many watchers, many clients' queries: figures for benches/RESULTS.md
+load: setup ## a long queue, many watchers, many clients' queries, an upload of 1 GB: that section of benches/RESULTS.md
 	@scripts/test-tools.sh
-	TRIBUTE_LOAD=1 TRIBUTE_REQUIRE_POSTGRES=1 $(CARGO) test --release --locked -p tribute --test scale --test queries -- --nocapture --test-threads 1
+	python3 benches/load.py
 
 npm: setup ## the npm package of interfaces and ABIs, in target/npm
 	@scripts/npm-package.sh
@@ -118,6 +122,8 @@ test: lint ## everything: lint, all tests, both demos with their audit
 	@scripts/test-contracts.sh tested
 	@scripts/npm-package.sh test
 	@scripts/dist.sh test
+	@scripts/venv.sh .deps/deploy-venv scripts/deploy-requirements.txt
+	.deps/deploy-venv/bin/python scripts/check_deploy.py $(TRIBUTE)
 	$(DEMO)
 	@scripts/audit-venv.sh
 	$(AUDIT) demo-out --data examples/digits.csv.gz

@@ -48,6 +48,7 @@ fn calls(pool: &DescriptorPool) -> Result<String, Box<dyn std::error::Error>> {
                 Some(Value::U32(limit)) if limit > 0 => limit,
                 _ => USUAL_LIMIT,
             };
+            let watcher = matches!(number("watcher"), Some(Value::Bool(true)));
             let streams = match (method.is_client_streaming(), method.is_server_streaming()) {
                 (false, _) => "No",
                 (true, false) => "Whole",
@@ -55,7 +56,8 @@ fn calls(pool: &DescriptorPool) -> Result<String, Box<dyn std::error::Error>> {
             };
             writeln!(
                 rows,
-                "    Call {{ path: {path:?}, access: Access::{access}, limit: {limit}, streams: Streams::{streams} }},"
+                "    Call {{ path: {path:?}, access: Access::{access}, limit: {limit}, streams: Streams::{streams}, \
+                 watcher: {watcher} }},"
             )?;
         }
     }

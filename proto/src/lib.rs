@@ -14,7 +14,7 @@ pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "
 pub enum Access {
     /// Anybody.
     Public,
-    /// An account that has logged in.
+    /// An account that has logged in, or a program with a key of it.
     Read,
     /// An account that signs the message.
     Signed,
@@ -31,6 +31,8 @@ pub struct Call {
     pub limit: u32,
     /// Whether the client sends a stream of messages.
     pub streams: Streams,
+    /// Whether a key that only watches jobs is enough.
+    pub watcher: bool,
 }
 
 /// Whether a call's client sends a stream of messages, and what it signs then.
@@ -84,6 +86,18 @@ mod tests {
                 "/tribute.v1.ServerService/GetServerInfo",
             ]
         );
+        let watched: Vec<&str> = CALLS.iter().filter(|c| c.watcher).map(|c| c.path).collect();
+        assert_eq!(
+            watched,
+            [
+                "/tribute.v1.JobService/GetJob",
+                "/tribute.v1.JobService/ListJobs",
+                "/tribute.v1.JobService/WaitJob",
+                "/tribute.v1.JobService/WatchJob",
+                "/tribute.v1.LoginService/Logout",
+            ]
+        );
+        assert!(CALLS.iter().all(|c| !c.watcher || c.access == Access::Read));
         let most = CALLS.iter().map(|c| c.limit).max();
         assert_eq!(most, Some(512 << 10));
     }

@@ -1,6 +1,7 @@
 //! From numbers and labels to records and their report.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
+use std::hash::{BuildHasher as _, RandomState};
 
 use tribute_core::records::Records;
 use tribute_core::schema::{Feature, Schema, Target};
@@ -20,7 +21,7 @@ use crate::values::Values;
 pub(crate) struct Assessment<'a> {
     table: &'a Table<'a>,
     roles: Roles,
-    values: &'a Values,
+    values: &'a Values<'a>,
     schema: &'a Schema,
     options: &'a Options,
     /// Rows without a label, and rows with a missing feature.
@@ -54,7 +55,7 @@ impl<'a> Assessment<'a> {
     pub(crate) fn new(
         table: &'a Table<'a>,
         roles: Roles,
-        values: &'a Values,
+        values: &'a Values<'a>,
         schema: &'a Schema,
         options: &'a Options,
         purpose: Purpose,
@@ -75,7 +76,7 @@ impl<'a> Assessment<'a> {
         };
         for row in 0..table.len() {
             let label = found.label(row, &targets)?;
-            if found.values.row(row).iter().any(|x| x.is_nan()) {
+            if found.values.gaps[row].is_some() {
                 found.incomplete.push(row);
             } else if label.is_none() && purpose != Purpose::Queries {
                 found.unlabelled.push(row);
@@ -83,6 +84,7 @@ impl<'a> Assessment<'a> {
                 found.kept.push((row, label));
             }
         }
+        table.settled()?;
         Ok(found)
     }
 
@@ -117,24 +119,59 @@ impl<'a> Assessment<'a> {
     /// # Errors
     /// No records are left.
     pub(crate) fn finish(mut self) -> Result<(Report, Records, Vec<bool>), DataError> {
-        let features = self.schema.features();
-        let mut records = Records::new(features.len());
-        let mut quantised = Vec::with_capacity(features.len());
-        for (row, target) in &self.kept {
-            quantised.clear();
-            let numbers = self.values.row(*row);
-            // rows with NaN are not in `kept`, so every value has a step
-            quantised.extend(features.iter().zip(numbers).map(|(f, x)| f.quantise(*x).unwrap_or(0)));
-            records.push(&quantised, target.unwrap_or(0));
+        let width = self.schema.features().len();
+        let mut steps = vec![0; self.kept.len() * width];
+        let report = self.assess(|feature, row, step| steps[row * width + feature] = step)?;
+        let mut records = Records::new(width);
+        let targets = self.kept.iter().map(|(_, target)| target.unwrap_or(0));
+        for (row, target) in targets.enumerate() {
+            records.push(&steps[row * width..(row + 1) * width], target);
         }
+        let labelled = self.kept.iter().map(|(_, t)| t.is_some()).collect();
+        Ok((report, records, labelled))
+    }
+
+    /// The report alone: in less memory.
+    ///
+    /// # Errors
+    /// No records are left.
+    pub(crate) fn report(mut self) -> Result<Report, DataError> {
+        self.assess(|_, _, _| {})
+    }
+
+    /// Goes through the features; calls `take` with feature, record and step of every value.
+    fn assess(&mut self, mut take: impl FnMut(usize, usize, u8)) -> Result<Report, DataError> {
+        let features = self.schema.features();
         let mut doubts = std::mem::take(&mut self.roles.doubts);
         self.gaps(&mut doubts);
-        let columns: Vec<ColumnReport> = features.iter().enumerate().map(|(i, f)| self.column(i, f)).collect();
-        let target = self.target();
-        for (i, column) in columns.iter().chain(&target).enumerate() {
-            self.beyond(column, i, &mut doubts);
+        let mut rows = Digests::new(&self.kept);
+        let (mut columns, mut days) = (Vec::with_capacity(features.len()), Vec::with_capacity(features.len()));
+        for (i, feature) in features.iter().enumerate() {
+            let all = self.values.feature(i)?;
+            let values: Vec<f64> = self.kept.iter().map(|(row, _)| all[*row]).collect();
+            for (record, x) in values.iter().enumerate() {
+                // rows with NaN are not in `kept`, so every value has a step
+                take(i, record, feature.quantise(*x).unwrap_or(0));
+                rows.add(record, *x);
+            }
+            let missing = self.incomplete.iter().filter(|row| all[**row].is_nan()).count();
+            drop(all);
+            days.push(values.iter().all(|x| number::is_day(*x)));
+            let outside = values.iter().position(|x| *x < feature.lo || *x > feature.hi);
+            let column = told(feature, self.values.columns[i], missing, &Resolution::of(feature, values));
+            self.beyond(&column, outside, &mut doubts);
+            columns.push(column);
         }
-        let mut notes = self.notes(&columns);
+        let target = self.target();
+        if let Some(target) = &target {
+            let [lo, hi] = target.range;
+            let outside = self.kept.iter().position(|(row, _)| {
+                let text = self.table.get(*row, target.column - 1);
+                number::parse(text.trim(), self.values.decimal).is_some_and(|x| x < lo || x > hi)
+            });
+            self.beyond(target, outside, &mut doubts);
+        }
+        let mut notes = self.notes(&columns, &days);
         for column in columns.iter().filter(|c| c.coarse && self.purpose != Purpose::Queries) {
             self.coarse(column, &mut doubts, &mut notes);
         }
@@ -144,9 +181,8 @@ impl<'a> Assessment<'a> {
         if self.kept.is_empty() && doubts.iter().all(|d| d.accepted) {
             return Err(Fault::Empty.of(self.table.file));
         }
-        let labelled = self.kept.iter().map(|(_, t)| t.is_some()).collect();
-        let report = self.report(columns, target, notes, doubts);
-        Ok((report, records, labelled))
+        self.table.settled()?;
+        Ok(self.written(columns, target, notes, doubts, rows.repeated()))
     }
 
     /// Adds a doubt for rows without a label and one for rows with a missing feature.
@@ -166,8 +202,7 @@ impl<'a> Assessment<'a> {
             ));
         }
         if let Some(&row) = self.incomplete.first() {
-            let at = self.values.row(row).iter().position(|x| x.is_nan()).unwrap_or(0);
-            let column = self.values.columns[at];
+            let column = self.values.columns[self.values.gaps[row].unwrap_or(0) as usize];
             let text = self.table.get(row, column);
             let what = if text.is_empty() { "empty".into() } else { format!("`{text}`, which means a missing value") };
             let more = count(self.incomplete.len(), "record has", "records have");
@@ -182,12 +217,6 @@ impl<'a> Assessment<'a> {
         }
     }
 
-    fn column(&self, i: usize, feature: &Feature) -> ColumnReport {
-        let values = self.kept.iter().map(|(row, _)| self.values.row(*row)[i]).collect();
-        let missing = self.incomplete.iter().filter(|row| self.values.row(**row)[i].is_nan()).count();
-        report(feature, self.values.columns[i], missing, &Resolution::of(feature, values))
-    }
-
     fn target(&self) -> Option<ColumnReport> {
         let (Target::Real { lo, hi }, Some(column)) = (self.schema.target(), self.roles.label) else { return None };
         let feature = as_feature(*lo, *hi);
@@ -195,11 +224,12 @@ impl<'a> Assessment<'a> {
         steps.sort_unstable();
         steps.dedup();
         let found = Resolution { coarse: false, steps: steps.len(), ..Resolution::of(&feature, self.real.clone()) };
-        Some(report(&feature, column, self.unlabelled.len(), &found))
+        Some(told(&feature, column, self.unlabelled.len(), &found))
     }
 
-    /// Adds a doubt if more than a few values are outside the range, or any value is far outside.
-    fn beyond(&self, column: &ColumnReport, i: usize, doubts: &mut Vec<Doubt>) {
+    /// Adds a doubt if more than a few values are outside the range, or any value is far outside; `outside` is the first such
+    /// record.
+    fn beyond(&self, column: &ColumnReport, outside: Option<usize>, doubts: &mut Vec<Doubt>) {
         let [lo, hi] = column.range;
         let records = self.kept.len();
         let few = (records / 100).max(3.min(records / 10));
@@ -207,18 +237,11 @@ impl<'a> Assessment<'a> {
         if self.purpose == Purpose::Schema || !(column.clamped() > few || far) {
             return;
         }
-        let first = self.kept.iter().map(|(row, _)| *row).find(|row| {
-            let x = match self.values.row(*row).get(i) {
-                Some(x) => Some(*x),
-                None => number::parse(self.table.get(*row, column.column - 1).trim(), self.values.decimal),
-            };
-            x.is_some_and(|x| x < lo || x > hi)
-        });
         let share = 100 * column.clamped() / records.max(1);
         let name = &column.name;
         doubts.push(Doubt::new(
             Kind::Clamped,
-            first.map(|row| self.table.line(row)),
+            outside.map(|record| self.table.line(self.kept[record].0)),
             Some(column.column - 1),
             format!(
                 "(`{name}`) is outside the schema's range [{lo}, {hi}], like {} of {records} values ({share} %), which \
@@ -262,7 +285,8 @@ impl<'a> Assessment<'a> {
         ));
     }
 
-    fn notes(&self, columns: &[ColumnReport]) -> Vec<String> {
+    /// `days` says of each column whether all its values look like days.
+    fn notes(&self, columns: &[ColumnReport], days: &[bool]) -> Vec<String> {
         let mut notes = Vec::new();
         let named = |chosen: &dyn Fn(usize, &ColumnReport) -> bool| {
             let names = columns.iter().enumerate().filter(|(i, c)| chosen(*i, c)).map(|(_, c)| c.name.as_str());
@@ -279,9 +303,7 @@ impl<'a> Assessment<'a> {
                  steps to nine tenths of the values: {names}; correct them, or make the schema with --range quantile"
             ));
         }
-        let days = |i: usize, c: &ColumnReport| {
-            c.distinct > 1 && self.kept.iter().all(|(row, _)| number::is_day(self.values.row(*row)[i]))
-        };
+        let days = |i: usize, c: &ColumnReport| c.distinct > 1 && days[i];
         if columns.iter().enumerate().any(|(i, c)| days(i, c)) {
             let names = named(&|i, c| days(i, c));
             notes.push(format!("days written as numbers (year, month, day), whose differences are no durations: {names}; write days since a fixed day"));
@@ -321,22 +343,13 @@ impl<'a> Assessment<'a> {
         labels.iter().zip(&self.spellings).map(class).collect()
     }
 
-    /// Number of records equal to an earlier one.
-    fn duplicates(&self) -> usize {
-        let mut seen = HashSet::with_capacity(self.kept.len());
-        let same = |row: &usize, target: &Option<u16>| {
-            let bits: Vec<u64> = self.values.row(*row).iter().map(|x| (x + 0.0).to_bits()).collect();
-            (bits, *target)
-        };
-        self.kept.iter().filter(|(row, target)| !seen.insert(same(row, target))).count()
-    }
-
-    fn report(
-        self,
+    fn written(
+        &mut self,
         features: Vec<ColumnReport>,
         target: Option<ColumnReport>,
         notes: Vec<String>,
         doubts: Vec<Doubt>,
+        duplicates: usize,
     ) -> Report {
         let header = self.table.header.as_ref().map(|h| HeaderReport {
             row: h.line,
@@ -349,7 +362,7 @@ impl<'a> Assessment<'a> {
             file: self.table.file.to_owned(),
             records: self.kept.len(),
             gzip_members: self.table.members,
-            separator: self.table.separator.name(),
+            separator: self.table.separator(),
             decimal_mark: if self.values.decimal == Decimal::Comma { "," } else { "." },
             header,
             label_column: self.roles.label.map(|c| c + 1),
@@ -357,10 +370,10 @@ impl<'a> Assessment<'a> {
             classes: self.classes(),
             unlabelled: self.unlabelled.len(),
             incomplete: self.incomplete.len(),
-            duplicates: self.duplicates(),
+            duplicates,
             comments: self.table.comments(),
             blank: self.table.blank(),
-            left_out: self.roles.left_out,
+            left_out: std::mem::take(&mut self.roles.left_out),
             features,
             target,
             notes,
@@ -369,7 +382,31 @@ impl<'a> Assessment<'a> {
     }
 }
 
-fn report(feature: &Feature, column: usize, missing: usize, found: &Resolution) -> ColumnReport {
+/// A digest of each record, under a key of this run, to count equal ones without keeping them.
+struct Digests {
+    key: RandomState,
+    rows: Vec<u64>,
+}
+
+impl Digests {
+    fn new(kept: &[(usize, Option<u16>)]) -> Self {
+        let key = RandomState::new();
+        Digests { rows: kept.iter().map(|(_, target)| key.hash_one(target)).collect(), key }
+    }
+
+    fn add(&mut self, record: usize, x: f64) {
+        // zero has two signs
+        self.rows[record] = self.key.hash_one((self.rows[record], (x + 0.0).to_bits()));
+    }
+
+    /// Number of records equal to an earlier one.
+    fn repeated(mut self) -> usize {
+        self.rows.sort_unstable();
+        self.rows.windows(2).filter(|pair| pair[0] == pair[1]).count()
+    }
+}
+
+fn told(feature: &Feature, column: usize, missing: usize, found: &Resolution) -> ColumnReport {
     ColumnReport {
         name: feature.name.clone(),
         column: column + 1,

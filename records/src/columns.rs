@@ -58,7 +58,7 @@ impl Roles {
         for &column in &rest {
             let name = table.name(column);
             let what = match () {
-                () if table.len() < 10 => continue,
+                () if table.len() < 10 || !table.may_count(column) => continue,
                 () if counts_up(table, column) => "counts the records",
                 () if is_identifier(&name) && is_index(table, column) => {
                     "has another whole number in every record, and an identifier's name"
@@ -114,6 +114,9 @@ impl Roles {
     }
 }
 
+/// Beginning of the names that pandas gives to an index without one in columnar files.
+const PANDAS_INDEX: &str = "__index_level_";
+
 /// The columns to read. Left out: those the caller drops, unnamed empty ones, and an unnamed index.
 fn kept(table: &Table<'_>, options: &Options) -> Result<(Vec<usize>, Roles), DataError> {
     let mut roles = Roles::default();
@@ -125,14 +128,14 @@ fn kept(table: &Table<'_>, options: &Options) -> Result<(Vec<usize>, Roles), Dat
     }
     if let Some(header) = &table.header {
         for (column, name) in header.names.iter().enumerate() {
-            let unnamed = name.is_empty() || name.starts_with("Unnamed: ");
+            let unnamed = name.is_empty() || name.starts_with("Unnamed: ") || name.starts_with(PANDAS_INDEX);
             if gone[column] || !unnamed {
                 continue;
             }
             let empty = (0..table.len()).all(|r| table.get(r, column).is_empty());
             let why = match () {
                 () if empty => "no name and no values",
-                () if column == 0 && is_index(table, column) => "an unnamed index",
+                () if (column == 0 || name.starts_with(PANDAS_INDEX)) && is_index(table, column) => "an unnamed index",
                 () => continue,
             };
             gone[column] = true;

@@ -5,12 +5,13 @@ use tribute_core::schema::SchemaError;
 
 use crate::doubt::Doubt;
 
-/// Data that cannot be read. Rows are lines of the (unpacked) file and columns its fields, both counted from 1.
+/// Data that cannot be read. Rows are lines of the (unpacked) file, in a columnar file its records, and columns its fields, all
+/// counted from 1.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DataError {
     /// File name.
     pub file: String,
-    /// Line, from 1.
+    /// Line, or record of a columnar file, from 1.
     pub row: Option<u64>,
     /// Column, from 1.
     pub column: Option<usize>,
@@ -63,7 +64,7 @@ pub enum Fault {
         at: usize,
     },
     /// The unpacked file is larger than [`Options::most_bytes`](crate::Options::most_bytes).
-    #[error("unpacks to more than the limit of {most} bytes: split it")]
+    #[error("has more than the limit of {most} bytes, or of that many values if it is columnar: split it")]
     TooLarge {
         /// Limit in bytes.
         most: usize,
@@ -75,6 +76,30 @@ pub enum Fault {
         what: &'static str,
         /// How to convert it.
         advice: &'static str,
+    },
+    /// A columnar file whose parts do not fit together.
+    #[error("is a damaged {format} file ({why}): write it again")]
+    Damaged {
+        /// `Parquet` or `Arrow`.
+        format: &'static str,
+        /// What does not fit.
+        why: String,
+    },
+    /// A column of a columnar file that holds neither numbers, nor truth values, nor texts.
+    #[error("(`{name}`) holds {what}: turn it into numbers or texts, or leave it out with --drop \"{name}\"")]
+    Held {
+        /// Column name.
+        name: String,
+        /// What it holds.
+        what: String,
+    },
+    /// An option that only concerns text tables.
+    #[error("is a {format} file, which says by itself how it is written: leave out {option}")]
+    ForText {
+        /// `Parquet` or `Arrow`.
+        format: &'static str,
+        /// The option.
+        option: &'static str,
     },
     /// Not UTF-8.
     #[error("is not UTF-8 text (byte 0x{byte:02x}): if it is Latin-1 or Windows-1252, convert it with `iconv -f WINDOWS-1252 -t UTF-8`")]

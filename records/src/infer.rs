@@ -65,19 +65,26 @@ impl Source {
         let table = Table::cut(self, options, Against::Nothing)?;
         let mut roles = Roles::found(&table, options)?;
         let hot = options.one_hot.iter().map(|n| select(&table, n)).collect::<Result<Vec<_>, _>>()?;
-        let inputs = inputs(&table, &roles, &hot)?;
+        let inputs = inputs(&table, &roles, &hot);
+        table.settled()?;
+        let inputs = inputs?;
         let label_is_number = roles.label.filter(|_| predicts == Predicts::Real);
         let decimal = decimal(&table, &inputs, label_is_number, options)?;
         let values = Values::read(&table, &inputs, decimal)?;
+        table.settled()?;
         let (features, categories) = features(&table, &inputs, &values, range)?;
         let label = roles.label.unwrap_or(table.width - 1);
         let target = match predicts {
-            Predicts::Classes => classes(&table, label, decimal, options, &mut roles.doubts)?,
+            Predicts::Classes => {
+                let found = classes(&table, label, decimal, options, &mut roles.doubts);
+                table.settled()?;
+                found?
+            }
             Predicts::Real => real(&table, label, decimal)?,
         };
         let schema = Schema::new(name.into(), features, target, None).and_then(|s| s.with_categories(categories));
         let schema = schema.map_err(|e| Fault::Schema(e).of(table.file))?;
-        let (report, ..) = Assessment::new(&table, roles, &values, &schema, options, Purpose::Schema)?.finish()?;
+        let report = Assessment::new(&table, roles, &values, &schema, options, Purpose::Schema)?.report()?;
         Ok(Inferred { report, schema })
     }
 }
@@ -113,7 +120,7 @@ fn inputs(table: &Table<'_>, roles: &Roles, hot: &[usize]) -> Result<Vec<(usize,
 fn features(
     table: &Table<'_>,
     inputs: &[(usize, Input)],
-    values: &Values,
+    values: &Values<'_>,
     range: Range,
 ) -> Result<(Vec<Feature>, Vec<Categories>), DataError> {
     let (mut features, mut categories) = (Vec::new(), Vec::new());
@@ -122,8 +129,7 @@ fn features(
         let first = features.len();
         match input {
             Input::Number => {
-                let numbers = (0..table.len()).map(|r| values.row(r)[first]).filter(|x| !x.is_nan());
-                let numbers: Vec<f64> = numbers.collect();
+                let numbers: Vec<f64> = values.feature(first)?.into_iter().filter(|x| !x.is_nan()).collect();
                 if numbers.is_empty() {
                     return Err(no_values(table, *column));
                 }
@@ -219,7 +225,7 @@ fn classes(
 /// The range of a regression target.
 fn real(table: &Table<'_>, column: usize, decimal: Decimal) -> Result<Target, DataError> {
     let values = Values::read(table, &[(column, Input::Number)], decimal)?;
-    let numbers: Vec<f64> = (0..table.len()).map(|r| values.row(r)[0]).filter(|x| !x.is_nan()).collect();
+    let numbers: Vec<f64> = values.feature(0)?.into_iter().filter(|x| !x.is_nan()).collect();
     if numbers.is_empty() {
         return Err(Fault::Label(format!("(`{}`) has no values", table.name(column))).at_column(table.file, column));
     }

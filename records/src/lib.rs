@@ -7,6 +7,7 @@
 //!
 //! | module | contents |
 //! |---|---|
+//! | `columnar` | Parquet and Arrow: columns of typed values, read one at a time |
 //! | `unpack` | bytes to text: gzip members, encodings, recognition of other formats |
 //! | `dialect`, `cells` | text to fields: separator, decimal mark, quotes, comments |
 //! | `header`, `table` | header detection, named columns |
@@ -19,6 +20,7 @@
 
 mod assess;
 mod cells;
+mod columnar;
 mod columns;
 mod dialect;
 mod doubt;
@@ -35,12 +37,14 @@ mod reading;
 mod report;
 mod rows;
 mod spread;
+mod square;
 mod steps;
 mod table;
 mod targets;
 mod unpack;
 mod values;
 
+pub use columnar::ReadAt;
 pub use dialect::Separator;
 pub use doubt::{Doubt, Kind};
 pub use error::{DataError, Fault};

@@ -11,7 +11,7 @@ use crate::number::Decimal;
 use crate::options::Options;
 use crate::report::Report;
 use crate::table::{Against, Source, Table};
-use crate::values::{self, Values};
+use crate::values::Values;
 
 /// Records with a report; they are released only when every doubt is accepted.
 #[derive(Clone, Debug)]
@@ -63,6 +63,17 @@ impl Source {
         read(&table, roles, schema, options, Purpose::Records)
     }
 
+    /// The report on records of `schema`, without the records: in less memory.
+    ///
+    /// # Errors
+    /// As [`Source::records`].
+    pub fn report(&self, schema: &Schema, options: &Options) -> Result<Report, DataError> {
+        let table = Table::cut(self, options, Against::Schema(schema))?;
+        let roles = Roles::of(&table, options, schema, false)?;
+        let values = values(&table, &roles, schema, options)?;
+        Assessment::new(&table, roles, &values, schema, options, Purpose::Records)?.report()
+    }
+
     /// Reads queries of `schema`: records whose label is optional.
     ///
     /// # Errors
@@ -74,20 +85,30 @@ impl Source {
     }
 }
 
-fn read(
-    table: &Table<'_>,
+fn read<'t>(
+    table: &'t Table<'t>,
     roles: Roles,
     schema: &Schema,
     options: &Options,
     purpose: Purpose,
 ) -> Result<Reading, DataError> {
+    let values = values(table, &roles, schema, options)?;
+    let (report, records, labelled) = Assessment::new(table, roles, &values, schema, options, purpose)?.finish()?;
+    Ok(Reading { report, records, labelled })
+}
+
+fn values<'t>(
+    table: &'t Table<'t>,
+    roles: &Roles,
+    schema: &Schema,
+    options: &Options,
+) -> Result<Values<'t>, DataError> {
+    table.settled()?;
     let inputs: Vec<(usize, Input)> =
         roles.features.iter().copied().zip(inputs(schema).into_iter().map(|(_, input)| input)).collect();
     let target = roles.label.filter(|_| matches!(schema.target(), Target::Real { .. }));
     let decimal = decimal(table, &inputs, target, options)?;
-    let values = Values::read(table, &inputs, decimal)?;
-    let (report, records, labelled) = Assessment::new(table, roles, &values, schema, options, purpose)?.finish()?;
-    Ok(Reading { report, records, labelled })
+    Values::read(table, &inputs, decimal)
 }
 
 /// The decimal mark of the numeric features and of a regression target.
@@ -99,5 +120,5 @@ pub(crate) fn decimal(
 ) -> Result<Decimal, DataError> {
     let numbers = inputs.iter().filter(|(_, input)| matches!(input, Input::Number)).map(|(column, _)| *column);
     let numbers: Vec<usize> = numbers.chain(target).collect();
-    options.decimal.map_or_else(|| values::decimal(table, &numbers), Ok)
+    options.decimal.map_or_else(|| crate::values::decimal(table, &numbers), Ok)
 }

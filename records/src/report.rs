@@ -14,7 +14,7 @@ pub struct Report {
     pub records: usize,
     /// Number of gzip members; 0 for a plain file.
     pub gzip_members: usize,
-    /// `comma`, `semicolon` or `tab`.
+    /// `comma`, `semicolon` or `tab`; of a columnar file `parquet` or `arrow`.
     pub separator: &'static str,
     /// `.` or `,`
     pub decimal_mark: &'static str,
@@ -51,7 +51,7 @@ pub struct Report {
 /// The header.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct HeaderReport {
-    /// Line, from 1.
+    /// Line, from 1; 0 in a columnar file, where names are no line.
     pub row: u64,
     /// Whether it is a comment line.
     pub comment: bool,
@@ -155,7 +155,13 @@ impl std::fmt::Display for Report {
             0 => String::new(),
             n => format!(", gzip ({})", plural(n, "member")),
         };
-        writeln!(f, "  form        {}-separated, decimal mark `{}`{gzip}", self.separator, self.decimal_mark)?;
+        match self.separator {
+            "parquet" => writeln!(f, "  form        Parquet")?,
+            "arrow" => writeln!(f, "  form        Arrow")?,
+            separator => {
+                writeln!(f, "  form        {separator}-separated, decimal mark `{}`{gzip}", self.decimal_mark)?
+            }
+        }
         match &self.header {
             None => writeln!(f, "  header      none: columns are taken by position")?,
             Some(h) => {
@@ -166,7 +172,8 @@ impl std::fmt::Display for Report {
                     Some(false) => ", names are not the schema's",
                 };
                 let comment = if h.comment { " (a comment)" } else { "" };
-                writeln!(f, "  header      row {}{comment}{names}", h.row)?;
+                let place = if h.row == 0 { "in the file".to_owned() } else { format!("row {}", h.row) };
+                writeln!(f, "  header      {place}{comment}{names}")?;
             }
         }
         if let Some(column) = self.label_column {

@@ -1,7 +1,10 @@
-//! The original rows of a file, for splitting it into smaller files.
+//! The original rows of a text file, for splitting it into smaller files.
+
+use std::ops::Range;
 
 use tribute_core::schema::Schema;
 
+use crate::cells::Cells;
 use crate::columns::Roles;
 use crate::error::DataError;
 use crate::options::Options;
@@ -10,7 +13,8 @@ use crate::table::{Against, Source, Table};
 /// The rows of a file as text.
 #[derive(Debug)]
 pub struct Rows<'t> {
-    table: Table<'t>,
+    cells: Cells<'t>,
+    header: Option<&'t str>,
     label: usize,
 }
 
@@ -18,11 +22,12 @@ impl Source {
     /// The rows, one per record of `schema`.
     ///
     /// # Errors
-    /// As [`Source::records`], for the table's structure.
+    /// As [`Source::records`], for the table's structure; a columnar file, which has no rows of text.
     pub fn rows(&self, schema: &Schema, options: &Options) -> Result<Rows<'_>, DataError> {
         let table = Table::cut(self, options, Against::Schema(schema))?;
+        let cells = table.cells()?.clone();
         let label = Roles::of(&table, options, schema, false)?.label.unwrap_or(table.width - 1);
-        Ok(Rows { table, label })
+        Ok(Rows { cells, header: table.header.as_ref().map(|h| h.raw), label })
     }
 }
 
@@ -30,12 +35,12 @@ impl Rows<'_> {
     /// The header's line, if there is one.
     #[must_use]
     pub fn header(&self) -> Option<&str> {
-        self.table.header.as_ref().map(|h| h.raw)
+        self.header
     }
     /// Number of rows, without the header.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.table.len()
+        self.cells.len()
     }
     /// Whether there are no rows.
     #[must_use]
@@ -48,13 +53,15 @@ impl Rows<'_> {
     /// If `row` is out of bounds.
     #[must_use]
     pub fn get(&self, row: usize) -> &str {
-        self.table.raw(row)
+        self.cells.raw(row)
     }
     /// A row with its label replaced by the first different one in the file; `None` if all labels are equal.
     #[must_use]
     pub fn relabelled(&self, row: usize) -> Option<String> {
-        let own = self.table.get(row, self.label);
-        let other = (0..self.len()).find(|r| self.table.get(*r, self.label) != own)?;
-        Some(self.table.exchanged(row, self.label, other))
+        let own = self.cells.get(row, self.label);
+        let other = (0..self.len()).find(|r| self.cells.get(*r, self.label) != own)?;
+        let place = |row| -> Range<usize> { self.cells.place(row, self.label) };
+        let (raw, field) = (self.get(row), place(row));
+        Some([&raw[..field.start], &self.get(other)[place(other)], &raw[field.end..]].concat())
     }
 }

@@ -45,6 +45,7 @@ impl Source {
         let inputs: Vec<(usize, Input)> =
             roles.features.iter().copied().zip(inputs(template).into_iter().map(|(_, input)| input)).collect();
         let target = roles.label.filter(|_| matches!(template.target(), Target::Real { .. }));
+        table.settled()?;
         let decimal = decimal(&table, &inputs, target, options)?;
         let read = Values::read(&table, &inputs, decimal)?;
         let mut values = Vec::new();
@@ -53,8 +54,7 @@ impl Source {
         for (_, input) in &inputs {
             match input {
                 Input::Number => {
-                    let numbers = (0..table.len()).map(|row| read.row(row)[at]).filter(|x| !x.is_nan());
-                    let numbers: Vec<f64> = numbers.collect();
+                    let numbers: Vec<f64> = read.feature(at)?.into_iter().filter(|x| !x.is_nan()).collect();
                     if !numbers.is_empty() {
                         // for the report only
                         let (lo, hi) = Range::MinMax.of(numbers.clone());
@@ -69,7 +69,7 @@ impl Source {
         let own = Schema::new(template.name().to_owned(), features, template.target().clone(), None)
             .and_then(|schema| schema.with_categories(template.categories().to_vec()))
             .map_err(|e| Fault::Schema(e).of(table.file))?;
-        let (report, ..) = Assessment::new(&table, roles, &read, &own, options, Purpose::Schema)?.finish()?;
+        let report = Assessment::new(&table, roles, &read, &own, options, Purpose::Schema)?.report()?;
         Ok(Spread { report, values })
     }
 }

@@ -2,12 +2,17 @@
 //! another format means producing one.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::io::Read;
+use std::ops::Range;
 use std::path::Path;
+use std::rc::Rc;
+use std::sync::Arc;
 
 use tribute_core::schema::{Schema, Target};
 
-use crate::cells::{Cells, Comment};
+use crate::cells::Cells;
+use crate::columnar::{Column, Columns, Format, ReadAt};
 use crate::dialect::{self, Separator};
 use crate::error::{DataError, Fault};
 use crate::header::{self, First};
@@ -15,25 +20,69 @@ use crate::inputs::inputs;
 use crate::labels::Key;
 use crate::number::Decimal;
 use crate::options::Options;
+use crate::square::{squared, title};
 
-/// The unpacked text of a file.
+/// An open file: unpacked text, or a columnar file whose columns are read when they are needed.
 #[derive(Clone, Debug)]
 pub struct Source {
     file: String,
-    text: String,
-    members: usize,
+    body: Body,
+}
+
+#[derive(Clone, Debug)]
+enum Body {
+    Text { text: String, members: usize },
+    Columns(Columns),
 }
 
 impl Source {
-    /// Opens and unpacks a file.
+    /// Opens a file; text is read and unpacked.
     ///
     /// # Errors
-    /// A file that cannot be read, is corrupt, or is not a text table in UTF-8.
+    /// A file that cannot be read, is corrupt, or is neither Parquet, nor Arrow, nor a text table in UTF-8.
     pub fn open(path: &Path, options: &Options) -> Result<Self, DataError> {
         let file = path.display().to_string();
         let failed = |e: std::io::Error| Fault::Io { reason: e.to_string() }.of(&file);
-        let opened = std::fs::File::open(path).map_err(failed)?;
-        Source::read(&file, opened, options)
+        let mut opened = std::fs::File::open(path).map_err(failed)?;
+        let mut start = Vec::new();
+        opened.by_ref().take(8).read_to_end(&mut start).map_err(failed)?;
+        match Format::of(&start) {
+            Some(format) => Source::columns(&file, format, Arc::new(opened), options),
+            None => Source::read(&file, start.chain(opened), options),
+        }
+    }
+
+    /// Opens a columnar file; `None` if it is not one, so that its bytes are to be read as text. `file` is the name used in
+    /// errors.
+    ///
+    /// # Errors
+    /// A damaged file, or one with more values than [`Options::most_bytes`].
+    pub fn columnar(file: &str, bytes: Arc<dyn ReadAt>, options: &Options) -> Result<Option<Self>, DataError> {
+        let mut start = [0; 8];
+        if bytes.size() < 8 {
+            return Ok(None);
+        }
+        bytes.read_at(0, &mut start).map_err(|e| Fault::Io { reason: e.to_string() }.of(file))?;
+        Format::of(&start).map(|format| Source::columns(file, format, bytes, options)).transpose()
+    }
+
+    fn columns(file: &str, format: Format, bytes: Arc<dyn ReadAt>, options: &Options) -> Result<Self, DataError> {
+        let columns = Columns::open(file, format, bytes, options.most_bytes)?;
+        Ok(Source { file: file.into(), body: Body::Columns(columns) })
+    }
+
+    /// Estimate of the memory that reading the records takes, bytes: of a text with the text itself, of a columnar file beyond it.
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        match &self.body {
+            // for each field its place and its value
+            Body::Text { text, .. } => {
+                let ends = text.bytes().filter(|b| matches!(b, b',' | b';' | b'\t' | b'\n')).count();
+                text.len().saturating_add(ends.saturating_mul(18))
+            }
+            // a byte for each value, and for each row the column at hand, its sorted copy, a digest and the label
+            Body::Columns(columns) => columns.rows.saturating_mul(columns.names.len() + 40),
+        }
     }
 
     /// Reads and unpacks everything from `reader`; `file` is the name used in errors.
@@ -51,15 +100,21 @@ impl Source {
     /// # Errors
     /// As [`Source::open`].
     pub fn from_bytes(file: &str, bytes: Vec<u8>, options: &Options) -> Result<Self, DataError> {
+        if let Some(format) = Format::of(&bytes) {
+            return Source::columns(file, format, Arc::new(bytes), options);
+        }
         let unpacked = crate::unpack::unpack(bytes, options.most_bytes)
             .map_err(|(fault, row)| DataError { row, ..fault.of(file) })?;
-        Ok(Source { file: file.into(), text: unpacked.text, members: unpacked.members })
+        Ok(Source { file: file.into(), body: Body::Text { text: unpacked.text, members: unpacked.members } })
     }
 
-    /// The unpacked text, without a byte order mark.
+    /// The unpacked text, without a byte order mark; empty for a columnar file.
     #[must_use]
     pub fn text(&self) -> &str {
-        &self.text
+        match &self.body {
+            Body::Text { text, .. } => text,
+            Body::Columns(_) => "",
+        }
     }
     /// The file's name, as used in errors.
     #[must_use]
@@ -82,18 +137,47 @@ pub(crate) enum Against<'s> {
 pub(crate) struct Table<'t> {
     pub(crate) file: &'t str,
     pub(crate) members: usize,
-    pub(crate) separator: Separator,
     /// The header, if the file has one.
     pub(crate) header: Option<Header<'t>>,
-    cells: Cells<'t>,
+    fields: Fields<'t>,
     /// Number of fields in every row.
     pub(crate) width: usize,
+}
+
+/// Where a table's fields are.
+#[derive(Clone, Debug)]
+enum Fields<'t> {
+    Text { cells: Cells<'t>, separator: Separator },
+    Columns(Loaded<'t>),
+}
+
+/// A columnar file's rows, with the column that was read last.
+#[derive(Clone, Debug)]
+struct Loaded<'t> {
+    columns: &'t Columns,
+    rows: Range<usize>,
+    last: RefCell<Option<(usize, Rc<Column>)>>,
+    /// The first column that could not be read, found while its fields were looked at.
+    failed: RefCell<Option<DataError>>,
+}
+
+impl Loaded<'_> {
+    fn column(&self, file: &str, column: usize) -> Result<Rc<Column>, DataError> {
+        if let Some((_, loaded)) = self.last.borrow().as_ref().filter(|(last, _)| *last == column) {
+            return Ok(loaded.clone());
+        }
+        // two columns are never held at a time
+        self.last.replace(None);
+        let loaded = Rc::new(self.columns.load(file, column)?);
+        self.last.replace(Some((column, loaded.clone())));
+        Ok(loaded)
+    }
 }
 
 /// The names of the columns.
 #[derive(Clone, Debug)]
 pub(crate) struct Header<'t> {
-    /// Line, from 1.
+    /// Line, from 1; 0 in a columnar file.
     pub(crate) line: u64,
     /// Whether it is a comment line.
     pub(crate) comment: bool,
@@ -109,8 +193,12 @@ impl<'t> Table<'t> {
     /// Text that is not a table, rows of different lengths, or an ambiguous first row.
     pub(crate) fn cut(source: &'t Source, options: &Options, against: Against<'_>) -> Result<Self, DataError> {
         let file = source.file.as_str();
-        let (named, start) = dialect::named_separator(&source.text).map_err(|f| f.at_row(file, 1))?;
-        let text = &source.text[start..];
+        let (text, members) = match &source.body {
+            Body::Text { text, members } => (text.as_str(), *members),
+            Body::Columns(columns) => return Table::of_columns(file, columns, options),
+        };
+        let (named, start) = dialect::named_separator(text).map_err(|f| f.at_row(file, 1))?;
+        let text = &text[start..];
         let separator = match options.separator.or(named) {
             Some(separator) => separator,
             None => dialect::separator(text).map_err(|f| f.of(file))?,
@@ -124,103 +212,140 @@ impl<'t> Table<'t> {
         if cells.len() == 0 {
             return Err(Fault::Empty.of(file));
         }
-        let mut table = Table { file, members: source.members, separator, header, cells, width: 0 };
-        table.square()?;
-        if let Some(rows) = &options.rows {
-            let len = table.len();
-            if rows.end > len || rows.is_empty() {
-                return Err(Fault::Rows { len, from: rows.start, to: rows.end }.of(file));
-            }
-            table.cells.keep(rows.clone());
+        let (header, width) = squared(&cells, separator, header, file)?;
+        if let Some(rows) = chosen(options, cells.len(), file)? {
+            cells.keep(rows);
         }
-        Ok(table)
+        Ok(Table { file, members, header, fields: Fields::Text { cells, separator }, width })
     }
 
-    /// Checks that all rows have the same number of fields, and that no comment looks like a row.
-    fn square(&mut self) -> Result<(), DataError> {
-        let first = self.cells.width(0);
-        self.width = first;
-        let mut why = format!("like row {}", self.cells.line(0));
-        let last_empty = (0..self.cells.len()).all(|r| self.cells.get(r, self.cells.width(r) - 1).is_empty());
-        if let Some(header) = &mut self.header {
-            // R omits the index column's name; some tools end every record with a separator
-            if header.names.len() + 1 == first && (0..self.cells.len()).all(|r| self.cells.width(r) == first) {
-                let at = if last_empty { header.names.len() } else { 0 };
-                header.names.insert(at, Cow::Borrowed(""));
-            } else {
-                self.width = header.names.len();
-                why = format!("like the header in row {}", header.line);
-            }
+    fn of_columns(file: &'t str, columns: &'t Columns, options: &Options) -> Result<Self, DataError> {
+        let for_text = [
+            (options.header == Some(false), "--no-header"),
+            (options.separator.is_some(), "--separator"),
+            (options.decimal.is_some(), "--decimal"),
+        ];
+        if let Some((_, option)) = for_text.into_iter().find(|(given, _)| *given) {
+            return Err(Fault::ForText { format: columns.format.name(), option }.of(file));
         }
-        for row in 0..self.cells.len() {
-            let got = self.cells.width(row);
-            if row > 0 && self.repeats_header(row) {
-                return Err(Fault::SecondHeader.at_row(self.file, self.cells.line(row)));
-            }
-            if got != self.width {
-                let fault = Fault::Width { expected: self.width, got, why };
-                return Err(fault.at_row(self.file, self.cells.line(row)));
-            }
+        if columns.rows == 0 {
+            return Err(Fault::Empty.of(file));
         }
-        for comment in &self.cells.comments {
-            // words before the first row are a remark, not a record
-            let words = comment.rows_before == 0 && !self.numbers_in(comment);
-            if self.width > 1 && !words && self.fields(self.cells.comment(comment)) == self.width {
-                return Err(Fault::Comment.at_row(self.file, comment.line));
-            }
-        }
-        Ok(())
+        let rows = chosen(options, columns.rows, file)?.unwrap_or(0..columns.rows);
+        let names = columns.names.iter().map(|name| Cow::Borrowed(name.as_str())).collect();
+        let header = Some(Header { line: 0, comment: false, names, raw: "" });
+        let loaded = Loaded { columns, rows, last: RefCell::default(), failed: RefCell::default() };
+        Ok(Table { file, members: 0, header, fields: Fields::Columns(loaded), width: columns.names.len() })
     }
 
-    /// Whether a row repeats the header, as if two files were concatenated.
-    fn repeats_header(&self, row: usize) -> bool {
-        let Some(header) = self.header.as_ref().filter(|h| h.names.len() == self.cells.width(row)) else {
-            return false;
-        };
-        let same = |(column, name): (usize, &Cow<'_, str>)| {
-            self.cells.get(row, column).trim_start_matches('\u{feff}').trim() == name.trim()
-        };
-        header.names.iter().enumerate().all(same) && !header.names.iter().all(|n| crate::number::is_numeric(n))
+    /// The cells of a text table, for what only concerns text.
+    ///
+    /// # Errors
+    /// If the file is columnar.
+    pub(crate) fn cells(&self) -> Result<&Cells<'t>, DataError> {
+        match &self.fields {
+            Fields::Text { cells, .. } => Ok(cells),
+            Fields::Columns(loaded) => {
+                let (what, advice) = match loaded.columns.format {
+                    Format::Parquet => ("a Parquet file", "for this, write it as CSV"),
+                    Format::Arrow => ("an Arrow file", "for this, write it as CSV"),
+                };
+                Err(Fault::Foreign { what, advice }.of(self.file))
+            }
+        }
     }
 
-    fn numbers_in(&self, comment: &Comment) -> bool {
-        let separator = char::from(self.separator.byte());
-        self.cells.comment(comment).split(separator).any(|text| crate::number::is_numeric(text.trim()))
+    /// How fields are separated, or the columnar format.
+    pub(crate) fn separator(&self) -> &'static str {
+        match &self.fields {
+            Fields::Text { separator, .. } => separator.name(),
+            Fields::Columns(loaded) => match loaded.columns.format {
+                Format::Parquet => "parquet",
+                Format::Arrow => "arrow",
+            },
+        }
     }
 
-    fn fields(&self, text: &str) -> usize {
-        Cells::cut(text, self.separator.byte(), 1).map_or(0, |c| if c.len() == 0 { 0 } else { c.width(0) })
+    /// Whether it is a columnar file.
+    pub(crate) fn is_columnar(&self) -> bool {
+        matches!(self.fields, Fields::Columns(_))
+    }
+
+    /// The values of a numeric column of a columnar file, and whether they are truth values; `None` for text.
+    ///
+    /// # Errors
+    /// A column that cannot be read.
+    pub(crate) fn numbers(&self, column: usize) -> Result<Option<(Vec<f64>, bool)>, DataError> {
+        let Fields::Columns(loaded) = &self.fields else { return Ok(None) };
+        Ok(match &*loaded.column(self.file, column)? {
+            Column::Numbers { values, .. } => Some((values[loaded.rows.clone()].to_vec(), false)),
+            Column::Truths(values) => {
+                let number = |truth: &Option<bool>| truth.map_or(f64::NAN, |t| f64::from(u8::from(t)));
+                Some((values[loaded.rows.clone()].iter().map(number).collect(), true))
+            }
+            Column::Texts { .. } => None,
+        })
+    }
+
+    /// Whether a column may count records, as far as its type says.
+    pub(crate) fn may_count(&self, column: usize) -> bool {
+        match &self.fields {
+            Fields::Text { .. } => true,
+            Fields::Columns(loaded) => loaded.columns.counts(column),
+        }
+    }
+
+    /// # Errors
+    /// The first column of which [`Table::get`] could not read a field.
+    pub(crate) fn settled(&self) -> Result<(), DataError> {
+        match &self.fields {
+            Fields::Text { .. } => Ok(()),
+            Fields::Columns(loaded) => loaded.failed.borrow().clone().map_or(Ok(()), Err),
+        }
     }
 
     /// Number of rows, without the header.
     pub(crate) fn len(&self) -> usize {
-        self.cells.len()
+        match &self.fields {
+            Fields::Text { cells, .. } => cells.len(),
+            Fields::Columns(loaded) => loaded.rows.len(),
+        }
     }
-    /// The text of a field.
+    /// The text of a field. Of a column that cannot be read it is empty, and [`Table::settled`] says why.
     pub(crate) fn get(&self, row: usize, column: usize) -> Cow<'t, str> {
-        self.cells.get(row, column)
+        match &self.fields {
+            Fields::Text { cells, .. } => cells.get(row, column),
+            Fields::Columns(loaded) => match loaded.column(self.file, column) {
+                Ok(found) => Cow::Owned(found.text(loaded.rows.start + row)),
+                Err(e) => {
+                    loaded.failed.borrow_mut().get_or_insert(e);
+                    Cow::Borrowed("")
+                }
+            },
+        }
     }
-    /// First line of a row, from 1.
+    /// First line of a row, from 1; in a columnar file the record's number.
     pub(crate) fn line(&self, row: usize) -> u64 {
-        self.cells.line(row)
-    }
-    /// The original text of a row.
-    pub(crate) fn raw(&self, row: usize) -> &'t str {
-        self.cells.raw(row)
-    }
-    /// The original text of a row, with one field replaced by that of another row.
-    pub(crate) fn exchanged(&self, row: usize, column: usize, other: usize) -> String {
-        let raw = self.raw(row);
-        let field = self.cells.place(row, column);
-        [&raw[..field.start], &self.raw(other)[self.cells.place(other, column)], &raw[field.end..]].concat()
+        match &self.fields {
+            Fields::Text { cells, .. } => cells.line(row),
+            Fields::Columns(loaded) => (loaded.rows.start + row + 1) as u64,
+        }
     }
     /// Number of comment lines, without a commented header.
     pub(crate) fn comments(&self) -> usize {
-        self.cells.comments.len() - usize::from(self.header.as_ref().is_some_and(|h| h.comment))
+        match &self.fields {
+            Fields::Text { cells, .. } => {
+                cells.comments.len() - usize::from(self.header.as_ref().is_some_and(|h| h.comment))
+            }
+            Fields::Columns(_) => 0,
+        }
     }
     /// Number of rows dropped because they hold no value.
     pub(crate) fn blank(&self) -> usize {
-        self.cells.blank
+        match &self.fields {
+            Fields::Text { cells, .. } => cells.blank,
+            Fields::Columns(_) => 0,
+        }
     }
     /// A column's name, or, for example, `column 3`.
     pub(crate) fn name(&self, column: usize) -> String {
@@ -231,13 +356,13 @@ impl<'t> Table<'t> {
     }
 }
 
-/// The fields of the first row and of those below, if the first has so few that it is no header. R leaves one name out.
-fn title(cells: &Cells<'_>) -> Option<(usize, usize)> {
-    if cells.len() < 3 {
-        return None;
+/// The records that were asked for.
+fn chosen(options: &Options, len: usize, file: &str) -> Result<Option<Range<usize>>, DataError> {
+    let Some(rows) = &options.rows else { return Ok(None) };
+    if rows.end > len || rows.is_empty() {
+        return Err(Fault::Rows { len, from: rows.start, to: rows.end }.of(file));
     }
-    let (got, below) = (cells.width(0), cells.width(1));
-    (got + 1 < below && (2..cells.len()).all(|r| cells.width(r) == below)).then_some((got, below))
+    Ok(Some(rows.clone()))
 }
 
 fn find_header<'t>(

@@ -65,7 +65,8 @@ fn gunzip(bytes: &[u8], most: usize) -> Result<(Vec<u8>, usize), (Fault, Option<
 fn foreign(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
     const CSV: &str = "save the table as CSV (UTF-8)";
     const PLAIN: &str = "unpack it and give the CSV";
-    const FRAME: &str = "write it as CSV, in Python `pandas.DataFrame.to_csv(path, index=False)`";
+    const UNPACKED: &str = "give the file itself, it is packed already";
+    const FRAME: &str = "write it as CSV or Parquet, in Python `pandas.DataFrame.to_parquet(path, index=False)`";
     let has = |needle: &[u8]| bytes[..bytes.len().min(4096)].windows(needle.len()).any(|w| w == needle);
     if bytes.starts_with(b"PK\x03\x04") {
         return Some(match () {
@@ -78,10 +79,10 @@ fn foreign(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
     let magic: &[(&[u8], &str, &str)] = &[
         (GZIP, "a gzip file in a gzip file", "unpack it once"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Excel workbook", CSV),
-        (b"PAR1", "a Parquet file", FRAME),
-        (b"ARROW1", "an Arrow file", FRAME),
-        (b"FEA1", "a Feather file", FRAME),
-        (b"\xff\xff\xff\xff", "an Arrow stream", FRAME),
+        (b"PAR1", "a Parquet file in a gzip file", UNPACKED),
+        (b"ARROW1", "an Arrow file in a gzip file", UNPACKED),
+        (b"FEA1", "a Feather file of version 1", "write version 2, or Parquet"),
+        (b"\xff\xff\xff\xff", "an Arrow stream in a gzip file", UNPACKED),
         (b"\x89HDF", "an HDF5 file", FRAME),
         (b"\x93NUMPY", "a NumPy array", FRAME),
         (b"\x80\x02", "a Python pickle", FRAME),

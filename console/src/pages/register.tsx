@@ -44,7 +44,7 @@ function Form(): ReactNode {
   return (
     <>
       <h2>1. The records</h2>
-      <FileInput label="A table: CSV, with the label in the last column" hint="Plain or gzip. Numbers only; a header is welcome." accept=".csv,.gz,text/csv" set={(f) => (setFile(f), setUploaded(undefined), setSchema(undefined), setReport(undefined))} />
+      <FileInput label="A table: CSV, Parquet or Arrow, with the label in the last column" hint="CSV plain or gzip. Numbers only; a header is welcome." accept=".csv,.gz,.parquet,.arrow,.feather,text/csv" set={(f) => (setFile(f), setUploaded(undefined), setSchema(undefined), setReport(undefined))} />
       {file && !uploaded && (
         <Confirm
           label={`Send ${file.name} (${size(file.size)}) to ${server}`}

@@ -82,7 +82,7 @@ impl ReadingArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct RegisterArgs {
-    /// The CSV file, optionally gzip-compressed. A header is checked against the schema's names.
+    /// The table: CSV, optionally gzip-compressed, Parquet or Arrow. A header is checked against the schema's names.
     csv: PathBuf,
     /// The schema file.
     #[arg(long, value_name = "FILE")]
@@ -122,7 +122,7 @@ pub(super) struct RegisterArgs {
 pub(super) struct ExtendArgs {
     /// Id of the dataset's latest version. Schema, terms and profile are its own.
     id: DatasetId,
-    /// The CSV file of the further records only, optionally gzip-compressed.
+    /// The table of the further records only: CSV, optionally gzip-compressed, Parquet or Arrow.
     #[arg(long, value_name = "FILE")]
     csv: PathBuf,
     #[command(flatten)]

@@ -2,6 +2,7 @@
 
 pub(crate) mod agent;
 mod agent_results;
+mod api_key;
 pub(crate) mod chain;
 mod circuits;
 mod claim;
@@ -96,6 +97,9 @@ enum Command {
     /// Show, wait for and cancel jobs.
     #[command(subcommand)]
     Job(job::JobCommand),
+    /// Make, list and revoke keys for programs that only read.
+    #[command(subcommand)]
+    ApiKey(api_key::ApiKeyCommand),
     /// Print completions for a shell: `tribute completions bash > /etc/bash_completion.d/tribute`.
     Completions(shell_files::CompletionsArgs),
     /// Write manual pages, one for each command.
@@ -159,6 +163,7 @@ async fn run(command: Command) -> CommandResult {
         Command::Verify(args) => offline::run(args),
         Command::Certificate(command) => report::run(command),
         Command::Job(command) => job::run(command).await,
+        Command::ApiKey(command) => api_key::run(command).await,
         Command::Completions(args) => shell_files::completions(args),
         Command::Man(args) => shell_files::man(args),
     }

@@ -28,7 +28,7 @@ pub(super) enum SchemaCommand {
 
 #[derive(Debug, Args)]
 pub(super) struct InferArgs {
-    /// The CSV file, optionally gzip-compressed.
+    /// The table: CSV, optionally gzip-compressed, Parquet or Arrow.
     csv: PathBuf,
     /// The label is a real number, not a class: a regression, for the squared link.
     #[arg(long)]

@@ -6,7 +6,7 @@ use alloy::signers::local::PrivateKeySigner;
 use clap::Args;
 use tribute_client::files::read_given;
 use tribute_client::{Client, Tls};
-use tribute_problem::Result;
+use tribute_problem::{Problem, Result};
 
 use super::keys::KeyArgs;
 
@@ -17,12 +17,18 @@ pub(crate) struct ServerArgs {
     address: AddressArgs,
     #[command(flatten)]
     key: KeyArgs,
+    /// Environment variable with an API key instead, for what only reads.
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["key_env", "keystore"])]
+    api_key_env: Option<String>,
 }
 
 impl ServerArgs {
-    /// Connects to the server as the key's account.
+    /// Connects to the server as the key's account, or with an API key.
     pub(crate) async fn connect(&self) -> Result<Client> {
-        self.address.connect(self.key.signer()?).await
+        let Some(name) = &self.api_key_env else { return self.address.connect(self.key.signer()?).await };
+        let key = std::env::var(name)
+            .map_err(|_| Problem::field("api-key-env", format!("the environment variable {name} is not set")))?;
+        self.address.connect_to_read(key).await
     }
 
     /// Connects to another server, under the same authorities and certificate.
@@ -49,6 +55,11 @@ impl AddressArgs {
     /// Connects to the server as a key's account.
     pub(crate) async fn connect(&self, key: PrivateKeySigner) -> Result<Client> {
         Client::connect_with(&self.server, key, &self.tls()?).await
+    }
+
+    /// Connects to the server with an API key.
+    async fn connect_to_read(&self, key: String) -> Result<Client> {
+        Client::connect_to_read(&self.server, key, &self.tls()?).await
     }
 
     /// What connections by TLS need.

@@ -80,7 +80,7 @@ pub(super) struct QueryArgs {
         allow_hyphen_values = true
     )]
     features: Option<String>,
-    /// CSV file of queries, optionally with labels to compare and optionally gzip-compressed. A header is checked against the
+    /// Table of queries (CSV, optionally gzip-compressed, Parquet or Arrow), optionally with labels to compare. A header is checked against the
     /// schema's names.
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,

@@ -274,6 +274,7 @@ fn of_another(path: &str) -> Option<Vec<u8>> {
         ("TrainingService", "GetHomeGradients") => {
             v1::GetHomeGradientsRequest { id: id(), account: Vec::new() }.encode_to_vec()
         }
+        ("LoginService", "RevokeKey") => v1::RevokeKeyRequest { name: "7".into() }.encode_to_vec(),
         ("TrainingService", "LendWeights") => {
             v1::LendWeightsRequest { weights_digest: id(), dataset_id: vec![1], ..Default::default() }.encode_to_vec()
         }
@@ -289,7 +290,7 @@ fn of_another(path: &str) -> Option<Vec<u8>> {
         | ("CircuitService", "PrepareCircuits")
         | ("TrainingService", "AskTraining" | "ListTrainingRequests" | "CommitWeights" | "GatherAgent")
         | ("UploadService", "Upload")
-        | ("LoginService", "Logout") => return None,
+        | ("LoginService", "Logout" | "CreateKey" | "ListKeys") => return None,
         // without a chain there are no sessions to open
         ("SessionService", "OpenSession") => return None,
         _ => panic!("{path}: say here what a stranger gets"),

@@ -1,5 +1,6 @@
 //! Several machines: server and workers share a database and an S3 store, and no folder.
 
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
@@ -110,4 +111,51 @@ async fn machines_share_a_database_and_a_bucket_and_no_folder() {
         assert!(!refused.status.success() && error.contains(said), "{error}");
         assert!(!error.contains("planted-secret-key") && !error.contains(&shared.key), "{error}");
     }
+}
+
+/// The commands of the operator's page under the step that begins with `step`, and what it says that they print.
+fn documented(step: &str) -> (String, String) {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/roles/operator.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let (_, from) = page.split_once(step).expect("the step is on the page");
+    let block = |kind: &str| {
+        let (_, block) = from.split_once(&format!("```{kind}\n")).unwrap();
+        block.split_once("```").unwrap().0.to_owned()
+    };
+    (block("sh"), block("text"))
+}
+
+/// Two workers on PostgreSQL and S3, set up from the page alone: its commands as they are printed, on a machine with the program
+/// and what the tests need.
+#[test]
+fn many_machines_are_set_up_by_the_pages_commands() {
+    if Postgres::start().is_none() || S3::start().is_none() {
+        return;
+    }
+    let (commands, printed) = documented("**9. Many machines**");
+    let place = Place::new();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap();
+    // databases and stores outlive the shell
+    let head = "exec 2>&1; set -Eeuo pipefail
+        trap '\"$root/scripts/postgres-for-tests.sh\" stop \"${pg_folder:-none}\"; kill \"${s3_process:-}\" 2> /dev/null || true' EXIT\n";
+    let mut shell = Command::new("bash");
+    shell.args(["-c", &format!("{head}{commands}\nwait_for=$(jobs -p); kill $wait_for")]).current_dir(place.path());
+    let path = format!("{}:{}", program().parent().unwrap().display(), std::env::var("PATH").unwrap());
+    let key = "59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d";
+    shell.env("root", &root).env("PATH", path).env("OWNER_KEY", key).process_group(0).stdin(Stdio::null());
+    let ended = shell.output().unwrap();
+    let said = String::from_utf8_lossy(&ended.stdout).into_owned();
+    assert!(ended.status.success(), "{said}");
+    // lines of the page, of which `…` stands for anything
+    let mut rest = said.as_str();
+    for line in printed.lines().filter(|line| *line != "…") {
+        for part in line.split('…') {
+            let at = rest.find(part).unwrap_or_else(|| panic!("`{line}` is not in {said}"));
+            rest = &rest[at + part.len()..];
+        }
+    }
+    // both workers were there, and had folders without anything that others need
+    let logs = ["machine-1.log", "machine-2.log"].map(|log| std::fs::read_to_string(place.path().join(log)).unwrap());
+    assert!(logs.iter().any(|log| log.contains("job succeeded")), "{logs:?}");
+    assert!(!place.data().join("tribute.db").exists());
 }

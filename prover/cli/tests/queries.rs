@@ -1,4 +1,4 @@
-//! Queries: over streams, and by many clients at a time. `make load` prints the figures for `benches/RESULTS.md`; the default
+//! Queries: over streams, and by many clients at a time. `make load` writes the figures to `benches/RESULTS.md`; the default
 //! sizes are small.
 
 use std::time::{Duration, Instant};
@@ -136,7 +136,10 @@ async fn all_ask(askers: Vec<Asker>, each: usize, streamed: bool) -> Vec<Asker> 
     times.sort();
     let at = |percent: usize| times[(times.len() - 1) * percent / 100].as_secs_f64() * 1e3;
     let way = if streamed { "streams" } else { "single calls" };
-    println!("{clients} clients, {way}: p50 {:.1} ms, p99 {:.1} ms, {rate:.0} queries/s", at(50), at(99));
+    let line = serde_json::json!({
+        "what": "queries", "clients": clients, "way": way, "p50_ms": at(50), "p99_ms": at(99), "rate": rate,
+    });
+    println!("load: {line}");
     askers
 }
 

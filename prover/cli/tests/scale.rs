@@ -1,5 +1,5 @@
 //! The queue when it is long: how long a lease takes, and what watchers cost. The default sizes are small; `make load` takes
-//! 500,000 jobs on PostgreSQL, 200,000 on SQLite and 10,000 watchers, and prints the figures for benches/RESULTS.md.
+//! 500,000 jobs on PostgreSQL, 200,000 on SQLite and 10,000 watchers, and writes the figures to benches/RESULTS.md.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
@@ -41,6 +41,14 @@ async fn fill(db: &Database, jobs: i64) {
     sqlx::query("ANALYZE").execute(db.pool()).await.unwrap();
 }
 
+fn name(db: &Database) -> &'static str {
+    if db.is_postgres() {
+        "PostgreSQL"
+    } else {
+        "SQLite"
+    }
+}
+
 /// Median and 99th percentile of a lease, milliseconds.
 async fn leases(db: &Database, jobs: i64) -> (f64, f64) {
     fill(db, jobs).await;
@@ -61,9 +69,11 @@ async fn leases(db: &Database, jobs: i64) -> (f64, f64) {
     let state = start.elapsed().as_secs_f64() * 1e3;
     times.sort_by(f64::total_cmp);
     let (median, slow) = (times[times.len() / 2], times[times.len() * 99 / 100]);
-    println!(
-        "{jobs} queued: lease p50 {median:.2} ms, p99 {slow:.2} ms; recover {recover:.1} ms, status {state:.1} ms"
-    );
+    let line = serde_json::json!({
+        "what": "lease", "database": name(db), "queued": jobs, "p50_ms": median, "p99_ms": slow, "recover_ms": recover,
+        "status_ms": state,
+    });
+    println!("load: {line}");
     (median, slow)
 }
 
@@ -97,7 +107,7 @@ fn processor_time() -> f64 {
 /// Watchers cost next to nothing while nothing changes, and each hears of its job and of no other.
 async fn watchers(url: &str) {
     let db = Database::open(url).await.unwrap();
-    let queue = Queue::new(db.clone());
+    let (queue, database) = (Queue::new(db.clone()), name(&db));
     let count = if full() { 10_000 } else { 1_000 };
     let new: Vec<NewJob> = (0..count)
         .map(|i| NewJob {
@@ -127,7 +137,10 @@ async fn watchers(url: &str) {
     let (start, before) = (Instant::now(), processor_time());
     tokio::time::sleep(Duration::from_secs(if full() { 20 } else { 3 })).await;
     let load = (processor_time() - before) / start.elapsed().as_secs_f64();
-    println!("{count} watchers: {:.2} % of a core", load * 100.0);
+    println!(
+        "load: {}",
+        serde_json::json!({"what": "watchers", "database": database, "watchers": count, "core": load})
+    );
     assert!(load < 0.1, "{load} of a core");
     let lease = queue.lease("w", 60_000, 8192).await.unwrap().unwrap();
     let first = tokio::time::timeout(Duration::from_secs(10), heard.join_next()).await.expect("no news");

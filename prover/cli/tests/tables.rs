@@ -177,3 +177,46 @@ async fn the_service_says_the_same_and_keeps_nothing() {
     let request = submit(csv("outliers/b-wider.csv", accepted));
     assert!(client.datasets().register_dataset(request).await.unwrap().into_inner().job.is_some());
 }
+
+/// A CSV, Parquet and Arrow files with the same values are one dataset.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_columnar_file_is_the_dataset_of_its_csv() {
+    let place = Place::new();
+    let served = place.serve(&["--k", "14", "--workers", "0"]);
+    let client = connect(&served.url).await;
+    let mut schemas = Vec::new();
+    let mut jobs = Vec::new();
+    for file in ["whole.csv", "whole-zstd.parquet", "whole-lz4.feather", "whole.arrows"] {
+        let options = v1::TableOptions { drop: vec!["note".into()], ..Default::default() };
+        let upload = data::file(std::fs::read(format!("{CASES}/columnar/{file}")).unwrap());
+        let csv = v1::CsvRecords { file: file.into(), upload, options: Some(options) };
+        send(&client, &csv.upload).await;
+        let request = v1::InferSchemaRequest {
+            csv: Some(csv.clone()),
+            name: "columnar".into(),
+            one_hot: vec!["ward".into()],
+            ..Default::default()
+        };
+        let schema_json = client.datasets().infer_schema(request).await.unwrap().into_inner().schema_json;
+        let work = v1::DatasetWork {
+            schema_json: schema_json.clone(),
+            records: Some(v1::dataset_work::Records::Csv(csv)),
+            ..Default::default()
+        };
+        let request = v1::RegisterDatasetRequest { work: Some(work), options: None };
+        jobs.push(client.datasets().register_dataset(request).await.unwrap().into_inner().job.unwrap().id);
+        schemas.push(schema_json);
+    }
+    assert!(schemas.iter().all(|schema| *schema == schemas[0] && !schema.is_empty()));
+    // the same records are the same work
+    assert!(jobs.iter().all(|job| *job == jobs[0]), "{jobs:?}");
+
+    // a piece that is gone is no fault of the table
+    for folder in std::fs::read_dir(place.data().join("artefacts")).unwrap().flatten() {
+        std::fs::remove_dir_all(folder.path()).unwrap();
+    }
+    let upload = data::file(std::fs::read(format!("{CASES}/columnar/whole-zstd.parquet")).unwrap());
+    let csv = v1::CsvRecords { file: "gone.parquet".into(), upload, options: None };
+    let gone = check(&client, &schemas[0], csv).await.unwrap_err();
+    assert_eq!(gone.reason, Reason::ArtefactDamaged, "{gone}");
+}

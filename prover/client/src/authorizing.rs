@@ -16,7 +16,7 @@ use tonic::codegen::{Bytes, Service};
 use tonic::transport::Channel;
 use tonic::{Code, Status};
 use tribute_core::id::Instance;
-use tribute_problem::{field, Problem, Result};
+use tribute_problem::{field, Problem, Reason, Result};
 use tribute_proto::{v1, Access};
 
 use crate::signing::{login_digest, unix_seconds, Authorization, Content, Login};
@@ -37,12 +37,18 @@ pub(crate) struct Identity {
     pub(crate) scheme: String,
     pub(crate) instance: Instance,
     pub(crate) chain_id: u64,
+    /// An API key to use instead of logins; then nothing can be signed.
+    pub(crate) api_key: Option<String>,
     /// Token of the last login, and its expiry (Unix seconds).
     pub(crate) token: Mutex<Option<(String, u64)>>,
 }
 
 impl Identity {
     pub(crate) fn sign(&self, method: &str, content: Content) -> Result<String> {
+        if self.api_key.is_some() {
+            let text = format!("{method} must be signed, and an API key only reads: use the account's own key");
+            return Err(Problem::new(Reason::NotAllowed, text));
+        }
         Ok(Authorization::sign(&self.key, &self.server, &self.instance, method, content)?.header())
     }
 
@@ -65,6 +71,9 @@ impl Identity {
 
     /// A valid token; logs in if there is none.
     async fn token(&self, channel: &Channel) -> Result<String> {
+        if let Some(key) = &self.api_key {
+            return Ok(key.clone());
+        }
         let mut known = self.token.lock().await;
         if let Some((token, expires)) = &*known {
             if *expires > unix_seconds() + SPARE {
@@ -151,7 +160,7 @@ impl Authorizing {
             let response = self.channel.call(with(request, &format!("Bearer {token}"))).await?;
             let refused =
                 Status::from_header_map(response.headers()).is_some_and(|s| s.code() == Code::Unauthenticated);
-            if !refused || fresh {
+            if !refused || fresh || self.identity.api_key.is_some() {
                 return Ok(response);
             }
             fresh = true;
@@ -205,7 +214,12 @@ pub(crate) fn authority(url: &str) -> Result<(String, String)> {
     Ok((format!("{}:{port}", host.to_ascii_lowercase()), scheme))
 }
 
-pub(crate) fn identity(url: &str, info: &v1::ServerInfo, key: PrivateKeySigner) -> Result<Identity> {
+pub(crate) fn identity(
+    url: &str,
+    info: &v1::ServerInfo,
+    key: PrivateKeySigner,
+    api_key: Option<String>,
+) -> Result<Identity> {
     let (server, scheme) = authority(url)?;
     Ok(Identity {
         key,
@@ -213,6 +227,7 @@ pub(crate) fn identity(url: &str, info: &v1::ServerInfo, key: PrivateKeySigner) 
         scheme,
         instance: field("instance", &info.instance)?,
         chain_id: info.chain_id.max(1),
+        api_key,
         token: Mutex::default(),
     })
 }

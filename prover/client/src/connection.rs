@@ -118,6 +118,19 @@ impl Client {
     /// # Errors
     /// If nothing answers there, or certificates are refused.
     pub async fn connect_with(server: &str, key: PrivateKeySigner, tls: &Tls) -> Result<Self> {
+        Client::open(server, key, None, tls).await
+    }
+
+    /// Connects with an API key, for calls that only read. The client has no account of its own: [`Client::account`] means
+    /// nothing.
+    ///
+    /// # Errors
+    /// As [`Client::connect_with`].
+    pub async fn connect_to_read(server: &str, api_key: String, tls: &Tls) -> Result<Self> {
+        Client::open(server, PrivateKeySigner::random(), Some(api_key), tls).await
+    }
+
+    async fn open(server: &str, key: PrivateKeySigner, api_key: Option<String>, tls: &Tls) -> Result<Self> {
         let no_url =
             |e: tonic::transport::Error| Problem::field("server", format!("`{server}` is no URL: {}", with_causes(&e)));
         let mut endpoint = Endpoint::from_shared(server.to_owned())
@@ -149,7 +162,7 @@ impl Client {
             })?
             .map_err(problem)?
             .into_inner();
-        let identity = Arc::new(identity(server, &info, key)?);
+        let identity = Arc::new(identity(server, &info, key, api_key)?);
         Ok(Client { channel, info, identity })
     }
 

@@ -22,6 +22,7 @@ use tribute_store::artefacts::Artefacts;
 use tribute_store::db::Database;
 
 use crate::auth::accounts::Accounts;
+use crate::auth::api_keys::ApiKeys;
 use crate::auth::gate::Gate;
 use crate::auth::signed::Nonces;
 use crate::auth::tokens::Tokens;
@@ -286,7 +287,11 @@ pub async fn start(config: Config) -> Result<Running> {
             admission: admission.clone(),
             public_rpc: config.public_rpc.unwrap_or_default(),
         },
-        logins: LoginRpc { tokens: gate.tokens.clone(), accounts: gate.accounts.clone() },
+        logins: LoginRpc {
+            tokens: gate.tokens.clone(),
+            accounts: gate.accounts.clone(),
+            keys: ApiKeys::new(database.clone()),
+        },
         uploads: UploadRpc { uploads: uploads.clone() },
         jobs: JobRpc {
             admission: admission.clone(),

@@ -1,7 +1,8 @@
-//! The folder of keys is kept within its limit: the keys that were used least recently go. They can always be made again.
+//! The cache folder: keys are kept within a limit, those that were used least recently go, and can always be made again; notes of
+//! finished proofs are forgotten when they are old.
 
 use std::path::Path;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 /// Marks the keys whose file names begin with `used` as used now, and removes others, the least recently used first, until
 /// all keys have at most `most` bytes. What cannot be read or removed stays.
@@ -17,8 +18,7 @@ pub(crate) fn tidy(folder: &Path, used: &str, most: u64) {
         let Ok(meta) = entry.metadata() else { continue };
         sum += meta.len();
         if name.to_string_lossy().starts_with(used) {
-            let touched = std::fs::File::options().append(true).open(&path);
-            let _ = touched.and_then(|file| file.set_modified(SystemTime::now()));
+            mark(&path);
         } else {
             keys.push((meta.modified().unwrap_or(SystemTime::UNIX_EPOCH), meta.len(), path));
         }
@@ -35,11 +35,42 @@ pub(crate) fn tidy(folder: &Path, used: &str, most: u64) {
     }
 }
 
+/// Removes the files of a folder that nobody has written or [marked](mark) for `age`. What cannot be removed stays.
+pub(crate) fn forget(folder: &Path, age: Duration) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let written = entry.metadata().and_then(|meta| meta.modified());
+        if written.is_ok_and(|at| SystemTime::now().duration_since(at).is_ok_and(|since| since > age)) {
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// Marks a file as used now.
+pub(crate) fn mark(file: &Path) {
+    let opened = std::fs::File::options().append(true).open(file);
+    let _ = opened.and_then(|file| file.set_modified(SystemTime::now()));
+}
+
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
+
+    #[test]
+    fn what_nobody_has_used_for_long_is_forgotten() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        for (name, days) in [("old", 31), ("old.123", 31), ("used", 31), ("young", 29)] {
+            std::fs::write(at(name), name).unwrap();
+            let file = std::fs::File::options().append(true).open(at(name)).unwrap();
+            file.set_modified(SystemTime::now() - Duration::from_secs(days * 86_400)).unwrap();
+        }
+        mark(&at("used"));
+        forget(folder.path(), Duration::from_secs(30 * 86_400));
+        let left: Vec<bool> = ["old", "old.123", "used", "young"].iter().map(|name| at(name).exists()).collect();
+        assert_eq!(left, [false, false, true, true]);
+        // a folder that is not there is no reason to stop
+        forget(&at("nowhere"), Duration::ZERO);
+    }
 
     #[test]
     fn the_least_recently_used_keys_go() {

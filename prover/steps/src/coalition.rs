@@ -2,8 +2,10 @@
 //! them, and evaluated on the test set. Weights and gradients leave no trace: the caller gets proofs, the loss and the
 //! count of right answers.
 //!
-//! Finished proofs are kept in the cache folder, under their context: a coalition that is started again after a lost
-//! worker proves nothing twice, and opens nothing twice.
+//! Finished proofs are noted in the cache folder, under their context: a coalition that is started again after a lost
+//! worker proves nothing twice, and opens nothing twice. Notes that nobody has used for [`KEPT`] are forgotten.
+
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tribute_circuits::statements::evaluation::EvaluationCircuit;
@@ -25,6 +27,7 @@ use tribute_inference::{train, LossOptions};
 use tribute_problem::{Problem, Reason, Result};
 use tribute_store::artefacts::ArtefactId;
 
+use crate::cache::{forget, mark};
 use crate::circuit::{prepare, CircuitBody, Prepared, ProofBody};
 use crate::dataset::{DatasetBody, SourceBody};
 use crate::evaluation::refused;
@@ -32,6 +35,11 @@ use crate::gradient::shard;
 use crate::shape::ShapeBody;
 use crate::toolbox::Toolbox;
 use crate::train::AgentBody;
+
+/// Folder of notes of finished proofs, in the cache.
+const NOTES: &str = "coalitions";
+/// How long notes of finished proofs are kept.
+const KEPT: Duration = Duration::from_secs(30 * 86_400);
 
 /// Trains, proves and evaluates one coalition of some, but not all, of an agent's owners.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -75,6 +83,7 @@ struct Coalition<'a> {
 pub fn run(job: &CoalitionJob, toolbox: &Toolbox) -> Result<CoalitionOutcome> {
     let agent = &job.agent;
     let layout = agent.layout()?;
+    forget(&toolbox.cache.join(NOTES), KEPT);
     let certificate = Certificate::from_json(&toolbox.wait(toolbox.artefacts.get(&job.certificate))?)
         .map_err(|e| Problem::new(Reason::ArtefactDamaged, format!("the certificate {}: {e}", job.certificate)))?;
     let sources = job.sources();
@@ -231,11 +240,14 @@ impl Coalition<'_> {
         self.toolbox.progress("coalition", self.done.get(), self.steps);
         self.done.set(self.done.get() + 1);
         let name = keccak(format!("{}/{}/{ctx}", prepared.body.circuit_id, self.job.agent.owner).as_bytes());
-        let folder = self.toolbox.cache.join("coalitions");
+        let folder = self.toolbox.cache.join(NOTES);
         let path = folder.join(hex::encode(name));
         let kept = std::fs::read(&path).ok().and_then(|text| serde_json::from_slice::<ProofBody>(&text).ok());
         let body = match kept {
-            Some(body) if self.toolbox.wait(self.toolbox.artefacts.get(&body.proof)).is_ok() => body,
+            Some(body) if self.toolbox.wait(self.toolbox.artefacts.get(&body.proof)).is_ok() => {
+                mark(&path);
+                body
+            }
             _ => {
                 let opened = self.toolbox.custody.spend_openings(committed)?;
                 let body = prove(&opened)?;

@@ -70,6 +70,7 @@ const MIGRATIONS: &[Migration] = &[
     (17, include_str!("../migrations/0017_workers.sql")),
     (30, include_str!("../migrations/0030_versions.sql")),
     (40, include_str!("../migrations/0040_scores.sql")),
+    (41, include_str!("../migrations/0041_api_keys.sql")),
 ];
 
 const VERSION: &str = "SELECT COALESCE(CAST(MAX(version) AS BIGINT), 0) FROM migrations";

@@ -14,8 +14,8 @@ use tribute_core::context::Terms;
 use tribute_core::hexed::{AccountAddress, Hex};
 use tribute_core::id::{DatasetId, ShardDigest};
 use tribute_core::schema::Schema;
-use tribute_problem::{Problem, Reason, Result};
 use tribute_core::valuation::Valuation;
+use tribute_problem::{Problem, Reason, Result};
 use tribute_verify::File;
 
 use super::ReadArgs;
@@ -166,8 +166,7 @@ async fn compare(c: &Certificate, contracts: &Contracts, tables: &Tables) -> Res
         compared.equal(format!("datasets[{i}].contribution"), stated, own);
         let shards = dataset.shards.iter().map(|s| (s.digest, s.records, s.owner)).collect();
         let path = format!("datasets[{i}]");
-        let stated =
-            Stated { path, id: &dataset.dataset_id, terms: &dataset.terms, records: dataset.records, shards };
+        let stated = Stated { path, id: &dataset.dataset_id, terms: &dataset.terms, records: dataset.records, shards };
         compare_dataset(&mut compared, tables, &stated);
     }
     Ok(compared)

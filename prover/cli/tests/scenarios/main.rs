@@ -1,6 +1,6 @@
 //! What goes wrong in operation, with real processes, real proofs and PostgreSQL: processes killed, stopped and cut off, a
-//! database that goes away, a full disk, clocks that are set, an upgrade, many jobs over few workers. Each scenario says how many jobs were lost, that is, did not end as
-//! they must, and how many ended twice. `target/scenarios.json` has the results.
+//! database that goes away, a full disk, clocks that are set, an upgrade, many jobs over few workers. Each scenario says how many
+//! jobs were lost, that is, did not end as they must, and how many ended twice. `target/scenarios.json` has the results.
 //!
 //! `TRIBUTE_SCENARIOS=long` takes the long tier, as `make scenarios` does; `TRIBUTE_SCENARIO=disk` runs only those with that
 //! word in their name.
@@ -56,20 +56,26 @@ async fn nothing_is_lost_and_nothing_ends_twice() {
     if Postgres::start().is_none() {
         return;
     }
+    // those that compute, and those that wait for most of their time, beside each other
+    let computing = tokio::spawn(async {
+        let mut all = Vec::new();
+        run("worker killed in mid-proof", workers::worker_killed_in_mid_proof, &mut all).await;
+        run("server killed at each step", workers::server_killed_at_each_step, &mut all).await;
+        run("cancelled, queued and running", workers::cancelled_queued_and_running, &mut all).await;
+        run("artefact damaged", storage::artefact_damaged, &mut all).await;
+        run("drained on SIGTERM", workers::drained_on_sigterm, &mut all).await;
+        run("disk full", storage::disk_full, &mut all).await;
+        run("proofs while workers are killed", workers::proofs_while_workers_are_killed, &mut all).await;
+        all
+    });
     let mut all = Vec::new();
-    run("worker killed in mid-proof", workers::worker_killed_in_mid_proof, &mut all).await;
-    run("server killed at each step", workers::server_killed_at_each_step, &mut all).await;
     run("database restarted", storage::database_restarted, &mut all).await;
     run("database gone for a while", storage::database_gone, &mut all).await;
     run("two workers complete one job", workers::two_workers_complete_one_job, &mut all).await;
-    run("cancelled, queued and running", workers::cancelled_queued_and_running, &mut all).await;
-    run("artefact damaged", storage::artefact_damaged, &mut all).await;
-    run("drained on SIGTERM", workers::drained_on_sigterm, &mut all).await;
-    run("proofs while workers are killed", workers::proofs_while_workers_are_killed, &mut all).await;
-    run("disk full", storage::disk_full, &mut all).await;
+    run("worker cut off from the database", workers::worker_cut_off, &mut all).await;
     run("clock steps", clock::steps, &mut all).await;
     run("upgraded and back, with jobs in flight", upgrade::upgraded_and_back, &mut all).await;
-    run("worker cut off from the database", workers::worker_cut_off, &mut all).await;
+    all.extend(computing.await.unwrap());
     let file = concat!(env!("CARGO_TARGET_TMPDIR"), "/../scenarios.json");
     std::fs::write(file, serde_json::to_vec_pretty(&all).unwrap()).unwrap();
     let failed: Vec<&Outcome> = all.iter().filter(|outcome| !outcome.ok).collect();

@@ -109,7 +109,7 @@ pub(crate) async fn drained_on_sigterm() -> (i64, i64) {
 
 /// Real proofs, and small jobs between them, over three workers, one of which is killed every few seconds.
 pub(crate) async fn proofs_while_workers_are_killed() -> (i64, i64) {
-    let (proofs, calibrations) = if long() { (200, 1000) } else { (20, 40) };
+    let (proofs, calibrations, pause) = if long() { (200, 1000, 4000) } else { (20, 40, 700) };
     let stage = Stage::on_postgres();
     let served = stage.serve("0");
     let clients = [connect(&served.url).await, connect(&served.url).await];
@@ -122,17 +122,19 @@ pub(crate) async fn proofs_while_workers_are_killed() -> (i64, i64) {
     let mut workers = [stage.worker(), stage.worker(), stage.worker()];
     let done = stage.ended(Duration::from_secs(3600));
     tokio::pin!(done);
-    let mut victim = 0;
+    let mut killed = 0;
     loop {
         tokio::select! {
             () = &mut done => break,
-            () = tokio::time::sleep(Duration::from_secs(4)) => {
+            () = tokio::time::sleep(Duration::from_millis(pause)) => {
+                let victim = killed % 3;
                 kill_hard(workers[victim].0.id());
                 workers[victim] = stage.worker();
-                victim = (victim + 1) % 3;
+                killed += 1;
             }
         }
     }
+    assert!(killed >= 3, "only {killed} workers were killed");
     let (lost, doubled) = stage.count("succeeded").await;
     let (more, twice) = stage.registered(proofs).await;
     (lost + more, doubled + twice)

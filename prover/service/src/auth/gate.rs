@@ -51,7 +51,7 @@ pub struct Gate {
     pub accounts: Accounts,
     /// Nonces used by signed calls.
     pub nonces: Nonces,
-    /// Tokens for read-only calls.
+    /// Tokens and keys for read-only calls.
     pub tokens: Tokens,
     /// Whether the database answers.
     pub outlook: Outlook,
@@ -85,9 +85,10 @@ impl Gate {
         match call.access {
             Access::Public => self.message(call, request, None).await,
             Access::Read => {
-                let account = self.tokens.account(bearer(&header(&request, Reason::BadToken)?)?).await?;
+                let (account, role) = self.tokens.holder(bearer(&header(&request, Reason::BadToken)?)?).await?;
                 identify(&mut request, account, None);
                 self.accounts.admit(account)?;
+                role.admit(call)?;
                 if call.path.ends_with(WATCH) {
                     return self.message(call, request, None).await;
                 }

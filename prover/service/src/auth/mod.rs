@@ -5,10 +5,12 @@
 //! | [`gate`] | the layer in front of every service: limits, hashes, authenticates |
 //! | [`signed`] | signed calls and their nonces |
 //! | [`tokens`] | logins and the tokens they issue |
+//! | [`api_keys`] | keys of accounts for programs that only read |
 //! | [`accounts`] | the allowlist of accounts |
 //! | `turns` | shares of the server among accounts |
 
 pub mod accounts;
+pub mod api_keys;
 pub mod gate;
 mod messages;
 pub mod signed;

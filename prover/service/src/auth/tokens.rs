@@ -8,6 +8,7 @@ use tribute_core::id::Nonce;
 use tribute_problem::{Problem, Reason, Result};
 use tribute_store::db::Database;
 
+use super::api_keys::Role;
 use super::signed::Nonces;
 use super::{recover, Here};
 
@@ -126,44 +127,48 @@ impl Tokens {
         Ok((account, Nonce::new(bytes), issued))
     }
 
-    /// The account that a token was issued to.
+    /// The account that a token or an [API key](super::api_keys) was given to, and what it allows.
     ///
     /// # Errors
     /// [`Reason::BadToken`].
-    pub async fn account(&self, token: &str) -> Result<AccountAddress> {
-        let account: Option<String> =
-            sqlx::query_scalar(self.db.sql("SELECT account FROM tokens WHERE hash = $1 AND expires > $2"))
-                .bind(hash(token))
-                .bind(unix_seconds() as i64)
-                .fetch_optional(self.db.pool())
-                .await?;
-        account
-            .ok_or_else(|| Problem::new(Reason::BadToken, "the token has ended or was never given: log in again"))?
-            .parse()
-            .map_err(Problem::internal)
+    pub async fn holder(&self, token: &str) -> Result<(AccountAddress, Role)> {
+        let found: Option<(String, String)> = sqlx::query_as(self.db.sql(
+            "SELECT account, 'reader' AS role FROM tokens WHERE hash = $1 AND expires > $2
+             UNION ALL SELECT account, role FROM api_keys WHERE hash = $1 AND expires > $2",
+        ))
+        .bind(hash(token))
+        .bind(unix_seconds() as i64)
+        .fetch_optional(self.db.pool())
+        .await?;
+        let ended = || {
+            Problem::new(
+                Reason::BadToken,
+                "the token or key has ended, was revoked or was never given: log in again, or make another key",
+            )
+        };
+        let (account, role) = found.ok_or_else(ended)?;
+        Ok((account.parse().map_err(Problem::internal)?, Role::of(&role)?))
     }
 
-    /// Revokes a token.
+    /// Revokes a token or an API key.
     pub async fn end(&self, token: &str) -> Result<()> {
-        sqlx::query(self.db.sql("DELETE FROM tokens WHERE hash = $1"))
-            .bind(hash(token))
-            .execute(self.db.pool())
-            .await?;
+        for delete in ["DELETE FROM tokens WHERE hash = $1", "DELETE FROM api_keys WHERE hash = $1"] {
+            sqlx::query(self.db.sql(delete)).bind(hash(token)).execute(self.db.pool()).await?;
+        }
         Ok(())
     }
 
-    /// Deletes expired tokens.
+    /// Deletes what has expired.
     pub async fn forget(&self) -> Result<()> {
-        sqlx::query(self.db.sql("DELETE FROM tokens WHERE expires < $1"))
-            .bind(unix_seconds() as i64)
-            .execute(self.db.pool())
-            .await?;
+        for delete in ["DELETE FROM tokens WHERE expires < $1", "DELETE FROM api_keys WHERE expires < $1"] {
+            sqlx::query(self.db.sql(delete)).bind(unix_seconds() as i64).execute(self.db.pool()).await?;
+        }
         Ok(())
     }
 }
 
 /// The stored form of a token: reading the database yields no usable token.
-fn hash(token: &str) -> String {
+pub(super) fn hash(token: &str) -> String {
     hex::encode(Sha256::digest(token))
 }
 

@@ -44,9 +44,9 @@ impl v1::dataset_service_server::DatasetService for DatasetRpc {
     ) -> Result<Response<v1::CheckRecordsResponse>, Status> {
         let caller = caller(&request)?;
         let r = request.into_inner();
-        let (table, _share) = self.uploads.table(caller, r.csv).await?;
+        let table = self.uploads.table(caller, r.csv).await?;
         let schema = wire::schema(&r.schema_json)?;
-        Ok(Response::new(off_thread(move || tables::check(&schema, table)).await?))
+        Ok(Response::new(off_thread(move || tables::check(&schema, &table)).await?))
     }
 
     async fn infer_schema(
@@ -55,7 +55,7 @@ impl v1::dataset_service_server::DatasetService for DatasetRpc {
     ) -> Result<Response<v1::InferSchemaResponse>, Status> {
         let caller = caller(&request)?;
         let r = request.into_inner();
-        let (table, _share) = self.uploads.table(caller, r.csv.clone()).await?;
+        let table = self.uploads.table(caller, r.csv.clone()).await?;
         Ok(Response::new(off_thread(move || tables::infer(table, r)).await?))
     }
 

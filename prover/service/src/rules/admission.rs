@@ -30,7 +30,7 @@ use super::off_thread;
 use super::ownership::Ownership;
 use super::sent::Sent;
 use super::sessions::Sessions;
-use super::uploads::{Share, Uploads};
+use super::uploads::Uploads;
 use crate::chain::{Chain, ChainGrant, Registries, Training};
 use crate::jobs::queue::Queue;
 use crate::registry::Registry;
@@ -178,7 +178,7 @@ impl Admission {
 
     async fn dataset_work(&self, caller: AccountAddress, w: v1::DatasetWork) -> Result<Admitted> {
         let earlier = self.extended(caller, &w).await?;
-        let (sent, _share) = self.sent(caller, w.records).await?;
+        let sent = self.sent(caller, w.records).await?;
         let (schema, profile, target, terms) = match &earlier {
             Some(version) => (Schema::from_json(&version.schema)?, version.profile, version.target, version.terms),
             None => {
@@ -190,7 +190,8 @@ impl Admission {
         };
         let layout = profile.layout(&schema)?;
         let read = schema.clone();
-        let records = off_thread(move || sent.records(&read)).await?;
+        // the share of memory lasts as long as the records, and the file goes
+        let (records, _share) = off_thread(move || Ok((sent.records(&read)?, sent.into_share()))).await?;
         let count = records.len() as u64;
         let cuts = shards(records.len(), layout.capacity());
         Self::check_size(earlier.as_ref(), count, cuts.len())?;
@@ -229,17 +230,13 @@ impl Admission {
         Ok(Admitted { parts, ..work.into() })
     }
 
-    /// The caller's uploaded records, and their share of memory.
-    async fn sent(&self, caller: AccountAddress, records: Option<v1::dataset_work::Records>) -> Result<(Sent, Share)> {
+    /// The caller's uploaded records, with their share of memory.
+    async fn sent(&self, caller: AccountAddress, records: Option<v1::dataset_work::Records>) -> Result<Sent> {
         use v1::dataset_work::Records as R;
         match records {
-            Some(R::Csv(csv)) => {
-                let (table, share) = self.uploads.table(caller, Some(csv)).await?;
-                Ok((Sent::Table(table), share))
-            }
+            Some(R::Csv(csv)) => Ok(Sent::Table(self.uploads.table(caller, Some(csv)).await?)),
             Some(R::Quantised(q)) => {
-                let file = self.uploads.open(caller, "quantised.upload", &q.upload).await?;
-                Ok((Sent::Quantised(file.bytes), file.share))
+                Ok(Sent::Quantised(self.uploads.open(caller, "quantised.upload", &q.upload).await?))
             }
             None => Err(Problem::field("records", "is missing: name an uploaded table or quantised records")),
         }

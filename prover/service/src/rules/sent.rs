@@ -5,21 +5,30 @@ use tribute_core::schema::{Schema, Target};
 use tribute_problem::{Problem, Reason, Result};
 
 use super::tables::{self, Table};
+use super::uploads::{File, Share};
 
 /// An uploaded file of records.
 pub(super) enum Sent {
-    /// A text table.
+    /// A table.
     Table(Table),
     /// Quantised rows, in the format that [`quantised`] reads.
-    Quantised(Vec<u8>),
+    Quantised(File),
 }
 
 impl Sent {
     /// Parses the records according to the schema.
-    pub(super) fn records(self, schema: &Schema) -> Result<Records> {
+    pub(super) fn records(&self, schema: &Schema) -> Result<Records> {
         match self {
             Sent::Table(table) => tables::records(schema, table),
-            Sent::Quantised(rows) => quantised(schema, &rows),
+            Sent::Quantised(file) => quantised(schema, &file.bytes),
+        }
+    }
+
+    /// Its share of memory, without the file.
+    pub(super) fn into_share(self) -> Share {
+        match self {
+            Sent::Table(table) => table.share,
+            Sent::Quantised(file) => file.share,
         }
     }
 }

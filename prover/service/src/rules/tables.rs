@@ -1,60 +1,45 @@
-//! Uploaded text tables, parsed like those on the command line and with the same errors.
+//! Uploaded tables, read like those on the command line and with the same errors.
+
+use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 use tribute_core::records::Records;
 use tribute_core::schema::Schema;
 use tribute_proto::v1;
-use tribute_records::{Inferred, Options, Predicts, Range, Reading, Report, Source};
+use tribute_records::{Inferred, Options, Predicts, Range, Report, Source};
 
+use super::uploads::{Share, Stored};
 use tribute_problem::{Problem, Result};
 
-/// A table as uploaded.
+/// An uploaded table.
 pub(crate) struct Table {
-    /// The sender's description of it: file name and options.
-    pub(crate) csv: v1::CsvRecords,
-    /// The file's contents, possibly compressed.
-    pub(crate) bytes: Vec<u8>,
-    /// Maximum decompressed size, bytes.
-    pub(crate) most: usize,
-}
-
-/// An uploaded table, decompressed.
-struct Sent {
-    source: Source,
-    options: Options,
-}
-
-impl Sent {
-    fn new(table: Table) -> Result<Self> {
-        // a compressed file may not decompress to more than could have been uploaded
-        let options = Options { most_bytes: table.most, ..options(table.csv.options.unwrap_or_default())? };
-        let file = if table.csv.file.is_empty() { "records" } else { &table.csv.file };
-        Ok(Sent { source: Source::from_bytes(file, table.bytes, &options)?, options })
-    }
-
-    fn read(&self, schema: &Schema) -> Result<Reading> {
-        Ok(self.source.records(schema, &self.options)?)
-    }
+    pub(crate) source: Source,
+    pub(crate) options: Options,
+    /// Memory for reading it.
+    pub(crate) share: Share,
+    /// The file, for as long as it is read.
+    pub(crate) stored: Arc<Stored>,
 }
 
 /// Parses the records of a table.
-pub(crate) fn records(schema: &Schema, table: Table) -> Result<Records> {
-    Ok(Sent::new(table)?.read(schema)?.into_records()?)
+pub(crate) fn records(schema: &Schema, table: &Table) -> Result<Records> {
+    let read = table.source.records(schema, &table.options).map_err(|e| table.stored.reason(e))?;
+    Ok(read.into_records()?)
 }
 
 /// Reports what is in a table, without storing anything.
-pub(crate) fn check(schema: &Schema, table: Table) -> Result<v1::CheckRecordsResponse> {
-    let report = Sent::new(table)?.read(schema)?.report;
+pub(crate) fn check(schema: &Schema, table: &Table) -> Result<v1::CheckRecordsResponse> {
+    let report = table.source.report(schema, &table.options).map_err(|e| table.stored.reason(e))?;
     Ok(v1::CheckRecordsResponse { report_json: json(&report)?, report: report.to_string() })
 }
 
 /// Infers a schema from a table.
 pub(crate) fn infer(table: Table, r: v1::InferSchemaRequest) -> Result<v1::InferSchemaResponse> {
-    let mut sent = Sent::new(table)?;
-    sent.options.one_hot = r.one_hot;
+    let Table { source, mut options, share: _share, stored } = table;
+    options.one_hot = r.one_hot;
     let range: Range = named("range", &r.range)?.unwrap_or_default();
     let predicts = if r.real { Predicts::Real } else { Predicts::Classes };
-    let found: Inferred = sent.source.infer(&r.name, predicts, range, &sent.options)?;
+    let found: Inferred = source.infer(&r.name, predicts, range, &options).map_err(|e| stored.reason(e))?;
     let (report_json, report) = (json(&found.report)?, found.report.to_string());
     let schema = found.into_schema().map(|schema| schema.canonical().into_bytes());
     Ok(v1::InferSchemaResponse { schema_json: schema.unwrap_or_default(), report_json, report })
@@ -64,7 +49,8 @@ fn json(report: &Report) -> Result<Vec<u8>> {
     Ok(serde_json::to_vec(report)?)
 }
 
-fn options(o: v1::TableOptions) -> Result<Options> {
+/// How the sender wants a table read.
+pub(crate) fn options(o: v1::TableOptions) -> Result<Options> {
     let accept = o.accept.iter().map(|kind| {
         named("options.accept", kind)?.ok_or_else(|| Problem::field("options.accept", "a doubt without a name"))
     });

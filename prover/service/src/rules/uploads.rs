@@ -1,41 +1,52 @@
-//! Uploaded files, which later calls refer to. They are stored sealed for their sender, within a quota, for a day.
+//! Uploaded files, which later calls refer to. They are stored sealed for their sender, in pieces, within a quota, for a day.
 
-use std::sync::Arc;
+use std::io::{Error, ErrorKind};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::{Stream, StreamExt as _};
+use sha2::{Digest as _, Sha256};
 use sqlx::Row as _;
+use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tribute_client::signing::Content;
 use tribute_core::hexed::AccountAddress;
 use tribute_custody::Custody;
 use tribute_problem::{Problem, Reason, Result};
 use tribute_proto::v1;
-use tribute_store::artefacts::Artefacts;
+use tribute_records::{DataError, Options, ReadAt, Source};
+use tribute_store::artefacts::{ArtefactId, Artefacts};
 use tribute_store::db::Database;
 
 use super::off_thread;
-use super::tables::Table;
+use super::tables::{self, Table};
 
 const SEALED: &str = "upload";
-/// Random bytes prepended to a file before sealing. Without them two uploads of the same file would be the same
+/// Bytes of a file that are sealed together: what is in memory while it is received.
+const PIECE: usize = 2 << 20;
+/// Random bytes prepended to a piece before sealing. Without them equal pieces of two uploads would be the same
 /// artefact, and deleting one would delete the other.
 const PAD: usize = 16;
+/// Memory that a file takes while it is received, or read piece by piece: pieces as they are and sealed.
+const AT_HAND: usize = 4 * PIECE;
 /// Retention time of a file, milliseconds.
 const KEPT_MS: i64 = 24 * 3600 * 1000;
 /// Timeout for the next chunk of a file.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Timeout for a whole upload.
+/// Timeout for a whole upload, and the bytes in a second that a longer one must make.
 const IN_ALL: Duration = Duration::from_secs(600);
+const SLOWEST: u64 = 256 << 10;
 /// Timeout for waiting for memory to read a file.
 const WAIT: Duration = Duration::from_secs(60);
+/// Unit in which the space for files that are being received is counted.
+const UNIT: u64 = 64 << 10;
 
 /// Upload limits, bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Limit for one file, and for all stored files of one account together.
     pub account: u64,
-    /// Limit for the stored files of all accounts together.
+    /// Limit for the stored files of all accounts together, and for those that are being received.
     pub all: u64,
     /// Memory for the files being received or read at the same time.
     pub memory: usize,
@@ -55,6 +66,8 @@ pub(crate) struct Uploads {
     custody: Custody,
     limits: Limits,
     memory: Arc<Semaphore>,
+    /// Space for files that are being received, in [`UNIT`]s.
+    space: Arc<Semaphore>,
 }
 
 /// A share of the memory for files, returned when dropped.
@@ -66,12 +79,106 @@ pub(crate) struct File {
     pub(crate) share: Share,
 }
 
-impl Uploads {
-    pub(crate) fn new(db: Database, artefacts: Artefacts, custody: Custody, limits: Limits) -> Self {
-        Uploads { db, artefacts, custody, limits, memory: Arc::new(Semaphore::new(limits.memory)) }
+/// The artefacts of a file that is being received; deleted unless the file is kept.
+struct Pieces {
+    artefacts: Artefacts,
+    ids: Vec<ArtefactId>,
+}
+
+impl Drop for Pieces {
+    fn drop(&mut self) {
+        let (artefacts, ids) = (self.artefacts.clone(), std::mem::take(&mut self.ids));
+        if let (false, Ok(handle)) = (ids.is_empty(), Handle::try_current()) {
+            // what fails here is swept later, as nothing names it
+            handle.spawn(async move { delete(&artefacts, &ids).await });
+        }
+    }
+}
+
+async fn delete(artefacts: &Artefacts, ids: &[ArtefactId]) -> Result<()> {
+    for id in ids {
+        artefacts.delete(id).await?;
+    }
+    Ok(())
+}
+
+/// The ids of pieces, as the table has them.
+fn pieces(ids: &str) -> Vec<ArtefactId> {
+    ids.split(' ').map(str::to_owned).collect()
+}
+
+/// A stored file, whose pieces are unsealed when they are read.
+#[derive(Debug)]
+pub(crate) struct Stored {
+    custody: Custody,
+    owner: String,
+    ids: Vec<ArtefactId>,
+    bytes: u64,
+    runtime: Handle,
+    /// The piece read last.
+    last: Mutex<Option<(usize, Arc<Vec<u8>>)>>,
+    /// Why a piece could not be read, which says more than the reader's error.
+    failed: Mutex<Option<Problem>>,
+}
+
+impl Stored {
+    async fn piece(&self, number: usize) -> Result<Vec<u8>> {
+        let id = self.ids.get(number).ok_or_else(|| Problem::internal("an upload lacks a piece"))?;
+        let mut bytes = self.custody.get(&self.owner, SEALED, id).await?;
+        bytes.drain(..PAD.min(bytes.len()));
+        Ok(bytes)
     }
 
-    /// Maximum decompressed size of a table, bytes.
+    /// The reason of a reader's error: that of a piece, if one could not be read.
+    pub(crate) fn reason(&self, error: DataError) -> Problem {
+        let failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner).take();
+        failed.unwrap_or_else(|| error.into())
+    }
+}
+
+/// Read in a thread that may wait.
+impl ReadAt for Stored {
+    fn size(&self) -> u64 {
+        self.bytes
+    }
+
+    fn read_at(&self, at: u64, buffer: &mut [u8]) -> std::io::Result<()> {
+        let mut at = usize::try_from(at).map_err(Error::other)?;
+        let mut buffer = buffer;
+        while !buffer.is_empty() {
+            let number = at / PIECE;
+            let last = self.last.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let piece = match last.filter(|(last, _)| *last == number) {
+                Some((_, piece)) => piece,
+                None => {
+                    let piece = self.runtime.block_on(self.piece(number)).map_err(|problem| {
+                        let error = Error::other(problem.to_string());
+                        self.failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(problem);
+                        error
+                    })?;
+                    let piece = Arc::new(piece);
+                    *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some((number, piece.clone()));
+                    piece
+                }
+            };
+            let there = piece.get(at % PIECE..).filter(|there| !there.is_empty()).ok_or(ErrorKind::UnexpectedEof)?;
+            let length = there.len().min(buffer.len());
+            let (now, rest) = buffer.split_at_mut(length);
+            now.copy_from_slice(&there[..length]);
+            (buffer, at) = (rest, at + length);
+        }
+        Ok(())
+    }
+}
+
+impl Uploads {
+    pub(crate) fn new(db: Database, artefacts: Artefacts, custody: Custody, limits: Limits) -> Self {
+        let space = usize::try_from(limits.all.max(limits.account) / UNIT + 1).unwrap_or(Semaphore::MAX_PERMITS);
+        let memory = Arc::new(Semaphore::new(limits.memory.min(u32::MAX as usize)));
+        Uploads { db, artefacts, custody, limits, memory, space: Arc::new(Semaphore::new(space)) }
+    }
+
+    /// Maximum decompressed size of a table, bytes, or number of values of a columnar one.
     fn most(&self) -> usize {
         usize::try_from(self.limits.account).unwrap_or(usize::MAX)
     }
@@ -81,66 +188,97 @@ impl Uploads {
         &self,
         owner: AccountAddress,
         content: Content,
-        pieces: impl Stream<Item = Result<Vec<u8>>>,
+        chunks: impl Stream<Item = Result<Vec<u8>>>,
     ) -> Result<()> {
         self.check(&self.kept(owner).await?, content)?;
-        let file = tokio::time::timeout(IN_ALL, self.collect(content, pieces)).await.map_err(|_| stalled())??;
-        let File { bytes, share: _share } = file;
-        let (found, bytes) = off_thread(move || Ok((Content::of(&bytes[PAD..]), bytes))).await?;
-        if found != content {
+        let busy = |_| Problem::new(Reason::Busy, "other uploads fill the server's memory: send it again in a moment");
+        let units = u32::try_from(content.length / UNIT + 1).map_err(Problem::internal)?;
+        let _space = self.space.clone().try_acquire_many_owned(units).map_err(busy)?;
+        let _memory = self.memory.clone().try_acquire_many_owned(AT_HAND as u32).map_err(busy)?;
+        let mut stored = Pieces { artefacts: self.artefacts.clone(), ids: Vec::new() };
+        let patience = IN_ALL + Duration::from_secs(content.length / SLOWEST);
+        let found = tokio::time::timeout(patience, self.store(owner, content, chunks, &mut stored.ids));
+        if found.await.map_err(|_| stalled())?? != content {
             return Err(Problem::new(
                 Reason::BadSignature,
                 "the file is not the one whose length and SHA-256 are signed",
             ));
         }
-        let artefact = self.custody.put(&owner.to_string(), SEALED, bytes).await?;
-        let kept = self.keep(owner, content, &artefact).await;
-        match &kept {
-            Ok(None) => {}
-            Ok(Some(other)) => self.artefacts.delete(other).await?,
-            Err(_) => self.artefacts.delete(&artefact).await?,
+        match self.keep(owner, content, &stored.ids).await? {
+            // what it had is whole: the new pieces are deleted when they are dropped
+            Kept::Known => {}
+            Kept::New => stored.ids.clear(),
+            Kept::Instead(damaged) => {
+                stored.ids.clear();
+                delete(&self.artefacts, &damaged).await?;
+            }
         }
-        kept.map(|_| ())
+        Ok(())
     }
 
-    /// Collects the chunks after [`PAD`] random bytes, reserving memory as they arrive.
-    async fn collect(&self, content: Content, pieces: impl Stream<Item = Result<Vec<u8>>>) -> Result<File> {
-        let busy = || Problem::new(Reason::Busy, "other uploads fill the server's memory: send it again in a moment");
-        let share = |bytes: usize| {
-            let bytes = u32::try_from(bytes).map_err(Problem::internal)?;
-            self.memory.clone().try_acquire_many_owned(bytes).map_err(|_| busy())
+    /// Seals and stores chunks in pieces, each behind [`PAD`] random bytes; returns what the file is.
+    async fn store(
+        &self,
+        owner: AccountAddress,
+        content: Content,
+        chunks: impl Stream<Item = Result<Vec<u8>>>,
+        ids: &mut Vec<ArtefactId>,
+    ) -> Result<Content> {
+        let owner = owner.to_string();
+        let fresh = || {
+            let mut piece = Vec::with_capacity(PAD + PIECE);
+            piece.extend_from_slice(&rand::random::<[u8; PAD]>());
+            piece
         };
-        let mut pieces = std::pin::pin!(pieces);
-        let mut file = File { bytes: rand::random::<[u8; PAD]>().to_vec(), share: share(PAD)? };
+        let (mut chunks, mut piece) = (std::pin::pin!(chunks), fresh());
+        let (mut digest, mut length) = (Sha256::new(), 0);
         loop {
-            let piece = tokio::time::timeout(PATIENCE, pieces.next()).await.map_err(|_| stalled())?;
-            let Some(piece) = piece.transpose()? else { return Ok(file) };
-            file.share.merge(share(piece.len())?);
-            file.bytes.extend_from_slice(&piece);
-            if (file.bytes.len() - PAD) as u64 > content.length {
+            let chunk = tokio::time::timeout(PATIENCE, chunks.next()).await.map_err(|_| stalled())?;
+            let Some(chunk) = chunk.transpose()? else { break };
+            digest.update(&chunk);
+            length += chunk.len() as u64;
+            if length > content.length {
                 let text = format!("more than the {} bytes that are signed", content.length);
                 return Err(Problem::field("upload", text));
             }
+            let mut rest = &chunk[..];
+            while !rest.is_empty() {
+                let (now, later) = rest.split_at(rest.len().min(PAD + PIECE - piece.len()));
+                piece.extend_from_slice(now);
+                rest = later;
+                if piece.len() == PAD + PIECE {
+                    ids.push(self.custody.put(&owner, SEALED, std::mem::replace(&mut piece, fresh())).await?);
+                }
+            }
         }
+        if piece.len() > PAD || ids.is_empty() {
+            ids.push(self.custody.put(&owner, SEALED, piece).await?);
+        }
+        Ok(Content { length, sha256: digest.finalize().into() })
     }
 
-    /// Records a file and returns the artefact to delete, if any. If the account already has the file, its retention
-    /// time starts again, and of the two artefacts the existing one is kept unless it is damaged.
-    async fn keep(&self, owner: AccountAddress, content: Content, artefact: &str) -> Result<Option<String>> {
+    /// Records a file. If the account already has it, its retention time starts again, and its pieces are kept unless they
+    /// are damaged.
+    async fn keep(&self, owner: AccountAddress, content: Content, ids: &[ArtefactId]) -> Result<Kept> {
+        let name = hex::encode(content.sha256);
+        let known = self.known(owner, &name).await?;
+        let mut whole = true;
+        for id in known.iter().flat_map(|(ids, _)| ids) {
+            whole &= self.artefacts.get(id).await.is_ok();
+        }
         let mut tx = self.db.begin().await?;
         // locks the account's row, so that concurrent uploads cannot exceed the quota together
         sqlx::query(self.db.sql("SELECT address FROM tenants WHERE address = $1 {for_update}"))
             .bind(owner.to_string())
             .fetch_optional(&mut *tx)
             .await?;
-        let name = hex::encode(content.sha256);
-        let known: Option<String> =
+        let found: Option<String> =
             sqlx::query_scalar(self.db.sql("SELECT artefact FROM uploads WHERE owner = $1 AND digest = $2"))
                 .bind(owner.to_string())
                 .bind(&name)
                 .fetch_optional(&mut *tx)
                 .await?;
-        let Some(known) = known else {
+        let Some(found) = found else {
             let kept = kept(sqlx::query(self.db.sql(KEPT)).bind(owner.to_string()).fetch_one(&mut *tx).await?)?;
             self.check(&kept, content)?;
             sqlx::query(self.db.sql(
@@ -148,25 +286,38 @@ impl Uploads {
             ))
             .bind(owner.to_string())
             .bind(&name)
-            .bind(artefact)
+            .bind(ids.join(" "))
             .bind(content.length as i64)
             .execute(&mut *tx)
             .await?;
             tx.commit().await?;
-            return Ok(None);
+            return Ok(Kept::New);
         };
-        let whole = self.artefacts.get(&known).await.is_ok();
-        let (stays, goes) = if whole { (known.as_str(), artefact) } else { (artefact, known.as_str()) };
+        // stored by another call since it was looked at: whole
+        let whole = whole || known.is_none_or(|(ids, _)| ids.join(" ") != found);
         sqlx::query(
             self.db.sql("UPDATE uploads SET artefact = $3, created_ms = {now} WHERE owner = $1 AND digest = $2"),
         )
         .bind(owner.to_string())
         .bind(&name)
-        .bind(stays)
+        .bind(if whole { found.clone() } else { ids.join(" ") })
         .execute(&mut *tx)
         .await?;
         tx.commit().await?;
-        Ok(Some(goes.to_owned()))
+        Ok(if whole { Kept::Known } else { Kept::Instead(pieces(&found)) })
+    }
+
+    /// The pieces and bytes of an account's file.
+    async fn known(&self, owner: AccountAddress, name: &str) -> Result<Option<(Vec<ArtefactId>, u64)>> {
+        let row = sqlx::query(self.db.sql("SELECT artefact, bytes FROM uploads WHERE owner = $1 AND digest = $2"))
+            .bind(owner.to_string())
+            .bind(name)
+            .fetch_optional(self.db.pool())
+            .await?;
+        row.map(|row| {
+            Ok((pieces(&row.try_get::<String, _>("artefact")?), row.try_get::<i64, _>("bytes")?.unsigned_abs()))
+        })
+        .transpose()
     }
 
     async fn kept(&self, owner: AccountAddress) -> Result<(u64, u64)> {
@@ -194,29 +345,76 @@ impl Uploads {
         Ok(())
     }
 
-    /// Reads an account's file by its SHA-256; `field` is the name of the request field, for errors.
-    pub(crate) async fn open(&self, owner: AccountAddress, field: &str, digest: &[u8]) -> Result<File> {
+    /// An account's file by its SHA-256; `field` is the name of the request field, for errors.
+    async fn stored(&self, owner: AccountAddress, field: &str, digest: &[u8]) -> Result<Stored> {
         let name = hex::encode(digest);
-        let row = sqlx::query(self.db.sql("SELECT artefact, bytes FROM uploads WHERE owner = $1 AND digest = $2"))
-            .bind(owner.to_string())
-            .bind(&name)
-            .fetch_optional(self.db.pool())
-            .await?;
-        let row = row.ok_or_else(|| Problem::not_found("upload", &name).with("field", field))?;
-        let bytes = u32::try_from(row.try_get::<i64, _>("bytes")?).map_err(Problem::internal)?;
+        let known = self.known(owner, &name).await?;
+        let (ids, bytes) = known.ok_or_else(|| Problem::not_found("upload", &name).with("field", field))?;
+        let (custody, owner, runtime) = (self.custody.clone(), owner.to_string(), Handle::current());
+        Ok(Stored { custody, owner, ids, bytes, runtime, last: Mutex::default(), failed: Mutex::default() })
+    }
+
+    /// Waits for a share of the memory.
+    async fn share(&self, bytes: usize) -> Result<Share> {
+        let most = self.limits.memory;
+        if bytes > most {
+            let text = format!(
+                "reading this file takes {bytes} bytes of memory, and the most are {most}: register it in parts"
+            );
+            return Err(Problem::new(Reason::TooLarge, text).with("bytes", bytes).with("most", most));
+        }
+        let bytes = u32::try_from(bytes).map_err(Problem::internal)?;
         let waited = tokio::time::timeout(WAIT, self.memory.clone().acquire_many_owned(bytes)).await;
         let busy = |_| Problem::new(Reason::Busy, "other files fill the server's memory: send it again in a moment");
-        let share = waited.map_err(busy)?.map_err(Problem::internal)?;
-        let mut bytes = self.custody.get(&owner.to_string(), SEALED, &row.try_get::<String, _>("artefact")?).await?;
-        bytes.drain(..PAD.min(bytes.len()));
+        waited.map_err(busy)?.map_err(Problem::internal)
+    }
+
+    async fn whole(&self, stored: &Stored) -> Result<File> {
+        let length = usize::try_from(stored.bytes).map_err(Problem::internal)?;
+        let share = self.share(length).await?;
+        let mut bytes = Vec::with_capacity(length);
+        for number in 0..stored.ids.len() {
+            bytes.extend_from_slice(&stored.piece(number).await?);
+        }
         Ok(File { bytes, share })
     }
 
-    /// Reads an account's table, with its share of memory.
-    pub(crate) async fn table(&self, owner: AccountAddress, csv: Option<v1::CsvRecords>) -> Result<(Table, Share)> {
+    /// Reads an account's file by its SHA-256; `field` is the name of the request field, for errors.
+    pub(crate) async fn open(&self, owner: AccountAddress, field: &str, digest: &[u8]) -> Result<File> {
+        self.whole(&self.stored(owner, field, digest).await?).await
+    }
+
+    /// Opens an account's table, with its share of memory: a columnar one is read where it is, a column at a time.
+    pub(crate) async fn table(&self, owner: AccountAddress, csv: Option<v1::CsvRecords>) -> Result<Table> {
         let csv = csv.ok_or_else(|| Problem::field("csv", "is missing"))?;
-        let File { bytes, share } = self.open(owner, "csv.upload", &csv.upload).await?;
-        Ok((Table { csv, bytes, most: self.most() }, share))
+        let stored = Arc::new(self.stored(owner, "csv.upload", &csv.upload).await?);
+        let options = Options { most_bytes: self.most(), ..tables::options(csv.options.unwrap_or_default())? };
+        let file = if csv.file.is_empty() { "records".to_owned() } else { csv.file };
+        let share = self.share(AT_HAND).await?;
+        let (name, how, bytes) = (file.clone(), options.clone(), stored.clone());
+        let columnar = off_thread(move || {
+            let reader: Arc<dyn ReadAt> = bytes.clone();
+            Source::columnar(&name, reader, &how).map_err(|e| bytes.reason(e))
+        })
+        .await?;
+        // a file that waits for more holds nothing that others wait for
+        drop(share);
+        let (source, share) = match columnar {
+            Some(source) => {
+                let share = self.share(source.memory().saturating_add(AT_HAND)).await?;
+                (source, share)
+            }
+            None => {
+                let File { bytes, share } = self.whole(&stored).await?;
+                let how = options.clone();
+                let source = off_thread(move || Ok(Source::from_bytes(&file, bytes, &how)?)).await?;
+                drop(share);
+                // a table that is larger than the memory for all is read alone
+                let share = self.share(source.memory().min(self.limits.memory)).await?;
+                (source, share)
+            }
+        };
+        Ok(Table { source, options, share, stored })
     }
 
     /// Deletes files older than a day.
@@ -226,10 +424,20 @@ impl Uploads {
             .fetch_all(self.db.pool())
             .await?;
         for row in old {
-            self.artefacts.delete(&row.try_get::<String, _>("artefact")?).await?;
+            delete(&self.artefacts, &pieces(row.try_get("artefact")?)).await?;
         }
         Ok(())
     }
+}
+
+/// What became of a file's pieces.
+enum Kept {
+    /// They are the file's.
+    New,
+    /// The account has the file already, whole.
+    Known,
+    /// They replace these, of which some were damaged.
+    Instead(Vec<ArtefactId>),
 }
 
 fn stalled() -> Problem {

@@ -97,8 +97,7 @@ async fn requires_owners(valuation: &Valuation, contracts: &Contracts) -> Result
 pub(super) async fn requires(valuation: &Valuation, contracts: &Contracts, given: &Proposal) -> Result<()> {
     let found = valuation.digest();
     if found != given.valuation {
-        let message =
-            format!("it has the SHA-256 {}, but the weights name {}", hexed(&found), hexed(&given.valuation));
+        let message = format!("it has the SHA-256 {}, but the weights name {}", hexed(&found), hexed(&given.valuation));
         return Err(Problem::field("valuation", message));
     }
     let followed = proposal(contracts, valuation, given.attester).await?;
