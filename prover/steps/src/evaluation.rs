@@ -133,7 +133,7 @@ pub fn run(job: &EvaluationJob, toolbox: &Toolbox) -> Result<EvaluationOutcome> 
     })
 }
 
-/// A record whose logits the link's tables do not resolve is the caller's data; anything else is ours.
+/// A record whose logits the link's tables do not resolve is the dataset's; anything else is ours.
 pub(super) fn refused(e: EvaluationError) -> Problem {
     match e {
         EvaluationError::Shift(shift) => Problem::field("dataset", shift.to_string()),

@@ -302,7 +302,7 @@ pub(super) fn told(own: AccountAddress, message: &v1::TrainingRequest, request: 
         "What becomes known\n  to the owner: your own smallest and largest value of each feature, as they are\n  with the schema to everybody: the smallest and the largest of all participants' values\n"
     };
     if request.participants.len() == 2 && request.range == Range::Standard {
-        text += "Warning: two take part. If the owner is the other one, it subtracts its own part from every sum and has yours.\n";
+        text += "Warning: two take part. Whoever knows the other part can subtract it, and has yours.\n";
     }
     if !message.answered_before.is_empty() {
         text += &format!(
