@@ -166,8 +166,9 @@ def page(rows):
         "are near a tie. A large one belongs to a record with a value beyond the range, which is clamped before it is committed:",
         "the report on a table counts those, and none is clamped without `accept=[\"clamped\"]`. At most 0.5 % of a set's answers may",
         "differ, or a single one. The one of breast cancer is 0.58 % of its 171: two values of that record lie 4.2 and 4.7 standard",
-        "deviations from their means. With ranges of 5 instead of 4 none differs, as the line below it shows. Wider ranges have coarser",
-        "steps: in a trial without proofs, 1 instead of 2 answers differed on digits, and 10 instead of 5 on 20 classes.",
+        "deviations from their means. With ranges of 5 instead of 4 it is answered alike, and another one, at a near tie, is not, so wider",
+        "ranges do not close it: their steps are coarser. In a trial without proofs they made 1 instead of 2 answers differ on digits, and",
+        "10 instead of 5 on 20 classes.",
         "",
     ]
     for r in rows:
