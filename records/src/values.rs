@@ -24,6 +24,9 @@ pub(crate) struct Values<'t> {
     pub(crate) gaps: Vec<Option<u32>>,
 }
 
+/// Each row's position among a column's categories, or none.
+type Positions = Rc<Vec<Option<usize>>>;
+
 #[derive(Debug)]
 enum Numbers<'t> {
     /// Of a text table: row by row.
@@ -35,7 +38,7 @@ enum Numbers<'t> {
         inputs: Vec<(usize, Input)>,
         places: Vec<(usize, usize)>,
         /// The one-hot column read last: each row's position, or none.
-        hot: RefCell<Option<(usize, Rc<Vec<Option<usize>>>)>>,
+        hot: RefCell<Option<(usize, Positions)>>,
     },
 }
 

@@ -351,7 +351,8 @@ fn extremes(name: &str, consents: &[Consent], answers: &[Answer], feature: usize
         let at = answer.numbers[16 * feature..16 * (feature + 1)].as_chunks::<8>().0;
         let (least, most) = (f64::from_le_bytes(at[0]), f64::from_le_bytes(at[1]));
         let none = (least, most) == (f64::INFINITY, f64::NEG_INFINITY);
-        if !none && !(least <= most && least.is_finite() && most.is_finite()) {
+        let whole = least <= most && least.is_finite() && most.is_finite();
+        if !(none || whole) {
             let why = format!("says that `{name}` runs from {least:e} to {most:e}, which no values do");
             return Err(Refusal::Answer { account: consent.account, round: 0, why });
         }

@@ -54,7 +54,7 @@ pub enum Work {
     /// Proves an accuracy.
     Evaluation(EvaluationJob),
     /// Trains, proves and evaluates a coalition of a valuation.
-    Coalition(CoalitionJob),
+    Coalition(Box<CoalitionJob>),
     /// Proves the answers of sessions.
     Service(ServiceJob),
     /// Proves a participant's gradients in a training across nodes.

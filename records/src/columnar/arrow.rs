@@ -214,8 +214,11 @@ impl Parts {
     }
 }
 
+/// Where something is in a file, and its length in bytes.
+type Extent = (u64, usize);
+
 /// Where the description of the message at `at` is, and where its body begins; `None` at the end of a stream.
-fn head(bytes: &dyn ReadAt, at: u64) -> Result<Option<((u64, usize), u64)>, Refused> {
+fn head(bytes: &dyn ReadAt, at: u64) -> Result<Option<(Extent, u64)>, Refused> {
     if at.saturating_add(8) > bytes.size() {
         return Ok(None);
     }

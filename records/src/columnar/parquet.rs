@@ -103,7 +103,10 @@ impl Parts {
         match values(&self.column(column))? {
             Values::Truths => {
                 let mut all = Vec::with_capacity(rows);
-                self.each::<BoolType>(bytes, column, |value| Ok(all.push(value.copied())))?;
+                self.each::<BoolType>(bytes, column, |value| {
+                    all.push(value.copied());
+                    Ok(())
+                })?;
                 Ok(Column::Truths(all))
             }
             Values::Texts => {

@@ -125,7 +125,8 @@ mod tests {
 
     use super::*;
 
-    const CALL: &Call = &Call { path: "/x/Y", access: Access::Signed, limit: 8, streams: Streams::Each };
+    const CALL: &Call =
+        &Call { path: "/x/Y", access: Access::Signed, limit: 8, streams: Streams::Each, watcher: false };
     const TWO: &[u8] = &[0, 0, 0, 0, 3, 1, 2, 3, 0, 0, 0, 0, 8, 1, 2, 3, 4, 5, 6, 7, 8];
 
     fn messages(pieces: &[&[u8]]) -> Messages {

@@ -234,7 +234,7 @@ impl Admission {
     async fn sent(&self, caller: AccountAddress, records: Option<v1::dataset_work::Records>) -> Result<Sent> {
         use v1::dataset_work::Records as R;
         match records {
-            Some(R::Csv(csv)) => Ok(Sent::Table(self.uploads.table(caller, Some(csv)).await?)),
+            Some(R::Csv(csv)) => Ok(Sent::Table(Box::new(self.uploads.table(caller, Some(csv)).await?))),
             Some(R::Quantised(q)) => {
                 Ok(Sent::Quantised(self.uploads.open(caller, "quantised.upload", &q.upload).await?))
             }

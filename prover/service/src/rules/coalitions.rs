@@ -91,6 +91,6 @@ impl Admission {
             };
             grants.extend(grant);
         }
-        Ok(Admitted { grants, ..Work::Coalition(job).into() })
+        Ok(Admitted { grants, ..Work::Coalition(Box::new(job)).into() })
     }
 }

@@ -10,7 +10,7 @@ use super::uploads::{File, Share};
 /// An uploaded file of records.
 pub(super) enum Sent {
     /// A table.
-    Table(Table),
+    Table(Box<Table>),
     /// Quantised rows, in the format that [`quantised`] reads.
     Quantised(File),
 }
