@@ -181,7 +181,7 @@ def peers(quick):
         (64, "ultrahonk", "full"): (500, 1010), (64, "ultrahonk", "plain"): (585, 1190),
         (64, "groth16", "full"): (294,), (64, "groth16", "plain"): (343,),
         (784, "ultrahonk", "full"): (63, 148), (784, "ultrahonk", "plain"): (64, 150),
-        (784, "groth16", "full"): (75,), (784, "groth16", "plain"): (75,),
+        (784, "groth16", "full"): (75,), (784, "groth16", "plain"): (50,),
     }
     if quick:
         batches = {(64, "ultrahonk", "full"): (2,), (64, "groth16", "full"): (2,)}
