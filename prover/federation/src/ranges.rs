@@ -20,7 +20,7 @@ use crate::answer::{signed_by_node, Answer};
 use crate::consent::{check_members, Consent, NodeKeys};
 use crate::mask::Masks;
 use crate::refusal::Refusal;
-use crate::request::{check_program, MOST_PARTICIPANTS};
+use crate::request::{check_length, check_program, MOST_PARTICIPANTS, MOST_PURPOSE, MOST_SCHEMA};
 
 /// Fractional bits of a value, which is rounded to them before it is summed.
 pub const VALUE_BITS: u32 = 48;
@@ -115,6 +115,8 @@ impl RangesRequest {
     /// [`Refusal::Request`].
     pub fn check(&self) -> Result<(), Refusal> {
         let refuse = |field, why: String| Err(Refusal::request(field, why));
+        check_length("purpose", &self.purpose, MOST_PURPOSE)?;
+        check_length("template", &self.template, MOST_SCHEMA)?;
         let template = self.template()?;
         if template.canonical() != self.template {
             return refuse("template", "is not canonical JSON".into());

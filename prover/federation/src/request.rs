@@ -21,6 +21,10 @@ pub const MOST_DERIVATIVES: usize = 1 << 23;
 pub const MOST_ROUNDS: u32 = 1_000;
 /// Most participants.
 pub const MOST_PARTICIPANTS: usize = 256;
+/// Most bytes of the owner's words about what a request is for.
+pub const MOST_PURPOSE: usize = 1_000;
+/// Most bytes of a schema, or of a template for one.
+pub const MOST_SCHEMA: usize = 1 << 18;
 
 /// Version of the program. All nodes of a training and its owner need the same: they compute each query on their own, bit for bit.
 pub const PROGRAM: &str = env!("CARGO_PKG_VERSION");
@@ -145,6 +149,8 @@ impl Request {
     /// [`Refusal::Request`].
     pub fn check(&self) -> Result<(), Refusal> {
         let refuse = |field, why: String| Err(Refusal::request(field, why));
+        check_length("purpose", &self.purpose, MOST_PURPOSE)?;
+        check_length("schema", &self.schema, MOST_SCHEMA)?;
         let schema = self.schema()?;
         if schema.canonical() != self.schema {
             return refuse("schema", "is not canonical JSON".into());
@@ -262,6 +268,14 @@ pub(crate) fn check_program(program: &str) -> Result<(), Refusal> {
          version; the owner asks again once they have it"
     );
     Err(Refusal::request("program", why))
+}
+
+/// Nodes store a request once for each participant, before anybody has approved it.
+pub(crate) fn check_length(field: &'static str, text: &str, most: usize) -> Result<(), Refusal> {
+    if text.len() > most {
+        return Err(Refusal::request(field, format!("has {} bytes, at most {most} are stored", text.len())));
+    }
+    Ok(())
 }
 
 impl Participant {

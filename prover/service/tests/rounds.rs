@@ -16,6 +16,7 @@ use tribute_federation::node::{Call, Store, Stored};
 use tribute_federation::request::PROGRAM;
 use tribute_federation::rule::{Next, Rule};
 use tribute_federation::{answer, Answer, Asked, Consent, Lot, Node, NodeKeys, Participant, Refusal, Request, ShardOf};
+use tribute_problem::Reason;
 use tribute_service::registry::training::{Rounds, Trainings};
 use tribute_store::artefacts::Artefacts;
 use tribute_store::db::Database;
@@ -166,6 +167,34 @@ fn train(features: usize, deaths: bool) -> (Vec<i64>, u32) {
         let count = runtime.block_on(trainings.rounds(request.id(), request.participants[0].account)).unwrap();
         assert_eq!(count, rule.round(), "each round is stored once");
     }
+}
+
+#[test]
+fn an_owner_leaves_no_more_rows_than_a_request_has_participants() {
+    let accounts: Vec<PrivateKeySigner> =
+        (1..=NODES).map(|i| PrivateKeySigner::from_slice(&[i as u8; 32]).unwrap()).collect();
+    let (request, folder) = (request(12, &accounts), tempfile::tempdir().unwrap());
+    let account = |i: u16| {
+        let mut address = [0; 20];
+        address[..2].copy_from_slice(&i.to_be_bytes());
+        Hex(address)
+    };
+    Runtime::new().unwrap().block_on(async {
+        let trainings = open(folder.path()).await;
+        let asked = Asked::Training(Box::new(request.clone()));
+        for i in 0..256 {
+            trainings.ask(&asked, account(i)).await.unwrap();
+        }
+        assert_eq!(trainings.ask(&asked, account(256)).await.unwrap_err().reason, Reason::QuotaSpent);
+        // what is there already changes nothing, and other owners have rows of their own
+        trainings.ask(&asked, account(7)).await.unwrap();
+        let others = Asked::Training(Box::new(Request { owner: Hex([8; 20]), ..request.clone() }));
+        trainings.ask(&others, account(256)).await.unwrap();
+
+        assert!(!trainings.knows(account(300)).await.unwrap());
+        trainings.meet(account(300)).await.unwrap();
+        assert!(trainings.knows(account(300)).await.unwrap());
+    });
 }
 
 #[test]

@@ -15,6 +15,7 @@ fn stage() -> (Vec<Party>, Party) {
     let providers: Vec<Party> = (0..3).map(|_| Party::with(NO_WORKERS)).collect();
     for (i, provider) in providers.iter().enumerate() {
         std::fs::write(provider.place.path().join("wine.csv"), part(i)).unwrap();
+        provider.says(&["request", "list"]);
     }
     let owner = Party::with(NO_WORKERS);
     let (header, rows) = WINE.split_once('\n').unwrap();
@@ -84,6 +85,15 @@ async fn ranges_are_found_from_tables_that_stay_apart() {
     // a provider registers under it like under any other
     std::fs::write(providers[0].place.path().join("schema.json"), &first).unwrap();
     providers[0].says(&["dataset", "register", "wine.csv", "--schema", "schema.json", "--allow-clamped", "--dry-run"]);
+
+    // for an account that the node does not know, nothing is stored
+    let stranger = alloy::signers::local::PrivateKeySigner::random().address().to_string();
+    let unknown = format!("{}={stranger}", providers[0].link.url());
+    let known = format!("{}={}", providers[1].link.url(), providers[1].key.address());
+    let template = ["request", "schema", "ask", "--template", "template.json", "--purpose", "wines"];
+    let to = ["--out", "unknown.json", "--node", &unknown, "--node", &known];
+    let refused = owner.fails(&[&template[..], &to[..]].concat());
+    assert!(refused.contains("is not known at this node") && refused.contains("`tribute request list`"), "{refused}");
 
     // with other consents, which fit too, a node says nothing more
     let request = std::fs::read(owner.place.path().join("schema-request.json")).unwrap();

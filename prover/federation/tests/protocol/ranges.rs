@@ -193,6 +193,8 @@ fn what_has_no_ranges_is_refused_by_name() {
     assert!(refused(&|r| r.participants.truncate(1)).contains("1 take part"));
     assert!(refused(&|r| r.participants[1] = r.participants[0].clone()).contains("is listed twice"));
     assert!(refused(&|r| r.template.push(' ')).contains("not canonical"));
+    assert!(refused(&|r| r.purpose = "x".repeat(1_001)).contains("has 1001 bytes, at most 1000 are stored"));
+    assert!(refused(&|r| r.template.push_str(&" ".repeat(1 << 18))).contains("are stored"));
 
     // values that fixed-point numbers do not hold
     let mut values = values(0);

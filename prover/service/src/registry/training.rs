@@ -8,6 +8,7 @@ use tribute_core::hexed::AccountAddress;
 use tribute_core::id::RequestId;
 use tribute_custody::Custody;
 use tribute_federation::node::{Store, Stored};
+use tribute_federation::request::MOST_PARTICIPANTS;
 use tribute_federation::{Answer, Asked, Consent, NodeKeys, RangesRequest, Request};
 use tribute_problem::{Problem, Reason, Result};
 use tribute_store::db::{Database, Tx};
@@ -16,6 +17,8 @@ use tribute_store::db::{Database, Tx};
 const SEALED: &str = "training";
 /// Requests that may wait for one account.
 const WAITING: i64 = 100;
+/// Participants at this node for whom one owner's requests may wait: those of the largest request.
+const WAITING_OF_OWNER: i64 = MOST_PARTICIPANTS as i64;
 
 /// What a participant has said to a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,20 +111,54 @@ impl Trainings {
         &self.db
     }
 
+    /// Makes an account known here, so that requests can be left for it.
+    pub async fn meet(&self, account: AccountAddress) -> Result<()> {
+        // the first seal makes the account's secret
+        self.custody.seal(&account.to_string(), SEALED, &[]).await.map(drop)
+    }
+
+    /// Whether an account has called this node before, or has a dataset here.
+    pub async fn knows(&self, account: AccountAddress) -> Result<bool> {
+        let rows: i64 = sqlx::query_scalar(self.db.sql(
+            "SELECT (SELECT COUNT(*) FROM tenants WHERE address = $1) + (SELECT COUNT(*) FROM datasets WHERE owner = $1)",
+        ))
+        .bind(account.to_string())
+        .fetch_one(self.db.pool())
+        .await?;
+        Ok(rows > 0)
+    }
+
     /// Leaves a request for a participant. Repeating it changes nothing.
     ///
     /// # Errors
-    /// [`Reason::QuotaSpent`] if too many wait for that account.
+    /// [`Reason::QuotaSpent`] if too many others wait for that account, or of that owner.
     pub async fn ask(&self, request: &Asked, account: AccountAddress) -> Result<()> {
         let mut tx = self.db.begin().await?;
-        let waiting: i64 =
-            sqlx::query_scalar(self.db.sql("SELECT COUNT(*) FROM requests WHERE account = $1 AND state = 'asked'"))
-                .bind(account.to_string())
-                .fetch_one(&mut *tx)
-                .await?;
+        let waiting: i64 = sqlx::query_scalar(
+            self.db.sql("SELECT COUNT(*) FROM requests WHERE account = $1 AND state = 'asked' AND id <> $2"),
+        )
+        .bind(account.to_string())
+        .bind(request.id().to_string())
+        .fetch_one(&mut *tx)
+        .await?;
         if waiting >= WAITING {
             let text = format!("{waiting} requests wait for {account} already: it has to decline some first");
             return Err(Problem::new(Reason::QuotaSpent, text).with("account", account));
+        }
+        let of_owner: i64 = sqlx::query_scalar(self.db.sql(
+            "SELECT COUNT(*) FROM requests WHERE owner = $1 AND state = 'asked' AND NOT (id = $2 AND account = $3)",
+        ))
+        .bind(request.owner().to_string())
+        .bind(request.id().to_string())
+        .bind(account.to_string())
+        .fetch_one(&mut *tx)
+        .await?;
+        if of_owner >= WAITING_OF_OWNER {
+            let text = format!(
+                "requests of {} wait for {of_owner} participants at this node already: some have to approve or decline first",
+                request.owner()
+            );
+            return Err(Problem::new(Reason::QuotaSpent, text).with("owner", request.owner()));
         }
         sqlx::query(self.db.sql(
             "INSERT INTO requests (id, account, owner, body, state, reason, created_ms)

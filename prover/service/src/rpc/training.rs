@@ -101,6 +101,7 @@ impl v1::training_service_server::TrainingService for TrainingRpc {
         let caller = caller(&request)?;
         let r = request.into_inner();
         let size = wire::page_size(r.page_size)?;
+        self.participants.trainings.meet(caller).await?;
         let rows = self.participants.trainings.list(caller, wire::page_token(&r.page_token)?, size).await?;
         let last = rows.last().map(|row| (row.created_ms, row.id.to_string()));
         let next_page_token = wire::next_page(rows.len(), size, last);

@@ -26,6 +26,15 @@ impl Participants {
         if let Some(other) = accounts.iter().find(|account| request.position(**account).is_none()) {
             return Err(Problem::field("accounts", format!("{other} is no participant of the request")));
         }
+        // nothing is stored for accounts that nobody here has
+        for account in &accounts {
+            if !self.trainings.knows(*account).await? {
+                let text = format!(
+                    "{account} is not known at this node: once it has run `tribute request list` there, ask again"
+                );
+                return Err(Problem::field("accounts", text).with("account", account));
+            }
+        }
         for account in &accounts {
             self.trainings.ask(asked, *account).await?;
         }
