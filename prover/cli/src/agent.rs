@@ -200,6 +200,10 @@ pub(super) struct EvaluateArgs {
     /// The node that has the dataset, if its data stays at home: it proves the count, and is lent the weights.
     #[arg(long, value_name = "URL")]
     node: Option<String>,
+    /// With --node: counts your lendings of the weights for this dataset, from 0. Each has openings of its own, for when those of the
+    /// one before are used up.
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    lending: u32,
     /// File to write to.
     #[arg(long, value_name = "FILE", default_value = "evaluation.json")]
     out: PathBuf,

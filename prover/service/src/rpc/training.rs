@@ -218,8 +218,10 @@ impl v1::training_service_server::TrainingService for TrainingRpc {
         request: Request<v1::EvaluateAtHomeRequest>,
     ) -> Result<Response<v1::EvaluateAtHomeResponse>, Status> {
         let caller = caller(&request)?;
-        let job = self.at_home.evaluate(caller, request.into_inner()).await?;
-        let job = wire::job_with_outcome(&self.artefacts, job).await?;
-        Ok(Response::new(v1::EvaluateAtHomeResponse { job: Some(job) }))
+        let job = match self.at_home.evaluate(caller, request.into_inner()).await? {
+            Some(job) => Some(wire::job_with_outcome(&self.artefacts, job).await?),
+            None => None,
+        };
+        Ok(Response::new(v1::EvaluateAtHomeResponse { job }))
     }
 }
