@@ -65,6 +65,11 @@ async fn ranges_are_found_from_tables_that_stay_apart() {
     for provider in &providers {
         assert_eq!(provider.says(&approve)["state"], "approved");
     }
+    // again with the same table, and not with another
+    assert_eq!(providers[0].says(&approve)["state"], "approved");
+    std::fs::write(providers[0].place.path().join("other.csv"), part(1)).unwrap();
+    let refused = providers[0].fails(&["request", "schema", "approve", &id, "other.csv"]);
+    assert!(refused.contains("approved with the numbers of another table"), "{refused}");
     assert_eq!(providers[1].says(&["request", "list"])[0]["range"], "standard");
 
     // a node dies meanwhile; all answer once
@@ -82,6 +87,8 @@ async fn ranges_are_found_from_tables_that_stay_apart() {
     let first = std::fs::read(owner.place.path().join("schema.json")).unwrap();
     owner.says(&collect);
     assert_eq!(std::fs::read(owner.place.path().join("schema.json")).unwrap(), first, "the identical answers");
+    let refused = providers[0].fails(&approve);
+    assert!(refused.contains("this node has answered it"), "{refused}");
     // a provider registers under it like under any other
     std::fs::write(providers[0].place.path().join("schema.json"), &first).unwrap();
     providers[0].says(&["dataset", "register", "wine.csv", "--schema", "schema.json", "--allow-clamped", "--dry-run"]);

@@ -232,25 +232,30 @@ impl Trainings {
         NodeKeys::from_bytes(bytes).ok_or_else(|| Problem::internal("a node's keys are no keys"))
     }
 
-    /// Stores a participant's consent: to a training with the least share, in basis points; to ranges with its numbers.
-    pub async fn approve(&self, consent: &Consent, least_share_bps: u32, numbers: Option<&[u8]>) -> Result<()> {
+    /// Stores a participant's consent: to a training with the least share, in basis points; to ranges with its numbers, once.
+    /// False if the request is not in a state to be approved: declined, or approved with numbers already.
+    pub async fn approve(&self, consent: &Consent, least_share_bps: u32, numbers: Option<&[u8]>) -> Result<bool> {
         let tenant = consent.account.to_string();
         let sealed = match numbers {
             Some(numbers) => Some(hex::encode(self.custody.seal(&tenant, SEALED, numbers).await?)),
             None => None,
         };
-        sqlx::query(self.db.sql(
+        // numbers that were answered with are forgotten, and no others take their place
+        let open = if numbers.is_some() { "state = 'asked'" } else { "state <> 'declined'" };
+        let update = format!(
             "UPDATE requests SET state = 'approved', reason = '', consent = $3, sealed_numbers = $4, least_share = $5
-             WHERE id = $1 AND account = $2 AND state <> 'declined'",
-        ))
-        .bind(consent.request.to_string())
-        .bind(&tenant)
-        .bind(serde_json::to_string(consent)?)
-        .bind(sealed)
-        .bind(i64::from(least_share_bps))
-        .execute(self.db.pool())
-        .await?;
-        Ok(())
+             WHERE id = $1 AND account = $2 AND {open}"
+        );
+        let updated = sqlx::query(self.db.sql(&update))
+            .bind(consent.request.to_string())
+            .bind(&tenant)
+            .bind(serde_json::to_string(consent)?)
+            .bind(sealed)
+            .bind(i64::from(least_share_bps))
+            .execute(self.db.pool())
+            .await?
+            .rows_affected();
+        Ok(updated == 1)
     }
 
     /// Declines a request for good.

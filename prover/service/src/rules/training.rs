@@ -164,8 +164,26 @@ impl Participants {
         let signature = HexBytes(signature);
         let consent = Consent { request: row.id, account: caller, mask_key, answer_key, signature };
         consent.check(row.id)?;
-        self.trainings.approve(&consent, least_share_bps, numbers.as_deref()).await?;
-        self.request(caller, &id, caller.0.as_slice()).await
+        let stored = self.trainings.approve(&consent, least_share_bps, numbers.as_deref()).await?;
+        let row = self.request(caller, &id, caller.0.as_slice()).await?;
+        if let (false, Some(numbers)) = (stored, numbers) {
+            self.approved_with(&row, &numbers).await?;
+        }
+        Ok(row)
+    }
+
+    /// Refuses to approve a request for ranges again with other numbers, or once it is answered.
+    async fn approved_with(&self, row: &RequestRow, numbers: &[u8]) -> Result<()> {
+        self.open(row)?;
+        let refused = |what: &str| {
+            let text = format!("request {}: {what}. Decline it, and have its owner ask again", row.id);
+            Err(Problem::new(Reason::NotAllowed, text).with("account", row.account))
+        };
+        match self.trainings.numbers(row.id, row.account).await? {
+            Some(known) if known == numbers => Ok(()),
+            Some(_) => refused("it is approved with the numbers of another table"),
+            None => refused("this node has answered it, once, and has forgotten your numbers"),
+        }
     }
 
     /// Declines, or withdraws.
