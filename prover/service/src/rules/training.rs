@@ -189,8 +189,9 @@ impl Participants {
     /// Declines, or withdraws.
     pub(crate) async fn decline(&self, caller: AccountAddress, id: &[u8], reason: &str) -> Result<RequestRow> {
         let row = self.request(caller, id, caller.0.as_slice()).await?;
-        if reason.trim().is_empty() || reason.len() > 500 {
-            return Err(Problem::field("reason", "say why, in at most 500 bytes: the owner reads it"));
+        if reason.trim().is_empty() || reason.len() > 500 || reason.chars().any(char::is_control) {
+            let text = "say why, in one line of at most 500 bytes: the owner reads it";
+            return Err(Problem::field("reason", text));
         }
         self.trainings.decline(row.id, caller, reason).await?;
         self.request(caller, id, caller.0.as_slice()).await
