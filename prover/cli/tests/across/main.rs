@@ -105,7 +105,7 @@ async fn data_stays_home() {
         rows
     };
     assert_eq!(allotted().await, 3);
-    guest.says(&["dataset", "grant", &kept_id, "--to", &owner.client().await.account().to_string(), "--uses", "3"]);
+    guest.says(&["dataset", "grant", &kept_id, "--to", &owner.client().await.account().to_string(), "--uses", "4"]);
     owner.says(&evaluate);
     assert_eq!(allotted().await, 4);
     // lent again, with openings of its own

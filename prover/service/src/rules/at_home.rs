@@ -67,17 +67,18 @@ impl AtHome {
         Ok((weights_to_bytes(model.weights.values()), blinding))
     }
 
-    /// At the node that has the dataset: queues the evaluation for the agent's owner, who may do that wherever it may train on the
-    /// dataset. Without weights it only checks whether it would, and queues nothing.
+    /// At the node that has the dataset: queues the evaluation for the agent's owner, to whom the dataset's owner has granted it
+    /// here. Without weights it only checks whether it would, and queues nothing.
     ///
     /// # Errors
-    /// [`Reason::ProofRejected`] if the agent's certificate does not hold: nobody tries weights of its choice on records.
+    /// [`Reason::ProofRejected`] if the agent's certificate does not hold. That its weights were not chosen does not follow from it:
+    /// of made-up datasets any weights are the optimum.
     pub(crate) async fn evaluate(
         &self,
         caller: AccountAddress,
         r: v1::EvaluateAtHomeRequest,
     ) -> Result<Option<Job>> {
-        let (dataset, grant) = self.admission.usable(caller, field("dataset_id", &r.dataset_id)?).await?;
+        let (dataset, grant) = self.admission.granted_here(caller, field("dataset_id", &r.dataset_id)?).await?;
         let file = self.uploads.open(caller, "certificate_upload", &r.certificate_upload).await?.bytes;
         let certificate =
             Certificate::from_json(&file).map_err(|e| Problem::field("certificate_upload", e.to_string()))?;
