@@ -158,6 +158,13 @@ impl RangesRequest {
         Schema::from_json(&self.template).map_err(|e| Refusal::request("template", e.to_string()))
     }
 
+    /// Names of the numeric features, in order.
+    pub fn names(&self) -> Result<Vec<String>, Refusal> {
+        let template = self.template()?;
+        let names = numeric(&template).map(|i| template.features()[i].name.clone()).collect();
+        Ok(names)
+    }
+
     /// Position of an account among the participants.
     #[must_use]
     pub fn position(&self, account: AccountAddress) -> Option<usize> {

@@ -72,6 +72,7 @@ pub(super) async fn approve(a: ApproveArgs) -> CommandResult {
         signature: consent.signature.0,
         numbers: Vec::new(),
         least_share_bps,
+        again: false,
     };
     let approved = client.trainings().approve_training(approve).await.map_err(problem)?.into_inner();
     eprintln!("approved request {}: your node answers up to {} rounds", a.request, request.rounds);

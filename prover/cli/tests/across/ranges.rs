@@ -89,6 +89,16 @@ async fn ranges_are_found_from_tables_that_stay_apart() {
     assert_eq!(std::fs::read(owner.place.path().join("schema.json")).unwrap(), first, "the identical answers");
     let refused = providers[0].fails(&approve);
     assert!(refused.contains("this node has answered it"), "{refused}");
+    // sums of the same features for the same owner could be subtracted
+    let more = ask(&owner, &providers, &["--attempt", "1", "--out", "again.json"]);
+    let approve_more = ["request", "schema", "approve", &more, "wine.csv"];
+    let refused = providers[0].fails(&approve_more);
+    assert!(refused.contains("has sums of") && refused.contains("--again"), "{refused}");
+    assert_eq!(providers[0].says(&[&approve_more[..], &["--again"]].concat())["state"], "approved");
+    let few = WINE.lines().take(4).collect::<Vec<_>>().join("\n");
+    std::fs::write(providers[1].place.path().join("few.csv"), few).unwrap();
+    let refused = providers[1].fails(&["request", "schema", "approve", &more, "few.csv"]);
+    assert!(refused.contains("has 3 values of") && refused.contains("--least-values"), "{refused}");
     // a provider registers under it like under any other
     std::fs::write(providers[0].place.path().join("schema.json"), &first).unwrap();
     providers[0].says(&["dataset", "register", "wine.csv", "--schema", "schema.json", "--allow-clamped", "--dry-run"]);

@@ -354,6 +354,24 @@ impl Trainings {
         rows.iter().map(|text| text.parse().map_err(Problem::internal)).collect()
     }
 
+    /// The JSON of an owner's other requests that a participant has approved, or that were answered for it.
+    pub async fn others_of_owner(
+        &self,
+        id: RequestId,
+        account: AccountAddress,
+        owner: AccountAddress,
+    ) -> Result<Vec<String>> {
+        let select = "SELECT body FROM requests WHERE account = $1 AND owner = $2 AND id <> $3 AND (state = 'approved'
+             OR EXISTS (SELECT 1 FROM rounds WHERE rounds.request = requests.id AND rounds.account = requests.account))";
+        let bodies = sqlx::query_scalar(self.db.sql(select))
+            .bind(account.to_string())
+            .bind(owner.to_string())
+            .bind(id.to_string())
+            .fetch_all(self.db.pool())
+            .await?;
+        Ok(bodies)
+    }
+
     /// The rounds of one participant, for a thread outside the runtime.
     #[must_use]
     pub fn store(&self, id: RequestId, account: AccountAddress) -> Rounds {

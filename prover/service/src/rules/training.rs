@@ -140,7 +140,7 @@ impl Participants {
 
     /// Stores a participant's consent.
     pub(crate) async fn approve(&self, caller: AccountAddress, r: v1::ApproveTrainingRequest) -> Result<RequestRow> {
-        let v1::ApproveTrainingRequest { id, signature, numbers, least_share_bps } = r;
+        let v1::ApproveTrainingRequest { id, signature, numbers, least_share_bps, again } = r;
         let row = self.request(caller, &id, caller.0.as_slice()).await?;
         self.open(&row)?;
         if least_share_bps > 10_000 {
@@ -151,6 +151,9 @@ impl Participants {
             Asked::Training(_) => return Err(Problem::field("numbers", "only a request for ranges takes numbers")),
             Asked::Ranges(request) => {
                 request.check_program()?;
+                if !again {
+                    self.check_first(row.id, caller, request).await?;
+                }
                 let needed = request.bytes()?;
                 if numbers.len() != needed {
                     let text = format!("{} bytes, {needed} are needed for the numeric features", numbers.len());
