@@ -38,6 +38,7 @@ pub(super) async fn show(a: ShowArgs) -> CommandResult {
     match asked(&message, a.request)? {
         Asked::Training(request) => eprint!("{}", told(&client, &message, &request)),
         Asked::Ranges(request) => eprint!("{}", ranges::told(client.account(), &message, &request)?),
+        Asked::Other(other) => eprintln!("Request {}: {}\nIt can only be declined", a.request, other.refusal),
     }
     emit(&summary(&message)?, None)
 }
@@ -103,7 +104,7 @@ pub(super) async fn get(client: &Client, id: RequestId) -> Result<v1::TrainingRe
 
 /// The request in a message. Its id is computed here: what is signed is what was read.
 pub(super) fn asked(message: &v1::TrainingRequest, id: RequestId) -> Result<Asked> {
-    let asked = Asked::parse(&message.request_json)?;
+    let asked = Asked::stored(&message.request_json);
     if asked.id() != id {
         return Err(Problem::internal(format!("the node sent request {} instead of {id}", asked.id())));
     }
@@ -118,6 +119,7 @@ fn read(message: &v1::TrainingRequest, id: RequestId) -> Result<Request> {
             "request",
             format!("{id} is for a schema's ranges: approve it with your table, `tribute request schema approve {id} TABLE`"),
         )),
+        Asked::Other(other) => Err(other.refusal.into()),
     }
 }
 
@@ -127,9 +129,18 @@ pub(super) fn state(message: &v1::TrainingRequest) -> String {
 }
 
 pub(super) fn summary(message: &v1::TrainingRequest) -> Result<Value> {
-    let request = match Asked::parse(&message.request_json)? {
+    let request = match Asked::stored(&message.request_json) {
         Asked::Training(request) => request,
         Asked::Ranges(request) => return Ok(ranges::summary(message, &request)),
+        Asked::Other(other) => {
+            return Ok(json!({
+                "request": hexed(&message.id),
+                "state": state(message),
+                "reason": message.reason,
+                "owner": other.owner,
+                "program": other.program,
+            }))
+        }
     };
     Ok(json!({
         "request": request.id(),

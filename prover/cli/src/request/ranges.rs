@@ -220,9 +220,13 @@ async fn collect(a: CollectArgs) -> CommandResult {
 async fn approve(a: ApproveArgs) -> CommandResult {
     let client = a.server.connect().await?;
     let message = get(&client, a.request).await?;
-    let Asked::Ranges(request) = asked(&message, a.request)? else {
-        let text = format!("{} is to train: `tribute request approve {}`", a.request, a.request);
-        return Err(Problem::field("request", text));
+    let request = match asked(&message, a.request)? {
+        Asked::Ranges(request) => request,
+        Asked::Training(_) => {
+            let text = format!("{} is to train: `tribute request approve {}`", a.request, a.request);
+            return Err(Problem::field("request", text));
+        }
+        Asked::Other(other) => return Err(other.refusal.into()),
     };
     eprint!("{}", told(client.account(), &message, &request)?);
     let members = request.participants.len();

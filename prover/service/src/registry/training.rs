@@ -70,6 +70,7 @@ impl RequestRow {
         self.of(|asked| match asked {
             Asked::Training(request) => Ok(*request),
             Asked::Ranges(_) => Err(Problem::field("id", format!("request {id} is for ranges, not to train"))),
+            Asked::Other(other) => Err(other.refusal.into()),
         })
     }
 
@@ -79,6 +80,7 @@ impl RequestRow {
         self.of(|asked| match asked {
             Asked::Ranges(request) => Ok(*request),
             Asked::Training(_) => Err(Problem::field("id", format!("request {id} is to train, not for ranges"))),
+            Asked::Other(other) => Err(other.refusal.into()),
         })
     }
 
@@ -487,7 +489,7 @@ fn request_row(row: &sqlx::any::AnyRow) -> Result<RequestRow> {
     Ok(RequestRow {
         id: text("id")?.parse().map_err(Problem::internal)?,
         account: text("account")?.parse().map_err(Problem::internal)?,
-        request: Asked::parse(text("body")?.as_bytes())?,
+        request: Asked::stored(text("body")?.as_bytes()),
         said: match text("state")?.as_str() {
             "approved" => Said::Approved,
             "declined" => Said::Declined,

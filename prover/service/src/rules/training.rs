@@ -74,6 +74,7 @@ impl Participants {
         let request = match &asked {
             Asked::Training(request) => request,
             Asked::Ranges(request) => return self.ask_ranges(request, &asked, &r.accounts).await,
+            Asked::Other(other) => return Err(other.refusal.clone().into()),
         };
         request.check_program()?;
         if request.srs != self.srs {
@@ -147,7 +148,11 @@ impl Participants {
             return Err(Problem::field("least_share_bps", format!("{least_share_bps} is more than all, 10,000")));
         }
         let numbers = match &row.request {
-            Asked::Training(_) if numbers.is_empty() => None,
+            Asked::Other(other) => return Err(other.refusal.clone().into()),
+            Asked::Training(request) if numbers.is_empty() => {
+                request.check_program()?;
+                None
+            }
             Asked::Training(_) => return Err(Problem::field("numbers", "only a request for ranges takes numbers")),
             Asked::Ranges(request) => {
                 request.check_program()?;
