@@ -108,6 +108,22 @@ async fn data_stays_home() {
     guest.says(&["dataset", "grant", &kept_id, "--to", &owner.client().await.account().to_string(), "--uses", "4"]);
     owner.says(&evaluate);
     assert_eq!(allotted().await, 4);
+    // the node deletes what it was lent once the job has ended
+    let guests = format!("sqlite:{}", guest.place.data().join("tribute.db").display());
+    let pool = sqlx::AnyPool::connect(&guests).await.unwrap();
+    let payload: String =
+        sqlx::query_scalar("SELECT payload FROM jobs WHERE kind = 'evaluation'").fetch_one(&pool).await.unwrap();
+    pool.close().await;
+    let payload: Value = serde_json::from_str(&payload).unwrap();
+    let lent = payload["weights"]["lent"].as_str().unwrap();
+    let file = guest.place.data().join("artefacts").join(&lent[..2]).join(lent);
+    for _ in 0..100 {
+        if !file.exists() {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    assert!(!file.exists(), "{} is still there", file.display());
     // lent again, with openings of its own
     owner.says(&[&evaluate[..], &["--lending", "1"]].concat());
     assert_eq!(allotted().await, 5);
