@@ -73,11 +73,7 @@ impl AtHome {
     /// # Errors
     /// [`Reason::ProofRejected`] if the agent's certificate does not hold. That its weights were not chosen does not follow from it:
     /// of made-up datasets any weights are the optimum.
-    pub(crate) async fn evaluate(
-        &self,
-        caller: AccountAddress,
-        r: v1::EvaluateAtHomeRequest,
-    ) -> Result<Option<Job>> {
+    pub(crate) async fn evaluate(&self, caller: AccountAddress, r: v1::EvaluateAtHomeRequest) -> Result<Option<Job>> {
         let (dataset, grant) = self.admission.granted_here(caller, field("dataset_id", &r.dataset_id)?).await?;
         let file = self.uploads.open(caller, "certificate_upload", &r.certificate_upload).await?.bytes;
         let certificate =
