@@ -194,12 +194,18 @@ pub(super) struct CertificateArgs {
 pub(super) struct EvaluateArgs {
     /// Digest of the agent's weights.
     weights: WeightsDigest,
-    /// The dataset's id. It must be yours, open to all or granted to you, and have the agent's schema.
+    /// The dataset's id. It must be yours, open to all or granted to you, and have the agent's schema. With --node, it must be granted
+    /// to you there.
     #[arg(long, value_name = "ID")]
     dataset: DatasetId,
-    /// The node that has the dataset, if its data stays at home: it proves the count, and is lent the weights.
+    /// The node that has the dataset, if its data stays at home: it proves the count, and is lent the weights, which it
+    /// can keep.
     #[arg(long, value_name = "URL")]
     node: Option<String>,
+    /// With --node: counts your lendings of the weights for this dataset, from 0. Each has openings of its own, for when those of the
+    /// one before are used up.
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    lending: u32,
     /// File to write to.
     #[arg(long, value_name = "FILE", default_value = "evaluation.json")]
     out: PathBuf,

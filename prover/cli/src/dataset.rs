@@ -32,7 +32,8 @@ pub(super) enum DatasetCommand {
     Get(GetArgs),
     /// List your datasets, newest first.
     List(ServerArgs),
-    /// Let an agent owner train on a dataset through this server. Versions on chain need `tribute chain grant` instead.
+    /// Let an agent owner train on a dataset, or have an agent evaluated on it, through this server. Versions on chain need
+    /// `tribute chain grant` instead.
     Grant(GrantArgs),
     /// Delete a dataset's records from the server for good; its commitment and its proofs stay.
     Forget(ForgetArgs),

@@ -256,8 +256,8 @@ fn of_another(path: &str) -> Option<Vec<u8>> {
         }
         ("TrainingService", "PrepareConsent") => v1::PrepareConsentRequest { id: id() }.encode_to_vec(),
         ("TrainingService", "ApproveTraining") => {
-            v1::ApproveTrainingRequest { id: id(), signature: vec![1], numbers: vec![1], least_share_bps: 1 << 20 }
-                .encode_to_vec()
+            let (signature, numbers, again) = (vec![1], vec![1], true);
+            v1::ApproveTrainingRequest { id: id(), signature, numbers, least_share_bps: 1 << 20, again }.encode_to_vec()
         }
         ("TrainingService", "DeclineTraining") => {
             v1::DeclineTrainingRequest { id: id(), reason: String::new() }.encode_to_vec()

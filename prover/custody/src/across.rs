@@ -167,8 +167,9 @@ impl Custody {
         Err(Problem::new(
             Reason::BudgetSpent,
             format!(
-                "the agent's owner allotted no further opening of weights {weights} to {account} under request {request}: ask \
-                 again with more openings"
+                "the agent's owner allotted no further opening of weights {weights} to {account} under request {request}: to \
+                 train, it asks again with a further --attempt and more --openings; to evaluate, it lends the weights again with a \
+                 further --lending"
             ),
         )
         .with("request", request)

@@ -118,6 +118,11 @@ impl Custody {
         off_thread(move || unseal(&key, &associated, sealed)).await
     }
 
+    /// Deletes a private artefact; one that is gone stays gone.
+    pub async fn delete(&self, id: &str) -> Result<()> {
+        self.artefacts.delete(id).await
+    }
+
     /// Seals and stores records.
     pub async fn put_records(&self, tenant: &str, records: &Records) -> Result<ArtefactId> {
         self.put(tenant, "records", records.to_bytes()).await

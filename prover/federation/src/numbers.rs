@@ -91,7 +91,8 @@ impl Format {
     /// [`Refusal::Own`]: a sum that the records cannot have, such as NaN.
     pub fn encode(&self, round: u32, records: u64, sums: &Sums) -> Result<Numbers, Refusal> {
         if let Some((what, value)) = self.impossible(records, sums)? {
-            return Err(Refusal::Own { round, what, value, records });
+            tracing::error!(round, what, value, records, "a sum that this node's records cannot have");
+            return Err(Refusal::Own { round, what });
         }
         let wide = |x: f64, bits: u32| ((x * unit(bits)).round_ties_even() as i128) as u128;
         let narrow = |x: &f64| ((x * unit(self.curvature_bits)).round_ties_even() as i64) as u64;

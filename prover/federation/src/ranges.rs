@@ -20,7 +20,9 @@ use crate::answer::{signed_by_node, Answer};
 use crate::consent::{check_members, Consent, NodeKeys};
 use crate::mask::Masks;
 use crate::refusal::Refusal;
-use crate::request::{check_program, MOST_PARTICIPANTS};
+use crate::request::{
+    check_length, check_names, check_program, check_text, MOST_NAME, MOST_PARTICIPANTS, MOST_PURPOSE, MOST_SCHEMA,
+};
 
 /// Fractional bits of a value, which is rounded to them before it is summed.
 pub const VALUE_BITS: u32 = 48;
@@ -115,7 +117,10 @@ impl RangesRequest {
     /// [`Refusal::Request`].
     pub fn check(&self) -> Result<(), Refusal> {
         let refuse = |field, why: String| Err(Refusal::request(field, why));
+        check_text("purpose", &self.purpose, MOST_PURPOSE)?;
+        check_length("template", &self.template, MOST_SCHEMA)?;
         let template = self.template()?;
+        check_names("template", &template)?;
         if template.canonical() != self.template {
             return refuse("template", "is not canonical JSON".into());
         }
@@ -140,6 +145,7 @@ impl RangesRequest {
             return refuse("participants", why);
         }
         for (i, seat) in self.participants.iter().enumerate() {
+            check_text("participants", &seat.node, MOST_NAME)?;
             if self.participants[..i].iter().any(|other| other.account == seat.account) {
                 return refuse("participants", format!("{} is listed twice", seat.account));
             }
@@ -150,6 +156,13 @@ impl RangesRequest {
     /// The template.
     pub fn template(&self) -> Result<Schema, Refusal> {
         Schema::from_json(&self.template).map_err(|e| Refusal::request("template", e.to_string()))
+    }
+
+    /// Names of the numeric features, in order.
+    pub fn names(&self) -> Result<Vec<String>, Refusal> {
+        let template = self.template()?;
+        let names = numeric(&template).map(|i| template.features()[i].name.clone()).collect();
+        Ok(names)
     }
 
     /// Position of an account among the participants.

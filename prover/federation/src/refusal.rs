@@ -81,16 +81,14 @@ pub enum Refusal {
         records: u64,
     },
     /// Sums of this node's own records that no records have.
-    #[error("round {round}: this node computed {what} of {value:e} over its {records} records, which cannot be: its records or its program are damaged. Nothing was sent; its owner checks the disk, restores the node from a backup, and the training goes on")]
+    ///
+    /// The agent's owner reads this, and nobody sees a node's own sums, so it does not have the value: the node's log does.
+    #[error("round {round}: this node computed {what} that its records cannot have: its records or its program are damaged. Nothing was sent; its log has the value. Its owner checks the disk, restores the node from a backup, and the training goes on")]
     Own {
         /// The round.
         round: u32,
         /// Which sum.
         what: &'static str,
-        /// Its value.
-        value: f64,
-        /// The node's records.
-        records: u64,
     },
     /// Values of a feature from which no range follows.
     #[error("feature `{feature}`: {why}")]

@@ -7,7 +7,7 @@ use tribute_core::id::{AgentId, DatasetId, RequestId, ShardDigest, SrsDigest};
 use tribute_core::layout::Layout;
 use tribute_core::link::Link;
 use tribute_core::numbers::COUNT_LIMIT_BITS;
-use tribute_core::schema::Schema;
+use tribute_core::schema::{Schema, Target};
 use tribute_inference::train::{check_loss, Curvature};
 use tribute_inference::LossOptions;
 
@@ -21,6 +21,12 @@ pub const MOST_DERIVATIVES: usize = 1 << 23;
 pub const MOST_ROUNDS: u32 = 1_000;
 /// Most participants.
 pub const MOST_PARTICIPANTS: usize = 256;
+/// Most bytes of the owner's words about what a request is for.
+pub const MOST_PURPOSE: usize = 1_000;
+/// Most bytes of a name in a schema, and of a node's URL.
+pub const MOST_NAME: usize = 256;
+/// Most bytes of a schema, or of a template for one.
+pub const MOST_SCHEMA: usize = 1 << 18;
 
 /// Version of the program. All nodes of a training and its owner need the same: they compute each query on their own, bit for bit.
 pub const PROGRAM: &str = env!("CARGO_PKG_VERSION");
@@ -145,7 +151,10 @@ impl Request {
     /// [`Refusal::Request`].
     pub fn check(&self) -> Result<(), Refusal> {
         let refuse = |field, why: String| Err(Refusal::request(field, why));
+        check_text("purpose", &self.purpose, MOST_PURPOSE)?;
+        check_length("schema", &self.schema, MOST_SCHEMA)?;
         let schema = self.schema()?;
+        check_names("schema", &schema)?;
         if schema.canonical() != self.schema {
             return refuse("schema", "is not canonical JSON".into());
         }
@@ -184,6 +193,7 @@ impl Request {
         let mut datasets = std::collections::HashSet::new();
         let mut accounts = std::collections::HashSet::new();
         for one in &self.participants {
+            check_text("participants", &one.node, MOST_NAME)?;
             if !accounts.insert(one.account) {
                 return refuse("participants", format!("{} is listed twice", one.account));
             }
@@ -262,6 +272,45 @@ pub(crate) fn check_program(program: &str) -> Result<(), Refusal> {
          version; the owner asks again once they have it"
     );
     Err(Refusal::request("program", why))
+}
+
+/// Nodes store a request once for each participant, before anybody has approved it.
+pub(crate) fn check_length(field: &'static str, text: &str, most: usize) -> Result<(), Refusal> {
+    if text.len() > most {
+        return Err(Refusal::request(field, format!("has {} bytes, at most {most} are stored", text.len())));
+    }
+    Ok(())
+}
+
+/// Checks an owner's text. Participants read it before they consent, so a terminal has to show it as it is.
+pub(crate) fn check_text(field: &'static str, text: &str, most: usize) -> Result<(), Refusal> {
+    check_length(field, text, most)?;
+    if let Some(c) = text.chars().find(|c| is_hidden(*c)) {
+        let why = format!("has the character U+{:04X}, which is not shown as it is: leave it out", u32::from(c));
+        return Err(Refusal::request(field, why));
+    }
+    Ok(())
+}
+
+/// Checks the names in a schema.
+pub(crate) fn check_names(field: &'static str, schema: &Schema) -> Result<(), Refusal> {
+    check_text(field, schema.name(), MOST_NAME)?;
+    let labels: &[String] = match schema.target() {
+        Target::Classes(labels) => labels,
+        Target::Real { .. } => &[],
+    };
+    let categories = schema.categories().iter().flat_map(|c| std::iter::once(&c.column).chain(&c.values));
+    let features = schema.features().iter().map(|f| &f.name);
+    for name in features.chain(labels).chain(categories) {
+        check_text(field, name, MOST_NAME)?;
+    }
+    Ok(())
+}
+
+/// Control characters, and those that break, turn or hide what stands around them.
+fn is_hidden(c: char) -> bool {
+    let turns = matches!(c, '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}');
+    c.is_control() || turns || matches!(c, '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
 impl Participant {

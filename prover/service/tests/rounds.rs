@@ -5,9 +5,10 @@ use std::path::Path;
 
 use alloy::signers::local::PrivateKeySigner;
 use tokio::runtime::Runtime;
+use tribute_core::digest::keccak;
 use tribute_core::head::lambda_units;
 use tribute_core::hexed::Hex;
-use tribute_core::id::{AgentId, DatasetId, ShardDigest, SrsDigest};
+use tribute_core::id::{AgentId, DatasetId, RequestId, ShardDigest, SrsDigest};
 use tribute_core::link::Link;
 use tribute_core::records::Records;
 use tribute_core::schema::{Feature, Schema, Target};
@@ -16,7 +17,8 @@ use tribute_federation::node::{Call, Store, Stored};
 use tribute_federation::request::PROGRAM;
 use tribute_federation::rule::{Next, Rule};
 use tribute_federation::{answer, Answer, Asked, Consent, Lot, Node, NodeKeys, Participant, Refusal, Request, ShardOf};
-use tribute_service::registry::training::{Rounds, Trainings};
+use tribute_problem::Reason;
+use tribute_service::registry::training::{Rounds, Said, Trainings};
 use tribute_store::artefacts::Artefacts;
 use tribute_store::db::Database;
 
@@ -166,6 +168,72 @@ fn train(features: usize, deaths: bool) -> (Vec<i64>, u32) {
         let count = runtime.block_on(trainings.rounds(request.id(), request.participants[0].account)).unwrap();
         assert_eq!(count, rule.round(), "each round is stored once");
     }
+}
+
+#[test]
+fn an_owner_leaves_no_more_rows_than_a_request_has_participants() {
+    let accounts: Vec<PrivateKeySigner> =
+        (1..=NODES).map(|i| PrivateKeySigner::from_slice(&[i as u8; 32]).unwrap()).collect();
+    let (request, folder) = (request(12, &accounts), tempfile::tempdir().unwrap());
+    let account = |i: u16| {
+        let mut address = [0; 20];
+        address[..2].copy_from_slice(&i.to_be_bytes());
+        Hex(address)
+    };
+    Runtime::new().unwrap().block_on(async {
+        let trainings = open(folder.path()).await;
+        let asked = Asked::Training(Box::new(request.clone()));
+        for i in 0..256 {
+            trainings.ask(&asked, account(i)).await.unwrap();
+        }
+        assert_eq!(trainings.ask(&asked, account(256)).await.unwrap_err().reason, Reason::QuotaSpent);
+        // what is there already changes nothing, and other owners have rows of their own
+        trainings.ask(&asked, account(7)).await.unwrap();
+        let others = Asked::Training(Box::new(Request { owner: Hex([8; 20]), ..request.clone() }));
+        trainings.ask(&others, account(256)).await.unwrap();
+
+        assert!(!trainings.knows(account(300)).await.unwrap());
+        trainings.meet(account(300)).await.unwrap();
+        assert!(trainings.knows(account(300)).await.unwrap());
+    });
+}
+
+/// Its form may be any: it is listed beside the others, can be declined, and nothing else.
+#[test]
+fn a_request_of_another_version_hides_no_others() {
+    let accounts: Vec<PrivateKeySigner> =
+        (1..=NODES).map(|i| PrivateKeySigner::from_slice(&[i as u8; 32]).unwrap()).collect();
+    let (request, folder) = (request(12, &accounts), tempfile::tempdir().unwrap());
+    let account = request.participants[0].account;
+    Runtime::new().unwrap().block_on(async {
+        let trainings = open(folder.path()).await;
+        let asked = Asked::Training(Box::new(request.clone()));
+        trainings.ask(&asked, account).await.unwrap();
+        let json = String::from_utf8(asked.to_json()).unwrap();
+        let newer = json.replacen("{\"program\":\"", "{\"later\":[],\"program\":\"9.", 1);
+        assert_ne!(newer, json);
+        let id = RequestId::new(keccak(newer.as_bytes()));
+        let insert = "INSERT INTO requests (id, account, owner, body, state, reason, created_ms)
+             VALUES ($1, $2, $3, $4, 'asked', '', 1)";
+        sqlx::query(insert)
+            .bind(id.to_string())
+            .bind(account.to_string())
+            .bind(request.owner.to_string())
+            .bind(&newer)
+            .execute(trainings.database().pool())
+            .await
+            .unwrap();
+
+        let listed = trainings.list(account, None, 10).await.unwrap();
+        assert_eq!(listed.iter().map(|row| row.id).collect::<Vec<_>>(), [request.id(), id]);
+        let other = listed[1].clone();
+        assert_eq!((other.request.id(), other.request.owner()), (id, request.owner));
+        let refused = other.training().unwrap_err().message;
+        assert!(refused.contains(&format!("version 9.{PROGRAM} of Tribute, and this is {PROGRAM}")), "{refused}");
+        assert!(Asked::parse(newer.as_bytes()).unwrap_err().to_string().contains("version 9."));
+        trainings.decline(id, account, "of another version").await.unwrap();
+        assert_eq!(trainings.get(id, account).await.unwrap().unwrap().said, Said::Declined);
+    });
 }
 
 #[test]

@@ -59,12 +59,16 @@ pub struct LentSecrets {
     pub weights: Vec<i64>,
     /// The blinding of the owner's commitment to them.
     pub blinding: HexBytes,
+    /// Number of the lending, of [`lending`].
+    pub number: u32,
 }
 
-/// Identifies the lending of weights for the evaluation on a dataset: openings are counted under it.
+/// Identifies a lending of weights for the evaluation on a dataset: openings are counted under it. Lendings are numbered from 0, so
+/// that weights can be lent again when the openings are used up.
 #[must_use]
-pub fn lending(weights: &WeightsDigest, dataset: &DatasetId) -> RequestId {
-    RequestId::new(keccak(&[&b"tribute.evaluation.v1"[..], weights.as_bytes(), dataset.as_bytes()].concat()))
+pub fn lending(weights: &WeightsDigest, dataset: &DatasetId, number: u32) -> RequestId {
+    let number = number.to_be_bytes();
+    RequestId::new(keccak(&[&b"tribute.evaluation.v1"[..], weights.as_bytes(), dataset.as_bytes(), &number].concat()))
 }
 
 /// Openings of lent weights for a dataset of so many shards: a proof takes one, and another if it breaks off.
@@ -149,8 +153,8 @@ fn weights(job: &EvaluationJob, layout: &Layout, srs: &Srs, toolbox: &Toolbox) -
         }
         WeightsAt::Lent(secrets) => {
             let secrets = toolbox.wait(toolbox.custody.get(&job.owner.to_string(), SECRETS, secrets))?;
-            let LentSecrets { weights, blinding } = serde_json::from_slice(&secrets)?;
-            let borrower = (lending(&job.weights_digest, &job.dataset.id), job.dataset.owner);
+            let LentSecrets { weights, blinding, number } = serde_json::from_slice(&secrets)?;
+            let borrower = (lending(&job.weights_digest, &job.dataset.id, number), job.dataset.owner);
             lent_weights(srs, layout, weights, &blinding, job.weights_digest, borrower).map(|(_, committed)| committed)
         }
     }

@@ -76,8 +76,8 @@ impl LeastShare {
         let unit = |bits: u32| (-f64::from(bits)).exp2();
         let norm: f64 = weights.values().iter().map(|w| (*w as f64 * unit(WEIGHT_BITS)).powi(2)).sum();
         let all = self.records as f64 * self.lambda as f64 * unit(LAMBDA_BITS) * norm;
-        // the residual's part, and rounding, are far below one part in 2^20
-        let least = f64::from(self.bps) / 10_000.0 * all * (1.0 - unit(20));
+        // the sum of all may be above that by the residual's part, which the certificate bounds: the margin covers it
+        let least = f64::from(self.bps) / 10_000.0 * all * (1.0 + unit(10));
         (contributed as f64) * unit(layout.contribution_bits()) < least
     }
 }
@@ -205,4 +205,26 @@ pub(super) fn lent_weights(
         return Err(refused(text));
     }
     Ok((weights, committed))
+}
+
+#[cfg(test)]
+mod tests {
+    use tribute_core::layout::Task;
+
+    use super::*;
+
+    #[test]
+    fn a_least_share_is_reached_with_a_margin() {
+        let layout = Layout::new(10, 8, 16, 10, Task::Classes).unwrap();
+        let weights = Weights::new(16, 10, vec![1 << WEIGHT_BITS; 170]).unwrap();
+        let least = LeastShare { bps: 5_000, records: 1_000, lambda: 1 << (LAMBDA_BITS - 10) };
+        // nλ‖W‖²
+        let all = 1_000.0 * 170.0 / 1_024.0;
+        let missed = |share: f64| {
+            let contributed = share * all * f64::from(layout.contribution_bits()).exp2();
+            least.is_missed(&layout, &weights, contributed as i128)
+        };
+        assert!(missed(0.4999) && missed(0.5) && missed(0.5 + 0.0004));
+        assert!(!missed(0.5 + 0.0006) && !missed(0.51));
+    }
 }

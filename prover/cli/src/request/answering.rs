@@ -38,6 +38,7 @@ pub(super) async fn show(a: ShowArgs) -> CommandResult {
     match asked(&message, a.request)? {
         Asked::Training(request) => eprint!("{}", told(&client, &message, &request)),
         Asked::Ranges(request) => eprint!("{}", ranges::told(client.account(), &message, &request)?),
+        Asked::Other(other) => eprintln!("Request {}: {}\nIt can only be declined", a.request, other.refusal),
     }
     emit(&summary(&message)?, None)
 }
@@ -62,7 +63,10 @@ pub(super) async fn approve(a: ApproveArgs) -> CommandResult {
             format!("a query costs {}, at least {} is wanted: decline, or ask for less", request.price, a.least_price);
         return Err(Problem::new(Reason::NotAllowed, text));
     }
-    let least_share_bps = basis_points("least-share", a.least_share)?.into();
+    let least_share_bps: u32 = basis_points("least-share", a.least_share)?.into();
+    if let Some(warning) = beyond_terms(&client, &request, least_share_bps).await? {
+        eprint!("{warning}");
+    }
     let prepare = v1::PrepareConsentRequest { id: a.request.to_vec() };
     let keys = client.trainings().prepare_consent(prepare).await.map_err(problem)?.into_inner();
     let mask_key: Hex<32> = field("mask_key", &keys.mask_key)?;
@@ -72,10 +76,31 @@ pub(super) async fn approve(a: ApproveArgs) -> CommandResult {
         signature: consent.signature.0,
         numbers: Vec::new(),
         least_share_bps,
+        again: false,
     };
     let approved = client.trainings().approve_training(approve).await.map_err(problem)?.into_inner();
     eprintln!("approved request {}: your node answers up to {} rounds", a.request, request.rounds);
     emit(&summary(&approved)?, None)
+}
+
+/// What to know of a least share above those of the datasets' terms.
+async fn beyond_terms(client: &Client, request: &Request, least_share_bps: u32) -> Result<Option<String>> {
+    let Some(own) = request.position(client.account()) else { return Ok(None) };
+    let mut of_terms = 0;
+    for lot in &request.participants[own].datasets {
+        let describe = v1::DescribeDatasetRequest { dataset_id: lot.dataset.to_vec() };
+        let dataset = client.trainings().describe_dataset(describe).await.map_err(problem)?.into_inner();
+        of_terms += dataset.terms.unwrap_or_default().min_share_bps;
+    }
+    let percent = |bps: u32| f64::from(bps) / 100.0;
+    Ok((of_terms < least_share_bps).then(|| {
+        format!(
+            "Warning: the least share of {:.2} % holds for this request's list of datasets. The terms of yours ask for {:.2} % together: a \
+             version that lists further datasets may leave you that. Terms, or on chain a grant with --min-share-bps, hold for every list.\n",
+            percent(least_share_bps),
+            percent(of_terms)
+        )
+    }))
 }
 
 pub(super) async fn decline(a: DeclineArgs) -> CommandResult {
@@ -102,7 +127,7 @@ pub(super) async fn get(client: &Client, id: RequestId) -> Result<v1::TrainingRe
 
 /// The request in a message. Its id is computed here: what is signed is what was read.
 pub(super) fn asked(message: &v1::TrainingRequest, id: RequestId) -> Result<Asked> {
-    let asked = Asked::parse(&message.request_json)?;
+    let asked = Asked::stored(&message.request_json);
     if asked.id() != id {
         return Err(Problem::internal(format!("the node sent request {} instead of {id}", asked.id())));
     }
@@ -117,6 +142,7 @@ fn read(message: &v1::TrainingRequest, id: RequestId) -> Result<Request> {
             "request",
             format!("{id} is for a schema's ranges: approve it with your table, `tribute request schema approve {id} TABLE`"),
         )),
+        Asked::Other(other) => Err(other.refusal.into()),
     }
 }
 
@@ -126,9 +152,18 @@ pub(super) fn state(message: &v1::TrainingRequest) -> String {
 }
 
 pub(super) fn summary(message: &v1::TrainingRequest) -> Result<Value> {
-    let request = match Asked::parse(&message.request_json)? {
+    let request = match Asked::stored(&message.request_json) {
         Asked::Training(request) => request,
         Asked::Ranges(request) => return Ok(ranges::summary(message, &request)),
+        Asked::Other(other) => {
+            return Ok(json!({
+                "request": hexed(&message.id),
+                "state": state(message),
+                "reason": message.reason,
+                "owner": other.owner,
+                "program": other.program,
+            }))
+        }
     };
     Ok(json!({
         "request": request.id(),

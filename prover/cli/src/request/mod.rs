@@ -130,7 +130,8 @@ pub(super) struct ApproveArgs {
     /// Refuse if fewer accounts take part. With two, each learns the other's sums; the owner may hide behind several accounts.
     #[arg(long, value_name = "NUMBER", default_value_t = 3)]
     least_participants: usize,
-    /// Least share of your datasets together, from 0 to 1: below it, your node proves nothing at the end.
+    /// Least share of your datasets together in this request's list of datasets, from 0 to 1: below it, your node proves nothing at
+    /// the end. A version that lists further datasets can leave you less: against that, the datasets' terms hold, or on chain a grant.
     #[arg(long, value_name = "PART", default_value_t = 0.0)]
     least_share: f64,
     /// Refuse if a query costs less, in the token's smallest unit.

@@ -103,6 +103,14 @@ pub(crate) struct ApproveArgs {
     /// Refuse if fewer accounts take part. With two, each learns the other's sums; the owner may hide behind several accounts.
     #[arg(long, value_name = "NUMBER", default_value_t = 3)]
     least_participants: usize,
+    /// Refuse if your table has fewer values than this of a feature, and not none. Sums are exact: those of one value are the value, and
+    /// with the sum of the squares, so are those of two.
+    #[arg(long, value_name = "NUMBER", default_value_t = 10)]
+    least_values: usize,
+    /// Approve although your node answers another request of this owner for the same features. Rows that came into your table between
+    /// the two are their exact difference.
+    #[arg(long)]
+    again: bool,
     #[command(flatten)]
     server: ServerArgs,
 }
@@ -212,9 +220,13 @@ async fn collect(a: CollectArgs) -> CommandResult {
 async fn approve(a: ApproveArgs) -> CommandResult {
     let client = a.server.connect().await?;
     let message = get(&client, a.request).await?;
-    let Asked::Ranges(request) = asked(&message, a.request)? else {
-        let text = format!("{} is to train: `tribute request approve {}`", a.request, a.request);
-        return Err(Problem::field("request", text));
+    let request = match asked(&message, a.request)? {
+        Asked::Ranges(request) => request,
+        Asked::Training(_) => {
+            let text = format!("{} is to train: `tribute request approve {}`", a.request, a.request);
+            return Err(Problem::field("request", text));
+        }
+        Asked::Other(other) => return Err(other.refusal.into()),
     };
     eprint!("{}", told(client.account(), &message, &request)?);
     let members = request.participants.len();
@@ -239,7 +251,14 @@ async fn approve(a: ApproveArgs) -> CommandResult {
     let options = a.form.options(None, &kinds);
     let read = Source::open(&a.table, &options)?.spread(&request.template()?, &options)?;
     eprintln!("{}", told_of(&read.report, false)?);
-    let numbers = numbers(&request, &read.into_values()?)?;
+    let values = read.into_values()?;
+    let names = request.names()?;
+    let counts: Vec<String> = names.iter().zip(&values).map(|(name, own)| format!("{name} {}", own.len())).collect();
+    eprintln!("your values of each feature: {}", counts.join(", "));
+    if request.range == Range::Standard {
+        enough(&names, &values, a.least_values)?;
+    }
+    let numbers = numbers(&request, &values)?;
     let prepare = v1::PrepareConsentRequest { id: a.request.to_vec() };
     let keys = client.trainings().prepare_consent(prepare).await.map_err(problem)?.into_inner();
     let mask_key: Hex<32> = field("mask_key", &keys.mask_key)?;
@@ -249,10 +268,26 @@ async fn approve(a: ApproveArgs) -> CommandResult {
         signature: consent.signature.0,
         numbers,
         least_share_bps: 0,
+        again: a.again,
     };
     let approved = client.trainings().approve_training(approve).await.map_err(problem)?.into_inner();
     eprintln!("approved request {}: your node answers it once", a.request);
     emit(&summary(&approved, &request), None)
+}
+
+/// Refuses sums of few values, which tell them. Those of none tell nothing.
+fn enough(names: &[String], values: &[Vec<f64>], least: usize) -> Result<()> {
+    match names.iter().zip(values).find(|(_, own)| !own.is_empty() && own.len() < least) {
+        None => Ok(()),
+        Some((name, own)) => {
+            let text = format!(
+                "your table has {} values of `{name}`, at least {least} are wanted: whoever subtracts the others' sums nearly has yours. \
+                 Decline, or allow fewer with --least-values",
+                own.len()
+            );
+            Err(Problem::new(Reason::NotAllowed, text).with("feature", name))
+        }
+    }
 }
 
 pub(super) fn summary(message: &v1::TrainingRequest, request: &RangesRequest) -> Value {
@@ -297,7 +332,7 @@ pub(super) fn told(own: AccountAddress, message: &v1::TrainingRequest, request: 
         text += &format!("  {} at {}{you}\n", seat.account, seat.node);
     }
     text += if request.range == Range::Standard {
-        "What becomes known\n  to the owner, and with the schema to everybody: of each feature mean and standard deviation over all participants' values; to the owner also their number\n  to nobody: your own numbers, unless all other participants work together with the owner\n"
+        "What becomes known\n  to the owner, and with the schema to everybody: of each feature mean and standard deviation over all participants' values; to the owner also their number, and the exact sums of values and of their squares\n  to nobody: your own numbers, unless all other participants work together with the owner; of few values, exact sums tell each\n"
     } else {
         "What becomes known\n  to the owner: your own smallest and largest value of each feature, as they are\n  with the schema to everybody: the smallest and the largest of all participants' values\n"
     };
@@ -306,9 +341,26 @@ pub(super) fn told(own: AccountAddress, message: &v1::TrainingRequest, request: 
     }
     if !message.answered_before.is_empty() {
         text += &format!(
-            "Warning: your node has answered {} other requests. If one of them differs in its participants only, the difference of its sums and these tells what the others contribute, or you.\n",
+            "Warning: your node has answered {} other requests. If one of them differs in its participants only, or in the rows that came into your table since, the difference of its sums and these tells what the others contribute, or those rows.\n",
             message.answered_before.len()
         );
     }
     Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_of_few_values_are_refused() {
+        let names = ["age".to_owned(), "dose".to_owned()];
+        let values = |age: usize, dose: usize| [vec![1.0; age], vec![1.0; dose]];
+        assert!(enough(&names, &values(10, 0), 10).is_ok());
+        for few in [1, 9] {
+            let refused = enough(&names, &values(10, few), 10).unwrap_err();
+            assert!(refused.message.contains(&format!("has {few} values of `dose`")), "{refused}");
+        }
+        assert!(enough(&names, &values(10, 1), 1).is_ok());
+    }
 }

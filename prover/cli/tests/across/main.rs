@@ -95,8 +95,38 @@ async fn data_stays_home() {
     let evaluate = ["agent", "evaluate", &weights, "--dataset", &kept_id, "--node", &url];
     let refused = owner.fails(&evaluate);
     assert!(refused.contains(&url) && refused.contains("grant"), "{refused}");
-    guest.says(&["dataset", "grant", &kept_id, "--to", &owner.client().await.account().to_string(), "--uses", "2"]);
+    // the training allotted openings to three; nothing is lent before the node has said that it would evaluate
+    sqlx::any::install_default_drivers();
+    let database = format!("sqlite:{}", owner.place.data().join("tribute.db").display());
+    let allotted = async || {
+        let pool = sqlx::AnyPool::connect(&database).await.unwrap();
+        let rows: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM allotted").fetch_one(&pool).await.unwrap();
+        pool.close().await;
+        rows
+    };
+    assert_eq!(allotted().await, 3);
+    guest.says(&["dataset", "grant", &kept_id, "--to", &owner.client().await.account().to_string(), "--uses", "4"]);
     owner.says(&evaluate);
+    assert_eq!(allotted().await, 4);
+    // the node deletes what it was lent once the job has ended
+    let guests = format!("sqlite:{}", guest.place.data().join("tribute.db").display());
+    let pool = sqlx::AnyPool::connect(&guests).await.unwrap();
+    let payload: String =
+        sqlx::query_scalar("SELECT payload FROM jobs WHERE kind = 'evaluation'").fetch_one(&pool).await.unwrap();
+    pool.close().await;
+    let payload: Value = serde_json::from_str(&payload).unwrap();
+    let lent = payload["weights"]["lent"].as_str().unwrap();
+    let file = guest.place.data().join("artefacts").join(&lent[..2]).join(lent);
+    for _ in 0..100 {
+        if !file.exists() {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    assert!(!file.exists(), "{} is still there", file.display());
+    // lent again, with openings of its own
+    owner.says(&[&evaluate[..], &["--lending", "1"]].concat());
+    assert_eq!(allotted().await, 5);
     let said = owner.command(&["verify", "evaluation.json", "--allow-dev-srs"]).output().unwrap();
     assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
     let evaluation = tribute_testing::json(&owner.place.path().join("evaluation.json"));
@@ -112,6 +142,7 @@ async fn data_stays_home() {
             weights_upload: client.upload(weights).await.unwrap(),
             blinding: vec![1; 96],
             options: None,
+            lending: 0,
         };
         let job = client.trainings().evaluate_at_home(request).await.map_err(problem)?.into_inner().job.unwrap();
         client.finish(&job.id, |_| {}).await

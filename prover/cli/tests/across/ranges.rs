@@ -15,6 +15,7 @@ fn stage() -> (Vec<Party>, Party) {
     let providers: Vec<Party> = (0..3).map(|_| Party::with(NO_WORKERS)).collect();
     for (i, provider) in providers.iter().enumerate() {
         std::fs::write(provider.place.path().join("wine.csv"), part(i)).unwrap();
+        provider.says(&["request", "list"]);
     }
     let owner = Party::with(NO_WORKERS);
     let (header, rows) = WINE.split_once('\n').unwrap();
@@ -64,6 +65,11 @@ async fn ranges_are_found_from_tables_that_stay_apart() {
     for provider in &providers {
         assert_eq!(provider.says(&approve)["state"], "approved");
     }
+    // again with the same table, and not with another
+    assert_eq!(providers[0].says(&approve)["state"], "approved");
+    std::fs::write(providers[0].place.path().join("other.csv"), part(1)).unwrap();
+    let refused = providers[0].fails(&["request", "schema", "approve", &id, "other.csv"]);
+    assert!(refused.contains("approved with the numbers of another table"), "{refused}");
     assert_eq!(providers[1].says(&["request", "list"])[0]["range"], "standard");
 
     // a node dies meanwhile; all answer once
@@ -81,9 +87,30 @@ async fn ranges_are_found_from_tables_that_stay_apart() {
     let first = std::fs::read(owner.place.path().join("schema.json")).unwrap();
     owner.says(&collect);
     assert_eq!(std::fs::read(owner.place.path().join("schema.json")).unwrap(), first, "the identical answers");
+    let refused = providers[0].fails(&approve);
+    assert!(refused.contains("this node has answered it"), "{refused}");
+    // sums of the same features for the same owner could be subtracted
+    let more = ask(&owner, &providers, &["--attempt", "1", "--out", "again.json"]);
+    let approve_more = ["request", "schema", "approve", &more, "wine.csv"];
+    let refused = providers[0].fails(&approve_more);
+    assert!(refused.contains("has sums of") && refused.contains("--again"), "{refused}");
+    assert_eq!(providers[0].says(&[&approve_more[..], &["--again"]].concat())["state"], "approved");
+    let few = WINE.lines().take(4).collect::<Vec<_>>().join("\n");
+    std::fs::write(providers[1].place.path().join("few.csv"), few).unwrap();
+    let refused = providers[1].fails(&["request", "schema", "approve", &more, "few.csv"]);
+    assert!(refused.contains("has 3 values of") && refused.contains("--least-values"), "{refused}");
     // a provider registers under it like under any other
     std::fs::write(providers[0].place.path().join("schema.json"), &first).unwrap();
     providers[0].says(&["dataset", "register", "wine.csv", "--schema", "schema.json", "--allow-clamped", "--dry-run"]);
+
+    // for an account that the node does not know, nothing is stored
+    let stranger = alloy::signers::local::PrivateKeySigner::random().address().to_string();
+    let unknown = format!("{}={stranger}", providers[0].link.url());
+    let known = format!("{}={}", providers[1].link.url(), providers[1].key.address());
+    let template = ["request", "schema", "ask", "--template", "template.json", "--purpose", "wines"];
+    let to = ["--out", "unknown.json", "--node", &unknown, "--node", &known];
+    let refused = owner.fails(&[&template[..], &to[..]].concat());
+    assert!(refused.contains("is not known at this node") && refused.contains("`tribute request list`"), "{refused}");
 
     // with other consents, which fit too, a node says nothing more
     let request = std::fs::read(owner.place.path().join("schema-request.json")).unwrap();

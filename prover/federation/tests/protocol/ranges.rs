@@ -193,6 +193,23 @@ fn what_has_no_ranges_is_refused_by_name() {
     assert!(refused(&|r| r.participants.truncate(1)).contains("1 take part"));
     assert!(refused(&|r| r.participants[1] = r.participants[0].clone()).contains("is listed twice"));
     assert!(refused(&|r| r.template.push(' ')).contains("not canonical"));
+    assert!(refused(&|r| r.purpose = "x".repeat(1_001)).contains("has 1001 bytes, at most 1000 are stored"));
+    // nothing that a terminal shows otherwise than it is: the escape character, a direction, a line
+    for c in ["\u{1b}", "\u{202e}", "\n", "\u{2028}"] {
+        assert!(refused(&|r| r.purpose.push_str(c)).contains("is not shown as it is"));
+        assert!(refused(&|r| r.participants[2].node.push_str(c)).contains("is not shown as it is"));
+        let named = |r: &mut RangesRequest| {
+            let template = template();
+            let mut features = template.features().to_vec();
+            let i = numeric(&template).next().unwrap();
+            features[i].name.push_str(c);
+            let changed = Schema::new("wine".into(), features, template.target().clone(), None).unwrap();
+            r.template = changed.with_categories(template.categories().to_vec()).unwrap().canonical();
+        };
+        assert!(refused(&named).contains("is not shown as it is"));
+    }
+    assert!(refused(&|r| r.participants[2].node = "n".repeat(257)).contains("has 257 bytes"));
+    assert!(refused(&|r| r.template.push_str(&" ".repeat(1 << 18))).contains("are stored"));
 
     // values that fixed-point numbers do not hold
     let mut values = values(0);

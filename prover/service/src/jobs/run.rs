@@ -12,15 +12,16 @@ use tracing::Instrument as _;
 use tribute_custody::{Charge, Custody};
 use tribute_problem::{Problem, Result};
 use tribute_steps::child::{Message, Request, Task, ORPHANED};
+use tribute_steps::evaluation::WeightsAt;
 use tribute_steps::parent::{Bounds, Running};
 use tribute_steps::toolbox::Progress;
-use tribute_steps::work::{Outcome, Payload};
+use tribute_steps::work::{Outcome, Payload, Work};
 use tribute_telemetry::{names, trace};
 
 use super::fitness;
 use super::queue::Heartbeat;
 use super::worker::Worker;
-use super::Lease;
+use super::{Job, Lease, State};
 use crate::observe;
 use crate::observe::run::Run;
 
@@ -122,11 +123,13 @@ async fn blame(worker: &Worker, end: End) -> (End, bool) {
 /// Records how a run ended. Has no effect if the lease has lapsed in the meantime.
 async fn settle(worker: &Worker, lease: &Lease, end: &mut End) -> Result<()> {
     let (id, queue) = (&lease.job.id, &worker.queue);
+    let mut ended = false;
     let fenced = match end {
         End::Done(outcome) => match queue.complete(lease, &serde_json::to_string(&outcome)?).await? {
             Ok(mut completion) => match worker.registry.record(&mut completion.tx, &lease.job, outcome).await {
                 Ok(()) => {
                     completion.commit().await?;
+                    ended = true;
                     observe::run::gas(outcome);
                     tracing::info!(job = %id, "job succeeded");
                     false
@@ -134,14 +137,18 @@ async fn settle(worker: &Worker, lease: &Lease, end: &mut End) -> Result<()> {
                 Err(problem) if problem.is_storage() => return Err(problem),
                 Err(problem) => {
                     drop(completion);
-                    queue.fail(lease, &problem).await?.is_err()
+                    let failed = queue.fail(lease, &problem).await?;
+                    ended = failed == Ok(State::Failed);
+                    failed.is_err()
                 }
             },
             Err(_) => true,
         },
         End::Failed(problem) => {
             tracing::warn!(job = %id, reason = problem.reason.text(), message = %problem.message, "job failed");
-            queue.fail(lease, problem).await?.is_err()
+            let failed = queue.fail(lease, problem).await?;
+            ended = failed == Ok(State::Failed);
+            failed.is_err()
         }
         End::Unfit(problem) => {
             tracing::error!(job = %id, reason = problem.reason.text(), message = %problem.message, "this worker is not fit");
@@ -151,14 +158,30 @@ async fn settle(worker: &Worker, lease: &Lease, end: &mut End) -> Result<()> {
             tracing::warn!(job = %id, why = %why, "job's process lost");
             queue.release(lease, why, true).await?.is_err()
         }
-        End::Cancelled => queue.stopped(lease).await?.is_err(),
+        End::Cancelled => {
+            ended = queue.stopped(lease).await?.is_ok();
+            !ended
+        }
         End::Stopping => queue.release(lease, "the worker stopped", false).await?.is_err(),
         End::Fenced => true,
     };
     if fenced {
         tracing::warn!(job = %id, fence = lease.fence, "lease lapsed: this run counts for nothing");
     }
+    if ended {
+        forget_lent(worker, &lease.job).await;
+    }
     Ok(())
+}
+
+/// Deletes weights that were lent for a job which has ended. If that fails, they go when the job is forgotten.
+async fn forget_lent(worker: &Worker, job: &Job) {
+    let Ok(Payload { work: Work::Evaluation(evaluation), .. }) = serde_json::from_str(&job.payload) else { return };
+    if let WeightsAt::Lent(secrets) = &evaluation.weights {
+        if let Err(problem) = worker.custody.delete(secrets).await {
+            tracing::warn!(job = %job.id, error = %problem, "lent weights are not deleted yet");
+        }
+    }
 }
 
 /// Starts the child process, keeps the lease alive and returns how the child ended. The child never outlives this call.

@@ -108,6 +108,24 @@ impl Registry {
         Err(no_grant(dataset, grantee))
     }
 
+    /// Refuses an account without a use left of a grant of this server.
+    ///
+    /// # Errors
+    /// [`Reason::NoGrant`].
+    pub async fn check_use_left(&self, dataset: DatasetId, grantee: AccountAddress) -> Result<()> {
+        let left: i64 = sqlx::query_scalar(self.db.sql(
+            "SELECT COUNT(*) FROM grants WHERE dataset = $1 AND grantee = $2 AND uses > 0 AND expiry * 1000 > {now}",
+        ))
+        .bind(dataset.to_string())
+        .bind(grantee.to_string())
+        .fetch_one(self.db.pool())
+        .await?;
+        if left > 0 {
+            return Ok(());
+        }
+        Err(no_grant(dataset, grantee))
+    }
+
     /// Records what a job used, for [`give_back`]; `lent` is the first version of the dataset, by whose id its openings are
     /// allowed.
     pub async fn record_use(

@@ -8,6 +8,7 @@ use tribute_core::hexed::AccountAddress;
 use tribute_core::id::RequestId;
 use tribute_custody::Custody;
 use tribute_federation::node::{Store, Stored};
+use tribute_federation::request::MOST_PARTICIPANTS;
 use tribute_federation::{Answer, Asked, Consent, NodeKeys, RangesRequest, Request};
 use tribute_problem::{Problem, Reason, Result};
 use tribute_store::db::{Database, Tx};
@@ -16,6 +17,8 @@ use tribute_store::db::{Database, Tx};
 const SEALED: &str = "training";
 /// Requests that may wait for one account.
 const WAITING: i64 = 100;
+/// Participants at this node for whom one owner's requests may wait: those of the largest request.
+const WAITING_OF_OWNER: i64 = MOST_PARTICIPANTS as i64;
 
 /// What a participant has said to a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +70,7 @@ impl RequestRow {
         self.of(|asked| match asked {
             Asked::Training(request) => Ok(*request),
             Asked::Ranges(_) => Err(Problem::field("id", format!("request {id} is for ranges, not to train"))),
+            Asked::Other(other) => Err(other.refusal.into()),
         })
     }
 
@@ -76,6 +80,7 @@ impl RequestRow {
         self.of(|asked| match asked {
             Asked::Ranges(request) => Ok(*request),
             Asked::Training(_) => Err(Problem::field("id", format!("request {id} is to train, not for ranges"))),
+            Asked::Other(other) => Err(other.refusal.into()),
         })
     }
 
@@ -108,20 +113,54 @@ impl Trainings {
         &self.db
     }
 
+    /// Makes an account known here, so that requests can be left for it.
+    pub async fn meet(&self, account: AccountAddress) -> Result<()> {
+        // the first seal makes the account's secret
+        self.custody.seal(&account.to_string(), SEALED, &[]).await.map(drop)
+    }
+
+    /// Whether an account has called this node before, or has a dataset here.
+    pub async fn knows(&self, account: AccountAddress) -> Result<bool> {
+        let rows: i64 = sqlx::query_scalar(self.db.sql(
+            "SELECT (SELECT COUNT(*) FROM tenants WHERE address = $1) + (SELECT COUNT(*) FROM datasets WHERE owner = $1)",
+        ))
+        .bind(account.to_string())
+        .fetch_one(self.db.pool())
+        .await?;
+        Ok(rows > 0)
+    }
+
     /// Leaves a request for a participant. Repeating it changes nothing.
     ///
     /// # Errors
-    /// [`Reason::QuotaSpent`] if too many wait for that account.
+    /// [`Reason::QuotaSpent`] if too many others wait for that account, or of that owner.
     pub async fn ask(&self, request: &Asked, account: AccountAddress) -> Result<()> {
         let mut tx = self.db.begin().await?;
-        let waiting: i64 =
-            sqlx::query_scalar(self.db.sql("SELECT COUNT(*) FROM requests WHERE account = $1 AND state = 'asked'"))
-                .bind(account.to_string())
-                .fetch_one(&mut *tx)
-                .await?;
+        let waiting: i64 = sqlx::query_scalar(
+            self.db.sql("SELECT COUNT(*) FROM requests WHERE account = $1 AND state = 'asked' AND id <> $2"),
+        )
+        .bind(account.to_string())
+        .bind(request.id().to_string())
+        .fetch_one(&mut *tx)
+        .await?;
         if waiting >= WAITING {
             let text = format!("{waiting} requests wait for {account} already: it has to decline some first");
             return Err(Problem::new(Reason::QuotaSpent, text).with("account", account));
+        }
+        let of_owner: i64 = sqlx::query_scalar(self.db.sql(
+            "SELECT COUNT(*) FROM requests WHERE owner = $1 AND state = 'asked' AND NOT (id = $2 AND account = $3)",
+        ))
+        .bind(request.owner().to_string())
+        .bind(request.id().to_string())
+        .bind(account.to_string())
+        .fetch_one(&mut *tx)
+        .await?;
+        if of_owner >= WAITING_OF_OWNER {
+            let text = format!(
+                "requests of {} wait for {of_owner} participants at this node already: some have to approve or decline first",
+                request.owner()
+            );
+            return Err(Problem::new(Reason::QuotaSpent, text).with("owner", request.owner()));
         }
         sqlx::query(self.db.sql(
             "INSERT INTO requests (id, account, owner, body, state, reason, created_ms)
@@ -195,25 +234,30 @@ impl Trainings {
         NodeKeys::from_bytes(bytes).ok_or_else(|| Problem::internal("a node's keys are no keys"))
     }
 
-    /// Stores a participant's consent: to a training with the least share, in basis points; to ranges with its numbers.
-    pub async fn approve(&self, consent: &Consent, least_share_bps: u32, numbers: Option<&[u8]>) -> Result<()> {
+    /// Stores a participant's consent: to a training with the least share, in basis points; to ranges with its numbers, once.
+    /// False if the request is not in a state to be approved: declined, or approved with numbers already.
+    pub async fn approve(&self, consent: &Consent, least_share_bps: u32, numbers: Option<&[u8]>) -> Result<bool> {
         let tenant = consent.account.to_string();
         let sealed = match numbers {
             Some(numbers) => Some(hex::encode(self.custody.seal(&tenant, SEALED, numbers).await?)),
             None => None,
         };
-        sqlx::query(self.db.sql(
+        // numbers that were answered with are forgotten, and no others take their place
+        let open = if numbers.is_some() { "state = 'asked'" } else { "state <> 'declined'" };
+        let update = format!(
             "UPDATE requests SET state = 'approved', reason = '', consent = $3, sealed_numbers = $4, least_share = $5
-             WHERE id = $1 AND account = $2 AND state <> 'declined'",
-        ))
-        .bind(consent.request.to_string())
-        .bind(&tenant)
-        .bind(serde_json::to_string(consent)?)
-        .bind(sealed)
-        .bind(i64::from(least_share_bps))
-        .execute(self.db.pool())
-        .await?;
-        Ok(())
+             WHERE id = $1 AND account = $2 AND {open}"
+        );
+        let updated = sqlx::query(self.db.sql(&update))
+            .bind(consent.request.to_string())
+            .bind(&tenant)
+            .bind(serde_json::to_string(consent)?)
+            .bind(sealed)
+            .bind(i64::from(least_share_bps))
+            .execute(self.db.pool())
+            .await?
+            .rows_affected();
+        Ok(updated == 1)
     }
 
     /// Declines a request for good.
@@ -310,6 +354,24 @@ impl Trainings {
         .fetch_all(self.db.pool())
         .await?;
         rows.iter().map(|text| text.parse().map_err(Problem::internal)).collect()
+    }
+
+    /// The JSON of an owner's other requests that a participant has approved, or that were answered for it.
+    pub async fn others_of_owner(
+        &self,
+        id: RequestId,
+        account: AccountAddress,
+        owner: AccountAddress,
+    ) -> Result<Vec<String>> {
+        let select = "SELECT body FROM requests WHERE account = $1 AND owner = $2 AND id <> $3 AND (state = 'approved'
+             OR EXISTS (SELECT 1 FROM rounds WHERE rounds.request = requests.id AND rounds.account = requests.account))";
+        let bodies = sqlx::query_scalar(self.db.sql(select))
+            .bind(account.to_string())
+            .bind(owner.to_string())
+            .bind(id.to_string())
+            .fetch_all(self.db.pool())
+            .await?;
+        Ok(bodies)
     }
 
     /// The rounds of one participant, for a thread outside the runtime.
@@ -427,7 +489,7 @@ fn request_row(row: &sqlx::any::AnyRow) -> Result<RequestRow> {
     Ok(RequestRow {
         id: text("id")?.parse().map_err(Problem::internal)?,
         account: text("account")?.parse().map_err(Problem::internal)?,
-        request: Asked::parse(text("body")?.as_bytes())?,
+        request: Asked::stored(text("body")?.as_bytes()),
         said: match text("state")?.as_str() {
             "approved" => Said::Approved,
             "declined" => Said::Declined,

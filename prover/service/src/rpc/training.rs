@@ -101,6 +101,7 @@ impl v1::training_service_server::TrainingService for TrainingRpc {
         let caller = caller(&request)?;
         let r = request.into_inner();
         let size = wire::page_size(r.page_size)?;
+        self.participants.trainings.meet(caller).await?;
         let rows = self.participants.trainings.list(caller, wire::page_token(&r.page_token)?, size).await?;
         let last = rows.last().map(|row| (row.created_ms, row.id.to_string()));
         let next_page_token = wire::next_page(rows.len(), size, last);
@@ -217,8 +218,10 @@ impl v1::training_service_server::TrainingService for TrainingRpc {
         request: Request<v1::EvaluateAtHomeRequest>,
     ) -> Result<Response<v1::EvaluateAtHomeResponse>, Status> {
         let caller = caller(&request)?;
-        let job = self.at_home.evaluate(caller, request.into_inner()).await?;
-        let job = wire::job_with_outcome(&self.artefacts, job).await?;
-        Ok(Response::new(v1::EvaluateAtHomeResponse { job: Some(job) }))
+        let job = match self.at_home.evaluate(caller, request.into_inner()).await? {
+            Some(job) => Some(wire::job_with_outcome(&self.artefacts, job).await?),
+            None => None,
+        };
+        Ok(Response::new(v1::EvaluateAtHomeResponse { job }))
     }
 }

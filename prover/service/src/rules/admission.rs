@@ -296,6 +296,24 @@ impl Admission {
         Ok((dataset, grant))
     }
 
+    /// A dataset that the caller may have an agent evaluated on at home, and the grant of this server that this takes. Open terms and
+    /// grants on chain do not count: they are given for agents that are paid for, and a count with chosen weights tells single records.
+    pub(super) async fn granted_here(
+        &self,
+        caller: AccountAddress,
+        id: DatasetId,
+    ) -> Result<(DatasetBody, Option<Grant>)> {
+        let dataset = self.registry.dataset(id).await?.ok_or_else(|| Problem::not_found("dataset", id))?.body;
+        self.registry.check_kept(id).await?;
+        if dataset.owner == caller {
+            let grant = self.grant_needed(caller, &dataset).await?;
+            return Ok((dataset, grant));
+        }
+        self.registry.check_use_left(id, caller).await?;
+        let grant = Grant { dataset: id, root: dataset.root, by: Right::Granted(None) };
+        Ok((dataset, Some(grant)))
+    }
+
     /// Loads the listed datasets, which must share one schema and profile, and the grants that they need.
     async fn training_data(&self, caller: AccountAddress, ids: &[Vec<u8>]) -> Result<(Vec<DatasetBody>, Vec<Grant>)> {
         if ids.is_empty() {

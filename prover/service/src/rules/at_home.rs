@@ -43,7 +43,6 @@ impl AtHome {
     pub(crate) async fn lend(&self, caller: AccountAddress, r: v1::LendWeightsRequest) -> Result<(Vec<u8>, Vec<u8>)> {
         let agent = self.ownership.agent(caller, &r.weights_digest).await?.body;
         let dataset: DatasetId = field("dataset_id", &r.dataset_id)?;
-        let account: AccountAddress = field("account", &r.account)?;
         if r.shards == 0 || r.shards > MOST_SHARDS {
             return Err(Problem::field("shards", format!("{} is not from 1 to {MOST_SHARDS}", r.shards)));
         }
@@ -62,18 +61,20 @@ impl AtHome {
             Ok((model, committed, blinding))
         })
         .await?;
-        let request = lending(&agent.weights_digest, &dataset);
-        self.custody.allot(&committed, request, account, lent_openings(r.shards as usize)).await?;
+        let request = lending(&agent.weights_digest, &dataset, r.lending);
+        // counted for the dataset: under an account that its node names, the same lending could be counted again
+        self.custody.allot(&committed, request, caller, lent_openings(r.shards as usize)).await?;
         Ok((weights_to_bytes(model.weights.values()), blinding))
     }
 
-    /// At the node that has the dataset: queues the evaluation for the agent's owner, who may do that wherever it may train on the
-    /// dataset.
+    /// At the node that has the dataset: queues the evaluation for the agent's owner, to whom the dataset's owner has granted it
+    /// here. Without weights it only checks whether it would, and queues nothing.
     ///
     /// # Errors
-    /// [`Reason::ProofRejected`] if the agent's certificate does not hold: nobody tries weights of its choice on records.
-    pub(crate) async fn evaluate(&self, caller: AccountAddress, r: v1::EvaluateAtHomeRequest) -> Result<Job> {
-        let (dataset, grant) = self.admission.usable(caller, field("dataset_id", &r.dataset_id)?).await?;
+    /// [`Reason::ProofRejected`] if the agent's certificate does not hold. That its weights were not chosen does not follow from it:
+    /// of made-up datasets any weights are the optimum.
+    pub(crate) async fn evaluate(&self, caller: AccountAddress, r: v1::EvaluateAtHomeRequest) -> Result<Option<Job>> {
+        let (dataset, grant) = self.admission.granted_here(caller, field("dataset_id", &r.dataset_id)?).await?;
         let file = self.uploads.open(caller, "certificate_upload", &r.certificate_upload).await?.bytes;
         let certificate =
             Certificate::from_json(&file).map_err(|e| Problem::field("certificate_upload", e.to_string()))?;
@@ -99,10 +100,14 @@ impl AtHome {
             let text = format!("the agent's certificate does not hold: {}", checked.refusal);
             return Err(Problem::new(Reason::ProofRejected, text));
         }
+        if r.weights_upload.is_empty() {
+            return Ok(None);
+        }
         let weights = weights_from_bytes(&self.uploads.open(caller, "weights_upload", &r.weights_upload).await?.bytes)?;
-        let secrets = LentSecrets { weights, blinding: HexBytes(r.blinding) };
+        let secrets = LentSecrets { weights, blinding: HexBytes(r.blinding), number: r.lending };
         let secrets = self.custody.put(&caller.to_string(), SECRETS, serde_json::to_vec(&secrets)?).await?;
-        let (request, openings) = (lending(&weights_digest, &dataset.id), lent_openings(dataset.shards.len()));
+        let request = lending(&weights_digest, &dataset.id, r.lending);
+        let openings = lent_openings(dataset.shards.len());
         let mut tx = self.database.begin().await?;
         self.custody.accept_allotment(&mut tx, request, dataset.owner, weights_digest.into(), openings).await?;
         tx.commit().await?;
@@ -116,6 +121,7 @@ impl AtHome {
         });
         let admitted = Admitted { grants: grant.into_iter().collect(), ..work.into() };
         let mut jobs = self.admission.queue_all(caller, &[admitted], r.options.as_ref()).await?;
-        jobs.pop().ok_or_else(|| Problem::internal("a submitted job vanished"))
+        let job = jobs.pop().ok_or_else(|| Problem::internal("a submitted job vanished"))?;
+        Ok(Some(job))
     }
 }

@@ -6,6 +6,7 @@ use tribute_federation::wire::consent;
 use tribute_federation::{ranges, Answer, Asked, RangesRequest, Refusal};
 use tribute_problem::{field, Problem, Reason, Result};
 use tribute_proto::v1;
+use tribute_records::Range;
 
 use super::training::Participants;
 use crate::registry::training::RangesAnswer;
@@ -26,10 +27,48 @@ impl Participants {
         if let Some(other) = accounts.iter().find(|account| request.position(**account).is_none()) {
             return Err(Problem::field("accounts", format!("{other} is no participant of the request")));
         }
+        // nothing is stored for accounts that nobody here has
+        for account in &accounts {
+            if !self.trainings.knows(*account).await? {
+                let text = format!(
+                    "{account} is not known at this node: once it has run `tribute request list` there, ask again"
+                );
+                return Err(Problem::field("accounts", text).with("account", account));
+            }
+        }
         for account in &accounts {
             self.trainings.ask(asked, *account).await?;
         }
         Ok((request.id(), accounts))
+    }
+
+    /// Refuses sums of a feature of which the same owner has had sums, or will: whatever has come into the table since, or the
+    /// participants that changed, are their exact difference.
+    pub(super) async fn check_first(
+        &self,
+        id: RequestId,
+        account: AccountAddress,
+        request: &RangesRequest,
+    ) -> Result<()> {
+        if request.range != Range::Standard {
+            return Ok(());
+        }
+        let names = request.names()?;
+        for body in self.trainings.others_of_owner(id, account, request.owner).await? {
+            // those to train, and those that another version of the program wrote otherwise, are none
+            let Ok(other) = serde_json::from_str::<RangesRequest>(&body) else { continue };
+            let Ok(others) = other.names() else { continue };
+            let shared = names.iter().find(|name| others.contains(*name));
+            if let (Range::Standard, Some(name)) = (other.range, shared) {
+                let text = format!(
+                    "request {} of the same owner has sums of `{name}` from you too: if rows or participants differ, the two can be \
+                     subtracted. Decline, or approve with --again",
+                    other.id()
+                );
+                return Err(Problem::new(Reason::NotAllowed, text).with("request", other.id()));
+            }
+        }
+        Ok(())
     }
 
     /// Answers a request for ranges, with the identical bytes however often it is asked.

@@ -74,6 +74,7 @@ impl Participants {
         let request = match &asked {
             Asked::Training(request) => request,
             Asked::Ranges(request) => return self.ask_ranges(request, &asked, &r.accounts).await,
+            Asked::Other(other) => return Err(other.refusal.clone().into()),
         };
         request.check_program()?;
         if request.srs != self.srs {
@@ -140,17 +141,24 @@ impl Participants {
 
     /// Stores a participant's consent.
     pub(crate) async fn approve(&self, caller: AccountAddress, r: v1::ApproveTrainingRequest) -> Result<RequestRow> {
-        let v1::ApproveTrainingRequest { id, signature, numbers, least_share_bps } = r;
+        let v1::ApproveTrainingRequest { id, signature, numbers, least_share_bps, again } = r;
         let row = self.request(caller, &id, caller.0.as_slice()).await?;
         self.open(&row)?;
         if least_share_bps > 10_000 {
             return Err(Problem::field("least_share_bps", format!("{least_share_bps} is more than all, 10,000")));
         }
         let numbers = match &row.request {
-            Asked::Training(_) if numbers.is_empty() => None,
+            Asked::Other(other) => return Err(other.refusal.clone().into()),
+            Asked::Training(request) if numbers.is_empty() => {
+                request.check_program()?;
+                None
+            }
             Asked::Training(_) => return Err(Problem::field("numbers", "only a request for ranges takes numbers")),
             Asked::Ranges(request) => {
                 request.check_program()?;
+                if !again {
+                    self.check_first(row.id, caller, request).await?;
+                }
                 let needed = request.bytes()?;
                 if numbers.len() != needed {
                     let text = format!("{} bytes, {needed} are needed for the numeric features", numbers.len());
@@ -164,15 +172,34 @@ impl Participants {
         let signature = HexBytes(signature);
         let consent = Consent { request: row.id, account: caller, mask_key, answer_key, signature };
         consent.check(row.id)?;
-        self.trainings.approve(&consent, least_share_bps, numbers.as_deref()).await?;
-        self.request(caller, &id, caller.0.as_slice()).await
+        let stored = self.trainings.approve(&consent, least_share_bps, numbers.as_deref()).await?;
+        let row = self.request(caller, &id, caller.0.as_slice()).await?;
+        if let (false, Some(numbers)) = (stored, numbers) {
+            self.approved_with(&row, &numbers).await?;
+        }
+        Ok(row)
+    }
+
+    /// Refuses to approve a request for ranges again with other numbers, or once it is answered.
+    async fn approved_with(&self, row: &RequestRow, numbers: &[u8]) -> Result<()> {
+        self.open(row)?;
+        let refused = |what: &str| {
+            let text = format!("request {}: {what}. Decline it, and have its owner ask again", row.id);
+            Err(Problem::new(Reason::NotAllowed, text).with("account", row.account))
+        };
+        match self.trainings.numbers(row.id, row.account).await? {
+            Some(known) if known == numbers => Ok(()),
+            Some(_) => refused("it is approved with the numbers of another table"),
+            None => refused("this node has answered it, once, and has forgotten your numbers"),
+        }
     }
 
     /// Declines, or withdraws.
     pub(crate) async fn decline(&self, caller: AccountAddress, id: &[u8], reason: &str) -> Result<RequestRow> {
         let row = self.request(caller, id, caller.0.as_slice()).await?;
-        if reason.trim().is_empty() || reason.len() > 500 {
-            return Err(Problem::field("reason", "say why, in at most 500 bytes: the owner reads it"));
+        if reason.trim().is_empty() || reason.len() > 500 || reason.chars().any(char::is_control) {
+            let text = "say why, in one line of at most 500 bytes: the owner reads it";
+            return Err(Problem::field("reason", text));
         }
         self.trainings.decline(row.id, caller, reason).await?;
         self.request(caller, id, caller.0.as_slice()).await
