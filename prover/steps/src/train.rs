@@ -23,6 +23,7 @@ use tribute_store::artefacts::ArtefactId;
 use crate::dataset::{DatasetBody, SourceBody};
 use crate::shape::Profile;
 use crate::toolbox::Toolbox;
+use crate::weight::in_memory;
 
 /// Trains a head, or imports one trained elsewhere.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -151,7 +152,7 @@ impl AgentBody {
 pub fn run(job: &TrainJob, toolbox: &Toolbox) -> Result<AgentBody> {
     let schema = Schema::from_json(&job.schema)?;
     let layout = job.profile.layout(&schema)?;
-    let datasets = load(&job.sources, schema.features().len(), toolbox)?;
+    let datasets = load(job, schema.features().len(), toolbox)?;
     let datasets: Vec<&Dataset<'_>> = datasets.iter().collect();
     let options = LossOptions { link: job.link, lambda: job.lambda, intercept_scale: job.profile.intercept_scale };
     // of data that is all the caller's own nothing is a secret to it
@@ -262,19 +263,6 @@ fn how_far(
     })
 }
 
-/// Most memory that a training's records may take; of more, shards are read whenever they are needed. The variable
-/// [`MEMORY_VARIABLE`] changes it.
-const MEMORY_MB: u64 = 512;
-/// Environment variable with another limit, in MB.
-pub(crate) const MEMORY_VARIABLE: &str = "TRIBUTE_TRAINING_MB";
-
-/// Whether as many records of so many features are kept in memory while an agent is trained on them.
-pub(crate) fn in_memory(records: u64, features: usize) -> bool {
-    let most = std::env::var(MEMORY_VARIABLE).ok().and_then(|mb| mb.parse().ok()).unwrap_or(MEMORY_MB);
-    // features and target, loaded and joined
-    records.saturating_mul(2 * (features as u64 + 2)) <= most << 20
-}
-
 /// A dataset's records: in memory, or its shards in storage.
 enum Dataset<'a> {
     Here(Records),
@@ -333,8 +321,9 @@ impl Pieces for Dataset<'_> {
 }
 
 /// The datasets, with their shards concatenated if all of them fit in memory.
-fn load<'a>(sources: &'a [SourceBody], features: usize, toolbox: &'a Toolbox) -> Result<Vec<Dataset<'a>>> {
-    let fits = in_memory(sources.iter().map(|s| s.count).sum(), features);
+fn load<'a>(job: &'a TrainJob, features: usize, toolbox: &'a Toolbox) -> Result<Vec<Dataset<'a>>> {
+    let sources = &job.sources;
+    let fits = in_memory(sources.iter().map(|s| s.count).sum(), &job.schema)?;
     let mut datasets: Vec<Dataset<'a>> = Vec::new();
     for (i, source) in sources.iter().enumerate() {
         if !fits {
