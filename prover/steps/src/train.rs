@@ -15,7 +15,7 @@ use tribute_core::schema::Schema;
 use tribute_inference::train::Pieces;
 use tribute_inference::{
     check_optimum, import, moved, polish, train, Agent, ImportError, InputScale, LossOptions, Moved, OptimumError,
-    TrainError,
+    TrainError, AROUND,
 };
 use tribute_problem::{Problem, Reason, Result};
 use tribute_store::artefacts::ArtefactId;
@@ -381,6 +381,20 @@ fn unreadable(reason: &str) -> Problem {
     Problem::new(Reason::ArtefactDamaged, format!("a shard's records: {reason}"))
 }
 
+/// Pieces to evaluate a model around; of those in storage, no more than have as many records as are evaluated.
+fn sample<'a>(datasets: &[&'a Dataset<'_>]) -> Result<Vec<Cow<'a, Records>>> {
+    let (mut pieces, mut records) = (Vec::new(), 0);
+    for dataset in datasets {
+        if records >= AROUND && matches!(dataset, Dataset::Stored { .. }) {
+            break;
+        }
+        let piece = dataset.read(0)?;
+        records += piece.len();
+        pieces.push(piece);
+    }
+    Ok(pieces)
+}
+
 /// Weights of the imported model: those of a canonical agent unchanged, or the head of any other model.
 fn imported(
     job: &TrainJob,
@@ -389,8 +403,7 @@ fn imported(
     model: &str,
     toolbox: &Toolbox,
 ) -> Result<Weights> {
-    // some of the records are enough to evaluate the model around
-    let some = datasets.iter().map(|d| d.read(0)).collect::<Result<Vec<Cow<'_, Records>>>>()?;
+    let some = sample(datasets)?;
     let some: Vec<&Records> = some.iter().map(AsRef::as_ref).collect();
     let bytes = toolbox.wait(toolbox.custody.get(&job.owner.to_string(), "model", model))?;
     let scale = if job.quantised_features { InputScale::Quantised } else { InputScale::Raw };
