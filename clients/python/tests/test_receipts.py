@@ -87,6 +87,28 @@ def test_named_columns_are_put_in_the_schemas_order():
             SCHEMA.quantise(Table(columns, [row[: len(columns)] + row[:1] * (len(columns) - 2) for row in rows]))
 
 
+def test_names_that_are_numbers_are_put_in_order_too():
+    class Table:
+        columns = ["0", "1"]
+
+        def __array__(self, dtype=None, copy=None):
+            return np.array([[0.25, 0.75]], dtype=dtype)
+
+    numbered = Schema.of("s", ["1", "0"], [0.0, 0.0], [1.0, 1.0], ["x", "y"])
+    assert numbered.in_order(Table()).tolist() == [[0.75, 0.25]]
+
+
+def test_names_are_looked_at_before_values():
+    class Table:
+        columns = ["a", "b", "label"]
+
+        def __array__(self, dtype=None, copy=None):
+            return np.array([["0.25", "3.0", "x"]]).astype(dtype)
+
+    with pytest.raises(BadQuery, match="column 'label' is not in the schema"):
+        SCHEMA.quantise(Table())
+
+
 def test_whole_numbers_are_one_label():
     numbers = Schema.of("s", ["a"], [0.0], [1.0], ["1", "2"])
     assert numbers.quantise_target([1.0, np.float32(2.0), 2]).tolist() == [0, 1, 1]
