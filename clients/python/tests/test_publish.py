@@ -12,6 +12,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 import tribute
+from tribute._encoding import model_file
 from tribute.chain import Chain
 from tribute.types import LOGIT_UNIT
 
@@ -157,3 +158,19 @@ def test_the_file_of_a_model_is_certified(world, market, brought):
             owner.import_model(brought, market.datasets, penalty=PENALTY, polish=None)
         with pytest.raises(tribute.errors.BadModel, match="external_data=False"):
             owner.import_model(brought.read_bytes(), market.datasets, penalty=PENALTY)
+
+
+def test_a_file_of_a_model_is_read_with_regular_files_beside_it_only(brought, tmp_path):
+    model, values = tmp_path / "layer.onnx", tmp_path / "layer.onnx.data"
+    model.write_bytes(b"no model at all")
+    with pytest.raises(tribute.errors.BadModel, match="not an ONNX file"):
+        model_file(model)
+    model.write_bytes(brought.read_bytes())
+    with pytest.raises(tribute.errors.BadModel, match="no regular file beside the model"):
+        model_file(model)
+    values.symlink_to(brought.with_name("layer.onnx.data"))
+    with pytest.raises(tribute.errors.BadModel, match="no regular file beside the model"):
+        model_file(model)
+    values.unlink()
+    values.write_bytes(brought.with_name("layer.onnx.data").read_bytes())
+    assert model_file(model) == model_file(brought)
