@@ -13,6 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 import tribute
 from tribute._encoding import model_file
+from tribute._proto.tribute.v1 import agent_service_pb2
 from tribute.chain import Chain
 from tribute.types import LOGIT_UNIT
 
@@ -136,6 +137,8 @@ def test_a_running_service_takes_a_new_version_while_it_answers(world, market, p
         with pytest.raises(tribute.errors.NotFound):
             client.show_scores(new_agent)
         owner.show_scores(new_agent)
+        listed = owner._call("AgentService/ListAgents", agent_service_pb2.ListAgentsRequest()).agents
+        assert [a.weights_digest for a in listed if a.shows_scores] == [new_agent.weights_digest]
         label = new.ask(rows[5])
         assert max(new.scores, key=new.scores.get) == label and sum(new.scores.values()) == pytest.approx(1.0)
         session = onnxruntime.InferenceSession(new_agent.onnx, providers=["CPUExecutionProvider"])
