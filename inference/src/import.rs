@@ -42,6 +42,7 @@ use head::Head;
 use probe::Probe;
 
 pub use kind::Culprit;
+pub use points::AROUND;
 
 /// Units of the model's input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

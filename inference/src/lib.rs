@@ -32,7 +32,7 @@ pub mod train;
 
 pub use agent::Agent;
 pub use diagnosis::{Diagnosis, Looks};
-pub use import::{import, ImportError, Imported, InputScale, NotAffine};
+pub use import::{import, ImportError, Imported, InputScale, NotAffine, AROUND};
 pub use optimum::{check as check_optimum, OptimumError, OptimumReport};
 pub use polish::{moved, Moved};
 pub use runtime::{Answer, Runtime};

@@ -97,6 +97,8 @@ fn judge(cells: &Cells<'_>, seen: &Evidence, outside: bool) -> First {
     let last = cells.get(0, cells.width(0) - 1);
     let Evidence { named, numbers, again, new, label, alone } = *seen;
     let counting = counting(cells);
+    // numpy numbers columns in floats, too, but a record's first values may just as well be 1.0, 2.0, 3.0
+    let like_names = outside || !has_floats(cells);
     let unclear = |why: String| First::Unclear(why);
     match () {
         // a single row: names, or a record
@@ -109,7 +111,9 @@ fn judge(cells: &Cells<'_>, seen: &Evidence, outside: bool) -> First {
         }
         () if named + new == 0 => match counting {
             _ if again > 0 || numbers < 2 => First::Record,
-            Counting::Array if numbers >= 3 && (outside || (numbers >= 4 && !occurs_again(cells))) => First::Header,
+            Counting::Array if numbers >= 3 && like_names && (outside || (numbers >= 4 && !occurs_again(cells))) => {
+                First::Header
+            }
             Counting::Array if numbers >= 3 || outside => {
                 unclear("its fields count up, like default column names, but could be values".into())
             }
@@ -130,9 +134,9 @@ fn judge(cells: &Cells<'_>, seen: &Evidence, outside: bool) -> First {
                 First::Record
             }
         }
-        () if label || named >= 2 * numbers => First::Header,
+        () if label || (named >= 2 * numbers && like_names) => First::Header,
         () if counting == Counting::Years && outside => First::Header,
-        () if counting == Counting::Array && numbers >= 3 => First::Header,
+        () if counting == Counting::Array && numbers >= 3 && like_names => First::Header,
         () => unclear(format!("its numbers could be names, and `{last}` does not occur again")),
     }
 }
@@ -157,7 +161,6 @@ fn counting(cells: &Cells<'_>) -> Counting {
     for column in 0..cells.width(0) {
         let text = cells.get(0, column);
         if number::is_numeric(&text) {
-            // numpy numbers columns in floats, too
             let whole = text.strip_suffix(".0").unwrap_or(&text);
             match whole.parse::<u64>() {
                 Ok(n) if whole.bytes().all(|b| b.is_ascii_digit()) => numbers.push(n),
@@ -177,6 +180,11 @@ fn counting(cells: &Cells<'_>) -> Counting {
     } else {
         Counting::Whole
     }
+}
+
+/// Whether the first row has numbers with a point.
+fn has_floats(cells: &Cells<'_>) -> bool {
+    (0..cells.width(0)).map(|column| cells.get(0, column)).any(|text| number::is_numeric(&text) && text.contains('.'))
 }
 
 /// Whether any label occurs more than once.
@@ -214,7 +222,8 @@ mod tests {
             "0,1,2,3,label\n1.5,2,3,4,0\n2,3,4,4,1\n",
             "0,1,2,3,outcome\n1.5,2,3,4,mid\n2,3,4,5,low\n1,2,3,4,low\n",
             "0,1,2,3,4\n1.5,2,3,2,0\n-2,3,4,2,1\n.5,2,3,2,1\n",
-            "0.0,1.0,2.0,3.0,4.0\n1.5,2,3,2,0\n-2,3,4,2,1\n.5,2,3,2,1\n",
+            "0.0,1.0,2.0,3.0,4.0\n1.5,2,3,2,0\n.5,2,3,2,1\n1,2,3,2,1\n",
+            "0.0,1.0,2.0,label\n1.5,2,3,0\n-2,3,4,1\n",
             "2018.0,2019.0,2020.0,label\n1.5,2,3,0\n2,3,4,1\n",
             "1,2,3,x1\n0.5,2,3,b\n1,1,1,b\n",
             ",a,b,label\n0,1,2,x\n1,2,3,x\n",
@@ -251,6 +260,10 @@ mod tests {
     fn what_may_be_either_is_asked() {
         for text in [
             "0,1,2,3\n0,1,2,3\n1,0,2,3\n",
+            // a record, or numpy's names
+            "0.0,1.0,2.0,3.0,4.0\n1.5,2,3,2,0\n-2,3,4,2,1\n.5,2,3,2,1\n",
+            "1.0,2.0,3.0,4.0,5.0\n0.5,1.5,2.5,3.5,6.5\n2.5,3.5,4.5,5.5,7.5\n",
+            "1.0,2.0,3.0,setosa\n0.5,1.5,2.5,other\n2.5,3.5,4.5,other\n",
             "10,20,30,40\n1,2,3,4\n2,3,4,5\n",
             "2018,2019,2020\n1,2,3\n2,3,4\n",
             "0,1\n.5,0\n.7,0\n",

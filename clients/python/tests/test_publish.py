@@ -12,6 +12,8 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 import tribute
+from tribute._encoding import model_file
+from tribute._proto.tribute.v1 import agent_service_pb2
 from tribute.chain import Chain
 from tribute.types import LOGIT_UNIT
 
@@ -135,6 +137,8 @@ def test_a_running_service_takes_a_new_version_while_it_answers(world, market, p
         with pytest.raises(tribute.errors.NotFound):
             client.show_scores(new_agent)
         owner.show_scores(new_agent)
+        listed = owner._call("AgentService/ListAgents", agent_service_pb2.ListAgentsRequest()).agents
+        assert [a.weights_digest for a in listed if a.shows_scores] == [new_agent.weights_digest]
         label = new.ask(rows[5])
         assert max(new.scores, key=new.scores.get) == label and sum(new.scores.values()) == pytest.approx(1.0)
         session = onnxruntime.InferenceSession(new_agent.onnx, providers=["CPUExecutionProvider"])
@@ -157,3 +161,19 @@ def test_the_file_of_a_model_is_certified(world, market, brought):
             owner.import_model(brought, market.datasets, penalty=PENALTY, polish=None)
         with pytest.raises(tribute.errors.BadModel, match="external_data=False"):
             owner.import_model(brought.read_bytes(), market.datasets, penalty=PENALTY)
+
+
+def test_a_file_of_a_model_is_read_with_regular_files_beside_it_only(brought, tmp_path):
+    model, values = tmp_path / "layer.onnx", tmp_path / "layer.onnx.data"
+    model.write_bytes(b"no model at all")
+    with pytest.raises(tribute.errors.BadModel, match="not an ONNX file"):
+        model_file(model)
+    model.write_bytes(brought.read_bytes())
+    with pytest.raises(tribute.errors.BadModel, match="no regular file beside the model"):
+        model_file(model)
+    values.symlink_to(brought.with_name("layer.onnx.data"))
+    with pytest.raises(tribute.errors.BadModel, match="no regular file beside the model"):
+        model_file(model)
+    values.unlink()
+    values.write_bytes(brought.with_name("layer.onnx.data").read_bytes())
+    assert model_file(model) == model_file(brought)

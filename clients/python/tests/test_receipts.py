@@ -9,6 +9,7 @@ from eth_account import Account
 from tribute.errors import BadQuery, BadRecord, BY_REASON
 from tribute.receipts import Voucher, extend, first_transcript
 from tribute.schema import Schema
+from tribute.session import _belong
 
 from conftest import PROGRAM, ROOT
 
@@ -86,6 +87,28 @@ def test_named_columns_are_put_in_the_schemas_order():
             SCHEMA.quantise(Table(columns, [row[: len(columns)] + row[:1] * (len(columns) - 2) for row in rows]))
 
 
+def test_names_that_are_numbers_are_put_in_order_too():
+    class Table:
+        columns = ["0", "1"]
+
+        def __array__(self, dtype=None, copy=None):
+            return np.array([[0.25, 0.75]], dtype=dtype)
+
+    numbered = Schema.of("s", ["1", "0"], [0.0, 0.0], [1.0, 1.0], ["x", "y"])
+    assert numbered.in_order(Table()).tolist() == [[0.75, 0.25]]
+
+
+def test_names_are_looked_at_before_values():
+    class Table:
+        columns = ["a", "b", "label"]
+
+        def __array__(self, dtype=None, copy=None):
+            return np.array([["0.25", "3.0", "x"]]).astype(dtype)
+
+    with pytest.raises(BadQuery, match="column 'label' is not in the schema"):
+        SCHEMA.quantise(Table())
+
+
 def test_whole_numbers_are_one_label():
     numbers = Schema.of("s", ["a"], [0.0], [1.0], ["1", "2"])
     assert numbers.quantise_target([1.0, np.float32(2.0), 2]).tolist() == [0, 1, 1]
@@ -99,6 +122,16 @@ def test_whole_numbers_are_one_label():
 def test_a_query_that_does_not_fit_is_refused_and_named(values, named):
     with pytest.raises(BadQuery, match=named):
         SCHEMA.quantise(values)
+
+
+def test_scores_belong_to_their_answer_or_are_dropped():
+    assert _belong([0.2, 0.8], 1, SCHEMA) and _belong([0.5, 0.5], 1, SCHEMA) and _belong([-2.0, -1.0], 1, SCHEMA)
+    nan, inf = float("nan"), float("inf")
+    for scores in ([], [0.8, 0.2], [1.0], [0.1, 0.8, 0.1], [0.2, nan], [nan, 0.8], [0.2, inf], [-inf, 0.8]):
+        assert not _belong(scores, 1, SCHEMA), scores
+    assert not _belong([0.2, 0.8], 2, SCHEMA)
+    real = Schema.of("r", ["a"], [0], [1], (0.0, 1.0))
+    assert _belong([0.3], 40_000, real) and not _belong([nan], 40_000, real) and not _belong([0.3, 0.7], 0, real)
 
 
 def test_a_schema_made_here_has_the_id_of_the_program(tmp_path):

@@ -1,5 +1,7 @@
 """The estimators, trained on this machine, and what scikit-learn's own are mapped to."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
@@ -9,6 +11,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from tribute.certify import _labels
 from tribute.mapping import STEPS, mapping
 from tribute.schema import Schema
 from tribute.sklearn import TributeClassifier, TributeRegressor
@@ -32,6 +35,19 @@ def test_a_scaler_fitted_on_columns_in_another_order_is_read_by_name():
     assert mapping(pipeline, schema, 500).spread > 0.9, "by position"
     pipeline[0].feature_names_in_ = np.array(["b", "a"], dtype=object)
     assert mapping(pipeline, schema, 500).spread < 0.3
+    pipeline[0].feature_names_in_ = np.array(["0", "1"], dtype=object)
+    assert mapping(pipeline, schema, 500).spread > 0.9, "names that only count"
+    pipeline[0].feature_names_in_ = np.array(["b", "c"], dtype=object)
+    with pytest.raises(ValueError, match="fitted on other features than the schema's.*'a' is missing"):
+        mapping(pipeline, schema, 500)
+
+
+def test_labels_are_compared_as_the_schema_writes_them():
+    agent = SimpleNamespace(schema=Schema.of("s", ["a"], [0.0], [1.0], ["0", "1"]))
+    for values in ([1.0, 0.0], [1, 0], ["1", "0"]):
+        assert _labels(agent, np.array(values)).tolist() == ["1", "0"]
+    floats = SimpleNamespace(schema=Schema.of("s", ["a"], [0.0], [1.0], ["0.0", "1.0"]))
+    assert _labels(floats, np.array([1.0, 0.0])).tolist() == ["1.0", "0.0"]
 
 
 @pytest.mark.parametrize("load", [load_iris, load_breast_cancer])

@@ -61,15 +61,32 @@ def weights_of(agent: Agent | bytes | str) -> bytes:
 
 
 def model_file(source: str | os.PathLike[str] | bytes) -> bytes:
-    """An ONNX model in one file, with tensors that lie in a file beside it."""
+    """An ONNX model in one file, with tensors that lie in a file beside it.
+
+    Raises
+    ------
+    errors.BadModel
+        It is no ONNX file, or its tensors are not in regular files of its folder.
+    """
     if isinstance(source, bytes):
         return source
     content = Path(source).read_bytes()
     try:
         import onnx
+        from google.protobuf.message import DecodeError
     except ImportError:
         return content  # one with tensors outside is refused by the service, which says what to do
-    described = onnx.load_from_string(content)
-    if not any(onnx.external_data_helper.uses_external_data(tensor) for tensor in described.graph.initializer):
+    try:
+        described = onnx.load_from_string(content)
+    except DecodeError as broken:
+        raise errors.BadModel(f"{os.fspath(source)} is not an ONNX file: {broken}") from broken
+    outside = [tensor for tensor in described.graph.initializer if onnx.external_data_helper.uses_external_data(tensor)]
+    if not outside:
         return content
+    folder = Path(source).parent.resolve()
+    for tensor in outside:
+        location = onnx.external_data_helper.ExternalDataInfo(tensor).location
+        file = (folder / location).resolve()
+        if not file.is_relative_to(folder) or not file.is_file():
+            raise errors.BadModel(f"tensor `{tensor.name}` keeps its values in `{location}`, which is no regular file beside the model")
     return onnx.load(os.fspath(source)).SerializeToString()

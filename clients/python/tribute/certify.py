@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from . import errors
 from .client import Client
+from .schema import _label
 from .types import LOGIT_UNIT, TARGET_STEPS, Agent, Dataset
 from .verify import Page, verify
 
@@ -168,14 +169,20 @@ def _moved(pipeline: Any, agent: Agent, compare: tuple[npt.ArrayLike, npt.ArrayL
         differing = np.flatnonzero(apart > FAR * (hi - lo))
         margins = apart[differing]
     else:
-        before = before.astype(str)
+        before = _labels(agent, before)
         differing = np.flatnonzero(before != after)
         margins = _margins(pipeline, np.asarray(features)[differing])
     accuracy: tuple[float | None, float | None] = (None, None)
     if targets is not None:
-        wanted = np.asarray(targets)
+        wanted = np.asarray(targets) if agent.schema.classes is None else _labels(agent, np.asarray(targets))
         accuracy = (_accuracy(before, wanted), _accuracy(after, wanted))
     return Moved(len(before), differing.tolist(), np.asarray(margins).tolist(), *accuracy)
+
+
+def _labels(agent: Agent, values: npt.NDArray[Any]) -> npt.NDArray[np.str_]:
+    """Labels as the schema writes them: of whole numbers, 1.0 is 1."""
+    known = {label: i for i, label in enumerate(agent.schema.classes or ())}
+    return np.array([_label(value, known) for value in np.ravel(values)], dtype=str)
 
 
 def _margins(pipeline: Any, features: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
@@ -193,7 +200,7 @@ def _accuracy(predicted: npt.NDArray[Any], targets: npt.NDArray[Any]) -> float:
     """Fraction of right labels, or R² of real values."""
     if predicted.dtype.kind == "f":
         return float(1.0 - np.sum((targets - predicted) ** 2) / np.sum((targets - targets.mean()) ** 2))
-    return float(np.mean(predicted == targets.astype(str)))
+    return float(np.mean(predicted == targets))
 
 
 def answers(agent: Agent, features: npt.ArrayLike) -> list[str] | list[float]:

@@ -346,7 +346,8 @@ class Client:
     def show_scores(self, agent: Agent | bytes | str, show: bool = True) -> None:
         """Lets sessions of the caller's agent have the scores of all classes beside the answer, or no longer.
 
-        Scores of a few more queries than the agent has features determine its weights, so at first only answers are given.
+        Scores of a few more queries than the agent has features determine its weights, so at first only answers are given. Scores
+        that were shown are not taken back.
         """
         request = agent_service_pb2.ShowScoresRequest(weights_digest=weights_of(agent), show=show)
         self._call("AgentService/ShowScores", request)

@@ -11,6 +11,7 @@ from sklearn.linear_model import LogisticRegression, Ridge, RidgeClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
+from .errors import BadQuery
 from .schema import Schema
 from .types import LAMBDA_UNIT
 
@@ -70,7 +71,7 @@ def mapping(pipeline: Any, schema: Schema, records: int) -> Mapping:
         scale = np.asarray(scaler.scale_) if hasattr(scaler, "scale_") else width / 8.0
     else:
         scale = 1.0 / np.asarray(scaler.scale_) if hasattr(scaler, "scale_") else width
-    order = _order(pipeline, schema)
+    order = None if scaler is None else _order(pipeline, schema)
     if order is not None and scale.shape == width.shape:
         scale = scale[order]
     if scale.shape != width.shape:
@@ -92,9 +93,12 @@ def mapping(pipeline: Any, schema: Schema, records: int) -> Mapping:
 
 
 def _order(pipeline: Any, schema: Schema) -> list[int] | None:
-    """Where the schema's features are among those that a pipeline was fitted on, if it knows their names."""
+    """Where the schema's features are among those that a pipeline was fitted on; None if they are in its order, or have no names."""
     names = [str(name) for name in getattr(pipeline, "feature_names_in_", ())]
-    return [names.index(name) for name in schema.features] if sorted(names) == sorted(schema.features) else None
+    try:
+        return schema._places(names) if names else None
+    except BadQuery as other:
+        raise ValueError(f"the pipeline was fitted on other features than the schema's: {other.message}") from other
 
 
 def _varying(scaler: Any, features: int) -> np.ndarray:

@@ -115,14 +115,21 @@ class Schema:
         given = getattr(values, "columns", None)
         if given is None and hasattr(values, "iloc"):
             given = values.index
+        # names first: a column too many may hold texts
+        places = None if given is None else self._places([str(name) for name in given])
         x = np.asarray(values, dtype=np.float64)
-        if given is None:
-            return x
-        found, wanted = [str(name) for name in given], self.features
-        if found == wanted or found == [str(i) for i in range(len(found))]:
-            return x
+        return x if places is None else x[..., places]
+
+    def _places(self, found: list[str]) -> list[int] | None:
+        """Where each of the schema's features is among columns with these names; None if they are in its order, or have no names."""
+        wanted = self.features
+        if found == wanted:
+            return None
+        # a schema's own names may be numbers, in another order
         if sorted(found) == sorted(wanted):
-            return x[..., [found.index(name) for name in wanted]]
+            return [found.index(name) for name in wanted]
+        if found == [str(i) for i in range(len(found))]:
+            return None
         missing = [name for name in wanted if name not in found]
         if not missing:
             extra = next((name for name in found if name not in wanted), found[0])

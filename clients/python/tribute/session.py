@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -83,7 +84,8 @@ class Session:
     def scores(self) -> dict[str, float] | None:
         """Of the last answer, for each class what the agent's link makes of its logit: probabilities, or values of the squared link.
 
-        None before the first answer, and unless the agent's owner shows them. The proof covers the answer, not these.
+        None before the first answer, and unless the agent's owner shows them. The proof covers the answer, not these: scores
+        that do not belong to the answer are dropped with a warning.
         """
         found = self.answers[-1].get("scores") if self.answers else None
         return dict(zip(self.schema.classes or [], found)) if found else None
@@ -166,7 +168,11 @@ class Session:
         labels = self.schema.classes
         label = labels[answer.answer] if labels else answer.label
         given = {**self._pending, "answer": answer.answer, "label": label}
-        self.answers.append(given | {"scores": list(answer.scores)} if answer.scores else given)
+        scores = list(answer.scores)
+        if scores and not _belong(scores, answer.answer, self.schema):
+            warnings.warn(f"the scores beside answer {self.count + 1} do not belong to it: they are dropped", stacklevel=3)
+            scores = []
+        self.answers.append(given | {"scores": scores} if scores else given)
         self.transcript, self._pending = after, None
         self.voucher = Voucher.sign(
             self.client.account,
@@ -205,6 +211,14 @@ class Session:
         if state["signature"]:
             signature = bytes.fromhex(state["signature"])
             self.voucher = Voucher(self.session, self.version, self.count, self.transcript, signature)
+
+
+def _belong(scores: list[float], answer: int, schema: Schema) -> bool:
+    """Whether scores can be those of an answer: one finite number for each class, none larger than the answered one's."""
+    classes = schema.classes
+    if len(scores) != (len(classes) if classes else 1) or not np.isfinite(scores).all():
+        return False
+    return not classes or (answer < len(scores) and max(scores) <= scores[answer])
 
 
 def _message(voucher: Voucher) -> session_pb2.Voucher:

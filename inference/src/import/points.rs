@@ -17,7 +17,7 @@ pub(super) const PLACES: usize = 32;
 /// Approximate number of points in a block.
 const BLOCK: usize = 2_048;
 /// Maximum number of records whose surroundings are evaluated.
-const RECORDS: usize = 2_048;
+pub const AROUND: usize = 2_048;
 
 /// A random point in the `k`-th of [`PLACES`] equal parts of `[from, to]`.
 fn place(rng: &mut ChaCha20Rng, k: usize, from: f64, to: f64) -> f64 {
@@ -138,7 +138,7 @@ fn extremes(weights: &Array2<f64>, rng: &mut ChaCha20Rng) -> Array2<f64> {
 /// Records, unchanged or moved by up to a step.
 fn around(datasets: &[&Records], total: usize, d: usize, rng: &mut ChaCha20Rng) -> Array2<f64> {
     let mut chosen: Vec<usize> =
-        if total <= RECORDS { (0..total).collect() } else { rand::seq::index::sample(rng, total, RECORDS).into_vec() };
+        if total <= AROUND { (0..total).collect() } else { rand::seq::index::sample(rng, total, AROUND).into_vec() };
     chosen.shuffle(rng);
     // at least one point, so that a block is never empty
     let mut points = Array2::zeros((chosen.len().max(1), d));

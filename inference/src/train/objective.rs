@@ -261,9 +261,13 @@ impl Objective<'_> {
             let classes = self.task != Task::Classes || piece.iter().all(|(_, t)| usize::from(t) < self.classes);
             piece.width() == self.records.width() && classes
         };
-        let read = self.records.piece(index).and_then(|piece| match fits(&piece) {
-            true => Ok(piece),
-            false => Err(format!("piece {index} of the records does not follow the schema")),
+        let stated = self.records.lengths().get(index).copied();
+        let read = self.records.piece(index).and_then(|piece| match (fits(&piece), stated == Some(piece.len())) {
+            (true, true) => Ok(piece),
+            (false, _) => Err(format!("piece {index} of the records does not follow the schema")),
+            (true, false) => {
+                Err(format!("piece {index} has another number of records than was stated: {}", piece.len()))
+            }
         });
         read.map_err(|reason| self.failed.set(reason)).ok()
     }

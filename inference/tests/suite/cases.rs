@@ -114,7 +114,7 @@ fn values_in_a_file_beside_the_model_are_read_where_it_lies() {
     let missing = external::whole(file("exports/c-external.onnx"), folder.path()).unwrap_err().to_string();
     assert!(missing.contains("Put it beside the model"), "{missing}");
     std::fs::write(folder.path().join("c-external.onnx.data"), file("exports/c-external.onnx.data")).unwrap();
-    let whole = external::whole(file("exports/c-external.onnx"), folder.path()).unwrap();
+    let whole = external::whole(file("exports/c-external.onnx"), folder.path()).unwrap().model;
     let (schema, records) = records();
     let found = import(&whole, &schema, InputScale::Raw, Link::Softmax, SCALE, &[&records]).unwrap().weights;
     let first = brought("exports/a-gemm-logits-opset18-ir10.onnx").unwrap();

@@ -135,6 +135,15 @@ fn records_that_are_not_in_memory_give_the_same_optimum() {
     }
 }
 
+#[test]
+fn a_piece_with_another_number_of_records_than_stated_is_refused() {
+    let (schema, records) = common::example("digits.csv.gz");
+    let mut dataset = OnDisk::new(&records, 900);
+    dataset.lengths[0] -= 1;
+    let e = train(&schema, &[&dataset], &options(Link::Softmax, 1e-3), |_| ()).unwrap_err();
+    assert!(matches!(&e, TrainError::Read { reason } if reason.contains("another number of records")), "{e}");
+}
+
 /// The last rows of the digits are in a different handwriting: in a least-squares fit of all rows, their contribution
 /// is negative.
 #[test]

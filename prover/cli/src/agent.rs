@@ -136,7 +136,7 @@ pub(super) struct GetArgs {
 pub(super) struct ScoresArgs {
     /// Digest of the agent's weights.
     weights: WeightsDigest,
-    /// Show them no longer.
+    /// Show them no longer. Scores that were shown are not taken back.
     #[arg(long)]
     off: bool,
     #[command(flatten)]

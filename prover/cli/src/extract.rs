@@ -106,8 +106,12 @@ pub(crate) fn run(a: &ExtractArgs) -> CommandResult {
 /// Reads a model to import, with the tensors that lie in a file beside it, as PyTorch writes them.
 pub(crate) fn model(file: &Path) -> Result<Vec<u8>> {
     let folder = file.parent().unwrap_or(Path::new(""));
-    tribute_inference::external::whole(read_file(file)?, folder)
-        .map_err(|e| Problem::new(Reason::BadModel, format!("{}: {e}", file.display())))
+    let whole = tribute_inference::external::whole(read_file(file)?, folder)
+        .map_err(|e| Problem::new(Reason::BadModel, format!("{}: {e}", file.display())))?;
+    for read in &whole.files {
+        eprintln!("{} keeps tensors in {}: they are sent with it", file.display(), read.display());
+    }
+    Ok(whole.model)
 }
 
 /// Loads an extractor.

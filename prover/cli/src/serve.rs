@@ -112,6 +112,7 @@ impl WorkArgs {
         let srs = self.srs.as_ref().map(std::path::absolute).transpose()?;
         let storage = Storage { workplace: Workplace { srs, cache_mb: self.cache, ..storage.workplace }, ..storage };
         storage.workplace.srs()?; // refuse an unusable SRS now, not at the first job
+        tribute_steps::training_mb()?;
         let usual = worker::Config::new(storage, self.workers)?;
         Ok(worker::Config { memory_mb: self.memory, lease: Duration::from_millis(self.lease_ms), ..usual })
     }

@@ -9,7 +9,9 @@ use tribute_chain::{SignedVoucher, Voucher};
 use tribute_core::context::{first_transcript, Domain};
 use tribute_core::hexed::AccountAddress;
 use tribute_core::id::{AgentId, Salt, SessionId, Transcript, WeightsDigest};
+use tribute_core::layout::Task;
 use tribute_core::receipt::{extend, from_word, to_word};
+use tribute_core::schema::Schema;
 use tribute_core::Fr;
 use tribute_problem::{field, Problem, Reason, Result};
 use tribute_proto::v1;
@@ -47,6 +49,9 @@ pub struct ClientSession {
     pub answers: Vec<Answer>,
     #[serde(skip)]
     file: PathBuf,
+    /// The agent's, if the service gave it.
+    #[serde(skip)]
+    schema: Option<Schema>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -86,13 +91,14 @@ impl ClientSession {
     /// If the file is of another session, or is missing although the session has answers.
     pub fn open(file: &Path, session: &v1::Session) -> Result<Self> {
         let id: SessionId = field("session", &session.id)?;
+        let schema = std::str::from_utf8(&session.schema_json).ok().and_then(|json| Schema::from_json(json).ok());
         if file.exists() {
             let state: ClientSession = serde_json::from_slice(&read_file(file)?)
                 .map_err(|e| Problem::field("state", format!("{}: {e}", file.display())))?;
             if state.session != id {
                 return Err(Problem::field("state", format!("{} is of session {}", file.display(), state.session)));
             }
-            return Ok(ClientSession { file: file.into(), ..state });
+            return Ok(ClientSession { file: file.into(), schema, ..state });
         }
         let context = session.context.clone().unwrap_or_default();
         let contract: AccountAddress = field("contract", &context.contract)?;
@@ -122,6 +128,7 @@ impl ClientSession {
             pending: None,
             answers: Vec::new(),
             file: file.into(),
+            schema,
         })
     }
 
@@ -213,12 +220,23 @@ impl ClientSession {
         self.count += 1;
         self.transcript = after;
         self.pending = None;
+        let scores = if self.schema.as_ref().is_some_and(|schema| belong(&response.scores, answer, schema)) {
+            response.scores
+        } else {
+            if !response.scores.is_empty() {
+                tracing::warn!(
+                    answer = self.count,
+                    "the scores beside an answer do not belong to it: they are dropped"
+                );
+            }
+            Vec::new()
+        };
         self.answers.push(Answer {
             features: query.features.clone(),
             salt: query.salt,
             answer,
             label: response.label,
-            scores: response.scores,
+            scores,
         });
         let key = match way {
             Way::Call(client) => client.key(),
@@ -238,5 +256,51 @@ impl ClientSession {
 
     fn save(&self) -> Result<()> {
         write_file(&self.file, &serde_json::to_vec(self)?)
+    }
+}
+
+/// Whether scores can be those of an answer: one finite number for each class, none larger than the answered one's. No proof
+/// covers them, and JSON has no infinite numbers.
+fn belong(scores: &[f64], answer: u16, schema: &Schema) -> bool {
+    if scores.len() != schema.classes() || !scores.iter().all(|s| s.is_finite()) {
+        return false;
+    }
+    match schema.task() {
+        Task::Classes => scores.get(usize::from(answer)).is_some_and(|own| scores.iter().all(|s| s <= own)),
+        // the answer is a number of steps
+        Task::Real => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scores_belong_to_their_answer_or_are_dropped() {
+        let of = |target: &str| {
+            let features = r#"[{"name":"a","lo":0.0,"hi":1.0}]"#;
+            Schema::from_json(&format!(r#"{{"name":"s","features":{features},"target":{target}}}"#)).unwrap()
+        };
+        let classes = of(r#"{"classes":["x","y","z"]}"#);
+        assert!(belong(&[0.1, 0.8, 0.1], 1, &classes));
+        assert!(belong(&[0.4, 0.4, 0.2], 1, &classes));
+        assert!(belong(&[-3.0, -1.0, -2.0], 1, &classes));
+        for scores in [
+            &[0.8, 0.1, 0.1][..],
+            &[],
+            &[0.1, 0.9],
+            &[0.1, 0.8, 0.1, 0.0],
+            &[0.1, f64::NAN, 0.1],
+            &[f64::NAN, 0.8, 0.1],
+            &[0.1, f64::INFINITY, 0.1],
+            &[f64::NEG_INFINITY, 0.8, 0.1],
+        ] {
+            assert!(!belong(scores, 1, &classes), "{scores:?}");
+        }
+        assert!(!belong(&[0.1, 0.8, 0.1], 3, &classes));
+        let real = of(r#"{"real":{"lo":0.0,"hi":1.0}}"#);
+        assert!(belong(&[0.3], 40_000, &real));
+        assert!(!belong(&[f64::NAN], 40_000, &real) && !belong(&[0.3, 0.7], 0, &real));
     }
 }

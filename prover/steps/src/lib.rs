@@ -38,3 +38,4 @@ mod weight;
 pub mod work;
 
 pub use toolbox::Toolbox;
+pub use weight::training_mb;

@@ -9,7 +9,7 @@ use tribute_problem::{Problem, Reason, Result};
 use tribute_store::artefacts::ENVIRONMENT;
 
 use crate::child::{Message, Request};
-use crate::train::MEMORY_VARIABLE;
+use crate::weight::TRAINING_VARIABLE;
 
 /// Environment variables that a child is given, beside those of logs and traces: where to find libraries, how many threads
 /// to start, how much memory to train in. Anything else, such as a database's password, stays with the worker.
@@ -22,7 +22,7 @@ const PASSED_ON: &[&str] = &[
     "RUST_BACKTRACE",
     "RAYON_NUM_THREADS",
     LIBRARY,
-    MEMORY_VARIABLE,
+    TRAINING_VARIABLE,
 ];
 /// Those that say how to reach an artefact store with a URL, beside those that begin with
 /// [`ENVIRONMENT`](tribute_store::artefacts::ENVIRONMENT).

@@ -1,6 +1,7 @@
 //! Trains an agent, or imports one and checks that it is the optimum.
 
 use std::borrow::Cow;
+use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
 use tribute_core::head::{answer, ContributionError, Weights};
@@ -14,7 +15,7 @@ use tribute_core::schema::Schema;
 use tribute_inference::train::Pieces;
 use tribute_inference::{
     check_optimum, import, moved, polish, train, Agent, ImportError, InputScale, LossOptions, Moved, OptimumError,
-    TrainError,
+    TrainError, AROUND,
 };
 use tribute_problem::{Problem, Reason, Result};
 use tribute_store::artefacts::ArtefactId;
@@ -22,6 +23,7 @@ use tribute_store::artefacts::ArtefactId;
 use crate::dataset::{DatasetBody, SourceBody};
 use crate::shape::Profile;
 use crate::toolbox::Toolbox;
+use crate::weight::in_memory;
 
 /// Trains a head, or imports one trained elsewhere.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -150,7 +152,7 @@ impl AgentBody {
 pub fn run(job: &TrainJob, toolbox: &Toolbox) -> Result<AgentBody> {
     let schema = Schema::from_json(&job.schema)?;
     let layout = job.profile.layout(&schema)?;
-    let datasets = load(&job.sources, schema.features().len(), toolbox)?;
+    let datasets = load(job, schema.features().len(), toolbox)?;
     let datasets: Vec<&Dataset<'_>> = datasets.iter().collect();
     let options = LossOptions { link: job.link, lambda: job.lambda, intercept_scale: job.profile.intercept_scale };
     // of data that is all the caller's own nothing is a secret to it
@@ -160,7 +162,7 @@ pub fn run(job: &TrainJob, toolbox: &Toolbox) -> Result<AgentBody> {
         let problem = Problem::new(Reason::BadField, format!("training: {e}"));
         match e {
             TrainError::LambdaTooSmall { least, .. } => problem.with("least", least),
-            TrainError::Read { reason } => unreadable(&reason),
+            TrainError::Read { reason } => unread(&datasets, &reason),
             _ => problem,
         }
     };
@@ -177,7 +179,7 @@ pub fn run(job: &TrainJob, toolbox: &Toolbox) -> Result<AgentBody> {
     toolbox.progress("check", 0, 1);
     let report = check_optimum(&schema, &layout, &weights, &datasets, &options).map_err(|e| {
         if let OptimumError::Read { reason } = &e {
-            unreadable(reason)
+            unread(&datasets, reason)
         } else if own {
             not_optimal(&e)
         } else {
@@ -261,23 +263,30 @@ fn how_far(
     })
 }
 
-/// Most memory that a training's records may take; of more, shards are read whenever they are needed. The variable
-/// [`MEMORY_VARIABLE`] changes it.
-const MEMORY_MB: u64 = 512;
-/// Environment variable with another limit, in MB.
-pub(crate) const MEMORY_VARIABLE: &str = "TRIBUTE_TRAINING_MB";
-
-/// Whether as many records of so many features are kept in memory while an agent is trained on them.
-pub(crate) fn in_memory(records: u64, features: usize) -> bool {
-    let most = std::env::var(MEMORY_VARIABLE).ok().and_then(|mb| mb.parse().ok()).unwrap_or(MEMORY_MB);
-    // features and target, loaded and joined
-    records.saturating_mul(2 * (features as u64 + 2)) <= most << 20
-}
-
 /// A dataset's records: in memory, or its shards in storage.
 enum Dataset<'a> {
     Here(Records),
-    Stored { sources: Vec<&'a SourceBody>, features: usize, toolbox: &'a Toolbox },
+    Stored {
+        sources: Vec<&'a SourceBody>,
+        features: usize,
+        toolbox: &'a Toolbox,
+        /// Why a shard could not be read: the training itself carries only a text on.
+        failed: OnceLock<Problem>,
+    },
+}
+
+impl Dataset<'_> {
+    /// Reads a piece.
+    fn read(&self, index: usize) -> Result<Cow<'_, Records>> {
+        match self {
+            Dataset::Here(records) => Ok(Cow::Borrowed(records)),
+            Dataset::Stored { sources, toolbox, .. } => {
+                let source =
+                    sources.get(index).ok_or_else(|| Problem::internal(format!("there is no shard {index}")))?;
+                shard(source, toolbox).map(Cow::Owned)
+            }
+        }
+    }
 }
 
 impl Pieces for Dataset<'_> {
@@ -294,14 +303,14 @@ impl Pieces for Dataset<'_> {
         }
     }
     fn piece(&self, index: usize) -> std::result::Result<Cow<'_, Records>, String> {
-        match self {
-            Dataset::Here(records) => Ok(Cow::Borrowed(records)),
-            Dataset::Stored { sources, toolbox, .. } => {
-                let source = sources.get(index).ok_or_else(|| format!("there is no shard {index}"))?;
-                let records = toolbox.wait(toolbox.custody.records(&source.owner.to_string(), &source.records));
-                records.map(Cow::Owned).map_err(|e| e.message)
+        self.read(index).map_err(|problem| {
+            let reason = problem.message.clone();
+            if let Dataset::Stored { failed, .. } = self {
+                // of several, the first is the one that ended the training
+                let _ = failed.set(problem);
             }
-        }
+            reason
+        })
     }
     fn whole(&self) -> Option<&Records> {
         match self {
@@ -312,19 +321,21 @@ impl Pieces for Dataset<'_> {
 }
 
 /// The datasets, with their shards concatenated if all of them fit in memory.
-fn load<'a>(sources: &'a [SourceBody], features: usize, toolbox: &'a Toolbox) -> Result<Vec<Dataset<'a>>> {
-    let fits = in_memory(sources.iter().map(|s| s.count).sum(), features);
+fn load<'a>(job: &'a TrainJob, features: usize, toolbox: &'a Toolbox) -> Result<Vec<Dataset<'a>>> {
+    let sources = &job.sources;
+    let fits = in_memory(sources.iter().map(|s| s.count).sum(), &job.schema)?;
     let mut datasets: Vec<Dataset<'a>> = Vec::new();
     for (i, source) in sources.iter().enumerate() {
         if !fits {
+            let failed = OnceLock::new();
             match datasets.last_mut() {
                 Some(Dataset::Stored { sources, .. }) if source.shard > 0 => sources.push(source),
-                _ => datasets.push(Dataset::Stored { sources: vec![source], features, toolbox }),
+                _ => datasets.push(Dataset::Stored { sources: vec![source], features, toolbox, failed }),
             }
             continue;
         }
         toolbox.progress("read", i as u64, sources.len() as u64);
-        let records = toolbox.wait(toolbox.custody.records(&source.owner.to_string(), &source.records))?;
+        let records = shard(source, toolbox)?;
         match datasets.last_mut() {
             Some(Dataset::Here(last)) if source.shard > 0 => last.extend(&records),
             _ => datasets.push(Dataset::Here(records)),
@@ -336,16 +347,52 @@ fn load<'a>(sources: &'a [SourceBody], features: usize, toolbox: &'a Toolbox) ->
 fn each_piece(datasets: &[&Dataset<'_>], mut work: impl FnMut(&Records)) -> Result<()> {
     for dataset in datasets {
         for index in 0..dataset.lengths().len() {
-            let piece = dataset.piece(index).map_err(|e| unreadable(&e))?;
+            let piece = dataset.read(index)?;
             work(&piece);
         }
     }
     Ok(())
 }
 
-/// A shard could be registered, but not be read again.
+/// Reads a shard's records.
+///
+/// # Errors
+/// As storage says, with the shard's name: what may pass later still may.
+fn shard(source: &SourceBody, toolbox: &Toolbox) -> Result<Records> {
+    toolbox.wait(toolbox.custody.records(&source.owner.to_string(), &source.records)).map_err(|e| of_shard(source, e))
+}
+
+fn of_shard(source: &SourceBody, problem: Problem) -> Problem {
+    let message = format!("records of dataset {}, shard {}: {}", source.dataset, source.shard, problem.message);
+    Problem { message, ..problem }.with("dataset", source.dataset).with("shard", source.shard)
+}
+
+/// Why a training could not read its records: what storage said, or else `reason`, of records that do not follow the schema.
+fn unread(datasets: &[&Dataset<'_>], reason: &str) -> Problem {
+    let failed = datasets.iter().find_map(|dataset| match dataset {
+        Dataset::Stored { failed, .. } => failed.get().cloned(),
+        Dataset::Here(_) => None,
+    });
+    failed.unwrap_or_else(|| unreadable(reason))
+}
+
+/// A shard could be registered, but its records are not those of the schema.
 fn unreadable(reason: &str) -> Problem {
     Problem::new(Reason::ArtefactDamaged, format!("a shard's records: {reason}"))
+}
+
+/// Pieces to evaluate a model around; of those in storage, no more than have as many records as are evaluated.
+fn sample<'a>(datasets: &[&'a Dataset<'_>]) -> Result<Vec<Cow<'a, Records>>> {
+    let (mut pieces, mut records) = (Vec::new(), 0);
+    for dataset in datasets {
+        if records >= AROUND && matches!(dataset, Dataset::Stored { .. }) {
+            break;
+        }
+        let piece = dataset.read(0)?;
+        records += piece.len();
+        pieces.push(piece);
+    }
+    Ok(pieces)
 }
 
 /// Weights of the imported model: those of a canonical agent unchanged, or the head of any other model.
@@ -356,9 +403,7 @@ fn imported(
     model: &str,
     toolbox: &Toolbox,
 ) -> Result<Weights> {
-    // some of the records are enough to evaluate the model around
-    let some: Vec<Cow<'_, Records>> =
-        datasets.iter().map(|d| d.piece(0)).collect::<std::result::Result<_, _>>().map_err(|e| unreadable(&e))?;
+    let some = sample(datasets)?;
     let some: Vec<&Records> = some.iter().map(AsRef::as_ref).collect();
     let bytes = toolbox.wait(toolbox.custody.get(&job.owner.to_string(), "model", model))?;
     let scale = if job.quantised_features { InputScale::Quantised } else { InputScale::Raw };
@@ -434,4 +479,36 @@ fn accuracy(weights: &Weights, datasets: &[&Dataset<'_>], task: Task) -> Result<
         total += piece.len();
     })?;
     Ok(right as f64 / total.max(1) as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn source() -> SourceBody {
+        SourceBody {
+            dataset: DatasetId::new([1; 32]),
+            root: DatasetId::new([1; 32]),
+            owner: tribute_core::hexed::Hex([2; 20]),
+            shard: 3,
+            digest: tribute_core::id::ShardDigest::new([4; 32]),
+            count: 5,
+            records: ArtefactId::new(),
+        }
+    }
+
+    #[test]
+    fn what_storage_says_of_a_shard_keeps_its_reason_and_names_it() {
+        for problem in [
+            Problem::unavailable("no route"),
+            Problem::storage("No space left on device"),
+            Problem::new(Reason::ArtefactDamaged, "its digest differs").with("artefact", "a"),
+        ] {
+            let told = of_shard(&source(), problem.clone());
+            assert_eq!((told.reason, told.may_pass_later()), (problem.reason, problem.may_pass_later()), "{told}");
+            assert!(told.message.ends_with(&problem.message) && told.message.contains("shard 3"), "{told}");
+            assert_eq!(told.metadata["shard"], "3");
+            assert!(problem.metadata.iter().all(|(key, value)| told.metadata.get(key) == Some(value)), "{told}");
+        }
+    }
 }

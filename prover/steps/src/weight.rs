@@ -1,17 +1,24 @@
 //! Estimates of a job's memory, from which workers decide what to run beside what, and a server what to refuse. They are
 //! the peaks in `benches/RESULTS.md` with a third on top; a test compares them with the peaks of real jobs.
 
+use tribute_core::layout::{MAX_CLASSES, MAX_FEATURES};
 use tribute_core::schema::Schema;
 use tribute_core::statement::Statement;
+use tribute_problem::{Problem, Result};
 
 use crate::shape::Profile;
-use crate::train::in_memory;
 use crate::work::Work;
 
 /// Memory of a process before it holds anything, MB.
 const BASE: u64 = 64;
 /// Bytes of each row for one more data column.
 const COLUMN: u64 = 112;
+/// Bytes that an estimate counts as a MB: with a third on top.
+const MB: u64 = 750_000;
+/// Most memory that a training's records may take, by the estimate, MB. The variable [`TRAINING_VARIABLE`] changes it.
+const TRAINING_MB: u64 = 2_048;
+/// Environment variable with another limit, in MB.
+pub(crate) const TRAINING_VARIABLE: &str = "TRIBUTE_TRAINING_MB";
 
 /// Bytes of each row of a circuit, besides its data columns.
 const fn row(statement: Statement) -> u64 {
@@ -32,18 +39,64 @@ fn proof(statement: Statement, profile: &Profile) -> u64 {
 }
 
 /// Estimate for training, MB: the records as numbers, and the parameters for the commitment to the weights.
-fn training(records: u64, schema: &str, k: u32) -> u64 {
+fn training(records: u64, shape: Shape, k: u32) -> u64 {
     let parameters = 1_u64.checked_shl(k).unwrap_or(u64::MAX).saturating_mul(200);
-    2 * BASE + mb(records.saturating_mul(20 * features(schema) as u64 + 400)) + mb(parameters)
+    2 * BASE + mb(shape.bytes(records)) + mb(parameters)
 }
 
-fn features(schema: &str) -> usize {
-    Schema::from_json(schema).map_or(1 << 10, |schema| schema.features().len())
+/// What records are made of.
+#[derive(Clone, Copy)]
+struct Shape {
+    features: u64,
+    classes: u64,
+}
+
+impl Shape {
+    fn of(schema: &str) -> Self {
+        let shape = |features: usize, classes: usize| Shape { features: features as u64, classes: classes as u64 };
+        Schema::from_json(schema)
+            .map_or(shape(MAX_FEATURES, MAX_CLASSES), |schema| shape(schema.features().len(), schema.classes()))
+    }
+    /// Bytes that a training takes for records in memory, with their predictions at two points.
+    fn bytes(self, records: u64) -> u64 {
+        records.saturating_mul(20 * self.features + 16 * self.classes + 400)
+    }
+    /// Whether as many records are kept in memory while an agent is trained on them, `most` MB of them at most.
+    fn kept(self, records: u64, most: u64) -> bool {
+        self.bytes(records) <= most.saturating_mul(MB)
+    }
+    /// Records of a training that are in memory at a time: all, or one of its shards.
+    fn held(self, shards: impl Iterator<Item = u64> + Clone, most: u64) -> u64 {
+        let all = shards.clone().fold(0, u64::saturating_add);
+        if self.kept(all, most) {
+            all
+        } else {
+            shards.max().unwrap_or(0)
+        }
+    }
+}
+
+/// Most memory that a training's records may take here, MB.
+///
+/// # Errors
+/// If the environment sets something else than a whole number.
+pub fn training_mb() -> Result<u64> {
+    std::env::var_os(TRAINING_VARIABLE).map_or(Ok(TRAINING_MB), |text| whole_mb(&text.to_string_lossy()))
+}
+
+fn whole_mb(text: &str) -> Result<u64> {
+    text.parse().map_err(|_| Problem::field(TRAINING_VARIABLE, format!("`{text}` is no whole number of MB")))
+}
+
+/// Whether as many records of a schema are kept in memory while an agent is trained on them. Here and in the estimate it is
+/// one rule: what is kept was counted as such.
+pub(crate) fn in_memory(records: u64, schema: &str) -> Result<bool> {
+    Ok(Shape::of(schema).kept(records, training_mb()?))
 }
 
 /// Bytes in MB, with a third on top.
 fn mb(bytes: u64) -> u64 {
-    bytes / 750_000
+    bytes / MB
 }
 
 impl Work {
@@ -60,11 +113,10 @@ impl Work {
                 proof(Statement::Dataset, &job.dataset.profile) + records(shard, job.dataset.profile.columns)
             }
             Work::Train(job) => {
-                let counts = || job.sources.iter().map(|s| s.count);
-                // of records that are not kept in memory, one shard at a time is
-                let kept = in_memory(counts().sum(), features(&job.schema));
-                let held = if kept { counts().sum() } else { counts().max().unwrap_or(0) };
-                training(held, &job.schema, job.profile.k)
+                let shape = Shape::of(&job.schema);
+                // a server does not start with another limit than a number
+                let held = shape.held(job.sources.iter().map(|s| s.count), training_mb().unwrap_or(TRAINING_MB));
+                training(held, shape, job.profile.k)
             }
             Work::Gradient(job) => proof(Statement::Gradient, &job.agent.profile),
             Work::Optimum(job) => proof(Statement::Optimum, &job.agent.profile),
@@ -73,7 +125,7 @@ impl Work {
                 let count = job.sources().iter().map(|s| s.count).sum();
                 let proofs = [Statement::Gradient, Statement::Optimum, Statement::Evaluation];
                 proofs.map(|statement| proof(statement, &job.agent.profile)).into_iter().max().unwrap_or(0)
-                    + training(count, &job.agent.schema, job.agent.profile.k)
+                    + training(count, Shape::of(&job.agent.schema), job.agent.profile.k)
             }
             Work::Service(job) => proof(Statement::Service, &job.agent.profile),
             Work::Home(job) => proof(Statement::Gradient, &job.profile),
@@ -87,6 +139,32 @@ impl Work {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn more_records_to_train_on_need_no_more_memory_than_the_most_that_is_kept() {
+        for (features, classes) in [(4, 3), (64, 10), (784, 10), (64, 100)] {
+            let shape = Shape { features, classes };
+            let most_held = TRAINING_MB * MB / shape.bytes(1);
+            let shard = 20_000;
+            for records in [1, shard, most_held, most_held + 1, 2 * most_held, 100 * most_held] {
+                let full = usize::try_from(records / shard).unwrap();
+                let shards = std::iter::repeat_n(shard, full).chain([records % shard]);
+                let held = shape.held(shards, TRAINING_MB);
+                assert_eq!(held == records, records <= most_held.max(shard), "{records} × {features} × {classes}");
+                assert!(training(held, shape, 15) <= TRAINING_MB + 2 * BASE + mb(200 << 15), "{records} × {features}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_limit_that_is_no_number_is_refused() {
+        assert_eq!((whole_mb("0"), whole_mb("4096")), (Ok(0), Ok(4096)));
+        for text in ["", "2G", "-1", "1.5", "4096 "] {
+            assert!(whole_mb(text).unwrap_err().message.contains("TRIBUTE_TRAINING_MB"), "{text}");
+        }
+        let shape = Shape { features: 4, classes: 3 };
+        assert!(!shape.kept(1, 0) && shape.kept(u64::MAX, u64::MAX));
+    }
 
     /// Peaks measured on two cores: `benches/RESULTS.md`.
     #[test]

@@ -96,7 +96,9 @@ impl v1::agent_service_server::AgentService for AgentRpc {
         let mut agents = Vec::with_capacity(rows.len());
         for a in rows {
             let proven = self.registry.proven(a.body.weights_digest).await?;
-            agents.push(wire::agent(&a.body, proven, a.created_ms));
+            let mut message = wire::agent(&a.body, proven, a.created_ms);
+            message.shows_scores = self.registry.shows_scores(a.body.weights_digest).await?;
+            agents.push(message);
         }
         Ok(Response::new(v1::ListAgentsResponse { agents, next_page_token }))
     }
