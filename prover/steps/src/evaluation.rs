@@ -15,6 +15,7 @@ use crate::circuit::prepare;
 use crate::circuit::{CircuitBody, ProofBody};
 use crate::dataset::DatasetBody;
 use crate::gradient::{shard, weights};
+use crate::refusal::unresolved;
 use crate::shape::ShapeBody;
 use crate::toolbox::Toolbox;
 use crate::train::AgentBody;
@@ -90,10 +91,10 @@ pub fn run(job: &EvaluationJob, toolbox: &Toolbox) -> Result<EvaluationOutcome> 
     })
 }
 
-/// A record whose logits the link's tables do not resolve is the caller's data; anything else is ours.
+/// That the link's tables do not resolve a record's logits is a matter of data; anything else is ours.
 pub(super) fn refused(e: EvaluationError) -> Problem {
     match e {
-        EvaluationError::Shift(shift) => Problem::field("dataset", shift.to_string()),
+        EvaluationError::Shift(shift) => unresolved(shift),
         other => Problem::internal(other),
     }
 }

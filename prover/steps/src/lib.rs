@@ -8,6 +8,7 @@
 //! | `cache` | limits the folder of keys |
 //! | `weight` | how much memory a piece of work needs |
 //! | [`calibrate`] … [`train`] | the steps |
+//! | `refusal` | what is told of data that no model can be made of |
 //! | [`toolbox`] | resources available to a step |
 //! | [`child`] | the process that executes one job, and its protocol with the worker |
 //! | [`parent`] | the worker's end of that protocol |
@@ -30,6 +31,7 @@ pub mod optimum;
 pub mod parent;
 pub mod place;
 pub mod rebuilt;
+mod refusal;
 pub mod service;
 pub mod shape;
 pub mod toolbox;

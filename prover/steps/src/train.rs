@@ -1,7 +1,7 @@
 //! Trains an agent, or imports one and checks that it is the optimum.
 
 use serde::{Deserialize, Serialize};
-use tribute_core::head::{answer, ContributionError, Weights};
+use tribute_core::head::{answer, Weights};
 use tribute_core::hexed::AccountAddress;
 use tribute_core::id::{DatasetId, ModelDigest, RequestId, WeightsDigest};
 use tribute_core::layout::Layout;
@@ -10,13 +10,13 @@ use tribute_core::link::Link;
 use tribute_core::records::Records;
 use tribute_core::schema::Schema;
 use tribute_inference::{
-    check_optimum, import, moved, polish, train, Agent, ImportError, InputScale, LossOptions, Moved, OptimumError,
-    TrainError,
+    check_optimum, import, moved, polish, train, Agent, ImportError, InputScale, LossOptions, Moved,
 };
 use tribute_problem::{Problem, Reason, Result};
 use tribute_store::artefacts::ArtefactId;
 
 use crate::dataset::{DatasetBody, SourceBody};
+use crate::refusal::{digit, not_optimal, untrainable};
 use crate::shape::Profile;
 use crate::toolbox::Toolbox;
 
@@ -148,36 +148,28 @@ pub fn run(job: &TrainJob, toolbox: &Toolbox) -> Result<AgentBody> {
     let schema = Schema::from_json(&job.schema)?;
     let layout = job.profile.layout(&schema)?;
     let datasets = load(&job.sources, toolbox)?;
+    // a model may be made to differ at single records, and its refusal shows where: it is tried on the caller's alone
+    let of_caller =
+        job.sources.chunk_by(|_, next| next.shard > 0).map(|shards| shards.iter().all(|s| s.owner == job.owner));
+    let own_records: Vec<&Records> = datasets.iter().zip(of_caller).filter_map(|(d, own)| own.then_some(d)).collect();
     let datasets: Vec<&Records> = datasets.iter().collect();
     let options = LossOptions { link: job.link, lambda: job.lambda, intercept_scale: job.profile.intercept_scale };
     // of data that is all the caller's own nothing is a secret to it
     let own = job.sources.iter().all(|s| s.owner == job.owner);
     let fitted = |p: tribute_inference::train::Progress| toolbox.progress("fit", p.step as u64, 100);
-    let untrainable = |e: TrainError| {
-        let problem = Problem::new(Reason::BadField, format!("training: {e}"));
-        match e {
-            TrainError::LambdaTooSmall { least, .. } => problem.with("least", least),
-            _ => problem,
-        }
-    };
-    let brought = job.model.as_ref().map(|model| imported(job, &schema, &datasets, model, toolbox)).transpose()?;
+    let brought = job.model.as_ref().map(|model| imported(job, &schema, &own_records, model, toolbox)).transpose()?;
     let (weights, polish) = match (brought, job.polish) {
-        (None, _) => (train(&schema, &datasets, &options, fitted).map_err(untrainable)?.weights, None),
+        (None, _) => (train(&schema, &datasets, &options, fitted).map_err(|e| untrainable(&e, own))?.weights, None),
         (Some(brought), None) => (brought, None),
         (Some(brought), Some(most)) => {
-            let polished = polish(&schema, &datasets, &options, &brought, fitted).map_err(untrainable)?.weights;
+            let polished =
+                polish(&schema, &datasets, &options, &brought, fitted).map_err(|e| untrainable(&e, own))?.weights;
             let told = how_far(&brought, &polished, &datasets, layout.task(), most, own)?;
             (polished, Some(told))
         }
     };
     toolbox.progress("check", 0, 1);
-    let report = check_optimum(&schema, &layout, &weights, &datasets, &options).map_err(|e| {
-        if own {
-            not_optimal(&e)
-        } else {
-            not_optimal_of_others(&e)
-        }
-    })?;
+    let report = check_optimum(&schema, &layout, &weights, &datasets, &options).map_err(|e| not_optimal(&e, own))?;
 
     toolbox.progress("commit", 0, 1);
     let tenant = job.owner.to_string();
@@ -223,8 +215,7 @@ fn how_far(
     let records = datasets.iter().flat_map(|d| d.iter()).map(|(features, class)| (features, Some(class)));
     let m = moved(before, after, records);
     if (m.weights.is_nan() || m.weights > most) && !own {
-        // as in `not_optimal_of_others`
-        let moved = format!("{:.0e}", m.weights);
+        let moved = digit(m.weights);
         let message = format!(
             "polishing would move the weights by about {moved} of their norm, further than the {most} that were allowed: allow \
              more (`--polish=FRACTION`), or train instead"
@@ -263,69 +254,20 @@ fn load(sources: &[SourceBody], toolbox: &Toolbox) -> Result<Vec<Records>> {
     Ok(datasets)
 }
 
-/// Weights of the imported model: those of a canonical agent unchanged, or the head of any other model.
-fn imported(job: &TrainJob, schema: &Schema, datasets: &[&Records], model: &str, toolbox: &Toolbox) -> Result<Weights> {
+/// Weights of the imported model: those of a canonical agent unchanged, or the head of any other model. `own` are the datasets
+/// whose records are the caller's: nothing that this says depends on others'.
+fn imported(job: &TrainJob, schema: &Schema, own: &[&Records], model: &str, toolbox: &Toolbox) -> Result<Weights> {
     let bytes = toolbox.wait(toolbox.custody.get(&job.owner.to_string(), "model", model))?;
     let scale = if job.quantised_features { InputScale::Quantised } else { InputScale::Raw };
-    let found =
-        import(&bytes, schema, scale, job.link, job.profile.intercept_scale, datasets).map_err(|e| match &e {
-            ImportError::Runtime(missing) if missing.is_missing() => Problem::new(Reason::ToolMissing, e.to_string()),
-            ImportError::Link { expected, got, .. } => Problem::new(Reason::BadModel, format!("the model file: {e}"))
-                .with("expected", expected)
-                .with("got", got),
-            _ => Problem::new(Reason::BadModel, format!("the model file: {e}")),
-        })?;
+    let found = import(&bytes, schema, scale, job.link, job.profile.intercept_scale, own).map_err(|e| match &e {
+        ImportError::Runtime(missing) if missing.is_missing() => Problem::new(Reason::ToolMissing, e.to_string()),
+        ImportError::Link { expected, got, .. } => {
+            Problem::new(Reason::BadModel, format!("the model file: {e}")).with("expected", expected).with("got", got)
+        }
+        _ => Problem::new(Reason::BadModel, format!("the model file: {e}")),
+    })?;
     tracing::info!(output = found.output, residual = found.residual, "model imported");
     Ok(found.weights)
-}
-
-/// What is said of other people's data: a model is refused at weights that its sender chose, so that the gradient
-/// there, digit for digit, would tell of every record; one digit of its size tells how far off the model is.
-fn not_optimal_of_others(e: &OptimumError) -> Problem {
-    match e {
-        OptimumError::NotOptimal { gradient, allowed, .. } => {
-            let (gradient, allowed) = (format!("{gradient:.0e}"), format!("{allowed:.0e}"));
-            Problem::new(
-                Reason::NotTheOptimum,
-                format!(
-                    "the model is not the optimum of this loss over these datasets: its gradient has a norm of about \
-                     {gradient}, at most {allowed} can be certified. More is said where all datasets are the caller's own"
-                ),
-            )
-            .with("gradient", gradient)
-            .with("allowed", allowed)
-        }
-        OptimumError::Contributions(_) => Problem::new(
-            Reason::NotTheOptimum,
-            "the model is not the optimum of this loss over these datasets: no certificate can be made of what they contribute",
-        ),
-        _ => not_optimal(e),
-    }
-}
-
-fn not_optimal(e: &OptimumError) -> Problem {
-    match e {
-        OptimumError::NotOptimal { gradient, allowed, feature, class, entry, diagnosis } => {
-            let best = diagnosis.best_lambda.map_or_else(String::new, |lambda| lambda.to_string());
-            Problem::new(Reason::NotTheOptimum, e.to_string())
-                .with("best_lambda", best)
-                .with("diagnosis", diagnosis)
-                .with("gradient", gradient)
-                .with("allowed", allowed)
-                .with("feature", feature)
-                .with("class", class)
-                .with("entry", entry)
-        }
-        OptimumError::Contributions(refused) => {
-            let problem = Problem::new(Reason::NotTheOptimum, e.to_string());
-            match refused {
-                ContributionError::Negative { dataset, .. } => problem.with("dataset", dataset),
-                _ => problem,
-            }
-        }
-        OptimumError::LambdaTooSmall { needed, .. } => Problem::field("lambda", e.to_string()).with("least", needed),
-        OptimumError::Head(_) => Problem::new(Reason::BadField, e.to_string()),
-    }
 }
 
 /// Fraction of records that the integer head classifies correctly; 0 for a regression.

@@ -12,6 +12,7 @@ use tribute_core::numbers::LAMBDA_LIMIT_BITS;
 use tribute_core::schema::Schema;
 use tribute_core::statement::Statement;
 use tribute_custody::Custody;
+use tribute_inference::train::{check_loss, LossOptions, TrainError};
 use tribute_problem::{field, Problem, Reason, Result};
 use tribute_proto::v1;
 use tribute_steps::calibrate::CalibrateJob;
@@ -199,10 +200,19 @@ impl Admission {
             return Err(Problem::field("terms.lambda", format!("{}·2^-44 is not between 0 and 1", terms.lambda)));
         }
         let first = &datasets[0];
-        if link != Link::Squared && Schema::from_json(&first.schema)?.task() == Task::Real {
+        let schema = Schema::from_json(&first.schema)?;
+        if link != Link::Squared && schema.task() == Task::Real {
             let message = format!("the target is a real value, the {} link is for classes: use squared", link.name());
             return Err(Problem::field("terms.link", message));
         }
+        // what depends on no record is refused before a use is taken
+        let loss = LossOptions { link, lambda: terms.lambda, intercept_scale: first.profile.intercept_scale };
+        check_loss(&schema, &loss).map_err(|e| match &e {
+            TrainError::LambdaTooSmall { least, .. } => {
+                Problem::field("terms.lambda", e.to_string()).with("least", least)
+            }
+            _ => Problem::field("terms", e.to_string()),
+        })?;
         let sources = datasets.iter().flat_map(DatasetBody::sources).collect();
         let (model, quantised_features, polish) = match model {
             Some((_, _, Some(most))) if !(most > 0.0 && most <= 1.0) => {
@@ -251,6 +261,11 @@ impl Admission {
             let (dataset, grant) = self.usable(caller, id).await?;
             if datasets.iter().any(|d| d.id == id) {
                 return Err(Problem::field("terms.dataset_ids", format!("dataset {id} is listed twice")));
+            }
+            if let Some(other) = datasets.iter().find(|d| d.root == dataset.root) {
+                let message =
+                    format!("{} and {id} are versions of one dataset, and share records: list one of them", other.id);
+                return Err(Problem::field("terms.dataset_ids", message).with("first", other.id).with("second", id));
             }
             if let Some(first) = datasets.first() {
                 if (&first.schema, first.profile) != (&dataset.schema, dataset.profile) {
