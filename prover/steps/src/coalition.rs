@@ -5,6 +5,8 @@
 //! Finished proofs are kept in the cache folder, under their context: a coalition that is started again after a lost
 //! worker proves nothing twice, and opens nothing twice.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use tribute_circuits::statements::evaluation::EvaluationCircuit;
 use tribute_circuits::statements::gradient::GradientCircuit;
@@ -38,11 +40,13 @@ use crate::train::AgentBody;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct CoalitionJob {
     /// The agent that is valued.
-    pub agent: AgentBody,
+    #[serde(with = "crate::shared")]
+    pub agent: Arc<AgentBody>,
     /// Its certificate file.
     pub certificate: ArtefactId,
     /// The test set.
-    pub test: DatasetBody,
+    #[serde(with = "crate::shared")]
+    pub test: Arc<DatasetBody>,
     /// Positions of the coalition's owners among those of the agent's datasets, in order of their first dataset.
     pub owners: Vec<u32>,
 }

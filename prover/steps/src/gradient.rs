@@ -1,5 +1,7 @@
 //! The proven gradient of one shard.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use tribute_circuits::statements::gradient::GradientCircuit;
 use tribute_core::context::gradient_ctx;
@@ -29,7 +31,8 @@ use crate::train::AgentBody;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct GradientJob {
     /// The agent.
-    pub agent: AgentBody,
+    #[serde(with = "crate::shared")]
+    pub agent: Arc<AgentBody>,
     /// Index of the shard among the agent's shards.
     pub slot: u32,
     /// The agent registry that the proof is for.

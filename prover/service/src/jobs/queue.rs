@@ -87,7 +87,7 @@ impl Queue {
         Queue { quotas, ..self }
     }
 
-    pub(super) fn quotas(&self) -> Quotas {
+    pub(crate) fn quotas(&self) -> Quotas {
         self.quotas
     }
 

@@ -44,9 +44,13 @@ impl v1::dataset_service_server::DatasetService for DatasetRpc {
     ) -> Result<Response<v1::CheckRecordsResponse>, Status> {
         let caller = caller(&request)?;
         let r = request.into_inner();
-        let (table, _share) = self.uploads.table(caller, r.csv).await?;
+        let (table, share) = self.uploads.table(caller, r.csv).await?;
         let schema = wire::schema(&r.schema_json)?;
-        Ok(Response::new(off_thread(move || tables::check(&schema, table)).await?))
+        let report = off_thread(move || {
+            let _share = share;
+            tables::check(&schema, table)
+        });
+        Ok(Response::new(report.await?))
     }
 
     async fn infer_schema(
@@ -55,8 +59,12 @@ impl v1::dataset_service_server::DatasetService for DatasetRpc {
     ) -> Result<Response<v1::InferSchemaResponse>, Status> {
         let caller = caller(&request)?;
         let r = request.into_inner();
-        let (table, _share) = self.uploads.table(caller, r.csv.clone()).await?;
-        Ok(Response::new(off_thread(move || tables::infer(table, r)).await?))
+        let (table, share) = self.uploads.table(caller, r.csv.clone()).await?;
+        let inferred = off_thread(move || {
+            let _share = share;
+            tables::infer(table, r)
+        });
+        Ok(Response::new(inferred.await?))
     }
 
     async fn get_dataset(&self, request: Request<v1::GetDatasetRequest>) -> Result<Response<v1::Dataset>, Status> {
@@ -105,7 +113,7 @@ impl v1::dataset_service_server::DatasetService for DatasetRpc {
     ) -> Result<Response<v1::GrantTrainingResponse>, Status> {
         let caller = caller(&request)?;
         let r = request.into_inner();
-        let id = self.ownership.dataset(caller, &r.dataset_id).await?.body.id;
+        let id = self.admission.own_version(caller, &r.dataset_id).await?.body.id;
         let grantee = field("grantee", &r.grantee)?;
         if r.uses == 0 {
             return Err(Problem::field("uses", "a grant has at least one use").into());

@@ -19,7 +19,6 @@ use tribute_steps::calibrate::CalibrateJob;
 use tribute_steps::circuit::CircuitJob;
 use tribute_steps::dataset::{shards, DatasetBody, DatasetJob, ShardJob};
 use tribute_steps::evaluation::EvaluationJob;
-use tribute_steps::gradient::GradientJob;
 use tribute_steps::optimum::OptimumJob;
 use tribute_steps::shape::{Profile, ShapeBody, Target};
 use tribute_steps::train::TrainJob;
@@ -43,6 +42,8 @@ pub(crate) struct Admitted {
     pub(crate) grants: Vec<Grant>,
     /// Work that must succeed first, and is part of it.
     pub(crate) parts: Vec<Work>,
+    /// The share of memory for the files that it was made of, while its artefacts are held.
+    pub(crate) share: Option<Share>,
 }
 
 /// A dataset of another account, and why the caller may use it.
@@ -65,7 +66,7 @@ pub(super) enum Right {
 
 impl From<Work> for Admitted {
     fn from(work: Work) -> Self {
-        Admitted { work, grants: Vec::new(), parts: Vec::new() }
+        Admitted { work, grants: Vec::new(), parts: Vec::new(), share: None }
     }
 }
 
@@ -94,7 +95,8 @@ pub(crate) struct Admission {
 }
 
 impl Admission {
-    /// Checks a request's work and converts it into the work of a job.
+    /// Checks a request's work and converts it into the work of a job. It is stored what the job reads, unless the artefacts
+    /// are held.
     pub(super) async fn prepare(&self, caller: AccountAddress, work: v1::work::Work) -> Result<Admitted> {
         use v1::work::Work as W;
         match work {
@@ -119,7 +121,7 @@ impl Admission {
 
     async fn dataset_work(&self, caller: AccountAddress, w: v1::DatasetWork) -> Result<Admitted> {
         let earlier = self.extended(caller, &w).await?;
-        let (sent, _share) = self.sent(caller, w.records).await?;
+        let (sent, share) = self.sent(caller, w.records).await?;
         let (schema, profile, target, terms) = match &earlier {
             Some(version) => (Schema::from_json(&version.schema)?, version.profile, version.target, version.terms),
             None => {
@@ -131,7 +133,8 @@ impl Admission {
         };
         let layout = profile.layout(&schema)?;
         let read = schema.clone();
-        let records = off_thread(move || sent.records(&read)).await?;
+        // the share goes along: the memory is taken until the work ends, even if the caller leaves
+        let (records, share) = off_thread(move || Ok((sent.records(&read)?, share))).await?;
         let count = records.len() as u64;
         let cuts = shards(records.len(), layout.capacity());
         Self::check_size(earlier.as_ref(), count, cuts.len())?;
@@ -167,7 +170,7 @@ impl Admission {
                 self.registry.check_latest(id).await?;
             }
         }
-        Ok(Admitted { parts, ..work.into() })
+        Ok(Admitted { parts, share: Some(share), ..work.into() })
     }
 
     /// The caller's uploaded records, and their share of memory.
@@ -292,7 +295,7 @@ impl Admission {
     /// [`Reason::NoGrant`] if it may not.
     async fn grant_needed(&self, caller: AccountAddress, dataset: &DatasetBody) -> Result<Option<Grant>> {
         let granted = |by| Ok(Some(Grant { dataset: dataset.id, root: dataset.root, by }));
-        if dataset.owner == caller {
+        if self.owner_now(dataset).await? == caller {
             // the shards that came with a transferred dataset are lent to its owner
             let own = dataset.shards.iter().all(|shard| shard.owner == caller);
             return if own { Ok(None) } else { granted(Right::Open) };
@@ -311,22 +314,6 @@ impl Admission {
             }
         };
         granted(by)
-    }
-
-    async fn gradient_work(&self, caller: AccountAddress, w: v1::GradientWork) -> Result<Work> {
-        let agent = self.ownership.agent(caller, &w.weights_digest).await?.body;
-        if w.slot as usize >= agent.sources.len() {
-            return Err(Problem::field("slot", format!("{}: the agent has {} shards", w.slot, agent.sources.len())));
-        }
-        if let Some(across) = &agent.across {
-            let text = format!(
-                "the agent's data stayed at other nodes, which have proven its gradients under request {}: prove its optimum",
-                across.request
-            );
-            return Err(Problem::field("weights_digest", text));
-        }
-        let target = self.target(w.context, |r| r.agents)?;
-        Ok(Work::Gradient(GradientJob { agent, slot: w.slot, target }))
     }
 
     async fn optimum_work(&self, caller: AccountAddress, w: v1::OptimumWork) -> Result<Work> {

@@ -85,8 +85,8 @@ impl Uploads {
     ) -> Result<()> {
         self.check(&self.kept(owner).await?, content)?;
         let file = tokio::time::timeout(IN_ALL, self.collect(content, pieces)).await.map_err(|_| stalled())??;
-        let File { bytes, share: _share } = file;
-        let (found, bytes) = off_thread(move || Ok((Content::of(&bytes[PAD..]), bytes))).await?;
+        let File { bytes, share } = file;
+        let (found, bytes, _share) = off_thread(move || Ok((Content::of(&bytes[PAD..]), bytes, share))).await?;
         if found != content {
             return Err(Problem::new(
                 Reason::BadSignature,
