@@ -14,12 +14,12 @@ AUDIT := .deps/venv/bin/python examples/audit.py
 
 .PHONY: help setup build install check demo demo-wine test test-circuits test-contracts contracts-snapshot proto-snapshot lint
 .PHONY: test-python test-console demo-web pictures docs docs-test npm dist dist-test scenarios load flood fuzz bench large attribution values
-.PHONY: demo-home demo-text parity wheel bench-peers bench-home kills
+.PHONY: demo-home demo-text parity training wheel bench-peers bench-home kills
 
 help: ## what the targets are
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
-setup: ## fetch onnxruntime, the Solidity toolchain and a local chain, all pinned; build the contracts
+setup: ## fetch onnxruntime, the Solidity toolchain and a local chain, all pinned; build the contracts and the console
 	@scripts/setup.sh
 
 build: setup ## build the tribute binary
@@ -137,6 +137,11 @@ parity: build ## certified agents beside scikit-learn's pipelines, ten minutes: 
 	@scripts/client-venv.sh
 	$(CLIENT_PYTHON) benches/parity.py
 
+training: setup ## training beside scikit-learn on 100,000 x 64 and 20,000 x 384, in memory and from disk: that section of benches/RESULTS.md
+	@scripts/client-venv.sh
+	$(CARGO) build --release --locked -p tribute-benches
+	$(CLIENT_PYTHON) benches/training.py
+
 wheel: build ## a Python wheel of the command line with the verifier, in target/wheels; installed and used once
 	@scripts/wheel.sh
 
@@ -166,8 +171,9 @@ bench-home: build ## training across 1 to 30 nodes, and rounds of a large model 
 	$(CLIENT_PYTHON) benches/text_csv.py .deps/text .deps/text/embeddings.csv
 	TRIBUTE_FILE=$(CURDIR)/.deps/text/embeddings.csv $(CARGO) test --release --locked -p tribute-federation --test protocol -- --ignored --nocapture rounds_of_a_file
 
-kills: build ## kill -9 of the owner and of a node at every piece of data of a training across nodes, a training for each: an hour
-	TRIBUTE_KILLS=1 $(CARGO) test --release --locked -p tribute --test across -- --nocapture killed
+EVERY ?= 1
+kills: build ## kill -9 of the owner and of a node at every piece of data of a training across nodes (or EVERY so many), a training for each: an hour
+	TRIBUTE_KILLS=$(EVERY) $(CARGO) test --release --locked -p tribute --test across -- --nocapture killed
 
 bench-peers: setup ## the same beside UltraHonk and Groth16: that section of benches/RESULTS.md
 	cd benches/peers && npm ci --ignore-scripts --no-audit --no-fund

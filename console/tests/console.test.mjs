@@ -332,6 +332,25 @@ test("the whole life cycle, by clicking alone", async (t) => {
     await go(page, "owner");
     await page.getByRole("link", { name: "cellar" }).waitFor();
   });
+
+  await step("an agent trained across nodes is certified like any other", async () => {
+    const page = windows.owner;
+    await page.getByRole("link", { name: "cellar" }).click();
+    await page.getByText("The way to a certificate").waitFor();
+    await confirm(page, "Create the agent");
+    await confirm(page, "Propose the version");
+    await confirm(page, "List the datasets");
+    await confirm(page, "Close the list");
+    // the participants' nodes have proven the gradients
+    await page.getByRole("button", { name: "Prove the optimum" }).waitFor();
+    assert.equal(await page.getByRole("button", { name: "Prove the gradients" }).count(), 0);
+    await confirm(page, "Prove the optimum");
+    await page.getByRole("button", { name: "Submit the gradients" }).waitFor({ timeout: PROOF });
+    await confirm(page, "Submit the gradients");
+    await page.getByRole("button", { name: "Certify" }).waitFor({ timeout: PROOF });
+    await confirm(page, "Certify");
+    await page.getByRole("heading", { name: "Certified" }).waitFor();
+  });
   for (const page of Object.values(windows)) await page.context().close();
   assert.deepEqual(browser.taken(), []);
 });

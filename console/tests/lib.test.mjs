@@ -8,7 +8,7 @@ import { ROOT } from "../scripts/world.mjs";
 
 const vite = await createServer({ root: `${ROOT}/console`, server: { middlewareMode: true, ws: false }, appType: "custom", logLevel: "error" });
 after(() => vite.close());
-const [{ queries }, { extend }, { parseSchema, quantise }, { follows, partsOf, shapley }, { bareSchema, canonical, listHash, packed, readRequest, unpacked }] = await Promise.all(
+const [{ queries }, { extend }, { parseSchema, quantise }, { follows, partsOf, shapley, weightsOf }, { bareSchema, canonical, listHash, packed, readRequest, unpacked }] = await Promise.all(
   ["csv", "receipt", "schema", "valuation", "request"].map((name) => vite.ssrLoadModule(`/src/lib/${name}.ts`)),
 );
 
@@ -52,6 +52,9 @@ test("values follow exactly from losses", () => {
   const file = () => JSON.parse(readFileSync(`${ROOT}/fuzz/corpus/valuation.json`, "utf8"));
   assert.equal(follows(file()), true);
   assert.equal(partsOf(file()).reduce((a, b) => a + b), 1);
+  const two = { owners: ["0xa", "0xb"], values: [{ numerator: "1" }, { numerator: "2" }], certificate: { datasets: [["0xA", 1], ["0xB", 3], ["0xb", 1]].map(([owner, records]) => ({ records, shards: [{ owner: "0x0" }, { owner }] })) } };
+  assert.deepEqual(weightsOf(two), [333333333333333333n, 500000000000000000n, 166666666666666667n], "the unit left goes to the largest remainder");
+  assert.equal(weightsOf({ ...two, values: [{ numerator: "0" }, { numerator: "-2" }] }), undefined);
   const worse = file();
   worse.coalitions[0].loss += 1;
   assert.equal(follows(worse), false);
@@ -64,7 +67,7 @@ test("values follow exactly from losses", () => {
 const word = (digit) => `0x${digit.repeat(64)}`;
 const account = (digit) => `0x${digit.repeat(40)}`;
 const request = {
-  chain_id: 31337, agent_registry: account("A"), owner: account("b"), agent: word("c"), version: 1, attempt: 0, purpose: "“grades”\n<b>", schema: "{}",
+  program: "0.1.0", chain_id: 31337, agent_registry: account("A"), owner: account("b"), agent: word("c"), version: 1, attempt: 0, purpose: "“grades”\n<b>", schema: "{}",
   k: 15, columns: 8, intercept_scale: 0, srs: word("d"), link: "softmax", lambda: 17592186044, price: "10", data_bps: 4000, rounds: 40, openings: 8,
   participants: ["e", "f"].map((d) => ({ account: account(d), node: "http://n", datasets: [{ dataset: word(d), shards: [{ digest: word(d), records: 7 }] }] })),
 };
@@ -72,6 +75,7 @@ const request = {
 test("requests are read in their canonical form alone, and survive a link", () => {
   const json = canonical(request);
   assert.equal(canonical(readRequest(json)), json);
+  assert.throws(() => readRequest('{"program":"0.1.0","template":"{}"}'), /schema's ranges/);
   assert.ok(json.includes(account("a")), "addresses are in lower case");
   assert.equal(unpacked(packed(json)), json);
   for (const other of [JSON.stringify(request), `${json} `, "{}", "no JSON", json.replace("softmax", "other")]) assert.throws(() => readRequest(other), /not a request/);

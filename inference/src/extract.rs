@@ -100,6 +100,12 @@ impl Extractor {
         self.sha256
     }
 
+    /// Whether it takes texts, rather than numbers.
+    #[must_use]
+    pub fn takes_texts(&self) -> bool {
+        matches!(self.input, Input::Texts(_))
+    }
+
     /// Computes the features of a batch, row-major. `shape` is the input's, with the batch size first.
     ///
     /// # Errors

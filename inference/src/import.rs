@@ -21,6 +21,7 @@ mod outputs;
 mod points;
 mod probe;
 mod reading;
+mod unzip;
 
 use ndarray::{concatenate, Array2, Axis};
 use rand::SeedableRng;
@@ -235,7 +236,13 @@ pub fn import(
     }
     let (_, graph) = onnx::decode(bytes)?;
     let runtime = Runtime::locate_and_init(None)?;
-    let mut probe = Probe::new(&runtime, bytes, schema, scale)?;
+    let mut probe = match Probe::new(&runtime, bytes, schema, scale) {
+        Err(refused @ ImportError::Runtime(RuntimeError::Model(_))) => match unzip::unzipped(bytes, &graph)? {
+            Some(model) => Probe::new(&runtime, &model, schema, scale)?,
+            None => return Err(refused),
+        },
+        other => other?,
+    };
     let mut rng = ChaCha20Rng::from_seed(Sha256::digest(bytes).into());
     let head = head::find(&mut probe, &graph, schema, link, datasets, &mut rng)?;
     let weights = to_weights(with_link(&head, schema, link)?, schema, intercept_scale)?;

@@ -9,7 +9,9 @@
 //! | [`polish`] | how far a model moved when it was polished to the optimum |
 //! | [`runtime`] | finds and loads the onnxruntime library, runs agents |
 //! | [`mod@import`] | imports heads of models trained elsewhere (scikit-learn, PyTorch, plain ONNX) |
+//! | [`external`] | makes one file of a model with tensors in a second one |
 //! | [`extract`] | uses any ONNX model as a feature extractor |
+//! | [`split`] | cuts a network off at its last dense layer, to be an extractor |
 //! | [`onnx`] | ONNX messages and tensors |
 //!
 //! Nothing here depends on a circuit. Every integer function comes from [`tribute_core`]; `tests/` compares them with
@@ -17,6 +19,7 @@
 
 pub mod agent;
 pub mod diagnosis;
+pub mod external;
 pub mod extract;
 pub mod import;
 mod names;
@@ -24,6 +27,7 @@ pub mod onnx;
 pub mod optimum;
 pub mod polish;
 pub mod runtime;
+pub mod split;
 pub mod train;
 
 pub use agent::Agent;

@@ -33,12 +33,22 @@ pub enum OnnxError {
     #[error("the ONNX file has no graph")]
     NoGraph,
     /// A tensor's values are stored in another file.
-    #[error("tensor `{tensor}` keeps its values in another file (`{file}`), which is never read: save the model in one file, in PyTorch by torch.onnx.export(…, external_data=False), otherwise by onnx.save_model(onnx.load(FILE), FILE)")]
+    #[error("tensor `{tensor}` keeps its values in another file (`{file}`), which is not read here: save the model in one file, in PyTorch by torch.onnx.export(…, external_data=False), otherwise by onnx.save_model(onnx.load(FILE), FILE)")]
     External {
         /// Tensor name.
         tensor: String,
         /// The file it refers to.
         file: String,
+    },
+    /// A file of tensors beside the model cannot be read.
+    #[error("tensor `{tensor}` keeps its values in another file (`{file}`), which cannot be used: {reason}. Put it beside the model, or save the model in one file, in PyTorch by torch.onnx.export(…, external_data=False)")]
+    ExternalFile {
+        /// Tensor name.
+        tensor: String,
+        /// The file it refers to.
+        file: String,
+        /// Why it cannot be used.
+        reason: String,
     },
     /// An unsupported element type.
     #[error("tensor `{tensor}` has element type {got}, expected {expected}")]

@@ -8,13 +8,12 @@ use tribute_core::numbers::{
     distance_is_certified, link_error_units, real, relative_distance, smallest_lambda, DISTANCE_PARTS, LAMBDA_BITS,
     NORM_BITS, WEIGHT_BITS,
 };
-use tribute_core::records::Records;
 use tribute_core::schema::Schema;
 use tribute_core::I256;
 
 use crate::diagnosis::{Diagnosis, Model};
 use crate::names::{block_name, class_name};
-use crate::train::LossOptions;
+use crate::train::{count, LossOptions, Pieces};
 
 /// What can be certified about a model over given datasets.
 #[derive(Clone, Debug)]
@@ -81,6 +80,12 @@ pub enum OptimumError {
         /// λ at which δ takes up half of the allowed error, for a model of this norm.
         needed: f64,
     },
+    /// Records that are not in memory cannot be read.
+    #[error("{reason}")]
+    Read {
+        /// Why not.
+        reason: String,
+    },
     /// The contributions cannot be certified.
     #[error(transparent)]
     Contributions(#[from] ContributionError),
@@ -95,18 +100,16 @@ pub enum OptimumError {
 ///
 /// # Errors
 /// [`OptimumError`].
-pub fn check(
+pub fn check<P: Pieces + ?Sized>(
     schema: &Schema,
     layout: &Layout,
     weights: &Weights,
-    datasets: &[&Records],
+    datasets: &[&P],
     options: &LossOptions,
 ) -> Result<OptimumReport, OptimumError> {
-    let gradients: Vec<Vec<I256>> = datasets
-        .iter()
-        .map(|records| head::gradient(layout, options.link, weights, records))
-        .collect::<Result<_, _>>()?;
-    let n = datasets.iter().map(|records| records.len() as u64).sum();
+    let gradients: Vec<Vec<I256>> =
+        datasets.iter().map(|dataset| gradient(layout, options.link, weights, *dataset)).collect::<Result<_, _>>()?;
+    let n = datasets.iter().map(|dataset| count(*dataset) as u64).sum();
     let refused = || not_optimal(schema, layout, weights, datasets, &gradients, options);
     let mut sum = vec![I256::ZERO; layout.weights()];
     gradients.iter().for_each(|g| head::add(&mut sum, g));
@@ -137,12 +140,32 @@ pub fn check(
     Ok(OptimumReport { optimum, gradients, contributions, link_error, relative_distance })
 }
 
+/// The exact gradient of a dataset, piece by piece.
+fn gradient<P: Pieces + ?Sized>(
+    layout: &Layout,
+    link: Link,
+    weights: &Weights,
+    dataset: &P,
+) -> Result<Vec<I256>, OptimumError> {
+    let mut sum = vec![I256::ZERO; layout.weights()];
+    for index in 0..dataset.lengths().len() {
+        let piece = dataset.piece(index).map_err(|reason| OptimumError::Read { reason })?;
+        head::add(&mut sum, &head::gradient(layout, link, weights, &piece)?);
+    }
+    Ok(sum)
+}
+
 /// A gradient that single precision may leave, for weights of norm 1: the last bit, through the largest curvature that the
 /// records allow.
-fn single_precision(datasets: &[&Records], options: &LossOptions) -> f64 {
+fn single_precision<P: Pieces + ?Sized>(datasets: &[&P], options: &LossOptions) -> f64 {
     let square = |q: &[u8]| q.iter().map(|q| (f64::from(*q) / 256.0).powi(2)).sum::<f64>();
-    let total: f64 = datasets.iter().flat_map(|records| records.iter()).map(|(q, _)| square(q)).sum();
-    let n = datasets.iter().map(|records| records.len()).sum::<usize>().max(1) as f64;
+    // the first piece of each dataset tells enough
+    let (mut total, mut n) = (0.0, 0);
+    for piece in datasets.iter().filter_map(|dataset| dataset.piece(0).ok()) {
+        total += piece.iter().map(|(q, _)| square(q)).sum::<f64>();
+        n += piece.len();
+    }
+    let n = n.max(1) as f64;
     let bias = f64::from(1u32 << options.intercept_scale).powi(2);
     // the largest second derivative of a record's loss by its logits
     let link = match options.link {
@@ -154,17 +177,17 @@ fn single_precision(datasets: &[&Records], options: &LossOptions) -> f64 {
 }
 
 /// Builds [`OptimumError::NotOptimal`] in `f64`, which is precise enough to say how large the gradient is and where.
-fn not_optimal(
+fn not_optimal<P: Pieces + ?Sized>(
     schema: &Schema,
     layout: &Layout,
     weights: &Weights,
-    datasets: &[&Records],
+    datasets: &[&P],
     gradients: &[Vec<I256>],
     options: &LossOptions,
 ) -> OptimumError {
     let lambda = real(options.lambda, LAMBDA_BITS);
     let classes = weights.classes();
-    let n: usize = datasets.iter().map(|records| records.len()).sum();
+    let n: usize = datasets.iter().map(|dataset| count(*dataset)).sum();
     let unit = n as f64 * f64::from(layout.gradient_bits() as i32).exp2();
     let mean = |gradients: &[Vec<I256>]| -> Vec<f64> {
         (0..weights.values().len()).map(|i| gradients.iter().map(|g| g[i].as_f64()).sum::<f64>() / unit).collect()
@@ -183,7 +206,7 @@ fn not_optimal(
         if link == options.link {
             return Some(data.clone());
         }
-        let of = |records: &&Records| head::gradient(layout, link, weights, records);
+        let of = |dataset: &&P| gradient(layout, link, weights, *dataset);
         datasets.iter().map(of).collect::<Result<Vec<_>, _>>().ok().map(|g| mean(&g))
     };
     let diagnosis = Model {

@@ -8,12 +8,16 @@ mod cholesky;
 mod newton;
 mod objective;
 mod part;
+mod pieces;
 mod round;
 
 pub use cholesky::Cholesky;
 pub use newton::lowers_enough;
 pub use part::{part, product, Curvature, Part};
+pub use pieces::{count, Pieces};
 pub use round::in_sequence;
+
+use std::sync::OnceLock;
 
 use ndarray::Array2;
 use thiserror::Error;
@@ -28,6 +32,7 @@ use tribute_core::records::Records;
 use tribute_core::schema::Schema;
 
 use crate::names::{block_name, class_name};
+use pieces::Chained;
 
 /// The loss to minimise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,6 +121,12 @@ pub enum TrainError {
     /// Softmax over a single output.
     #[error("softmax over a single output is always 1: use squared or logistic for a real-valued target")]
     SoftmaxOfOne,
+    /// Records that are not in memory cannot be read.
+    #[error("{reason}")]
+    Read {
+        /// Why not.
+        reason: String,
+    },
     /// The minimisation did not converge.
     #[error(
         "no minimum after {steps} steps: the gradient's norm is still {gradient:.3e} (the limit is {wanted:.0e}); raise lambda"
@@ -153,11 +164,14 @@ const LIMITS: newton::Limits = newton::Limits { gradient: GRADIENT, rounding: AC
 
 /// Trains one head on all `datasets` together. `progress` is called before the first step and after every step.
 ///
+/// Datasets that are not in memory are read once for each gradient and each product with the second derivatives, a piece at a
+/// time: some 100 times in all.
+///
 /// # Errors
 /// [`TrainError`].
-pub fn train(
+pub fn train<P: Pieces + ?Sized>(
     schema: &Schema,
-    datasets: &[&Records],
+    datasets: &[&P],
     options: &LossOptions,
     progress: impl FnMut(Progress),
 ) -> Result<Trained, TrainError> {
@@ -172,9 +186,9 @@ pub fn train(
 ///
 /// # Panics
 /// If the weights are of another shape than the schema: a caller's mistake.
-pub fn polish(
+pub fn polish<P: Pieces + ?Sized>(
     schema: &Schema,
-    datasets: &[&Records],
+    datasets: &[&P],
     options: &LossOptions,
     start: &Weights,
     progress: impl FnMut(Progress),
@@ -185,17 +199,23 @@ pub fn polish(
     fit(schema, datasets, options, start, progress)
 }
 
-fn fit(
+fn fit<P: Pieces + ?Sized>(
     schema: &Schema,
-    datasets: &[&Records],
+    datasets: &[&P],
     options: &LossOptions,
     start: Array2<f64>,
     mut progress: impl FnMut(Progress),
 ) -> Result<Trained, TrainError> {
     check_loss(schema, options)?;
-    let records = join(schema, datasets)?;
+    let joined = join(schema, datasets)?;
+    let chained = Chained(datasets);
+    let records: &dyn Pieces = match &joined {
+        Some(joined) => joined,
+        None => &chained,
+    };
     let objective = objective::Objective {
-        records: &records,
+        records,
+        failed: OnceLock::new(),
         task: schema.task(),
         classes: schema.classes(),
         link: options.link,
@@ -204,11 +224,17 @@ fn fit(
     };
     let minimum =
         newton::minimise(&objective, start, LIMITS, |step, loss, gradient| progress(Progress { step, loss, gradient }));
+    if let Some(reason) = objective.failed.get() {
+        return Err(TrainError::Read { reason: reason.clone() });
+    }
     if minimum.gradient.is_nan() || minimum.gradient > ACCEPTED {
         let (steps, gradient) = (minimum.steps, minimum.gradient);
         return Err(TrainError::NotConverged { steps, gradient, wanted: ACCEPTED });
     }
     let integers = round::to_integers(&objective, &minimum.w, &minimum.curvature);
+    if let Some(reason) = objective.failed.get() {
+        return Err(TrainError::Read { reason: reason.clone() });
+    }
     if let Some(((block, class), _)) = integers.indexed_iter().find(|(_, w)| w.abs() >= WEIGHT_LIMIT as f64) {
         return Err(TrainError::Weight {
             feature: block_name(schema, block),
@@ -218,7 +244,7 @@ fn fit(
     }
     let values = integers.iter().map(|w| *w as i64).collect();
     let weights =
-        Weights::new(records.width(), schema.classes(), values)?.with_intercept_scale(options.intercept_scale);
+        Weights::new(schema.features().len(), schema.classes(), values)?.with_intercept_scale(options.intercept_scale);
     Ok(Trained { weights, loss: minimum.loss, gradient: minimum.gradient, steps: minimum.steps })
 }
 
@@ -243,14 +269,21 @@ pub fn check_loss(schema: &Schema, options: &LossOptions) -> Result<(), TrainErr
     Ok(())
 }
 
-/// Concatenates all records.
-fn join(schema: &Schema, datasets: &[&Records]) -> Result<Records, TrainError> {
+/// All records in one table; `None` if some are not in memory.
+fn join<P: Pieces + ?Sized>(schema: &Schema, datasets: &[&P]) -> Result<Option<Records>, TrainError> {
     let expected = schema.features().len();
-    let mut all = Records::new(expected);
     for (dataset, records) in datasets.iter().enumerate() {
         if records.width() != expected {
             return Err(TrainError::Width { dataset, expected, got: records.width() });
         }
+    }
+    let records = datasets.iter().map(|dataset| count(*dataset)).sum();
+    if records == 0 || records >> COUNT_LIMIT_BITS != 0 {
+        return Err(TrainError::Records { records });
+    }
+    let mut all = Records::new(expected);
+    for (dataset, records) in datasets.iter().enumerate() {
+        let Some(records) = records.whole() else { return Ok(None) };
         if schema.task() == Task::Classes {
             let classes = schema.classes();
             if let Some(record) = (0..records.len()).find(|i| usize::from(records.target(*i)) >= classes) {
@@ -259,8 +292,5 @@ fn join(schema: &Schema, datasets: &[&Records]) -> Result<Records, TrainError> {
         }
         all.extend(records);
     }
-    if all.is_empty() || all.len() >> COUNT_LIMIT_BITS != 0 {
-        return Err(TrainError::Records { records: all.len() });
-    }
-    Ok(all)
+    Ok(Some(all))
 }

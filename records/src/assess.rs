@@ -271,6 +271,21 @@ impl<'a> Assessment<'a> {
         if self.kept.len() > 1 && columns.iter().any(|c| c.distinct == 1) {
             notes.push(format!("constant, so they carry no information: {}", named(&|_, c| c.distinct == 1)));
         }
+        let crowded = |c: &ColumnReport| c.crowded && !c.coarse && self.purpose != Purpose::Queries;
+        if columns.iter().any(crowded) {
+            let names = named(&|_, c| crowded(c));
+            notes.push(format!(
+                "a few values far off, such as an outlier or a placeholder for a missing value (-999), leave at most 16 of the 256 \
+                 steps to nine tenths of the values: {names}; correct them, or make the schema with --range quantile"
+            ));
+        }
+        let days = |i: usize, c: &ColumnReport| {
+            c.distinct > 1 && self.kept.iter().all(|(row, _)| number::is_day(self.values.row(*row)[i]))
+        };
+        if columns.iter().enumerate().any(|(i, c)| days(i, c)) {
+            let names = named(&|i, c| days(i, c));
+            notes.push(format!("days written as numbers (year, month, day), whose differences are no durations: {names}; write days since a fixed day"));
+        }
         if !self.values.truths.is_empty() {
             notes.push(format!(
                 "true and false are read as 1 and 0: {}",
@@ -367,6 +382,7 @@ fn report(feature: &Feature, column: usize, missing: usize, found: &Resolution) 
         distinct: found.distinct,
         steps: found.steps,
         coarse: found.coarse,
+        crowded: found.crowded,
     }
 }
 

@@ -56,15 +56,18 @@ impl Roles {
             }
         }
         for &column in &rest {
-            if table.len() >= 10 && counts_up(table, column) {
-                roles.doubts.push(Doubt::new(
-                    Kind::Index,
-                    None,
-                    Some(column),
-                    format!("(`{}`) counts the records", table.name(column)),
-                    format!("if it is an index, --drop {}; if it is a feature, {}", column + 1, Kind::Index.flag()),
-                ));
-            }
+            let name = table.name(column);
+            let what = match () {
+                () if table.len() < 10 => continue,
+                () if counts_up(table, column) => "counts the records",
+                () if is_identifier(&name) && is_index(table, column) => {
+                    "has another whole number in every record, and an identifier's name"
+                }
+                () => continue,
+            };
+            let advice =
+                format!("if it is an index, --drop {}; if it is a feature, {}", column + 1, Kind::Index.flag());
+            roles.doubts.push(Doubt::new(Kind::Index, None, Some(column), format!("(`{name}`) {what}"), advice));
         }
         (roles.features, roles.label) = (rest, Some(label));
         Ok(roles)
@@ -160,8 +163,14 @@ pub(crate) fn select(table: &Table<'_>, named: &str) -> Result<usize, DataError>
 /// The last column, unless another one has a label's name.
 fn last_as_label(table: &Table<'_>, rest: &[usize]) -> Result<usize, DataError> {
     let Some(&last) = rest.last() else { return Err(Fault::Empty.of(table.file)) };
-    if table.header.is_some() && !is_label_name(&table.name(last)) {
-        if let Some(other) = rest.iter().find(|c| is_label_name(&table.name(**c))) {
+    if table.header.is_some() {
+        // `y` beside a label is a coordinate
+        let sure = is_label_name(&table.name(last));
+        let like = |c: &usize| {
+            is_label_name(&table.name(*c))
+                && !(sure && ["y", "response", "category"].contains(&table.name(*c).trim().to_lowercase().as_str()))
+        };
+        if let Some(other) = rest.iter().find(|c| **c != last && like(c)) {
             let (name, last) = (table.name(*other), table.name(last));
             let said = format!(
                 "is named `{name}`, but the last column (`{last}`) is taken as the label: pass --label {name} or \
@@ -262,8 +271,20 @@ fn is_index(table: &Table<'_>, column: usize) -> bool {
     (0..table.len()).all(|r| table.get(r, column).parse::<u64>().is_ok_and(|n| seen.insert(n)))
 }
 
-/// Whether a column counts up by one from 0 or 1.
+/// Whether a column counts up by one.
 fn counts_up(table: &Table<'_>, column: usize) -> bool {
     let Ok(start) = table.get(0, column).parse::<u64>() else { return false };
-    start < 2 && (0..table.len()).all(|r| table.get(r, column).parse() == Ok(start + r as u64))
+    (0..table.len()).all(|r| table.get(r, column).parse() == Ok(start.saturating_add(r as u64)))
+}
+
+/// Whether a column's name says that it identifies records: `id`, `patient_id`, `RowID`, `index`, `nr`.
+fn is_identifier(name: &str) -> bool {
+    let plain = name.trim().to_lowercase();
+    let whole =
+        ["id", "ids", "idx", "index", "key", "nr", "no", "row", "rownum", "record", "uid", "uuid", "rowid", "recordid"];
+    whole.contains(&plain.as_str())
+        || plain.ends_with("_id")
+        || plain.ends_with(" id")
+        || name.trim().ends_with("Id")
+        || name.trim().ends_with("ID")
 }

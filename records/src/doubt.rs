@@ -16,11 +16,11 @@ pub enum Kind {
     Coarse,
     /// Header names that differ from the schema's. If accepted, columns are taken by position.
     Position,
-    /// Labels that differ only in case or blanks. If accepted, they are separate classes.
+    /// Labels that differ only in case, blanks or how accents are written. If accepted, they are separate classes.
     Similar,
     /// Labels that look like measurements or free text. If accepted, each is a class.
     ManyClasses,
-    /// A column that counts the records. If accepted, it is a feature.
+    /// A column that counts or identifies the records. If accepted, it is a feature.
     Index,
 }
 

@@ -100,8 +100,16 @@ pub enum Fault {
         /// Why it is ambiguous.
         why: String,
     },
+    /// A first row that is neither names nor a record.
+    #[error("has {got} field{}, while the rows below have {below}, as a title or a comment would: delete it, or start it with `#`", if *got == 1 { "" } else { "s" })]
+    Title {
+        /// Fields in it.
+        got: usize,
+        /// Fields in the rows below.
+        below: usize,
+    },
     /// A row with a different number of fields.
-    #[error("has {got} fields, expected {expected} ({why})")]
+    #[error("has {got} field{}, expected {expected} ({why})", if *got == 1 { "" } else { "s" })]
     Width {
         /// Fields expected.
         expected: usize,

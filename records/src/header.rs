@@ -157,8 +157,10 @@ fn counting(cells: &Cells<'_>) -> Counting {
     for column in 0..cells.width(0) {
         let text = cells.get(0, column);
         if number::is_numeric(&text) {
-            match text.parse::<u64>() {
-                Ok(n) if text.bytes().all(|b| b.is_ascii_digit()) => numbers.push(n),
+            // numpy numbers columns in floats, too
+            let whole = text.strip_suffix(".0").unwrap_or(&text);
+            match whole.parse::<u64>() {
+                Ok(n) if whole.bytes().all(|b| b.is_ascii_digit()) => numbers.push(n),
                 _ => return Counting::No,
             }
         }
@@ -212,6 +214,8 @@ mod tests {
             "0,1,2,3,label\n1.5,2,3,4,0\n2,3,4,4,1\n",
             "0,1,2,3,outcome\n1.5,2,3,4,mid\n2,3,4,5,low\n1,2,3,4,low\n",
             "0,1,2,3,4\n1.5,2,3,2,0\n-2,3,4,2,1\n.5,2,3,2,1\n",
+            "0.0,1.0,2.0,3.0,4.0\n1.5,2,3,2,0\n-2,3,4,2,1\n.5,2,3,2,1\n",
+            "2018.0,2019.0,2020.0,label\n1.5,2,3,0\n2,3,4,1\n",
             "1,2,3,x1\n0.5,2,3,b\n1,1,1,b\n",
             ",a,b,label\n0,1,2,x\n1,2,3,x\n",
             "a,b,label\n1,2,x\na,b,label\n3,4,x\n",

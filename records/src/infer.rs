@@ -206,7 +206,10 @@ fn classes(
             Kind::Similar,
             None,
             Some(column),
-            format!("(`{title}`) has labels that differ only in case or blanks: {}", some(alike.iter().copied())),
+            format!(
+                "(`{title}`) has labels that differ only in case, blanks or how accents are written: {}",
+                some(alike.iter().copied())
+            ),
             format!("give them one spelling, or keep them apart with {flag}"),
         ));
     }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use unicode_normalization::UnicodeNormalization as _;
+
 use crate::number::{self, Decimal};
 
 /// 2^53: f64 represents every whole number below it exactly.
@@ -28,10 +30,13 @@ impl Key {
         }
     }
 
-    /// Lower-cased text with single blanks, to find look-alikes; `None` for numbers and truth values.
+    /// Lower-cased text with single blanks, its letters in one form (`é` is one character or two), to find look-alikes; `None`
+    /// for numbers and truth values.
     pub(crate) fn folded(&self) -> Option<String> {
         match self {
-            Key::Text(text) => Some(text.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()),
+            Key::Text(text) => {
+                Some(text.nfkc().collect::<String>().split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase())
+            }
             _ => None,
         }
     }

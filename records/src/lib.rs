@@ -14,6 +14,7 @@
 //! | `inputs`, `number`, `values` | fields to numbers, categories to one-hot columns |
 //! | `labels`, `targets` | spellings to classes |
 //! | `range`, `steps` | choosing a feature's range; how much resolution quantisation leaves |
+//! | `spread` | the values from which ranges are found where the rows are in several places |
 //! | `infer`, `reading`, `assess` | inferring a schema, or reading records of one, with a report |
 
 mod assess;
@@ -33,6 +34,7 @@ mod range;
 mod reading;
 mod report;
 mod rows;
+mod spread;
 mod steps;
 mod table;
 mod targets;
@@ -49,4 +51,5 @@ pub use range::Range;
 pub use reading::{Query, Reading};
 pub use report::{ClassReport, ColumnReport, HeaderReport, LeftOut, Report};
 pub use rows::Rows;
+pub use spread::Spread;
 pub use table::Source;

@@ -21,10 +21,11 @@ impl Decimal {
     }
 }
 
-/// Spellings of a missing value, in lower case: those of pandas, R and SQL, and `?`.
+/// Spellings of a missing value, in lower case: those of pandas, R, SQL and spreadsheets, and `?`.
 const GAPS: &[&str] = &[
     "", "na", "n/a", "#n/a", "#n/a n/a", "#na", "<na>", "nan", "-nan", "1.#qnan", "-1.#qnan", "1.#ind", "-1.#ind",
-    "nat", "null", "none", "?",
+    "nat", "null", "none", "?", "n.a.", "n.a", "n/a.", "(null)", "\\n", "#null!", "#value!", "#div/0!", "#ref!",
+    "#num!", "#name?",
 ];
 
 /// Whether a text is a spelling of a missing value.
@@ -156,8 +157,46 @@ pub(crate) fn is_grouped(text: &str) -> bool {
         && rest.iter().all(|g| g.len() == 3 && digits(g))
 }
 
-/// Whether a text starts with a date or time: `2021-03-04`, `4.3.2021`, `3/4/21`, `12:30`.
+const MONTHS: [&str; 12] = [
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+];
+
+/// Whether a text has the name of a month, maybe shortened, between numbers only: `Mar 4, 2021`, `4-Mar-21`, `4 March 2021 10:00`.
+fn names_a_month(text: &str) -> bool {
+    let words = || text.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty());
+    let month = |w: &str| w.len() >= 3 && MONTHS.iter().any(|m| m.starts_with(&w.to_ascii_lowercase()));
+    let number = |w: &str| w.len() <= 4 && w.bytes().all(|b| b.is_ascii_digit());
+    let months = words().filter(|w| month(w)).count();
+    let beside =
+        |w: &str| ["am", "pm", "utc", "gmt", "th", "st", "nd", "rd"].contains(&w.to_ascii_lowercase().as_str());
+    months == 1 && words().filter(|w| number(w)).count() >= 2 && words().all(|w| month(w) || number(w) || beside(w))
+}
+
+/// Whether a number is a day written as year, month and day: `20210304`.
+pub(crate) fn is_day(x: f64) -> bool {
+    let day = x as u32;
+    f64::from(day) == x
+        && (1900..=2199).contains(&(day / 10_000))
+        && (1..=12).contains(&(day / 100 % 100))
+        && (1..=31).contains(&(day % 100))
+}
+
+/// Whether a text starts with a date or time: `2021-03-04`, `4.3.2021`, `3/4/21`, `12:30`, `Mar 4, 2021`.
 pub(crate) fn is_date(text: &str) -> bool {
+    if names_a_month(text) {
+        return true;
+    }
     let day = text.split(['T', ' ']).next().unwrap_or_default();
     let all = |parts: &[&str], lengths: &[std::ops::RangeInclusive<usize>]| {
         parts.len() == lengths.len()
@@ -220,6 +259,10 @@ mod tests {
             ("2021-03-04T10:00:00Z", "date"),
             ("4.3.2021", "date"),
             ("12:30", "date"),
+            ("Mar 4, 2021", "date"),
+            ("4-Mar-21", "date"),
+            ("4 march 2021 10:30 pm", "date"),
+            ("marble 4 21", "not a number"),
             ("\u{2212}3", "minus"),
             ("45%", "percentage"),
             ("$3", "currency"),
@@ -231,7 +274,7 @@ mod tests {
 
     #[test]
     fn gaps_have_many_spellings() {
-        for text in ["", "NA", "NaN", "null", "N/A", "None", "?", "<NA>"] {
+        for text in ["", "NA", "NaN", "null", "N/A", "None", "?", "<NA>", "n.a.", "\\N", "(null)", "#DIV/0!"] {
             assert!(is_gap(text) && is_empty_feature(text), "{text}");
         }
         assert!(is_empty_feature("-") && !is_gap("-"), "a dash may be a class");

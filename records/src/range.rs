@@ -17,20 +17,26 @@ pub enum Range {
 }
 
 impl Range {
+    /// The range from `lo` to `hi`, with a positive width even where adding 1 does not change `lo`.
+    #[must_use]
+    pub fn widened(lo: f64, hi: f64) -> (f64, f64) {
+        (lo, if hi > lo { hi } else { lo + f64::max(1.0, lo.abs() * 1e-9) })
+    }
+
     /// The range of `values`, which must be finite and not empty. Its width is positive: 1 for a constant.
     pub(crate) fn of(self, mut values: Vec<f64>) -> (f64, f64) {
         values.sort_unstable_by(f64::total_cmp);
         let (min, max) = (values[0], values[values.len() - 1]);
         match self {
-            Range::MinMax => widened(min, max),
+            Range::MinMax => Range::widened(min, max),
             Range::Standard => {
                 let n = values.len() as f64;
                 let mean = values.iter().sum::<f64>() / n;
                 let spread = (values.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / n).sqrt();
                 if min < max {
-                    widened(mean - 4.0 * spread, mean + 4.0 * spread)
+                    Range::widened(mean - 4.0 * spread, mean + 4.0 * spread)
                 } else {
-                    widened(min, max)
+                    Range::widened(min, max)
                 }
             }
             Range::Quantile => {
@@ -38,17 +44,12 @@ impl Range {
                 let cut = values.len().div_ceil(20).min((values.len() - 1) / 2);
                 let (low, high) = (values[cut], values[values.len() - 1 - cut]);
                 if low == high {
-                    return widened(min, max);
+                    return Range::widened(min, max);
                 }
-                widened(min.max(low - (high - low)), max.min(high + (high - low)))
+                Range::widened(min.max(low - (high - low)), max.min(high + (high - low)))
             }
         }
     }
-}
-
-/// Widens an empty range, even where adding 1 does not change `lo`.
-fn widened(lo: f64, hi: f64) -> (f64, f64) {
-    (lo, if hi > lo { hi } else { lo + f64::max(1.0, lo.abs() * 1e-9) })
 }
 
 #[cfg(test)]

@@ -86,6 +86,8 @@ pub struct ColumnReport {
     pub steps: usize,
     /// Whether nearly all values in the range fall on so few steps that they can hardly be told apart.
     pub coarse: bool,
+    /// Whether a few values far off leave only a few steps to most others.
+    pub crowded: bool,
 }
 
 impl ColumnReport {

@@ -17,10 +17,14 @@ pub(crate) struct Resolution {
     pub(crate) steps: usize,
     /// Whether nearly all values in the range fall on so few steps that they can hardly be told apart.
     pub(crate) coarse: bool,
+    /// Whether the middle nine tenths of the distinct values take up only a few of the range's steps, because others lie far off.
+    pub(crate) crowded: bool,
 }
 
 /// A feature is coarse if at most this many steps hold nine tenths of its values and twice as many distinct values.
 const FEW: usize = 3;
+/// A feature is crowded if the middle nine tenths of at least twice as many distinct values lie within so many steps.
+const CROWD: f64 = 16.0;
 
 impl Resolution {
     /// Statistics of `values`, which must be finite; in any order.
@@ -63,6 +67,12 @@ impl Resolution {
             merged += inner[used].1;
             used += 1;
         }
+        let distinct: Vec<f64> = values.chunk_by(|a, b| a == b).map(|same| same[0]).collect();
+        let aside = distinct.len() / 20 + usize::from(distinct.len() < 20);
+        let middle = &distinct[aside.min(distinct.len() / 2)..distinct.len() - aside.min(distinct.len() / 2)];
+        if let ([first, .., last], true) = (middle, distinct.len() as f64 >= 2.0 * CROWD) {
+            found.crowded = last - first < width * CROWD / 255.0;
+        }
         found.coarse = used > 0 && used <= FEW && merged >= 2 * used;
         found
     }
@@ -96,6 +106,16 @@ mod tests {
         let on = |steps: f64| of(0.0, 255.0 / steps, spread());
         assert_eq!((on(2.0).steps, on(2.0).coarse), (3, true));
         assert_eq!((on(3.6).steps, on(3.6).coarse), (5, false));
+    }
+
+    #[test]
+    fn a_value_far_off_crowds_the_others() {
+        assert!(!of(0.0, 0.99, spread()).crowded);
+        assert!(of(0.0, 20.0, [spread(), vec![20.0]].concat()).crowded);
+        assert!(of(-20.0, 0.99, [spread(), vec![-20.0; 4]].concat()).crowded);
+        assert!(!of(0.0, 10.0, [spread(), vec![10.0]].concat()).crowded);
+        // few values, however far apart
+        assert!(!of(0.0, 20.0, vec![0.0, 0.1, 0.2, 20.0]).crowded);
     }
 
     #[test]

@@ -117,6 +117,9 @@ impl<'t> Table<'t> {
         };
         let mut cells =
             Cells::cut(text, separator.byte(), usize::MAX).map_err(|(fault, line)| fault.at_row(file, line))?;
+        if let Some((got, below)) = title(&cells) {
+            return Err(Fault::Title { got, below }.at_row(file, cells.line(0)));
+        }
         let header = find_header(&mut cells, separator, file, options, against)?;
         if cells.len() == 0 {
             return Err(Fault::Empty.of(file));
@@ -226,6 +229,15 @@ impl<'t> Table<'t> {
             _ => format!("column {}", column + 1),
         }
     }
+}
+
+/// The fields of the first row and of those below, if the first has so few that it is no header. R leaves one name out.
+fn title(cells: &Cells<'_>) -> Option<(usize, usize)> {
+    if cells.len() < 3 {
+        return None;
+    }
+    let (got, below) = (cells.width(0), cells.width(1));
+    (got + 1 < below && (2..cells.len()).all(|r| cells.width(r) == below)).then_some((got, below))
 }
 
 fn find_header<'t>(

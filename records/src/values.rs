@@ -120,6 +120,7 @@ fn no_number(table: &Table<'_>, row: usize, column: usize, decimal: Decimal) -> 
             ("dates or times", format!("turn them into numbers, such as days since a fixed day, or {leave}"))
         }
         () if 2 * long >= others => ("free text", format!("turn it into numbers with an embedding model, or {leave}")),
+        () if others >= 10 && texts.len() == others => ("another text in every record, like an identifier", leave),
         () if texts.len() <= 50.max(others / 10) => (
             "categories",
             format!(

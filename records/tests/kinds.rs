@@ -137,6 +137,7 @@ fn a_column_without_numbers_is_told_for_what_it_holds() {
     for (values, words) in [
         (["Paris", "Rome", "Paris"], "categories"),
         (["2021-03-04", "2021-03-05", "2021-03-06"], "dates or times"),
+        (["Mar 4, 2021", "Mar 5, 2021", "Apr 6, 2021"], "dates or times"),
         (
             ["it was a dark and stormy night", "call me Ishmael, some years ago", "in the beginning was the word"],
             "free text",
@@ -155,6 +156,29 @@ fn a_column_without_numbers_is_told_for_what_it_holds() {
 }
 
 #[test]
+fn what_a_schema_would_lose_or_misread_is_told() {
+    let rows = |cell: &dyn Fn(usize) -> String| {
+        (0..60)
+            .map(|i| format!("{},{},{}\n", cell(i), i * 7 % 5, if i % 2 == 0 { "x" } else { "y" }))
+            .collect::<String>()
+    };
+    let told = |cell: &dyn Fn(usize) -> String| {
+        infer(&format!("a,b,label\n{}", rows(cell))).map(|(_, report)| report.to_string())
+    };
+    let sentinel = told(&|i| if i == 7 { "-999".into() } else { format!("{}", 20 + i % 50) }).unwrap();
+    assert!(sentinel.contains("a few values far off") && sentinel.contains("`a`; correct them"), "{sentinel}");
+    assert!(!told(&|i| format!("{}", 20 + i % 50)).unwrap().contains("far off"));
+    let days = told(&|i| format!("202103{:02}", i % 28 + 1)).unwrap();
+    assert!(days.contains("days written as numbers"), "{days}");
+    let each = told(&|i| format!("p{i:03}")).unwrap_err().to_string();
+    assert!(each.contains("another text in every record") && !each.contains("--one-hot"), "{each}");
+    // two columns named like the label
+    let two = infer("a,target,class\n1,2,x\n3,4,y\n").unwrap_err().to_string();
+    assert!(two.contains("--label target or --label class"), "{two}");
+    assert!(infer("x,y,label\n1,2,x\n3,4,y\n").is_ok());
+}
+
+#[test]
 fn gaps_are_left_out_only_when_asked() {
     for gap in ["", "NA", "nan", "NULL", "?", "-"] {
         let text = format!("a,b,label\n1,2,x\n5,{gap},y\n3,4,y\n");
@@ -164,7 +188,7 @@ fn gaps_are_left_out_only_when_asked() {
         let (records, report) = read_with(&text, &accepting(&[Kind::Incomplete])).unwrap();
         assert_eq!((records, report.incomplete, report.features[1].missing), (two(), 1, 1));
     }
-    for gap in ["", "NA", "nan", "NULL", "?", "None"] {
+    for gap in ["", "NA", "nan", "NULL", "?", "None", "n.a.", "\\N", "#N/A", "#DIV/0!"] {
         let text = format!("a,b,label\n1,2,x\n5,6,{gap}\n3,4,y\n");
         let e = read(&text).unwrap_err();
         assert_eq!((e.row, e.column), (Some(3), Some(3)), "{gap:?} {e}");
@@ -244,6 +268,15 @@ fn an_index_with_a_name_is_asked_about() {
     let e = infer(&text).unwrap_err();
     assert!(e.column == Some(1) && e.to_string().contains("--drop 1"), "{e}");
     assert_eq!(infer_with(&text, &accepting(&[Kind::Index])).unwrap().0.features().len(), 2);
+    // from wherever it counts, and in any order if its name says what it is
+    let from = |names: &str, id: &dyn Fn(usize) -> usize| {
+        let rows: String =
+            (0..12).map(|i| format!("{},{},{}\n", id(i), i * 7 % 5, if i % 2 == 0 { "x" } else { "y" })).collect();
+        infer(&format!("{names},a,label\n{rows}"))
+    };
+    assert!(from("n", &|i| 1001 + i).unwrap_err().to_string().contains("counts the records"));
+    assert!(from("patient_id", &|i| 500 + i * 7 % 12).unwrap_err().to_string().contains("an identifier's name"));
+    assert!(from("dose", &|i| 500 + i * 7 % 12).is_ok());
     // a gap in the count rules out an index
     assert!(infer(&text.replace("\n7,", "\n8,")).is_ok());
 }
@@ -256,6 +289,9 @@ fn spellings_are_joined_and_look_alikes_asked_about() {
     let alike = "a,label\n1,yes\n2,Yes\n3,no\n";
     assert!(infer(alike).unwrap_err().to_string().contains("`Yes`, `yes`"));
     assert_eq!(infer_with(alike, &accepting(&[Kind::Similar])).unwrap().0.classes(), 3);
+    // one letter, written as one character or as two
+    let composed = "a,label\n1,caf\u{e9}\n2,cafe\u{301}\n3,no\n";
+    assert!(infer(composed).unwrap_err().to_string().contains("differ only in"));
     assert!(said("a,b,label\n1,2,X\n3,4,y\n").contains("like the schema's `x`"));
     assert!(said("a,b,label\n1,2,z\n3,4,y\n").contains("not in the schema (`x`, `y`)"));
 }
@@ -292,6 +328,8 @@ fn text_that_is_no_table_is_refused() {
         ("#1,2,x\n3,4,y\n", "row 1 starts with `#`"),
         ("a,b,label\n1,2,x\na,b,label\n3,4,y\n", "row 3 repeats the header"),
         ("a,b,label\n1,2,1\na,b,label\n3,4,0\n", "row 3 repeats the header"),
+        ("measured in May\na,b,label\n1,2,x\n3,4,y\n", "row 1 has 1 field, while the rows below have 3"),
+        ("% by hand\na,b,label\n1,2,x\n3,4,y\n", "delete it, or start it with `#`"),
         ("a|b|label\n1|2|x\n3|4|y\n", "vertical bars"),
         ("a b label\n1 2 x\n3 4 y\n", "blanks"),
         ("sep=|\na|b|label\n", "row 1 the first line names"),

@@ -17,8 +17,9 @@ import {SignedMessages} from "./SignedMessages.sol";
 contract AgreedWeights is IAgreedWeights, SignedMessages {
     uint256 private constant ONE = 1e18;
     uint256 private constant ALL_BPS = 10_000;
-    // A withdrawal reads three slots for each change.
+    // A withdrawal reads three slots for each change. The last ones are kept for weights that all owners signed.
     uint256 private constant CHANGES_MOST = 32;
+    uint256 private constant CHANGES_ACCEPTED = 24;
 
     // The first member of each message: what a wallet shows to whoever signs.
     bytes32 private constant AGREE_WORDS = keccak256(
@@ -118,31 +119,28 @@ contract AgreedWeights is IAgreedWeights, SignedMessages {
         uint256 first,
         Authority[] calldata consents
     ) external {
-        VersionEntry storage entry = _inRound(proposal.agentId, proposal.version, proposal.round);
+        _inRound(proposal.agentId, proposal.version, proposal.round);
         bytes memory signed = _signedParts(proposal);
         bytes32 id = _idOf(signed, proposal.attester);
         Installation memory state = _installations[id];
         uint256 before = state.placed;
+        uint256 next = first + consents.length;
         if (consents.length == 0) revert NothingToPlace();
-        if (first > before || first + consents.length > proposal.datasetIds.length) {
-            revert OutOfStep(before, first, consents.length);
-        }
+        if (first > before || next > proposal.datasetIds.length) revert OutOfStep(before, first, consents.length);
         if (before == 0) state = _begin(proposal, id, signed, attestation);
-        for (uint256 i = before - first; i < consents.length; ++i) {
-            bool agreed = _place(proposal, id, first + i, signed, consents[i], state.grantee);
-            if (!agreed) state.accepted = true;
-            ++state.placed;
+        bool whole = consents.length == proposal.datasetIds.length;
+        bool agreed = _placeAll(proposal, id, signed, first, whole ? 0 : before, consents, state.grantee);
+        if (whole && agreed) {
+            (state.placed, state.accepted) = (uint32(next), false);
+            _installations[id] = state;
+            _bringIntoForce(proposal.agentId, proposal.version, id, state);
+            return;
         }
-        _installations[id] = state;
         // A call that places nothing changes nothing: else repeating one could replace whichever proposal waits.
-        if (state.placed == before || state.placed != proposal.datasetIds.length) return;
-        if (!state.accepted) {
-            _bringIntoForce(proposal.agentId, proposal.version, id, state.valuation);
-        } else {
-            uint64 until = uint64(block.timestamp) + CHALLENGE_PERIOD;
-            (entry.waiting, entry.until) = (id, until);
-            emit WeightsWaiting(proposal.agentId, proposal.version, id, until);
-        }
+        if (next <= before) return;
+        (state.placed, state.accepted) = (uint32(next), state.accepted || !agreed);
+        _installations[id] = state;
+        if (next == proposal.datasetIds.length) _wait(proposal.agentId, proposal.version, id);
     }
 
     /// @inheritdoc IAgreedWeights
@@ -151,7 +149,7 @@ contract AgreedWeights is IAgreedWeights, SignedMessages {
         bytes32 id = entry.waiting;
         if (id == bytes32(0)) revert NothingWaits(agentId, version);
         if (block.timestamp < entry.until) revert StillChallengeable(entry.until);
-        _bringIntoForce(agentId, version, id, _installations[id].valuation);
+        _bringIntoForce(agentId, version, id, _installations[id]);
     }
 
     /// @inheritdoc IAgreedWeights
@@ -222,6 +220,11 @@ contract AgreedWeights is IAgreedWeights, SignedMessages {
     /// @inheritdoc IAgreedWeights
     function installationOf(bytes32 proposal) external view returns (Installation memory installation) {
         return _installations[proposal];
+    }
+
+    /// @inheritdoc IAgreedWeights
+    function placedWeight(bytes32 proposal, bytes32 datasetId) external view returns (uint64 weight) {
+        return _weights[proposal][datasetId];
     }
 
     /// @inheritdoc IAgreedWeights
@@ -326,6 +329,22 @@ contract AgreedWeights is IAgreedWeights, SignedMessages {
         );
     }
 
+    /// Places the weights from index `from` on, where `consents` begin at `first`; returns whether all their owners signed.
+    function _placeAll(
+        Proposal calldata proposal,
+        bytes32 id,
+        bytes memory signed,
+        uint256 first,
+        uint256 from,
+        Authority[] calldata consents,
+        address grantee
+    ) private returns (bool agreed) {
+        agreed = true;
+        for (uint256 i = from; i < first + consents.length; ++i) {
+            if (!_place(proposal, id, i, signed, consents[i - first], grantee)) agreed = false;
+        }
+    }
+
     /// Places one dataset's weight; returns whether its owner signed it.
     function _place(
         Proposal calldata proposal,
@@ -340,7 +359,7 @@ contract AgreedWeights is IAgreedWeights, SignedMessages {
         agreed = consent.deadline != 0;
         if (agreed) {
             bytes32 message = _agreeStruct(proposal, index, signed, consent.nonce, consent.deadline);
-            _requireSigned(owner, message, consent);
+            _requireValid(owner, message, consent);
         } else {
             _requireAccepted(proposal, index, owner, grantee);
         }
@@ -349,14 +368,21 @@ contract AgreedWeights is IAgreedWeights, SignedMessages {
         emit WeightPlaced(proposal.agentId, proposal.version, datasetId, id, weight, owner, agreed);
     }
 
-    function _bringIntoForce(bytes32 agentId, uint32 version, bytes32 id, bytes32 valuation) private {
+    function _wait(bytes32 agentId, uint32 version, bytes32 id) private {
+        VersionEntry storage entry = _entries[agentId][version];
+        uint64 until = uint64(block.timestamp) + CHALLENGE_PERIOD;
+        (entry.waiting, entry.until) = (id, until);
+        emit WeightsWaiting(agentId, version, id, until);
+    }
+
+    function _bringIntoForce(bytes32 agentId, uint32 version, bytes32 id, Installation memory state) private {
         VersionEntry storage entry = _entries[agentId][version];
         uint256 count = entry.changes.length;
-        if (count == CHANGES_MOST) revert TooManyChanges(count);
+        if (count >= (state.accepted ? CHANGES_ACCEPTED : CHANGES_MOST)) revert TooManyChanges(count);
         uint256 since = _escrow.dataAccrued(agentId, version);
         entry.changes.push(Change({proposal: id, mark: SafeCast.toUint128(since)}));
         _nextRound(entry);
-        emit WeightsInForce(agentId, version, id, valuation, since);
+        emit WeightsInForce(agentId, version, id, state.valuation, since);
     }
 
     function _object(bytes32 agentId, uint32 version, uint32 round, bytes32 datasetId, address owner) private {

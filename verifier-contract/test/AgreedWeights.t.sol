@@ -178,7 +178,7 @@ contract AgreedWeightsTest is Weighed {
         vm.expectRevert(abi.encodeWithSelector(IAgreedWeights.OtherRound.selector, 3, 1));
         weights.install(first, nothing(), 0, consents);
         first.round = 3;
-        vm.expectRevert(abi.encodeWithSelector(ISignedMessages.NonceUsed.selector, ADA, 1));
+        vm.expectRevert(abi.encodeWithSelector(ISignedMessages.SignatureInvalid.selector, ADA));
         weights.install(first, nothing(), 0, consents);
     }
 
@@ -218,6 +218,59 @@ contract AgreedWeightsTest is Weighed {
         vm.expectRevert(abi.encodeWithSelector(ISignedMessages.NonceUsed.selector, ADA, 1));
         weights.install(proposal, nothing(), 0, consents);
         assertPaysByShares();
+    }
+
+    /// Signatures given one by one are no consent of whoever bought the dataset in between: the weights wait.
+    function test_Attack_DatasetSoldBetweenTwoCalls() public {
+        IAgreedWeights.Proposal memory proposal = proposalOf(0);
+        ISignedMessages.Authority[] memory consents = bothAgreed(proposal);
+        weights.install(proposal, nothing(), 0, only(consents[0]));
+        transfer(adaSet, ADA, CLEO);
+        vm.expectRevert(abi.encodeWithSelector(ISignedMessages.SignatureInvalid.selector, CLEO));
+        weights.install(proposal, nothing(), 0, consents);
+        weights.install(proposal, nothing(), 1, only(consents[1]));
+        IAgreedWeights.State memory state = weights.stateOf(agent, version);
+        assertTrue(state.changes == 0 && state.waiting == weights.proposalId(proposal), "waits");
+        assertEq(weights.placedWeight(state.waiting, benSet), ONE);
+        vm.prank(CLEO);
+        weights.object(agent, version, 1, adaSet);
+        assertPaysByShares();
+    }
+
+    function test_SignaturesInSeveralCallsWaitAndAllInOneDoNot() public {
+        IAgreedWeights.Proposal memory proposal = proposalOf(9e17);
+        ISignedMessages.Authority[] memory consents = bothAgreed(proposal);
+        weights.install(proposal, nothing(), 0, only(consents[0]));
+        weights.install(proposal, nothing(), 1, only(consents[1]));
+        uint64 until = weights.stateOf(agent, version).until;
+        assertEq(until, block.timestamp + CHALLENGE);
+        vm.warp(block.timestamp + 1);
+        consents = bothAgreed(proposal);
+        weights.install(proposal, nothing(), 1, only(consents[1]));
+        assertEq(weights.stateOf(agent, version).until, until);
+        weights.install(proposal, nothing(), 0, consents);
+        (uint256 weight,) = weights.weightOf(agent, version, adaSet);
+        assertEq(weight, 9e17);
+        // or, if nobody does that, after the period
+        proposal = proposalOf(1e17);
+        consents = bothAgreed(proposal);
+        weights.install(proposal, nothing(), 0, only(consents[0]));
+        weights.install(proposal, nothing(), 1, only(consents[1]));
+        vm.warp(block.timestamp + CHALLENGE);
+        weights.enforce(agent, version);
+        (weight,) = weights.weightOf(agent, version, adaSet);
+        assertEq(weight, 1e17);
+    }
+
+    /// A stranger submits a signature with an attestation of its own: it still counts for what its owner meant.
+    function test_Attack_SignaturesUsedUpByAStranger() public {
+        IAgreedWeights.Proposal memory proposal = proposalOf(5e17);
+        ISignedMessages.Authority[] memory consents = bothAgreed(proposal);
+        proposal.attester = MALLORY;
+        weights.install(proposal, attested(0xbad, proposal), 0, only(consents[0]));
+        proposal.attester = address(0);
+        weights.install(proposal, nothing(), 0, consents);
+        assertEq(weights.stateOf(agent, version).changes, 1);
     }
 
     function test_Attack_AcceptanceOfAnEarlierOwner() public {
@@ -417,6 +470,22 @@ contract AgreedWeightsTest is Weighed {
         vm.expectRevert(abi.encodeWithSelector(IAgreedWeights.NotDatasetOwner.selector, benSet, MALLORY));
         vm.prank(MALLORY);
         weights.acceptValuations(benSet, OLGA, MALLORY, testSet);
+    }
+
+    /// An attester whom all accepted cannot use up the changes that all owners together may make.
+    function test_Attack_ChangesUsedUpByAnAttester() public {
+        bothAccept();
+        for (uint64 i = 0; i < 24; ++i) {
+            attestTo(5e17 + i);
+            vm.warp(block.timestamp + CHALLENGE);
+            weights.enforce(agent, version);
+        }
+        attestTo(6e17);
+        vm.warp(block.timestamp + CHALLENGE);
+        vm.expectRevert(abi.encodeWithSelector(IAgreedWeights.TooManyChanges.selector, 24));
+        weights.enforce(agent, version);
+        agreeOn(9e17);
+        assertEq(weights.stateOf(agent, version).changes, 25);
     }
 
     /// A withdrawal reads every change, so there cannot be many.

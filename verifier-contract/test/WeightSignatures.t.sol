@@ -119,7 +119,7 @@ contract WeightSignaturesTest is Weighed {
 
     // ---- many ----------------------------------------------------------------------------------------------------
 
-    /// 300 owners: several transactions, each below what a block lets one transaction use (2^24).
+    /// 300 owners: several transactions, each below what a block lets one transaction use (2^24), and then a wait.
     /// forge-config: default.isolate = true
     function test_ThreeHundredOwnersAgree() public {
         (bytes32[] memory ids,) = certifyMany(300);
@@ -145,9 +145,30 @@ contract WeightSignaturesTest is Weighed {
             assertTrue(spent < 1 << 24, "fits into a transaction");
             sum += spent;
         }
-        vm.snapshotValue("weights", "300 owners", sum);
+        assertEq(weights.stateOf(agent, version).changes, 0);
+        vm.warp(block.timestamp + CHALLENGE);
+        weights.enforce(agent, version);
+        vm.snapshotValue("weights", "300 owners", sum + vm.snapshotGasLastCall("weights", "300 owners, enforced"));
         (uint256 weight, uint256 total) = weights.weightOf(agent, version, ids[299]);
         assertTrue(weight == 299e13 && total == ONE, "in force");
+    }
+
+    /// 200 owners fit into one transaction: nothing waits.
+    /// forge-config: default.isolate = true
+    function test_TwoHundredOwnersAgreeAtOnce() public {
+        (bytes32[] memory ids,) = certifyMany(200);
+        IAgreedWeights.Proposal memory proposal = proposalOf(0);
+        (proposal.datasetIds, proposal.weights) = (ids, new uint64[](200));
+        ISignedMessages.Authority[] memory consents = new ISignedMessages.Authority[](200);
+        for (uint256 i = 0; i < 200; ++i) {
+            proposal.weights[i] = uint64(ONE / 200);
+        }
+        for (uint256 i = 0; i < 200; ++i) {
+            consents[i] = agreed(ownerKey(i), proposal, i);
+        }
+        weights.install(proposal, nothing(), 0, consents);
+        assertTrue(vm.snapshotGasLastCall("weights", "200 owners at once") < 1 << 24, "fits into a transaction");
+        assertEq(weights.stateOf(agent, version).changes, 1);
     }
 
     // ---- gas -----------------------------------------------------------------------------------------------------

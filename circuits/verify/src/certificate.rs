@@ -251,18 +251,41 @@ impl<T: Trust> Verifier<T> {
     }
 }
 
-/// The agent's certificate in a file of any kind: itself, or that in an evaluation or valuation. Nothing is checked.
-///
-/// # Errors
-/// [`CertificateError`] if it is no such file.
-pub fn contained(json: &[u8]) -> Result<Certificate, CertificateError> {
-    if holds(json, "coalitions") {
-        return Ok(Valuation::from_json(json)?.certificate);
+/// A file of any kind that Tribute writes about an agent, read and not checked.
+#[derive(Clone, Debug, PartialEq)]
+pub enum File {
+    /// A certificate.
+    Certificate(Box<Certificate>),
+    /// An evaluation.
+    Evaluation(Box<Evaluation>),
+    /// A valuation.
+    Valuation(Box<Valuation>),
+}
+
+impl File {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// [`CertificateError`] if it is no such file.
+    pub fn from_json(json: &[u8]) -> Result<File, CertificateError> {
+        if holds(json, "coalitions") {
+            return Ok(File::Valuation(Box::new(Valuation::from_json(json)?)));
+        }
+        if holds(json, "certificate") {
+            return Ok(File::Evaluation(Box::new(Evaluation::from_json(json)?)));
+        }
+        Certificate::from_json(json).map(Box::new).map(File::Certificate)
     }
-    if holds(json, "certificate") {
-        return Ok(Evaluation::from_json(json)?.certificate);
+
+    /// The agent's certificate: itself, or that in an evaluation or valuation.
+    #[must_use]
+    pub fn certificate(&self) -> &Certificate {
+        match self {
+            File::Certificate(certificate) => certificate,
+            File::Evaluation(evaluation) => &evaluation.certificate,
+            File::Valuation(valuation) => &valuation.certificate,
+        }
     }
-    Certificate::from_json(json)
 }
 
 /// Whether the file has a field of this name; also works for damaged files. No field of a certificate is called

@@ -32,7 +32,7 @@ mod shplonk;
 mod srs;
 mod transcript;
 
-pub use certificate::{contained, Refused, Trust, Verifier};
+pub use certificate::{File, Refused, Trust, Verifier};
 pub use proof::{proof_length, verify, VerifyingKey};
 pub use record::{verify_record, RecordRejected};
 pub use rejected::{Element, Rejected};

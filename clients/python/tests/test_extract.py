@@ -118,9 +118,34 @@ def test_a_network_is_split_at_its_last_dense_layer(tmp_path, name):
     assert np.allclose(probabilities, theirs, atol=1e-5)
 
 
-def test_what_has_no_hidden_layer_is_not_split(tmp_path):
+@pytest.mark.parametrize("name", ["torch_hidden", "sk_mlp"])
+def test_the_program_splits_a_network_and_extracts_alike(world, tmp_path, name):
+    network = ROOT / f"inference/tests/fixtures/{name}.onnx"
+    theirs, ours = tmp_path / "theirs.onnx", tmp_path / "ours.onnx"
+    tribute.split(network, theirs)
+    width = onnxruntime.InferenceSession(network, providers=["CPUExecutionProvider"]).get_inputs()[0].shape[1]
+    values = np.random.default_rng(6).random((8, width)).round(3)
+    with open(tmp_path / "values.csv", "w", newline="") as file:
+        rows = [[*row, "ab"[i % 2]] for i, row in enumerate(values)]
+        csv.writer(file).writerows([[*(f"x{i}" for i in range(width)), "label"], *rows])
+    out = tmp_path / "features.csv"
+    command = ["extract", str(tmp_path / "values.csv"), "--extractor", str(network), "--split", str(ours), "--out", str(out)]
+    world.command(*command)
+    assert ours.read_bytes() == theirs.read_bytes()
+    with open(out) as file:
+        header, *rows = csv.reader(file)
+    there = np.array([[float(x) for x in row[:-1]] for row in rows], dtype=np.float32)
+    here = np.vstack([tribute.Extractor(ours)(values[i : i + 1]) for i in range(len(values))])
+    assert header[-1] == "label" and np.array_equal(here, there)
+
+
+def test_what_has_no_hidden_layer_is_not_split(world, tmp_path):
     with pytest.raises(tribute.errors.BadModel, match="import the model itself"):
         tribute.split(ROOT / "inference/tests/fixtures/torch_logits.onnx", tmp_path / "body.onnx")
+    (tmp_path / "t.csv").write_text("x,label\n1,a\n")
+    model = ["--extractor", str(ROOT / "inference/tests/fixtures/torch_logits.onnx"), "--split", str(tmp_path / "body.onnx")]
+    with pytest.raises(RuntimeError, match="import the model itself"):
+        world.command("extract", str(tmp_path / "t.csv"), *model, "--out", str(tmp_path / "f.csv"))
 
 
 def test_an_agent_of_texts_is_trained_certified_and_asked_in_text(world, model, tmp_path):

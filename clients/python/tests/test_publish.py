@@ -1,15 +1,23 @@
-"""`tribute agent publish`: interrupted after its version was proposed, it continues and certifies that one."""
+"""`tribute agent publish`: interrupted after its version was proposed, it continues and certifies that one; and models of one's own,
+published and certified."""
 
 import json
 import os
 import subprocess
 
+import numpy as np
+import onnx
+import onnxruntime
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 
 import tribute
 from tribute.chain import Chain
+from tribute.types import LOGIT_UNIT
 
-from conftest import OWNER, PROGRAM, account
+from conftest import CLIENT, OWNER, PROGRAM, account
+
+PENALTY = 0.002
 
 
 def test_publishing_continues_where_it_was_interrupted(world, market, tmp_path):
@@ -48,3 +56,104 @@ def test_publishing_continues_where_it_was_interrupted(world, market, tmp_path):
         sent = chain.web3.eth.get_transaction_count(owner.account.address)
         world.command(*command, key=OWNER)
         assert chain.web3.eth.get_transaction_count(owner.account.address) == sent, "what is certified is left alone"
+
+
+@pytest.fixture(scope="module")
+def brought(world, market, tmp_path_factory):
+    """A dense layer in single precision over raw features, near the optimum, with its values in a second file, as PyTorch writes it."""
+    with world.client(OWNER) as owner:
+        trained = owner.train(market.datasets, penalty=PENALTY, name="trained")
+    constants = {t.name: numpy_helper.to_array(t) for t in onnx.load_model_from_string(trained.onnx).graph.initializer}
+    weights = constants["weight"].astype(np.float64) * LOGIT_UNIT
+    schema = market.schema
+    dense = weights[:-1] * (255.0 / (schema.hi - schema.lo))[:, None]
+    bias = weights[-1] * float(constants["bias_feature"].ravel()[0]) - schema.lo @ dense
+    nodes = [helper.make_node("Gemm", ["x", "dense", "bias"], ["logits"])]
+    inputs = [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", len(schema.features)])]
+    outputs = [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", len(schema.classes)])]
+    values = [numpy_helper.from_array(v.astype(np.float32), n) for n, v in (("dense", dense), ("bias", bias))]
+    graph = helper.make_graph(nodes, "layer", inputs, outputs, values)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    path = tmp_path_factory.mktemp("model") / "layer.onnx"
+    onnx.save_model(model, path, save_as_external_data=True, location="layer.onnx.data", size_threshold=0)
+    assert path.with_name("layer.onnx.data").stat().st_size >= dense.size * 4
+    return path
+
+
+@pytest.fixture(scope="module")
+def published(world, market, brought, tmp_path_factory):
+    """What `agent publish --model` made of it: agent and version on chain, weights; and the certificate's file."""
+    folder = tmp_path_factory.mktemp("published")
+    command = ["agent", "publish", "--model", str(brought), "--lambda", str(PENALTY), "--name", "brought", "--data-bps", "4000"]
+    command += [argument for d in market.datasets for argument in ("--dataset", f"0x{d.id.hex()}")]
+    command += ["--price", "10", "--state", str(folder / "publish.json"), "--certificate", str(folder / "certificate.json")]
+    with pytest.raises(RuntimeError, match="further than the 0.000000000001 that were allowed"):
+        world.command(*command, "--polish", "0.000000000001", key=OWNER)
+    return json.loads(world.command(*command, "--json", key=OWNER)), folder / "certificate.json"
+
+
+def test_a_model_is_published(world, published):
+    told, certificate = published
+    with world.client(OWNER) as owner:
+        assert Chain(world.rpc, owner).is_certified(told["agent_id"], told["version"])
+        agent = owner.agent(told["weights_digest"])
+        assert 0 < agent.moved < 1e-4 and agent.penalty == pytest.approx(PENALTY)
+    verified = tribute.verify(certificate, allow_dev_srs=True)
+    assert verified.certificate["agent"]["id"] == told["agent_id"]
+
+
+def test_a_running_service_takes_a_new_version_while_it_answers(world, market, published, digits, tmp_path):
+    told, _ = published
+    values, _ = digits
+    rows = values[1000:1040]
+    second = ["agent", "publish", "--agent", told["agent_id"], "--lambda", "0.1", "--data-bps", "4000", "--price", "10"]
+    second += [argument for d in market.datasets for argument in ("--dataset", f"0x{d.id.hex()}")]
+    second += ["--state", str(tmp_path / "publish.json"), "--certificate", str(tmp_path / "certificate.json")]
+    with world.client(OWNER) as owner, world.client(CLIENT) as client:
+        agent = owner.agent(told["weights_digest"])
+        chain = Chain(world.rpc, client)
+        chain.send(chain.token.functions.mint(client.account.address, 1000))
+
+        def opened(served, version):
+            session = chain.open_session(told["agent_id"], version=version, price=10, escrow=450)
+            client.open_session(session, served)
+            return tribute.Session(client, session, tmp_path / f"session-{version}.json")
+
+        old = opened(agent, 1)
+        with old.stream():
+            before = [old.ask(row) for row in rows[:20]]
+            newer = json.loads(world.command(*second, "--json", key=OWNER))
+            assert newer["version"] == 2
+            # the session goes on with the version that it paid for, over the same stream
+            after = [old.ask(row) for row in rows[20:]]
+        assert before + after == tribute.answers(agent, rows) and old.scores is None
+        new_agent = owner.agent(newer["weights_digest"])
+        new = opened(new_agent, 2)
+        assert [new.ask(row) for row in rows[:5]] == tribute.answers(new_agent, rows[:5])
+
+        # scores, once their owner shows them: those of the agent itself
+        with pytest.raises(tribute.errors.NotFound):
+            client.show_scores(new_agent)
+        owner.show_scores(new_agent)
+        label = new.ask(rows[5])
+        assert max(new.scores, key=new.scores.get) == label and sum(new.scores.values()) == pytest.approx(1.0)
+        session = onnxruntime.InferenceSession(new_agent.onnx, providers=["CPUExecutionProvider"])
+        logits = session.run(["logits"], {"features": market.schema.quantise(rows[5:6])})[0][0] * LOGIT_UNIT
+        wanted = np.exp(logits - logits.max())
+        assert np.allclose(list(new.scores.values()), wanted / wanted.sum(), rtol=1e-12)
+        owner.show_scores(new_agent, False)
+        new.ask(rows[6])
+        assert new.scores is None
+
+
+def test_the_file_of_a_model_is_certified(world, market, brought):
+    with world.client(OWNER) as owner:
+        result = tribute.certify(brought, market.datasets, owner, penalty=PENALTY, link="softmax", name="of a file")
+        assert result.agent.moved < 1e-4 and result.mapping is None
+        assert tribute.verify(result.certificate, allow_dev_srs=True).certificate["optimum"]["records"] == 1000
+        with pytest.raises(ValueError, match="needs its penalty"):
+            tribute.certify(brought, market.datasets, owner)
+        with pytest.raises(tribute.errors.NotTheOptimum):
+            owner.import_model(brought, market.datasets, penalty=PENALTY, polish=None)
+        with pytest.raises(tribute.errors.BadModel, match="external_data=False"):
+            owner.import_model(brought.read_bytes(), market.datasets, penalty=PENALTY)

@@ -62,6 +62,39 @@ def test_quantising_rounds_half_to_even_and_clamps():
     assert steps.tolist() == [[0, 0], [2, 255], [0, 255]]
 
 
+def test_named_columns_are_put_in_the_schemas_order():
+    class Table:
+        def __init__(self, columns, rows):
+            self.columns, self._rows = columns, rows
+
+        def __array__(self, dtype=None, copy=None):
+            return np.array(self._rows, dtype=dtype)
+
+    rows = [[0.25, 3.0], [0.75, 0.0]]
+    plain = SCHEMA.quantise(rows)
+    swapped = [row[::-1] for row in rows]
+    assert np.array_equal(SCHEMA.quantise(Table(["a", "b"], rows)), plain)
+    assert np.array_equal(SCHEMA.quantise(Table(["b", "a"], swapped)), plain)
+    assert np.array_equal(SCHEMA.quantise(Table([0, 1], rows)), plain), "columns without names"
+    for columns, message in (
+        (["b", "c"], r"column 1 is named 'b', where the schema has 'a'; 'a' is missing"),
+        (["a", "b", "c"], r"column 'c' is not in the schema, or there twice: drop it"),
+        (["a", "b", "a"], r"column 'a' is not in the schema, or there twice: drop it"),
+        (["a"], r"there is no column 2, where the schema has 'b'"),
+    ):
+        with pytest.raises(BadQuery, match=message):
+            SCHEMA.quantise(Table(columns, [row[: len(columns)] + row[:1] * (len(columns) - 2) for row in rows]))
+
+
+def test_whole_numbers_are_one_label():
+    numbers = Schema.of("s", ["a"], [0.0], [1.0], ["1", "2"])
+    assert numbers.quantise_target([1.0, np.float32(2.0), 2]).tolist() == [0, 1, 1]
+    assert numbers.quantise_target(["1", "2"]).tolist() == [0, 1]
+    assert Schema.of("s", ["a"], [0.0], [1.0], ["1.0", "2.0"]).quantise_target([1.0, 2.0]).tolist() == [0, 1]
+    with pytest.raises(BadRecord, match="no class 'nan'"):
+        numbers.quantise_target([1.0, np.nan])
+
+
 @pytest.mark.parametrize("values, named", [([1.0], "2 features"), ([np.nan, 0.0], "`a`"), ([0.0, np.inf], "`b`")])
 def test_a_query_that_does_not_fit_is_refused_and_named(values, named):
     with pytest.raises(BadQuery, match=named):

@@ -23,6 +23,17 @@ def test_scikit_learns_own_checks(estimator, check):
     check(estimator)
 
 
+def test_a_scaler_fitted_on_columns_in_another_order_is_read_by_name():
+    schema = Schema.of("s", ["a", "b"], [-4.0, -40.0], [4.0, 40.0], ["x", "y"])
+    pipeline = make_pipeline(StandardScaler(), LogisticRegression())
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(500, 2)) * [10.0, 1.0]
+    pipeline.fit(values, rng.integers(0, 2, 500))
+    assert mapping(pipeline, schema, 500).spread > 0.9, "by position"
+    pipeline[0].feature_names_in_ = np.array(["b", "a"], dtype=object)
+    assert mapping(pipeline, schema, 500).spread < 0.3
+
+
 @pytest.mark.parametrize("load", [load_iris, load_breast_cancer])
 def test_a_classifier_answers_as_the_equivalent_pipeline(load):
     values, targets = load(return_X_y=True)

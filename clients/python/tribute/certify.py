@@ -49,7 +49,8 @@ class Certified:
     """A certified agent."""
 
     agent: Agent
-    mapping: "Mapping"
+    mapping: "Mapping | None"
+    """Of a pipeline; None for a model from a file."""
     certificate: bytes
     """The certificate file, for :func:`tribute.verify`."""
     moved: Moved | None
@@ -74,6 +75,9 @@ def certify(
     datasets: Sequence[Dataset],
     client: Client,
     *,
+    penalty: float | None = None,
+    link: str | None = None,
+    polish: float = 0.01,
     name: str = "agent",
     compare: tuple[npt.ArrayLike, npt.ArrayLike | None] | None = None,
     chain: Any = None,
@@ -88,13 +92,14 @@ def certify(
 
     Parameters
     ----------
-    pipeline : Pipeline or estimator
+    pipeline : Pipeline or estimator, or path
         ``StandardScaler`` or ``MinMaxScaler``, then ``LogisticRegression``, ``Ridge`` or ``RidgeClassifier``; or an estimator of
-        :mod:`tribute.sklearn`.
+        :mod:`tribute.sklearn`. Or the path of an ONNX file, of PyTorch's for example, whose head is imported: see
+        :meth:`Client.import_model`, also for `penalty`, `link` and `polish`, which only a file needs.
     datasets : sequence of Dataset
         Committed datasets of one schema that the caller may train on.
     compare : (features, targets or None), optional
-        Records on which to compare the fitted pipeline's answers with the certified agent's.
+        Records on which to compare the fitted pipeline's answers with the certified agent's; not for a file.
     chain : Chain, optional
         Chain on which to certify the agent; without one, only the certificate file is made.
     data_part, price
@@ -109,6 +114,13 @@ def certify(
 
     if not datasets:
         raise ValueError("give at least one dataset")
+    if isinstance(pipeline, (str, os.PathLike)):
+        if penalty is None or link is None or compare:
+            raise ValueError("a model from a file needs its penalty and its link, and its answers are not compared")
+        agent = client.import_model(pipeline, datasets, penalty=penalty, link=link, name=name, polish=polish)
+        return _proven(agent, None, None, client, chain, name, data_part, price)
+    if penalty is not None or link is not None:
+        raise ValueError("penalty and link are read off a pipeline: give them for the file of a model only")
     schema = datasets[0].schema
     found = mapping(pipeline, schema, sum(d.records for d in datasets))
     if found.spread > LARGEST_SPREAD:
@@ -124,6 +136,20 @@ def certify(
         weakest = found.weakest(float(refused.metadata["least"]))
         raise ValueError(f"{found.parameter} cannot be certified: {weakest} is the weakest penalty that can be. {refused.message}") from refused
     moved = _moved(pipeline, agent, compare) if compare else None
+    return _proven(agent, found, moved, client, chain, name, data_part, price)
+
+
+def _proven(
+    agent: Agent,
+    found: "Mapping | None",
+    moved: Moved | None,
+    client: Client,
+    chain: Any,
+    name: str,
+    data_part: float,
+    price: int,
+) -> Certified:
+    """Proves an agent, on chain if one is given."""
     if chain is None:
         client.prove(agent)
         return Certified(client.agent(agent), found, client.certificate(agent), moved, None, None)

@@ -16,6 +16,7 @@ from google.protobuf import message_factory
 
 from . import _auth, errors, keys
 from ._advice import in_python
+from ._encoding import basis_points, bytes_of, id_of, model_file, quantised, training_terms, weights_of
 from ._proto.tribute.v1 import (
     agent_pb2,
     agent_service_pb2,
@@ -33,7 +34,7 @@ from ._proto.tribute.v1 import (
 from ._stream import QueryStream, until_it_breaks
 from .jobs import Job
 from .schema import Schema
-from .types import LAMBDA_UNIT, LOSS_UNIT, Agent, Claim, Dataset, Evaluation, Proofs
+from .types import LOSS_UNIT, Agent, Claim, Dataset, Evaluation, Proofs
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -215,8 +216,8 @@ class Client:
         """
         terms = dataset_pb2.Terms(
             open_training=open_training,
-            min_data_bps=_basis_points("min_data", min_data),
-            min_share_bps=_basis_points("min_share", min_share),
+            min_data_bps=basis_points("min_data", min_data),
+            min_share_bps=basis_points("min_share", min_share),
             min_price=str(min_price),
         )
         profile = common_pb2.Profile(intercept_scale=intercept_scale)
@@ -255,7 +256,7 @@ class Client:
     def _committed(self, work: dataset_pb2.DatasetWork, table: Any, schema: Schema, reading: Reading) -> Dataset:
         """Uploads a table's records, and registers or adds them."""
         if isinstance(table, tuple):
-            work.quantised.upload = self._upload(_quantised(schema, *table, "clamped" in reading.get("accept", ())))
+            work.quantised.upload = self._upload(quantised(schema, *table, "clamped" in reading.get("accept", ())))
         else:
             work.csv.CopyFrom(self._csv(table, reading))
         request = dataset_service_pb2.RegisterDatasetRequest(work=work)
@@ -269,7 +270,7 @@ class Client:
 
     def dataset(self, dataset: bytes | str) -> Dataset:
         """One of the caller's datasets."""
-        request = dataset_service_pb2.GetDatasetRequest(id=_bytes(dataset))
+        request = dataset_service_pb2.GetDatasetRequest(id=bytes_of(dataset))
         return Dataset._of(self._call("DatasetService/GetDataset", request))
 
     def datasets(self) -> Iterator[Dataset]:
@@ -281,7 +282,7 @@ class Client:
     def grant(self, dataset: Dataset | bytes | str, grantee: str, *, uses: int = 1, expiry: int = 0) -> int:
         """Lets an agent's owner train on a dataset through this service; returns the uses left."""
         request = dataset_service_pb2.GrantTrainingRequest(
-            dataset_id=_id(dataset), grantee=_bytes(grantee), uses=uses, expiry=expiry
+            dataset_id=id_of(dataset), grantee=bytes_of(grantee), uses=uses, expiry=expiry
         )
         return self._call("DatasetService/GrantTraining", request).uses
 
@@ -304,13 +305,55 @@ class Client:
             λ of the mean loss plus λ/2 ‖W‖², on quantised features.
         link : {"softmax", "logistic", "squared"}
         """
-        work = agent_pb2.TrainWork(terms=_terms(datasets, penalty, link), name=name)
+        work = agent_pb2.TrainWork(terms=training_terms(datasets, penalty, link), name=name)
         answer = self._call("AgentService/TrainAgent", agent_service_pb2.TrainAgentRequest(work=work))
         return self.agent(Job(self, answer.job).result().agent.weights_digest)
 
+    def import_model(
+        self,
+        model: str | os.PathLike[str] | bytes,
+        datasets: Sequence[Dataset | bytes | str],
+        *,
+        penalty: float,
+        link: str = "softmax",
+        name: str = "",
+        polish: float | None = 0.01,
+    ) -> Agent:
+        """Brings an ONNX model trained elsewhere: the head that it is, moved to the optimum over the datasets.
+
+        Parameters
+        ----------
+        model : path or bytes
+            The ONNX file. Tensors in a file beside it, as PyTorch writes them, are read from there.
+        penalty, link
+            The loss that it was trained with, as for :meth:`train`.
+        polish : float or None
+            How far its weights may move, relative to their norm; :attr:`Agent.moved` tells how far they did. None: not at all.
+
+        Raises
+        ------
+        errors.BadModel
+            It is no such head; the message says at which input, and what kind of model it is.
+        errors.NotTheOptimum
+            It is not the optimum, or further from it than `polish`; the message says what it looks like.
+        """
+        upload = self._upload(model_file(model))
+        terms = training_terms(datasets, penalty, link)
+        work = agent_pb2.ImportWork(terms=terms, name=name, upload=upload, polish=polish)
+        answer = self._call("AgentService/ImportAgent", agent_service_pb2.ImportAgentRequest(work=work))
+        return self.agent(Job(self, answer.job).result().agent.weights_digest)
+
+    def show_scores(self, agent: Agent | bytes | str, show: bool = True) -> None:
+        """Lets sessions of the caller's agent have the scores of all classes beside the answer, or no longer.
+
+        Scores of a few more queries than the agent has features determine its weights, so at first only answers are given.
+        """
+        request = agent_service_pb2.ShowScoresRequest(weights_digest=weights_of(agent), show=show)
+        self._call("AgentService/ShowScores", request)
+
     def agent(self, agent: Agent | bytes | str) -> Agent:
         """One of the caller's agents, with its ONNX model."""
-        request = agent_service_pb2.GetAgentRequest(weights_digest=_weights(agent))
+        request = agent_service_pb2.GetAgentRequest(weights_digest=weights_of(agent))
         return Agent._of(self._call("AgentService/GetAgent", request))
 
     def agents(self) -> Iterator[Agent]:
@@ -326,7 +369,7 @@ class Client:
         agent_id, version
             The agent's id and version on chain; off chain, any id.
         """
-        digest = _weights(agent)
+        digest = weights_of(agent)
         request = agent_service_pb2.ProveGradientsRequest(weights_digest=digest)
         jobs = [Job(self, job) for job in self._call("AgentService/ProveGradients", request).jobs]
         gradients = [job.result() for job in jobs]
@@ -336,12 +379,12 @@ class Client:
 
     def certificate(self, agent: Agent | bytes | str) -> bytes:
         """The certificate file of a proven agent, which :func:`tribute.verify` checks."""
-        request = agent_service_pb2.GetCertificateRequest(weights_digest=_weights(agent))
+        request = agent_service_pb2.GetCertificateRequest(weights_digest=weights_of(agent))
         return self._call("AgentService/GetCertificate", request).certificate_json
 
     def evaluate(self, agent: Agent | bytes | str, dataset: Dataset | bytes | str) -> Evaluation:
         """Proves how many records of a dataset an agent answers correctly; it must not have been trained on that dataset."""
-        work = agent_pb2.EvaluationWork(weights_digest=_weights(agent), dataset_id=_id(dataset))
+        work = agent_pb2.EvaluationWork(weights_digest=weights_of(agent), dataset_id=id_of(dataset))
         answer = self._call("AgentService/EvaluateAgent", agent_service_pb2.EvaluateAgentRequest(work=work))
         outcome = Job(self, answer.job).result()
         return Evaluation(outcome.records, outcome.correct, outcome.loss * LOSS_UNIT, outcome.evaluation_json)
@@ -350,7 +393,7 @@ class Client:
 
     def open_session(self, session: bytes | str, agent: Agent | bytes | str) -> None:
         """Makes the service serve a session that is open in the escrow contract; for its client or its session key."""
-        request = session_service_pb2.OpenSessionRequest(session=_bytes(session), weights_digest=_weights(agent))
+        request = session_service_pb2.OpenSessionRequest(session=bytes_of(session), weights_digest=weights_of(agent))
         self._call("SessionService/OpenSession", request)
 
     def prove_answers(self, agent: Agent | bytes | str, sessions: Sequence[bytes | str]) -> Claim:
@@ -363,7 +406,7 @@ class Client:
         sessions
             Ids of sessions of one version of it.
         """
-        work = session_pb2.ServiceWork(weights_digest=_weights(agent), sessions=[_bytes(s) for s in sessions])
+        work = session_pb2.ServiceWork(weights_digest=weights_of(agent), sessions=[bytes_of(s) for s in sessions])
         answer = self._call("SessionService/ProveService", session_service_pb2.ProveServiceRequest(work=work))
         return Claim._of(Job(self, answer.job).result())
 
@@ -443,48 +486,3 @@ def _encoded(method: str, request: Any) -> tuple[str, Any, bytes]:
     described = _SERVICES[service].methods_by_name[name]
     assert described.input_type is request.DESCRIPTOR, method
     return f"/tribute.v1.{method}", described, request.SerializeToString(deterministic=True)
-
-
-def _quantised(schema: Schema, features: npt.ArrayLike, targets: npt.ArrayLike, clamped: bool) -> bytes:
-    """Encodes records for the service: for each record, one byte per feature and two for its target."""
-    values = np.asarray(features, dtype=np.float64)
-    steps = schema.quantise(values)
-    outside = np.argwhere((values < schema.lo) | (values > schema.hi))
-    if len(outside) and not clamped:
-        row, column = outside[0]
-        raise errors.BadRecord(
-            f"record {row}, feature {column} (`{schema.features[column]}`) is {values[row, column]}, outside the schema's range "
-            f"[{schema.lo[column]}, {schema.hi[column]}], like {len(outside)} values in all: check the unit, make the schema "
-            "from wider data, or move these values to the range's ends with accept=['clamped']"
-        )
-    if np.shape(targets) != steps.shape[:1]:
-        raise ValueError(f"{len(steps)} records, but targets of shape {np.shape(targets)}")
-    numbers = schema.quantise_target(targets).astype(">u2").view(np.uint8).reshape(-1, 2)
-    return np.hstack([steps, numbers]).tobytes()
-
-
-def _terms(datasets: Sequence[Any], penalty: float, link: str) -> agent_pb2.TrainingTerms:
-    units = round(penalty / LAMBDA_UNIT)
-    if units < 1:
-        raise ValueError(f"a penalty of {penalty} is below the smallest there is, {LAMBDA_UNIT}")
-    number = common_pb2.Link.Value(f"LINK_{link.upper()}")
-    return agent_pb2.TrainingTerms(dataset_ids=[_id(d) for d in datasets], **{"lambda": units, "link": number})
-
-
-def _basis_points(name: str, part: float) -> int:
-    points = round(part * 10_000)
-    if not 0 <= points <= 10_000:
-        raise ValueError(f"{name} is {part}: it is a part of the whole, 0 to 1")
-    return points
-
-
-def _bytes(value: bytes | str) -> bytes:
-    return value if isinstance(value, bytes) else bytes.fromhex(value.removeprefix("0x"))
-
-
-def _id(dataset: Dataset | bytes | str) -> bytes:
-    return dataset.id if isinstance(dataset, Dataset) else _bytes(dataset)
-
-
-def _weights(agent: Agent | bytes | str) -> bytes:
-    return agent.weights_digest if isinstance(agent, Agent) else _bytes(agent)

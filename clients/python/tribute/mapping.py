@@ -70,12 +70,15 @@ def mapping(pipeline: Any, schema: Schema, records: int) -> Mapping:
         scale = np.asarray(scaler.scale_) if hasattr(scaler, "scale_") else width / 8.0
     else:
         scale = 1.0 / np.asarray(scaler.scale_) if hasattr(scaler, "scale_") else width
+    order = _order(pipeline, schema)
+    if order is not None and scale.shape == width.shape:
+        scale = scale[order]
     if scale.shape != width.shape:
         raise ValueError(f"the scaler was fitted on {scale.size} features, the schema has {width.size}")
     name = "C" if isinstance(estimator, LogisticRegression) else "alpha"
     value = float(getattr(estimator, name))
     strength = 1.0 / value if name == "C" else value
-    penalties = ((STEPS * scale / width) ** 2 * strength / records)[_varying(scaler, width.size)]
+    penalties = ((STEPS * scale / width) ** 2 * strength / records)[_varying(scaler, width.size)[slice(None) if order is None else order]]
     if not penalties.size:
         raise ValueError("every feature of the scaler's data is constant: there is nothing to learn from")
     penalty = float(np.median(penalties))
@@ -86,6 +89,12 @@ def mapping(pipeline: Any, schema: Schema, records: int) -> Mapping:
             f"{found.weakest(LAMBDA_UNIT)} is the weakest"
         )
     return found
+
+
+def _order(pipeline: Any, schema: Schema) -> list[int] | None:
+    """Where the schema's features are among those that a pipeline was fitted on, if it knows their names."""
+    names = [str(name) for name in getattr(pipeline, "feature_names_in_", ())]
+    return [names.index(name) for name in schema.features] if sorted(names) == sorted(schema.features) else None
 
 
 def _varying(scaler: Any, features: int) -> np.ndarray:

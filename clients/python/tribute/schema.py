@@ -99,6 +99,41 @@ class Schema:
         digest = self._fields.get("extractor")
         return bytes.fromhex(digest) if digest else None
 
+    def in_order(self, values: Any) -> npt.NDArray[np.float64]:
+        """Values as an array; a table whose columns have names has them put in the schema's order.
+
+        Parameters
+        ----------
+        values : array_like, or a DataFrame, or a row of one
+            Names that only count, 0, 1, 2, …, as pandas gives columns without names, are no names.
+
+        Raises
+        ------
+        BadQuery
+            The names are not the schema's; the message tells the first that differs.
+        """
+        given = getattr(values, "columns", None)
+        if given is None and hasattr(values, "iloc"):
+            given = values.index
+        x = np.asarray(values, dtype=np.float64)
+        if given is None:
+            return x
+        found, wanted = [str(name) for name in given], self.features
+        if found == wanted or found == [str(i) for i in range(len(found))]:
+            return x
+        if sorted(found) == sorted(wanted):
+            return x[..., [found.index(name) for name in wanted]]
+        missing = [name for name in wanted if name not in found]
+        if not missing:
+            extra = next((name for name in found if name not in wanted), found[0])
+            raise BadQuery(f"column {extra!r} is not in the schema, or there twice: drop it")
+        place = next(i for i, name in enumerate(wanted) if found[i : i + 1] != [name])
+        told = f"column {place + 1} is named {found[place]!r}" if place < len(found) else f"there is no column {place + 1}"
+        raise BadQuery(
+            f"{told}, where the schema has {wanted[place]!r}; {missing[0]!r} is missing. Rename the columns, or give the values alone "
+            "(`.to_numpy()`)"
+        )
+
     def quantise(self, values: npt.ArrayLike) -> npt.NDArray[np.uint8]:
         """Rounds features to the 256 steps of their ranges, as the service does; values outside are clamped.
 
@@ -116,7 +151,7 @@ class Schema:
         BadQuery
             The number of features is wrong, or a feature is not finite; the message names it.
         """
-        x = np.asarray(values, dtype=np.float64)
+        x = self.in_order(values)
         lo, hi = self.lo, self.hi
         if x.shape[-1:] != lo.shape or x.ndim not in (1, 2):
             raise BadQuery(f"the records have shape {x.shape}; the schema has {len(lo)} features")
@@ -131,7 +166,7 @@ class Schema:
         Parameters
         ----------
         values : array_like of shape (n,)
-            Labels, compared as text, or real values.
+            Labels, compared as text (of whole numbers, 1.0 is 1), or real values.
 
         Raises
         ------
@@ -141,16 +176,23 @@ class Schema:
         targets = np.asarray(values)
         if self.target_range is None:
             number = {label: i for i, label in enumerate(self.classes or ())}
-            for row, label in enumerate(targets):
-                if str(label) not in number:
-                    raise BadRecord(f"record {row}: the schema has no class {str(label)!r}; it has {', '.join(number)}")
-            return np.array([number[str(label)] for label in targets], dtype=np.uint16)
+            labels = [_label(label, number) for label in targets]
+            for row, label in enumerate(labels):
+                if label not in number:
+                    raise BadRecord(f"record {row}: the schema has no class {label!r}; it has {', '.join(number)}")
+            return np.array([number[label] for label in labels], dtype=np.uint16)
         lo, hi = self.target_range
         reals = targets.astype(np.float64)
         outside = np.flatnonzero(~((reals >= lo) & (reals <= hi)))
         if outside.size:
             raise BadRecord(f"record {outside[0]}: the target {reals[outside[0]]} is outside the schema's range [{lo}, {hi}]")
         return np.rint((reals - lo) * 65_535.0 / (hi - lo)).astype(np.uint16)
+
+
+def _label(value: Any, known: Mapping[str, int]) -> str:
+    text = str(value)
+    whole = isinstance(value, (float, np.floating)) and float(value).is_integer()
+    return str(int(value)) if whole and text not in known else text
 
 
 def _text(value: str) -> str:

@@ -128,6 +128,15 @@ class Session:
             )
 
     @property
+    def scores(self) -> dict[str, float] | None:
+        """Of the last answer, for each class what the agent's link makes of its logit: probabilities, or values of the squared link.
+
+        None before the first answer, and unless the agent's owner shows them. The proof covers the answer, not these.
+        """
+        found = self.answers[-1].get("scores") if self.answers else None
+        return dict(zip(self.schema.classes or [], found)) if found else None
+
+    @property
     def count(self) -> int:
         """Number of answers so far."""
         return len(self.answers)
@@ -138,7 +147,7 @@ class Session:
         Parameters
         ----------
         query : array_like of shape (features,), or raw input
-            Features in the schema's own units; or what the extractor takes, such as a text, if the agent's schema pins one.
+            Features in the schema's own units, a row of a DataFrame too; or what the extractor takes, such as a text, if the agent's schema pins one.
 
         Raises
         ------
@@ -153,7 +162,7 @@ class Session:
             wanted = f"an Extractor of the file with SHA-256 {pinned.hex()}" if pinned else "numbers"
             raise errors.BadQuery(f"the query is a text, but the agent takes features: give the session {wanted}")
         else:
-            features = np.asarray(query)
+            features = query
         steps = self.schema.quantise(features).tobytes()
         self._pending = {"features": steps.hex(), "salt": secrets.randbits(248)}
         self._save()
@@ -206,7 +215,8 @@ class Session:
         if labels and answer.answer >= len(labels):
             raise errors.Internal(f"the server answers class {answer.answer}, the schema has {len(labels)}")
         label = labels[answer.answer] if labels else str(answer.answer)
-        self.answers.append({**self._pending, "answer": answer.answer, "label": label})
+        given = {**self._pending, "answer": answer.answer, "label": label}
+        self.answers.append(given | {"scores": list(answer.scores)} if answer.scores else given)
         self.transcript, self._pending = after, None
         self.voucher = Voucher.sign(
             self.client.account,

@@ -63,6 +63,8 @@ class Agent:
     profile: common_pb2.Profile
     model_sha256: bytes
     onnx: bytes
+    moved: float | None
+    """Of a model that was brought along: how far it was moved to the optimum, relative to the norm of its weights."""
 
     @classmethod
     def _of(cls, message: agent_pb2.Agent) -> "Agent":
@@ -84,6 +86,7 @@ class Agent:
             profile=message.profile,
             model_sha256=message.model_sha256,
             onnx=message.onnx,
+            moved=message.polish.moved if message.HasField("polish") else None,
         )
 
     def __repr__(self) -> str:

@@ -54,18 +54,8 @@ export async function check(chain: Chain, file: ReturnType<typeof parse>, told: 
   };
   for (const [i, d] of c.datasets.entries()) {
     const name = `Dataset ${i + 1}`;
-    const found = await client.readContract({ ...chain.datasets, functionName: "dataset", args: [d.dataset_id] }).catch(() => undefined);
-    if (!found) {
-      tell(`${name} is registered`, false, "the chain does not know it");
-      continue;
-    }
-    tell(`${name} has ${d.records} records on chain, too`, found.records === BigInt(d.records), `the chain has ${found.records}`);
-    const digests = await client.readContract({ ...chain.datasets, functionName: "shardDigests", args: [d.dataset_id] });
-    tell(`${name}: the shards are those registered`, digests.length === d.shards.length && digests.every((x, j) => same(x, d.shards[j]!.digest)), "they differ");
-    await ask(`${name} belonged to whom each shard names when it was added`, async () => {
-      const then = await addedBy(chain, found.root);
-      return d.shards.every((shard) => same(then.get(shard.digest.toLowerCase()) ?? "0x", shard.owner));
-    });
+    const found = await registered(chain, d, name, tell);
+    if (!found) continue;
     const own = await client.readContract({ ...chain.agents, functionName: "contributionOf", args: [id, number, d.dataset_id] });
     tell(`${name}: the contribution is the one on chain`, own.value === BigInt(d.contribution), `the chain has ${own.value}`);
     for (const [j, shard] of d.shards.entries()) {
@@ -81,6 +71,7 @@ export async function check(chain: Chain, file: ReturnType<typeof parse>, told: 
     (await client.readContract({ ...chain.agents, functionName: "optimumContext", args: [id, number] })) === BigInt(c.optimum.proof.inputs[0] ?? "0x0"));
   if (evaluation) {
     const { dataset } = evaluation;
+    await registered(chain, dataset, "The dataset it was tested on", tell);
     try {
       const [correct, records] = await client.readContract({ ...chain.evaluations, functionName: "accuracyOf", args: [id, number, dataset.dataset_id] });
       tell(`The accuracy on chain is ${dataset.correct} of ${dataset.records}, too`, correct === BigInt(dataset.correct) && records === BigInt(dataset.records), `the chain has ${correct} of ${records}`);
@@ -89,6 +80,30 @@ export async function check(chain: Chain, file: ReturnType<typeof parse>, told: 
     }
   }
   return all;
+}
+
+/** Whether a dataset is registered as a file says, told in findings; undefined if it is not at all. */
+export async function registered(
+  chain: Chain, dataset: { dataset_id: Hex; records: number; shards: { digest: Hex; owner: Hex }[] }, name: string, tell: (said: string, holds: boolean, why?: string) => void,
+): Promise<{ circuitId: Hex } | undefined> {
+  const { client } = chain;
+  const id = dataset.dataset_id;
+  const found = await client.readContract({ ...chain.datasets, functionName: "dataset", args: [id] }).catch(() => undefined);
+  if (!found) {
+    tell(`${name} is registered`, false, "the chain does not know it");
+    return undefined;
+  }
+  tell(`${name} has ${dataset.records} records on chain, too`, found.records === BigInt(dataset.records), `the chain has ${found.records}`);
+  const digests = await client.readContract({ ...chain.datasets, functionName: "shardDigests", args: [id] });
+  tell(`${name}: the shards are those registered`, digests.length === dataset.shards.length && digests.every((x, j) => same(x, dataset.shards[j]!.digest)), "they differ");
+  const belonged = `${name} belonged to whom each shard names when it was added`;
+  try {
+    const then = await addedBy(chain, found.root);
+    tell(belonged, dataset.shards.every((shard) => same(then.get(shard.digest.toLowerCase()) ?? "0x", shard.owner)), "the chain says otherwise");
+  } catch (error) {
+    tell(belonged, false, problem(error).message);
+  }
+  return found;
 }
 
 /** Who owned a dataset when each of its shards was added, by digest: from its registration and its transfers, in order. */

@@ -41,7 +41,7 @@ export interface ValuationFile {
   proven: string[];
   not_proven: string[];
   certificate: CertificateFile;
-  test: { dataset_id: Hex; records: number; shards: { owner: Hex }[] };
+  test: { dataset_id: Hex; records: number; shards: { digest: Hex; owner: Hex }[] };
   owners: Hex[];
   sampling: { beacon: Hex; permutations: number } | null;
   uniform_loss: number;

@@ -20,6 +20,8 @@ export interface Participant {
 
 /** In the order of the canonical JSON. */
 export interface Request {
+  /** Version of the program that trains: the server's. */
+  program: string;
   chain_id: number;
   agent_registry: Address;
   owner: Address;
@@ -52,9 +54,9 @@ export function canonical(r: Request): string {
       shards: d.shards.map((s) => ({ digest: low(s.digest), records: s.records })),
     })),
   }));
-  const { chain_id, version, attempt, purpose, schema, k, columns, intercept_scale, link, lambda, price, data_bps, rounds, openings } = r;
+  const { program, chain_id, version, attempt, purpose, schema, k, columns, intercept_scale, link, lambda, price, data_bps, rounds, openings } = r;
   return JSON.stringify({
-    chain_id, agent_registry: low(r.agent_registry), owner: low(r.owner), agent: low(r.agent), version, attempt, purpose, schema, k,
+    program, chain_id, agent_registry: low(r.agent_registry), owner: low(r.owner), agent: low(r.agent), version, attempt, purpose, schema, k,
     columns, intercept_scale, srs: low(r.srs), link, lambda, price, data_bps, rounds, openings, participants,
   });
 }
@@ -78,6 +80,9 @@ export function readRequest(json: string): Request {
     r = JSON.parse(json) as Request;
   } catch {
     throw wrong();
+  }
+  if (r && "template" in r) {
+    throw new Problem(`This is a request for a schema's ranges, which are found from your table. Approve it with the command line: tribute request schema approve ${requestId(json)} TABLE.csv`);
   }
   const fits =
     r && isAddress(r.owner, { strict: false }) && isDigest(r.agent) && typeof r.purpose === "string" && typeof r.schema === "string" &&

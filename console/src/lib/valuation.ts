@@ -1,6 +1,7 @@
 // What a valuation file says, and what of it a browser can check: the values from the losses, exactly, and what the chain
 // pays by. That the losses are those of proven optima, the server checks, and `tribute verify`.
 import type { Hex } from "viem";
+import { registered } from "./audit";
 import { same } from "./bytes";
 import type { Chain } from "./chain";
 import { LOSS_UNIT, type Finding, type ValuationFile } from "./files";
@@ -14,6 +15,36 @@ export function partsOf(file: ValuationFile): number[] {
   const positive = file.values.map((v) => Math.max(0, Number(v.numerator)));
   const sum = positive.reduce((a, b) => a + b, 0);
   return positive.map((v) => (sum > 0 ? v / sum : 0));
+}
+
+/** The sum of a version's weights. */
+const ONE = 10n ** 18n;
+
+/** `whole` in proportion to values, negative ones as zero; what rounding leaves goes to the largest remainders, on ties to the first. */
+function divided(whole: bigint, values: bigint[]): bigint[] | undefined {
+  const positive = values.map((v) => (v > 0n ? v : 0n));
+  const sum = positive.reduce((a, b) => a + b, 0n);
+  if (sum === 0n) return undefined;
+  const parts = positive.map((v) => (v * whole) / sum);
+  const left = Number(whole - parts.reduce((a, b) => a + b, 0n));
+  const remainder = (i: number): bigint => (positive[i]! * whole) % sum;
+  const order = parts.map((_, i) => i).sort((a, b) => (remainder(a) === remainder(b) ? a - b : remainder(a) < remainder(b) ? 1 : -1));
+  for (const i of order.slice(0, left)) parts[i]! += 1n;
+  return parts;
+}
+
+/** What each dataset of the version would be paid by, in units of 10^-18; undefined if no value is positive. */
+export function weightsOf(file: ValuationFile): bigint[] | undefined {
+  const { datasets } = file.certificate;
+  const weights = datasets.map(() => 0n);
+  const wholes = divided(ONE, file.values.map((v) => BigInt(v.numerator)));
+  if (!wholes) return undefined;
+  for (const [i, owner] of file.owners.entries()) {
+    const own = datasets.flatMap((d, j) => (same(d.shards.at(-1)!.owner, owner) ? [j] : []));
+    const parts = divided(wholes[i]!, own.map((j) => BigInt(datasets[j]!.records)));
+    own.forEach((j, at) => (weights[j] = parts?.[at] ?? 0n));
+  }
+  return weights;
 }
 
 const factorial = (n: number): bigint => (n < 2 ? 1n : BigInt(n) * factorial(n - 1));
@@ -52,13 +83,17 @@ export async function checkValuation(chain: Chain, file: ValuationFile, digest: 
   const exact = follows(file);
   if (exact !== undefined) tell("The values follow exactly from the losses of all coalitions", exact, "other values follow");
   const { client } = chain;
-  const test = await client.readContract({ ...chain.datasets, functionName: "dataset", args: [file.test.dataset_id] }).catch(() => undefined);
-  tell(`The test set is registered, with ${file.test.records} records`, test?.records === BigInt(file.test.records), test ? `the chain has ${test.records}` : "the chain does not know it");
+  await registered(chain, file.test, "The test set", tell);
   const valued = file.certificate.datasets.flatMap((d) => d.shards.map((s) => s.owner));
-  tell("Its owner has none of the datasets valued", !valued.some((owner) => file.test.shards.some((s) => same(owner, s.owner))), "one of them is its owner's");
+  tell("Nobody who added a shard to it added one to the datasets valued", !valued.some((owner) => file.test.shards.some((s) => same(owner, s.owner))), "somebody did");
   const { id, version } = file.certificate.agent;
   const state = await client.readContract({ ...(await chain.weights()), functionName: "stateOf", args: [id, version] });
-  const paid = state.changes > 0 && same(state.valuation, digest);
-  told({ said: paid ? "The version pays by weights that name this valuation" : state.changes > 0 ? "The version pays by weights that name another valuation" : "The version pays by shares: its owners have not agreed on weights", holds: true });
+  if (state.changes === 0) told({ said: "The version pays by shares: its owners have not agreed on weights", holds: true });
+  else if (!same(state.valuation, digest)) told({ said: "The version pays by weights that name another valuation", holds: true });
+  else {
+    const weights = weightsOf(file);
+    const paid = await Promise.all(file.certificate.datasets.map(async (d) => (await client.readContract({ ...(await chain.weights()), functionName: "weightOf", args: [id, version, d.dataset_id] }))[0]));
+    tell("The version pays by weights that name this valuation and follow from it", weights !== undefined && weights.every((w, i) => w === paid[i]), "they name it, and do not follow from it");
+  }
   return all;
 }

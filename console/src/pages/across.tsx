@@ -134,6 +134,7 @@ function Form(): ReactNode {
     const profile = (circuits.ready[0]?.shape ?? circuits.missing[0])?.profile;
     if (!profile) throw new Problem("This server does not say how large the circuits for this schema are.");
     return canonical({
+      program: world.info.version,
       chain_id: chain.id,
       agent_registry: chain.agents.address,
       owner: account,

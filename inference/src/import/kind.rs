@@ -14,7 +14,7 @@ pub struct Culprit {
     pub kind: &'static str,
 }
 
-const EXTRACTOR: &str = "a network with hidden layers: use the model up to its last dense layer as the extractor, and import a model of that layer";
+const EXTRACTOR: &str = "a network with hidden layers: cut it off at its last dense layer and use the rest as the extractor (`tribute extract --split BODY`, in Python tribute.split), then train the head on its features";
 const ONE_VS_REST: &str = "a one-vs-rest classifier: several binary models, whose probabilities are divided by their sum. Train one model over all classes instead, such as scikit-learn's LogisticRegression";
 const NORMALISER: &str = "one logistic function or clip for each class, divided by their sum, as OneVsRestClassifier and SGDClassifier do. Train a LogisticRegression instead, or export the raw scores";
 const CALIBRATED: &str =

@@ -1,6 +1,8 @@
 //! What one party's records contribute to a training that several parties do together: sums of losses, gradients and second
 //! derivatives over them.
 
+use std::sync::OnceLock;
+
 use ndarray::{Array2, ArrayView1};
 use tribute_core::link::Link;
 use tribute_core::records::Records;
@@ -88,7 +90,7 @@ pub fn part(
             .flat_map(|u| (u + 1..classes).map(move |v| -> Factor { Box::new(move |p| p[u] * p[v]) }))
             .collect(),
     };
-    let curvature = objective.moments(&at, &factors);
+    let curvature = objective.moments(records, &at, &factors);
     Part { loss: at.loss, gradient: at.gradient.iter().copied().collect(), curvature }
 }
 
@@ -122,6 +124,7 @@ fn objective<'a>(
     assert_eq!((weights.len(), records.width() + 1), (blocks * classes, blocks), "shapes of weights and records");
     let objective = Objective {
         records,
+        failed: OnceLock::new(),
         task: schema.task(),
         classes,
         link: options.link,

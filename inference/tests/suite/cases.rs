@@ -6,7 +6,9 @@ use tribute_core::head::{lambda_units, Weights};
 use tribute_core::link::Link;
 use tribute_core::records::Records;
 use tribute_core::schema::Schema;
-use tribute_inference::{check_optimum, import, train, ImportError, InputScale, Looks, LossOptions, OptimumError};
+use tribute_inference::{
+    check_optimum, external, import, train, ImportError, InputScale, Looks, LossOptions, OptimumError,
+};
 use tribute_records::{Options, Predicts, Range, Source};
 
 use crate::common;
@@ -104,7 +106,18 @@ fn what_is_no_optimum_is_imported_and_then_refused() {
 }
 
 #[test]
-fn values_in_another_file_are_refused_with_how_to_save_in_one() {
+fn values_in_a_file_beside_the_model_are_read_where_it_lies() {
     let e = brought("exports/c-external.onnx").unwrap_err().to_string();
     assert!(e.contains("external_data=False") && e.contains("c-external.onnx.data"), "{e}");
+
+    let folder = tempfile::tempdir().unwrap();
+    let missing = external::whole(file("exports/c-external.onnx"), folder.path()).unwrap_err().to_string();
+    assert!(missing.contains("Put it beside the model"), "{missing}");
+    std::fs::write(folder.path().join("c-external.onnx.data"), file("exports/c-external.onnx.data")).unwrap();
+    let whole = external::whole(file("exports/c-external.onnx"), folder.path()).unwrap();
+    let (schema, records) = records();
+    let found = import(&whole, &schema, InputScale::Raw, Link::Softmax, SCALE, &[&records]).unwrap().weights;
+    let first = brought("exports/a-gemm-logits-opset18-ir10.onnx").unwrap();
+    let off = found.values().iter().zip(first.values()).map(|(a, b)| (a - b).abs()).max().unwrap();
+    assert!(off <= 4 << 12, "{off}");
 }

@@ -47,7 +47,7 @@ fn trained_digits_agent_on_all_rows_random_inputs_and_extremes() {
     assert_exact(&weights, &rows);
 
     let mut rng = ChaCha20Rng::seed_from_u64(1);
-    let random: Vec<Vec<u8>> = (0..10_000).map(|_| (0..64).map(|_| rng.gen()).collect()).collect();
+    let random: Vec<Vec<u8>> = (0..100_000).map(|_| (0..64).map(|_| rng.gen()).collect()).collect();
     let answers = assert_exact(&weights, &random);
     let mut seen = [false; 10];
     answers.iter().for_each(|a| seen[a.class] = true);

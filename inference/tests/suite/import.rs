@@ -76,6 +76,11 @@ fn scikit_learn_pipelines_predict_the_same() {
     let right = records.iter().filter(|(q, y)| answer(&scaled.weights.logits(q)) == *y).count();
     assert!(right >= 174, "{right} of 178");
 
+    // the same of doubles, in a form that onnxruntime refuses
+    let doubles = import(&fixture("sk_double_zipmap.onnx"), &schema, InputScale::Raw, Link::Softmax, 0, &[]).unwrap();
+    let off = doubles.weights.values().iter().zip(scaled.weights.values()).map(|(a, b)| (a - b).abs()).max().unwrap();
+    assert!(off < 1 << 14, "{off} units of 2^-32");
+
     // with two classes, a logistic function and a softmax give the same probabilities
     let two = with_labels(&["0", "1"]);
     for link in [Link::Logistic, Link::Softmax] {

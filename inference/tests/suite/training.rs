@@ -1,5 +1,7 @@
 //! Trained heads can be certified on real data; anything but an optimum is rejected.
 
+use std::borrow::Cow;
+
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha20Rng;
 use tribute_core::head::{answer, lambda_units, ContributionError, Weights};
@@ -7,7 +9,8 @@ use tribute_core::link::Link;
 use tribute_core::numbers::{link_error_units, LAMBDA_BITS, LAMBDA_LIMIT_BITS};
 use tribute_core::records::Records;
 use tribute_core::schema::{Feature, Schema, Target};
-use tribute_inference::{check_optimum, train, Looks, LossOptions, OptimumError, TrainError};
+use tribute_inference::train::Pieces;
+use tribute_inference::{check_optimum, polish, train, Looks, LossOptions, OptimumError, TrainError};
 
 use crate::common;
 
@@ -57,6 +60,78 @@ fn digits_are_certifiable_with_every_link() {
         let found = report.contributions.sum as f64 / units;
         assert!((found / expected - 1.0).abs() < 1e-3, "{found} {expected}");
         assert!(accuracy >= if link == Link::Squared { 0.85 } else { 0.90 });
+    }
+}
+
+/// Records that are read from files whenever they are needed.
+struct OnDisk {
+    folder: tempfile::TempDir,
+    lengths: Vec<usize>,
+    reads: std::sync::atomic::AtomicUsize,
+}
+
+impl OnDisk {
+    fn new(records: &Records, piece: usize) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut lengths = Vec::new();
+        for from in (0..records.len()).step_by(piece) {
+            let part = records.slice(from..(from + piece).min(records.len()));
+            std::fs::write(folder.path().join(lengths.len().to_string()), part.to_bytes()).unwrap();
+            lengths.push(part.len());
+        }
+        OnDisk { folder, lengths, reads: 0.into() }
+    }
+}
+
+impl Pieces for OnDisk {
+    fn width(&self) -> usize {
+        64
+    }
+    fn lengths(&self) -> Vec<usize> {
+        self.lengths.clone()
+    }
+    fn piece(&self, index: usize) -> Result<Cow<'_, Records>, String> {
+        self.reads.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let bytes = std::fs::read(self.folder.path().join(index.to_string())).map_err(|e| e.to_string())?;
+        Records::from_bytes(&bytes).map(Cow::Owned).ok_or("damaged".to_owned())
+    }
+}
+
+#[test]
+fn records_that_are_not_in_memory_give_the_same_optimum() {
+    let (schema, records) = common::example("digits.csv.gz");
+    let layout = schema.layout(15, 8).unwrap().with_intercept_scale(3).unwrap();
+    for link in [Link::Softmax, Link::Logistic, Link::Squared] {
+        let options = LossOptions { intercept_scale: 3, ..options(link, 1e-3) };
+        let here = train(&schema, &[&records], &options, |_| ()).unwrap();
+        let datasets = [OnDisk::new(&records.slice(0..1000), 300), OnDisk::new(&records.slice(1000..1797), 797)];
+        let datasets: Vec<&OnDisk> = datasets.iter().collect();
+        let (mut steps, mut losses) = (0, Vec::new());
+        let there = train(&schema, &datasets, &options, |p| {
+            steps = p.step;
+            losses.push(p.loss);
+        })
+        .unwrap();
+        let off = here.weights.values().iter().zip(there.weights.values()).map(|(a, b)| (a - b).abs()).max().unwrap();
+        let reads = datasets[0].reads.load(std::sync::atomic::Ordering::Relaxed);
+        println!("{}: {off} units of 2^-32 apart, {steps} steps, pieces read {reads} times", link.name());
+        // both are rounded to the optimum in their own way
+        assert!(off < 1 << 12, "{off}");
+        assert!(steps == there.steps && losses.is_sorted_by(|a, b| a >= b));
+        let exact = |report: tribute_inference::OptimumReport| (report.optimum, report.gradients);
+        let whole = [&records.slice(0..1000), &records.slice(1000..1797)];
+        let pieced = check_optimum(&schema, &layout, &there.weights, &datasets, &options).map(exact);
+        assert_eq!(pieced, check_optimum(&schema, &layout, &there.weights, &whole, &options).map(exact));
+        // from near the optimum, fewer steps
+        let again = polish(&schema, &datasets, &options, &there.weights, |_| ()).unwrap();
+        assert!(again.steps < there.steps || link == Link::Squared, "{} {}", again.steps, there.steps);
+        std::fs::remove_file(datasets[1].folder.path().join("0")).unwrap();
+        let e = train(&schema, &datasets, &options, |_| ()).unwrap_err();
+        assert!(matches!(&e, TrainError::Read { reason } if reason.contains("No such file")), "{e}");
+        assert!(matches!(
+            check_optimum(&schema, &layout, &there.weights, &datasets, &options),
+            Err(OptimumError::Read { .. })
+        ));
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use serde_json::{json, Value};
-use tribute_client::files::{read_file, write_file};
+use tribute_client::files::write_file;
 use tribute_client::{problem, Client};
 use tribute_core::head::lambda_units;
 use tribute_core::id::{AgentId, DatasetId, WeightsDigest};
@@ -22,6 +22,7 @@ use crate::job_options::JobOptionArgs;
 use crate::link_arg::LinkArg;
 use crate::server_args::ServerArgs;
 
+mod at_home;
 mod polish;
 mod value;
 
@@ -38,6 +39,9 @@ pub(super) enum AgentCommand {
     Get(GetArgs),
     /// List your agents, newest first.
     List(ServerArgs),
+    /// Let sessions have the scores of all classes beside the answer. Scores of a few more queries than the agent has features
+    /// determine its weights.
+    ShowScores(ScoresArgs),
     /// Prove the gradient over every shard that the agent was trained on.
     ProveGradients(GradientsArgs),
     /// Prove that the agent is the optimum over the sum of its gradients.
@@ -96,7 +100,8 @@ pub(super) struct TrainArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct ImportArgs {
-    /// The ONNX file: a canonical agent, or a model with one dense layer as exported by scikit-learn or PyTorch.
+    /// The ONNX file: a canonical agent, or a model with one dense layer as exported by scikit-learn or PyTorch. Tensors in a file
+    /// beside it are read from there.
     model: PathBuf,
     /// The model takes quantised features, from 0 to 255/256, instead of the schema's units.
     #[arg(long)]
@@ -123,6 +128,17 @@ pub(super) struct GetArgs {
     /// File to write the model to.
     #[arg(long, value_name = "FILE")]
     onnx: Option<PathBuf>,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ScoresArgs {
+    /// Digest of the agent's weights.
+    weights: WeightsDigest,
+    /// Show them no longer.
+    #[arg(long)]
+    off: bool,
     #[command(flatten)]
     server: ServerArgs,
 }
@@ -181,6 +197,9 @@ pub(super) struct EvaluateArgs {
     /// The dataset's id. It must be yours, open to all or granted to you, and have the agent's schema.
     #[arg(long, value_name = "ID")]
     dataset: DatasetId,
+    /// The node that has the dataset, if its data stays at home: it proves the count, and is lent the weights.
+    #[arg(long, value_name = "URL")]
+    node: Option<String>,
     /// File to write to.
     #[arg(long, value_name = "FILE", default_value = "evaluation.json")]
     out: PathBuf,
@@ -205,7 +224,7 @@ pub(super) async fn run(command: AgentCommand) -> CommandResult {
             told(&client, &agent, None, &a.loss).await?;
         }
         AgentCommand::Import(a) => {
-            let onnx = read_file(&a.model)?;
+            let onnx = crate::extract::model(&a.model)?;
             let client = a.server.connect().await?;
             let (terms, name) = (Some(a.loss.terms()?), a.loss.name.clone());
             let (quantised_features, polish) = (a.quantised_features, a.polish);
@@ -228,6 +247,13 @@ pub(super) async fn run(command: AgentCommand) -> CommandResult {
                 write_file(file, &agent.onnx)?;
             }
             emit(&output::agent(&agent), None)?;
+        }
+        AgentCommand::ShowScores(a) => {
+            let client = a.server.connect().await?;
+            let request = v1::ShowScoresRequest { weights_digest: a.weights.to_vec(), show: !a.off };
+            let agent = client.agents().show_scores(request).await.map_err(problem)?.into_inner();
+            let shown = if agent.shows_scores { "get scores beside answers" } else { "get answers only" };
+            println!("sessions of {} {shown}", a.weights);
         }
         AgentCommand::List(a) => {
             let client = a.connect().await?;
@@ -278,6 +304,17 @@ pub(super) async fn run(command: AgentCommand) -> CommandResult {
         AgentCommand::Value(a) => value::run(a).await?,
         AgentCommand::Evaluate(a) => {
             let client = a.server.connect().await?;
+            if let Some(url) = &a.node {
+                let e = at_home::evaluate(&client, url, &a).await?;
+                write_file(&a.out, &e.evaluation_json)?;
+                eprintln!(
+                    "{} of {} records right; {url} has proven it; wrote {}",
+                    e.correct,
+                    e.records,
+                    a.out.display()
+                );
+                return Ok(());
+            }
             let work = v1::EvaluationWork { weights_digest: a.weights.to_vec(), dataset_id: a.dataset.to_vec() };
             if a.job.estimated(&client, v1::work::Work::Evaluation(work.clone())).await? {
                 return Ok(());

@@ -20,14 +20,14 @@ pub(crate) struct ServerArgs {
 }
 
 impl ServerArgs {
-    /// The caller's key.
-    pub(crate) fn signer(&self) -> Result<PrivateKeySigner> {
-        self.key.signer()
-    }
-
     /// Connects to the server as the key's account.
     pub(crate) async fn connect(&self) -> Result<Client> {
         self.address.connect(self.key.signer()?).await
+    }
+
+    /// Connects to another server, under the same authorities and certificate.
+    pub(crate) async fn connect_to(&self, url: &str) -> Result<Client> {
+        Client::connect_with(url, self.key.signer()?, &self.address.tls()?).await
     }
 }
 
@@ -37,7 +37,7 @@ pub(crate) struct AddressArgs {
     /// The server's address.
     #[arg(long, value_name = "URL", env = "TRIBUTE_SERVER", default_value = "http://127.0.0.1:7410")]
     server: String,
-    /// PEM file of further certificate authorities to trust, for a server at an https address.
+    /// PEM file of further certificate authorities to trust, for servers at https addresses: yours, and the nodes of a training.
     #[arg(long, value_name = "FILE", env = "TRIBUTE_SERVER_CA")]
     server_ca: Option<PathBuf>,
     /// PEM file of your certificate, for a server that asks for one, with its private key: a file of both.
@@ -48,10 +48,13 @@ pub(crate) struct AddressArgs {
 impl AddressArgs {
     /// Connects to the server as a key's account.
     pub(crate) async fn connect(&self, key: PrivateKeySigner) -> Result<Client> {
+        Client::connect_with(&self.server, key, &self.tls()?).await
+    }
+
+    /// What connections by TLS need.
+    fn tls(&self) -> Result<Tls> {
         let read = |option, file: &Option<PathBuf>| file.as_ref().map(|file| read_given(option, file)).transpose();
         let identity = read("client-certificate", &self.client_certificate)?;
-        let tls =
-            Tls { roots: read("server-ca", &self.server_ca)?, identity: identity.map(|both| (both.clone(), both)) };
-        Client::connect_with(&self.server, key, &tls).await
+        Ok(Tls { roots: read("server-ca", &self.server_ca)?, identity: identity.map(|both| (both.clone(), both)) })
     }
 }

@@ -6,12 +6,12 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use serde_json::json;
+use serde_json::{json, Value};
 use tribute_client::asking::QueryStream;
-use tribute_client::session::ClientSession;
+use tribute_client::session::{Answer, ClientSession};
 use tribute_client::{problem, Client};
 use tribute_core::id::{SessionId, WeightsDigest};
-use tribute_core::schema::Schema;
+use tribute_core::schema::{Schema, Target};
 use tribute_problem::{Problem, Reason, Result};
 use tribute_proto::v1;
 use tribute_records::{Kind, Query, Source};
@@ -138,9 +138,20 @@ async fn ask(a: AskArgs) -> CommandResult {
     let features = crate::extract::query(&a.extractor, &state.schema, &a.text)?;
     state.ask(&client, features).await?;
     state.submit_voucher(&client).await?;
-    let answer = state.answers.last().map(|x| x.label.clone());
-    let value = json!({ "session": state.session, "count": state.count, "answer": answer, "compared_with": compared });
+    let last = state.answers.last();
+    let answer = last.map(|x| x.label.clone());
+    let mut value =
+        json!({ "session": state.session, "count": state.count, "answer": answer, "compared_with": compared });
+    tell_scores(&mut value, &state.schema, last);
     emit(&value, None)
+}
+
+/// Adds the scores of all classes beside an answer, if the agent's owner shows them.
+fn tell_scores(value: &mut Value, schema: &Schema, answer: Option<&Answer>) {
+    if let (Target::Classes(labels), Some(answer)) = (schema.target(), answer.filter(|a| !a.scores.is_empty())) {
+        let each = labels.iter().zip(&answer.scores);
+        value["scores"] = each.map(|(label, score)| (label.clone(), json!(score))).collect();
+    }
 }
 
 async fn query(a: QueryArgs) -> CommandResult {
@@ -159,7 +170,7 @@ async fn query(a: QueryArgs) -> CommandResult {
     }
     bar.finish_and_clear();
     state.submit_voucher(&client).await?;
-    let value = json!({
+    let mut value = json!({
         "session": state.session,
         "count": state.count,
         "transcript": state.transcript,
@@ -170,6 +181,7 @@ async fn query(a: QueryArgs) -> CommandResult {
         "voucher": state.voucher,
         "last": state.answers.last().map(|x| x.label.clone()),
     });
+    tell_scores(&mut value, &schema, state.answers.last());
     emit(&value, None)
 }
 

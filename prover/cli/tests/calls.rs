@@ -214,6 +214,7 @@ fn of_another(path: &str) -> Option<Vec<u8>> {
             v1::ValueAgentRequest { weights_digest: id(), dataset_id: vec![1], coalitions, options: nonsense }
                 .encode_to_vec()
         }
+        ("AgentService", "ShowScores") => v1::ShowScoresRequest { weights_digest: id(), show: true }.encode_to_vec(),
         ("DatasetService", "RegisterDataset") => {
             let records = csv().map(v1::dataset_work::Records::Csv);
             let work = Some(v1::DatasetWork { records, ..Default::default() });
@@ -255,7 +256,8 @@ fn of_another(path: &str) -> Option<Vec<u8>> {
         }
         ("TrainingService", "PrepareConsent") => v1::PrepareConsentRequest { id: id() }.encode_to_vec(),
         ("TrainingService", "ApproveTraining") => {
-            v1::ApproveTrainingRequest { id: id(), signature: vec![1] }.encode_to_vec()
+            v1::ApproveTrainingRequest { id: id(), signature: vec![1], numbers: vec![1], least_share_bps: 1 << 20 }
+                .encode_to_vec()
         }
         ("TrainingService", "DeclineTraining") => {
             v1::DeclineTrainingRequest { id: id(), reason: String::new() }.encode_to_vec()
@@ -263,11 +265,21 @@ fn of_another(path: &str) -> Option<Vec<u8>> {
         ("TrainingService", "AnswerRound") => {
             v1::AnswerRoundRequest { id: id(), query: vec![1], ..Default::default() }.encode_to_vec()
         }
+        ("TrainingService", "AnswerRanges") => {
+            v1::AnswerRangesRequest { id: id(), account: vec![7; 20], consents: Vec::new() }.encode_to_vec()
+        }
         ("TrainingService", "ProveAtHome") => {
             v1::ProveAtHomeRequest { id: id(), blinding: vec![1], ..Default::default() }.encode_to_vec()
         }
         ("TrainingService", "GetHomeGradients") => {
             v1::GetHomeGradientsRequest { id: id(), account: Vec::new() }.encode_to_vec()
+        }
+        ("TrainingService", "LendWeights") => {
+            v1::LendWeightsRequest { weights_digest: id(), dataset_id: vec![1], ..Default::default() }.encode_to_vec()
+        }
+        ("TrainingService", "EvaluateAtHome") => {
+            v1::EvaluateAtHomeRequest { dataset_id: id(), blinding: vec![1], options: nonsense, ..Default::default() }
+                .encode_to_vec()
         }
         ("OperatorService", "GetOverview") => v1::GetOverviewRequest {}.encode_to_vec(),
         // what these name is the caller's own, or nothing

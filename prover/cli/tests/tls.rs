@@ -97,6 +97,16 @@ async fn clients_and_server_know_each_other_by_certificates() {
     list.args(["--key-env", "KEY"]).env("KEY", format!("0x{}", hex::encode(PrivateKeySigner::random().to_bytes())));
     let output = list.output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+
+    // the nodes of a training are reached under the same authorities, with the same certificate
+    let elsewhere = Place::new();
+    let node = serve(&elsewhere, &ours, &["--client-ca", &clients]);
+    let mut ask = Command::new(program());
+    ask.args(["request", "ask", "--purpose", "wines", "--server", &served.url, "--server-ca"]).arg(ours.root());
+    ask.arg("--client-certificate").arg(&both).args(["--node", &format!("{}=0x{}", node.url, "11".repeat(32))]);
+    ask.args(["--key-env", "KEY"]).env("KEY", format!("0x{}", hex::encode(PrivateKeySigner::random().to_bytes())));
+    let said = String::from_utf8_lossy(&ask.output().unwrap().stderr).into_owned();
+    assert!(said.contains(&node.url) && said.contains("is not at this node"), "{said}");
 }
 
 async fn encrypted(url: &str) -> bool {

@@ -84,7 +84,9 @@ fn three_owners_of_wines_are_valued() {
     assert_eq!((told["coalitions"].as_u64(), told["gradients"].as_u64()), (Some(6), Some(9)));
     assert_eq!(told["openings_of_the_test_set"].as_u64(), Some(6));
     assert!(told["datasets"].as_array().unwrap().iter().all(|d| d["openings"] == 3), "{told}");
-    assert!(told["seconds_of_one_worker"].as_f64().unwrap() > 0.0, "{told}");
+    // six coalitions, each of one or two shards, and of three more proofs or as long as that
+    let (seconds, memory) = (told["seconds_of_one_worker"].as_f64().unwrap(), told["memory_mb_of_a_worker"].as_u64());
+    assert!(seconds > 0.0 && memory > Some(50), "{told}");
 
     let v = valued(&w, &weights, &test);
     assert_eq!((v.coalitions.len(), v.owners.len(), v.test.records), (7, 3, 43));
@@ -94,6 +96,12 @@ fn three_owners_of_wines_are_valued() {
     let again = Instant::now();
     assert_eq!(valued(&w, &weights, &test), v);
     assert!(again.elapsed().as_secs() < 30, "proven again: {:?}", again.elapsed());
+
+    // now as coalitions of these sizes took
+    let later = w.run(OWNER, &format!("agent value {weights} --test {test} --estimate"));
+    assert!(
+        later["seconds_of_one_worker"].as_f64().unwrap() > 0.0 && later["memory_mb_of_a_worker"].as_u64() == memory
+    );
 
     // an owner of valued data has no test set, and a table that was trained on is none
     let own =
@@ -130,6 +138,14 @@ fn three_owners_of_wines_are_valued() {
     let beacon = "11".repeat(32);
     let refused = w.fails(OWNER, &format!("agent value {weights} --test {test} --permutations 9 --beacon 0x{beacon}"));
     assert!(refused.contains("every coalition is trained"), "{refused}");
+
+    // what its owner deletes tests nothing any more
+    w.says(TESTER, &format!("dataset forget {test}"));
+    for asked in [format!("agent evaluate {weights} --dataset {test}"), format!("agent value {weights} --test {test}")]
+    {
+        let refused = w.fails(OWNER, &asked);
+        assert!(refused.contains("were deleted from this server"), "{refused}");
+    }
 }
 
 /// An agent of two owners certified on a chain, with a test set that is registered there, and a session.
@@ -206,6 +222,18 @@ impl Sold {
     }
 }
 
+/// Where the chain differs from a file that names another owner of the test set.
+fn claims_another_tester(w: &World, valuation: &Valuation) -> String {
+    let mut claimed = valuation.clone();
+    claimed.test.shards[0].owner = tribute_core::certificate::Hex(w.key(CLIENT).address().into_array());
+    claimed.checksum = tribute_core::certificate::Hex(claimed.expected_checksum());
+    std::fs::write(w.file("claimed.json"), claimed.to_json()).unwrap();
+    let told = w.output(CLIENT, "chain check-certificate @claimed.json --json");
+    assert!(!told.status.success());
+    let told: Value = serde_json::from_slice(&told.stdout).unwrap();
+    text(&told["differences"][0]["what"])
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn valued_and_signed_by_all_a_version_pays_by_value_and_one_refusal_keeps_shares() {
     let s = sold();
@@ -234,6 +262,11 @@ async fn valued_and_signed_by_all_a_version_pays_by_value_and_one_refusal_keeps_
     s.earn("first");
     let (pays_by, by_share) = s.divided();
     assert_eq!(pays_by, "shares");
+
+    // the file says of the test set and the datasets what the chain has
+    let compared = w.run(CLIENT, "chain check-certificate @valuation.json");
+    assert_eq!(compared["agrees"], true, "{compared}");
+    assert_eq!(claims_another_tester(w, &valuation), "test.shards[0].owner");
 
     // proposed again, and signed by both; weights that do not follow from the valuation are not
     w.run(OWNER, &propose);
@@ -270,6 +303,14 @@ async fn valued_and_signed_by_all_a_version_pays_by_value_and_one_refusal_keeps_
         let paid = w.run(PROVIDER + i, "chain withdraw");
         assert_eq!(text(&paid["withdrawals"][0]["amount"]), (by_share[i] + by_value[i]).to_string());
     }
+
+    // weights of a round that is over are not vouched for, nor a file that no longer says what each owner's data is worth
+    let again = format!("chain sign agree-weights @weights.json {sign} --out @x.json");
+    assert!(w.fails(PROVIDER, &again).contains("are for round 2, and it is round 3 by now"));
+    w.run(PROVIDER + 1, &format!("chain transfer --dataset {} --to {}", datasets[1], w.key(PROVIDER).address()));
+    w.run(PROVIDER, &format!("chain accept --dataset {}", datasets[1]));
+    let refused = w.fails(OWNER, &propose);
+    assert!(refused.contains("as two owners', and they belong to one now"), "{refused}");
 }
 
 #[test]

@@ -96,6 +96,9 @@ pub struct Answer {
     pub answer: u16,
     /// Name of the class.
     pub label: String,
+    /// For each class, what the agent's link makes of its logit; empty unless the agent's owner shows it. No proof covers it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scores: Vec<f64>,
 }
 
 /// How a query is sent.
@@ -294,7 +297,13 @@ impl ClientSession {
         self.count += 1;
         self.transcript = after;
         self.pending = None;
-        self.answers.push(Answer { features: query.features.clone(), salt: query.salt, answer, label });
+        self.answers.push(Answer {
+            features: query.features.clone(),
+            salt: query.salt,
+            answer,
+            label,
+            scores: response.scores,
+        });
         let key = match way {
             Way::Call(client) => client.key(),
             Way::Stream(stream) => stream.key(),

@@ -46,6 +46,11 @@ pub fn digest(request: RequestId, query: &Digest, numbers: &[u8]) -> Digest {
         .keccak()
 }
 
+/// Whether the participant's node signed the answer to this query.
+pub(crate) fn signed_by_node(consent: &Consent, query: &Digest, answer: &Answer) -> bool {
+    signer(&answer.signature, &digest(consent.request, query, &answer.numbers)) == Some(consent.answer_key)
+}
+
 /// Checks one participant's answer to a query with this digest.
 ///
 /// # Errors
@@ -58,7 +63,7 @@ pub fn check(
     answer: &Answer,
 ) -> Result<Numbers, Refusal> {
     let refused = |why: String| Refusal::Answer { account: consent.account, round, why };
-    if signer(&answer.signature, &digest(consent.request, query, &answer.numbers)) != Some(consent.answer_key) {
+    if !signed_by_node(consent, query, answer) {
         return Err(refused("is not signed by its node for this round and query".into()));
     }
     format

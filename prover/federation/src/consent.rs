@@ -139,16 +139,24 @@ impl Consent {
     }
 }
 
-/// The consents to a request: one of every participant, in order.
+/// The consents to a training: one of every participant, in order.
 ///
 /// # Errors
 /// [`Refusal::Consent`] with the first that is missing or invalid.
 pub fn check_all(request: &Request, consents: &[Consent]) -> Result<(), Refusal> {
-    let id = request.id();
-    for (i, one) in request.participants.iter().enumerate() {
-        let refused = |why| Refusal::Consent { account: one.account, request: id, why };
+    let accounts: Vec<AccountAddress> = request.participants.iter().map(|one| one.account).collect();
+    check_members(request.id(), &accounts, consents)
+}
+
+/// One consent of every account, in order.
+///
+/// # Errors
+/// [`Refusal::Consent`] with the first that is missing or invalid.
+pub(crate) fn check_members(id: RequestId, accounts: &[AccountAddress], consents: &[Consent]) -> Result<(), Refusal> {
+    for (i, account) in accounts.iter().enumerate() {
+        let refused = |why| Refusal::Consent { account: *account, request: id, why };
         let consent = consents.get(i).ok_or_else(|| refused("is missing"))?;
-        if consent.account != one.account {
+        if consent.account != *account {
             return Err(refused("is in another's place: the participants are those of the request, in its order"));
         }
         consent.check(id)?;
@@ -159,8 +167,8 @@ pub fn check_all(request: &Request, consents: &[Consent]) -> Result<(), Refusal>
             return Err(refused("repeats another participant's key"));
         }
     }
-    if consents.len() > request.participants.len() {
-        let account = consents[request.participants.len()].account;
+    if let Some(Consent { account, .. }) = consents.get(accounts.len()) {
+        let account = *account;
         return Err(Refusal::Consent { account, request: id, why: "is of no participant" });
     }
     Ok(())

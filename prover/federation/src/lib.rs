@@ -16,27 +16,33 @@
 //! | [`answer`] | a node's signed answer, and the sum of all nodes' |
 //! | [`node`] | a node's side: one stored answer for each round, refusals |
 //! | [`owner`] | the owner's side, which can be resumed at any point |
+//! | [`ranges`] | before a training: a schema's ranges, from rows that stay apart |
+//! | [`asked`] | a request of either kind |
 //! | [`refusal`] | why something is refused |
 //! | [`wire`] | conversions between messages and these types |
 //!
 //! What each party learns is in `docs/privacy.md`.
 
 pub mod answer;
+pub mod asked;
 pub mod consent;
 pub mod mask;
 pub mod node;
 pub mod numbers;
 pub mod owner;
 pub mod query;
+pub mod ranges;
 pub mod refusal;
 pub mod request;
 pub mod rule;
 pub mod wire;
 
 pub use answer::Answer;
+pub use asked::Asked;
 pub use consent::{Consent, NodeKeys};
 pub use node::Node;
 pub use owner::Owner;
 pub use query::Query;
+pub use ranges::RangesRequest;
 pub use refusal::Refusal;
 pub use request::{Lot, Participant, Request, ShardOf};

@@ -11,6 +11,7 @@ use rand_core::{RngCore as _, SeedableRng as _};
 use sha2::{Digest as _, Sha256};
 use tribute_core::digest::Digest;
 use tribute_core::id::{RequestId, WeightsDigest};
+use tribute_core::U256;
 use zeroize::Zeroizing;
 
 use crate::consent::{Consent, NodeKeys};
@@ -81,6 +82,20 @@ impl Masks {
             }
             for word in &mut numbers.narrow {
                 let mask = stream.next_u64();
+                *word = if adds { word.wrapping_add(mask) } else { word.wrapping_sub(mask) };
+            }
+        }
+    }
+
+    /// Adds the masks of sums for ranges to their words, modulo 2^256.
+    pub fn apply_words(&self, query: &Digest, words: &mut [U256]) {
+        for other in self.others() {
+            let mut stream = ChaCha20Rng::from_seed(*self.seed(other, b"tribute.mask.ranges.v1", query));
+            let adds = self.own < other;
+            for word in &mut *words {
+                let mut bytes = [0; 32];
+                stream.fill_bytes(&mut bytes);
+                let mask = U256::from_le_bytes(bytes);
                 *word = if adds { word.wrapping_add(mask) } else { word.wrapping_sub(mask) };
             }
         }

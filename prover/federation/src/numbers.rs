@@ -88,9 +88,11 @@ impl Format {
     /// Integers of one participant's sums over `records` records.
     ///
     /// # Errors
-    /// [`Refusal::Impossible`]: a sum that the records cannot have.
+    /// [`Refusal::Own`]: a sum that the records cannot have, such as NaN.
     pub fn encode(&self, round: u32, records: u64, sums: &Sums) -> Result<Numbers, Refusal> {
-        self.check(round, records, sums)?;
+        if let Some((what, value)) = self.impossible(records, sums)? {
+            return Err(Refusal::Own { round, what, value, records });
+        }
         let wide = |x: f64, bits: u32| ((x * unit(bits)).round_ties_even() as i128) as u128;
         let narrow = |x: &f64| ((x * unit(self.curvature_bits)).round_ties_even() as i64) as u64;
         let all = |gradient: &[f64]| gradient.iter().map(|g| wide(*g, GRADIENT_BITS)).collect::<Vec<_>>();
@@ -122,8 +124,10 @@ impl Format {
         } else {
             Sums::Product(all(&numbers.wide))
         };
-        self.check(round, records, &sums)?;
-        Ok(sums)
+        match self.impossible(records, &sums)? {
+            None => Ok(sums),
+            Some((what, value)) => Err(Refusal::Impossible { round, what, value, records }),
+        }
     }
 
     /// Number of bytes of an answer.
@@ -150,13 +154,12 @@ impl Format {
         usize::from(self.point) + self.cells
     }
 
-    /// What no sums over that many records can be. Rounding, and sums in `f64`, are allowed one part in 2^20 and 2^-20.
-    fn check(&self, round: u32, records: u64, sums: &Sums) -> Result<(), Refusal> {
+    /// A sum that no such number of records has, NaN included. Rounding, and sums in `f64`, are allowed one part in 2^20 and 2^-20.
+    fn impossible(&self, records: u64, sums: &Sums) -> Result<Option<(&'static str, f64)>, Refusal> {
         let n = records as f64;
         let slack = 1.0 + 1.0 / f64::from(1 << 20);
         let least = -1.0 / f64::from(1 << 20);
         let within = |x: f64, low: f64, high: f64| x >= low && x <= high * slack + 1.0 / f64::from(1 << 20);
-        let impossible = |what, value| Err(Refusal::Impossible { round, what, value, records });
         let (gradient, curvature, what) = match sums {
             Sums::Point(part) => (&part.gradient, part.curvature.as_slice(), "a gradient"),
             Sums::Product(product) => (product, &[][..], "a product with the second derivatives"),
@@ -167,17 +170,17 @@ impl Format {
         }
         if let Sums::Point(part) = sums {
             if !within(part.loss, least, n * self.loss) {
-                return impossible("a loss", part.loss);
+                return Ok(Some(("a loss", part.loss)));
             }
         }
         if let Some(g) = gradient.iter().find(|g| !within(g.abs(), 0.0, n * self.gradient)) {
-            return impossible(what, *g);
+            return Ok(Some((what, *g)));
         }
         // products of features, which are not negative, and of probabilities
         if let Some(h) = curvature.iter().find(|h| !within(**h, least, n * self.second)) {
-            return impossible("a second derivative", *h);
+            return Ok(Some(("a second derivative", *h)));
         }
-        Ok(())
+        Ok(None)
     }
 }
 

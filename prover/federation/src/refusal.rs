@@ -80,6 +80,26 @@ pub enum Refusal {
         /// Records of all participants.
         records: u64,
     },
+    /// Sums of this node's own records that no records have.
+    #[error("round {round}: this node computed {what} of {value:e} over its {records} records, which cannot be: its records or its program are damaged. Nothing was sent; its owner checks the disk, restores the node from a backup, and the training goes on")]
+    Own {
+        /// The round.
+        round: u32,
+        /// Which sum.
+        what: &'static str,
+        /// Its value.
+        value: f64,
+        /// The node's records.
+        records: u64,
+    },
+    /// Values of a feature from which no range follows.
+    #[error("feature `{feature}`: {why}")]
+    Values {
+        /// The feature's name.
+        feature: String,
+        /// What is wrong with them, and what to do.
+        why: String,
+    },
     /// The steps do not lead to an optimum.
     #[error("round {round}: no step lowers the loss any further, and the gradient's norm is still {gradient:.1e}: a node sends sums that are not those of a loss, or lambda is too small")]
     Stuck {
@@ -137,6 +157,10 @@ impl From<Refusal> for Problem {
             Refusal::Rounds { .. } | Refusal::Impossible { .. } | Refusal::Stuck { .. } | Refusal::Weight { .. } => {
                 Problem::new(Reason::NotTheOptimum, text)
             }
+            Refusal::Values { feature, .. } => {
+                Problem::new(Reason::BadField, text).with("field", "range").with("feature", feature)
+            }
+            Refusal::Own { .. } => Problem::new(Reason::ArtefactDamaged, text),
             Refusal::Ended(_) => Problem::new(Reason::NotReady, text),
             Refusal::Internal(_) => Problem::internal(text),
         }

@@ -22,10 +22,15 @@ pub const MOST_ROUNDS: u32 = 1_000;
 /// Most participants.
 pub const MOST_PARTICIPANTS: usize = 256;
 
+/// Version of the program. All nodes of a training and its owner need the same: they compute each query on their own, bit for bit.
+pub const PROGRAM: &str = env!("CARGO_PKG_VERSION");
+
 /// A request to train an agent across nodes. Its canonical JSON identifies it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Request {
+    /// Version of the program that trains: [`PROGRAM`].
+    pub program: String,
     /// EIP-155 id of the chain that the proofs are for; 0 off chain.
     pub chain_id: u64,
     /// The agent registry there; zero off chain.
@@ -124,6 +129,14 @@ impl Request {
     #[must_use]
     pub fn id(&self) -> RequestId {
         RequestId::new(keccak(&self.to_json()))
+    }
+
+    /// Whether this program trains it.
+    ///
+    /// # Errors
+    /// [`Refusal::Request`] with both versions.
+    pub fn check_program(&self) -> Result<(), Refusal> {
+        check_program(&self.program)
     }
 
     /// Checks everything that follows from the request alone.
@@ -237,6 +250,18 @@ impl Request {
     pub fn usual_rounds(&self) -> Result<u32, Refusal> {
         Ok(if self.conjugate()? { 200 } else { 40 })
     }
+}
+
+/// Whether a request is of this version of the program.
+pub(crate) fn check_program(program: &str) -> Result<(), Refusal> {
+    if program == PROGRAM {
+        return Ok(());
+    }
+    let why = format!(
+        "it was written by version {program} of Tribute, and this is {PROGRAM}: all nodes of a training and its owner need one \
+         version; the owner asks again once they have it"
+    );
+    Err(Refusal::request("program", why))
 }
 
 impl Participant {

@@ -53,6 +53,7 @@ use crate::rpc::training::TrainingRpc;
 use crate::rpc::uploads::UploadRpc;
 use crate::rules::admission::Admission;
 use crate::rules::agents::LoadedAgents;
+use crate::rules::at_home::AtHome;
 use crate::rules::certificates::Certificates;
 use crate::rules::files::FileChecks;
 use crate::rules::gather::Owners;
@@ -230,6 +231,16 @@ pub async fn start(config: Config) -> Result<Running> {
             admission: admission.clone(),
             parameters: parameters.clone(),
             srs,
+        },
+        at_home: AtHome {
+            database: database.clone(),
+            custody: custody.clone(),
+            artefacts: artefacts.clone(),
+            uploads: uploads.clone(),
+            admission: admission.clone(),
+            ownership: admission.ownership.clone(),
+            files: files.clone(),
+            parameters: parameters.clone(),
         },
         custody: custody.clone(),
         artefacts: artefacts.clone(),

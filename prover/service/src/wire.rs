@@ -265,6 +265,7 @@ pub(crate) fn agent(a: &AgentBody, proven: Proven, created_ms: i64) -> v1::Agent
             answers_changed: p.answers_changed,
             training_accuracy_before: p.training_accuracy_before,
         }),
+        shows_scores: false,
     }
 }
 

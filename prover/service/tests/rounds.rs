@@ -13,8 +13,9 @@ use tribute_core::records::Records;
 use tribute_core::schema::{Feature, Schema, Target};
 use tribute_custody::{Custody, KeySource};
 use tribute_federation::node::{Call, Store, Stored};
+use tribute_federation::request::PROGRAM;
 use tribute_federation::rule::{Next, Rule};
-use tribute_federation::{answer, Answer, Consent, Lot, Node, NodeKeys, Participant, Refusal, Request, ShardOf};
+use tribute_federation::{answer, Answer, Asked, Consent, Lot, Node, NodeKeys, Participant, Refusal, Request, ShardOf};
 use tribute_service::registry::training::{Rounds, Trainings};
 use tribute_store::artefacts::Artefacts;
 use tribute_store::db::Database;
@@ -48,6 +49,7 @@ fn request(features: usize, accounts: &[PrivateKeySigner]) -> Request {
         }],
     });
     let request = Request {
+        program: PROGRAM.into(),
         chain_id: 0,
         agent_registry: Hex([0; 20]),
         owner: Hex([9; 20]),
@@ -117,7 +119,7 @@ fn train(features: usize, deaths: bool) -> (Vec<i64>, u32) {
     for (participant, folder) in request.participants.iter().zip(&folders) {
         keys.push(runtime.block_on(async {
             let trainings = open(folder.path()).await;
-            trainings.ask(&request, participant.account).await.unwrap();
+            trainings.ask(&Asked::Training(Box::new(request.clone())), participant.account).await.unwrap();
             trainings.keys(request.id(), participant.account).await.unwrap()
         }));
     }

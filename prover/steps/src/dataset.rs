@@ -112,6 +112,11 @@ pub struct DatasetBody {
 }
 
 impl DatasetBody {
+    /// The layout of its records.
+    pub fn layout(&self) -> Result<Layout> {
+        self.profile.layout(&Schema::from_json(&self.schema)?)
+    }
+
     /// Its shards, as an agent's are listed.
     pub fn sources(&self) -> impl Iterator<Item = SourceBody> + '_ {
         self.shards.iter().zip(0..).map(|(s, shard)| SourceBody {

@@ -5,30 +5,73 @@ use tribute_circuits::statements::evaluation::{EvaluationCircuit, EvaluationErro
 use tribute_core::certificate::evaluation::{EvaluatedParts, EvaluationParts};
 use tribute_core::certificate::Certificate;
 use tribute_core::context::evaluation_ctx;
-use tribute_core::id::{DatasetId, WeightsDigest};
+use tribute_core::digest::keccak;
+use tribute_core::hexed::{AccountAddress, HexBytes};
+use tribute_core::id::{DatasetId, RequestId, WeightsDigest};
+use tribute_core::layout::Layout;
+use tribute_core::link::Link;
 use tribute_core::statement::Statement;
+use tribute_custody::Committed;
 use tribute_engine::field::from_core;
+use tribute_engine::srs::Srs;
 use tribute_problem::{Problem, Reason, Result};
 use tribute_store::artefacts::ArtefactId;
 
 use crate::circuit::prepare;
 use crate::circuit::{CircuitBody, ProofBody};
 use crate::dataset::DatasetBody;
-use crate::gradient::{shard, weights};
+use crate::gradient::{own_weights, shard};
+use crate::home::{lent_weights, SECRETS};
 use crate::refusal::unresolved;
 use crate::shape::ShapeBody;
 use crate::toolbox::Toolbox;
-use crate::train::AgentBody;
 
 /// Proves how many records of a dataset an agent answers correctly, and its loss.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct EvaluationJob {
-    /// The agent.
-    pub agent: AgentBody,
+    /// The agent's owner.
+    pub owner: AccountAddress,
+    /// Digest of the agent's weights.
+    pub weights_digest: WeightsDigest,
+    /// Where the weights are.
+    pub weights: WeightsAt,
+    /// The agent's link.
+    pub link: Link,
     /// The agent's certificate file.
     pub certificate: ArtefactId,
-    /// A dataset that the agent was not trained on.
+    /// A dataset that the agent was not trained on, with the agent's schema and profile.
     pub dataset: DatasetBody,
+}
+
+/// Where an evaluated agent's weights are.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WeightsAt {
+    /// At this server, in the agent's model, sealed for its owner.
+    Here(ArtefactId),
+    /// At their owner's server, which lent them to this one: [`LentSecrets`], sealed for the agent's owner.
+    Lent(ArtefactId),
+}
+
+/// Weights that were lent for an evaluation.
+#[derive(Serialize, Deserialize)]
+pub struct LentSecrets {
+    /// The weights, units of 2^-32.
+    pub weights: Vec<i64>,
+    /// The blinding of the owner's commitment to them.
+    pub blinding: HexBytes,
+}
+
+/// Identifies the lending of weights for the evaluation on a dataset: openings are counted under it.
+#[must_use]
+pub fn lending(weights: &WeightsDigest, dataset: &DatasetId) -> RequestId {
+    RequestId::new(keccak(&[&b"tribute.evaluation.v1"[..], weights.as_bytes(), dataset.as_bytes()].concat()))
+}
+
+/// Openings of lent weights for a dataset of so many shards: a proof takes one, and another if it breaks off.
+#[must_use]
+pub fn lent_openings(shards: usize) -> u64 {
+    4 * shards as u64
 }
 
 /// A proven accuracy and loss.
@@ -52,22 +95,22 @@ pub struct EvaluationOutcome {
 
 /// Recomputes the commitments to weights and records, proves every shard's count, and writes the evaluation file.
 pub fn run(job: &EvaluationJob, toolbox: &Toolbox) -> Result<EvaluationOutcome> {
-    let (agent, dataset) = (&job.agent, &job.dataset);
-    let layout = agent.layout()?;
+    let dataset = &job.dataset;
+    let layout = dataset.layout()?;
     let certificate = Certificate::from_json(&toolbox.wait(toolbox.artefacts.get(&job.certificate))?)
         .map_err(|e| Problem::new(Reason::ArtefactDamaged, format!("the certificate {}: {e}", job.certificate)))?;
-    let prepared = prepare(&ShapeBody::of(Statement::Evaluation, &layout, agent.link), toolbox)?;
-    let (_, weights) = weights(agent, &layout, &prepared.srs, toolbox)?;
+    let prepared = prepare(&ShapeBody::of(Statement::Evaluation, &layout, job.link), toolbox)?;
+    let weights = weights(job, &layout, &prepared.srs, toolbox)?;
 
     let (domain, version) = (certificate.chain.agents(), certificate.agent.version);
     let mut shards = Vec::with_capacity(dataset.shards.len());
     for (index, (body, source)) in dataset.shards.iter().zip(dataset.sources()).enumerate() {
         toolbox.progress("commit", index as u64, dataset.shards.len() as u64);
-        let (_, records) = shard(&source, agent.owner, &layout, &prepared.srs, toolbox)?;
+        let (_, records) = shard(&source, job.owner, &layout, &prepared.srs, toolbox)?;
         let opened = toolbox.custody.spend_openings(&[&records, &weights])?;
         let [records, weights] = opened.exactly()?;
         let circuit = EvaluationCircuit::new(prepared.shape().clone(), records, weights).map_err(refused)?;
-        let (id, digest) = (&certificate.agent.id, &agent.weights_digest);
+        let (id, digest) = (&certificate.agent.id, &job.weights_digest);
         let ctx = evaluation_ctx(&domain, id, version, digest, &dataset.id, index as u32);
         let inputs = circuit.public_inputs(from_core(&ctx));
         let proof = prepared.prove(toolbox, &circuit, &opened, inputs)?;
@@ -81,7 +124,7 @@ pub fn run(job: &EvaluationJob, toolbox: &Toolbox) -> Result<EvaluationOutcome> 
     let parts = EvaluationParts { certificate, terms: dataset.terms, shards };
     let evaluation = parts.assemble().map_err(|e| Problem::internal(format!("the evaluation is inconsistent: {e}")))?;
     Ok(EvaluationOutcome {
-        weights_digest: agent.weights_digest,
+        weights_digest: job.weights_digest,
         dataset: dataset.id,
         records: evaluation.dataset.records,
         correct: evaluation.dataset.correct,
@@ -96,5 +139,20 @@ pub(super) fn refused(e: EvaluationError) -> Problem {
     match e {
         EvaluationError::Shift(shift) => unresolved(shift),
         other => Problem::internal(other),
+    }
+}
+
+/// The commitment to the agent's weights.
+fn weights(job: &EvaluationJob, layout: &Layout, srs: &Srs, toolbox: &Toolbox) -> Result<Committed> {
+    match &job.weights {
+        WeightsAt::Here(model) => {
+            own_weights(job.owner, model, job.weights_digest, layout, srs, toolbox).map(|(_, committed)| committed)
+        }
+        WeightsAt::Lent(secrets) => {
+            let secrets = toolbox.wait(toolbox.custody.get(&job.owner.to_string(), SECRETS, secrets))?;
+            let LentSecrets { weights, blinding } = serde_json::from_slice(&secrets)?;
+            let borrower = (lending(&job.weights_digest, &job.dataset.id), job.dataset.owner);
+            lent_weights(srs, layout, weights, &blinding, job.weights_digest, borrower).map(|(_, committed)| committed)
+        }
     }
 }

@@ -112,11 +112,23 @@ pub(super) fn weights(
     srs: &Srs,
     toolbox: &Toolbox,
 ) -> Result<(Weights, Committed)> {
-    let owner = agent.owner.to_string();
-    let model = toolbox.wait(toolbox.custody.get(&owner, "model", &agent.model))?;
+    own_weights(agent.owner, &agent.model, agent.weights_digest, layout, srs, toolbox)
+}
+
+/// The weights of an account's model and their recomputed commitment, which must match the digest.
+pub(super) fn own_weights(
+    owner: AccountAddress,
+    model: &ArtefactId,
+    digest: WeightsDigest,
+    layout: &Layout,
+    srs: &Srs,
+    toolbox: &Toolbox,
+) -> Result<(Weights, Committed)> {
+    let owner = owner.to_string();
+    let model = toolbox.wait(toolbox.custody.get(&owner, "model", model))?;
     let model = Agent::from_bytes(&model).map_err(|e| Problem::new(Reason::ArtefactDamaged, e.to_string()))?;
     let committed = toolbox.custody.committer(&owner)?.weights(srs, layout, &model.weights)?;
-    same("weights", &committed, agent.weights_digest)?;
+    same("weights", &committed, digest)?;
     Ok((model.weights, committed))
 }
 

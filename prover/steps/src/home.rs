@@ -6,21 +6,24 @@ use tribute_circuits::columns::masked::mask;
 use tribute_circuits::columns::Blinding;
 use tribute_circuits::statements::gradient::GradientCircuit;
 use tribute_core::context::gradient_ctx;
-use tribute_core::head::{gradient, Weights};
+use tribute_core::head::{contribution, gradient, Weights};
 use tribute_core::hexed::{AccountAddress, Hex, HexBytes};
 use tribute_core::id::{RequestId, WeightsDigest};
+use tribute_core::layout::Layout;
 use tribute_core::link::Link;
+use tribute_core::numbers::{LAMBDA_BITS, WEIGHT_BITS};
 use tribute_core::schema::Schema;
 use tribute_core::statement::Statement;
 use tribute_custody::across::weights_of_another;
 use tribute_custody::Committed;
 use tribute_engine::field::{from_core, point_bytes};
+use tribute_engine::srs::Srs;
 use tribute_problem::{Problem, Reason, Result};
 use tribute_store::artefacts::ArtefactId;
 
 use crate::circuit::{prepare, ProofBody};
 use crate::dataset::SourceBody;
-use crate::gradient::{same, shard};
+use crate::gradient::shard;
 use crate::refusal::{no_gradient, unresolved};
 use crate::shape::{Profile, ShapeBody, Target};
 use crate::toolbox::Toolbox;
@@ -53,6 +56,31 @@ pub struct HomeJob {
     pub weights_digest: WeightsDigest,
     /// [`HomeSecrets`], sealed for the participant.
     pub secrets: ArtefactId,
+    /// The least share that the participant approved with, if any.
+    pub least_share: Option<LeastShare>,
+}
+
+/// The least share of a participant's datasets together, and what the sum of all contributions follows from.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct LeastShare {
+    /// Basis points.
+    pub bps: u32,
+    /// Records of all participants.
+    pub records: u64,
+    /// λ in units of 2^-44.
+    pub lambda: u64,
+}
+
+impl LeastShare {
+    /// Whether contributions, in the layout's units, are less than this share of `nλ‖W‖²`, the sum of all at an optimum.
+    fn is_missed(&self, layout: &Layout, weights: &Weights, contributed: i128) -> bool {
+        let unit = |bits: u32| (-f64::from(bits)).exp2();
+        let norm: f64 = weights.values().iter().map(|w| (*w as f64 * unit(WEIGHT_BITS)).powi(2)).sum();
+        let all = self.records as f64 * self.lambda as f64 * unit(LAMBDA_BITS) * norm;
+        // the residual's part, and rounding, are far below one part in 2^20
+        let least = f64::from(self.bps) / 10_000.0 * all * (1.0 - unit(20));
+        (contributed as f64) * unit(layout.contribution_bits()) < least
+    }
 }
 
 /// What the job needs and nobody else may see.
@@ -91,16 +119,30 @@ pub fn run(job: &HomeJob, toolbox: &Toolbox) -> Result<HomeOutcome> {
     let prepared = prepare(&ShapeBody::of(Statement::Gradient, &layout, job.link), toolbox)?;
     let srs = &prepared.srs;
     let tenant = job.account.to_string();
-    let damaged = |what: String| Problem::new(Reason::ArtefactDamaged, what);
     let secrets: HomeSecrets =
         serde_json::from_slice(&toolbox.wait(toolbox.custody.get(&tenant, SECRETS, &job.secrets))?)?;
-    let weights = Weights::new(layout.features(), layout.classes(), secrets.weights)
-        .map_err(Problem::internal)?
-        .with_intercept_scale(layout.intercept_scale());
-    let blinding = Blinding::from_bytes(&secrets.blinding.0).ok_or_else(|| damaged("no blinding".into()))?;
-    let committed = weights_of_another(srs, &layout, &weights, &blinding, (job.request, job.account))?;
-    same("weights", &committed, job.weights_digest)?;
+    let borrower = (job.request, job.account);
+    let (weights, committed) =
+        lent_weights(srs, &layout, secrets.weights, &secrets.blinding, job.weights_digest, borrower)?;
 
+    if let Some(least) = &job.least_share {
+        // before anything is opened or published
+        let mut contributed = 0;
+        for source in &job.sources {
+            let records = toolbox.wait(toolbox.custody.records(&tenant, &source.records))?;
+            let g = gradient(&layout, job.link, &weights, &records).map_err(no_gradient)?;
+            contributed += contribution(&layout, &weights, &g);
+        }
+        if least.is_missed(&layout, &weights, contributed) {
+            let text = format!(
+                "at the final weights {} gets less than the share of {:.2} % that it approved with: its node proves nothing. Ask again \
+                 with another lambda or other participants, and it may ask for less",
+                job.account,
+                f64::from(least.bps) / 100.0
+            );
+            return Err(Problem::new(Reason::NotAllowed, text).with("account", job.account));
+        }
+    }
     let mut proofs = Vec::with_capacity(job.sources.len());
     let mut sum: Option<Committed> = None;
     for (i, source) in job.sources.iter().enumerate() {
@@ -137,4 +179,31 @@ pub fn run(job: &HomeJob, toolbox: &Toolbox) -> Result<HomeOutcome> {
         masked: toolbox.wait(toolbox.custody.put(&tenant, MASKED, &column))?,
         masks: points.ok_or_else(|| Problem::internal("a mask is zero"))?,
     })
+}
+
+/// Weights of another's agent with their commitment, recomputed from what their owner lent.
+///
+/// # Errors
+/// If they are not those of the digest.
+pub(super) fn lent_weights(
+    srs: &Srs,
+    layout: &Layout,
+    weights: Vec<i64>,
+    blinding: &HexBytes,
+    digest: WeightsDigest,
+    borrower: (RequestId, AccountAddress),
+) -> Result<(Weights, Committed)> {
+    let refused = |what: String| Problem::field("weights", what);
+    let weights = Weights::new(layout.features(), layout.classes(), weights)
+        .map_err(|e| refused(format!("the weights are not those of the agent: {e}")))?
+        .with_intercept_scale(layout.intercept_scale());
+    let blinding =
+        Blinding::from_bytes(&blinding.0).ok_or_else(|| refused("the blinding of the weights is none".into()))?;
+    let committed = weights_of_another(srs, layout, &weights, &blinding, borrower)?;
+    if committed.digest() != digest.into() {
+        let text =
+            format!("the weights commit, with their blinding, to {}, and the agent is {digest}", committed.digest());
+        return Err(refused(text));
+    }
+    Ok((weights, committed))
 }

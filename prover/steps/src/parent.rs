@@ -9,11 +9,21 @@ use tribute_problem::{Problem, Reason, Result};
 use tribute_store::artefacts::ENVIRONMENT;
 
 use crate::child::{Message, Request};
+use crate::train::MEMORY_VARIABLE;
 
 /// Environment variables that a child is given, beside those of logs and traces: where to find libraries, how many threads
-/// to start. Anything else, such as a database's password, stays with the worker.
-const PASSED_ON: &[&str] =
-    &["PATH", "HOME", "TMPDIR", "LANG", "LD_LIBRARY_PATH", "RUST_BACKTRACE", "RAYON_NUM_THREADS", LIBRARY];
+/// to start, how much memory to train in. Anything else, such as a database's password, stays with the worker.
+const PASSED_ON: &[&str] = &[
+    "PATH",
+    "HOME",
+    "TMPDIR",
+    "LANG",
+    "LD_LIBRARY_PATH",
+    "RUST_BACKTRACE",
+    "RAYON_NUM_THREADS",
+    LIBRARY,
+    MEMORY_VARIABLE,
+];
 /// Those that say how to reach an artefact store with a URL, beside those that begin with
 /// [`ENVIRONMENT`](tribute_store::artefacts::ENVIRONMENT).
 const FOR_A_STORE: &[&str] = &[

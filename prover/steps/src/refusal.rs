@@ -13,6 +13,7 @@ pub(crate) fn untrainable(e: &TrainError, own: bool) -> Problem {
     let problem = Problem::new(Reason::BadField, format!("training: {told}"));
     match e {
         TrainError::LambdaTooSmall { least, .. } => problem.with("least", least),
+        TrainError::Read { reason } => unreadable(reason),
         _ => problem,
     }
 }
@@ -31,7 +32,8 @@ pub(crate) fn training_of_others(e: &TrainError) -> String {
         | TrainError::Width { .. }
         | TrainError::Lambda { .. }
         | TrainError::LambdaTooSmall { .. }
-        | TrainError::SoftmaxOfOne => e.to_string(),
+        | TrainError::SoftmaxOfOne
+        | TrainError::Read { .. } => e.to_string(),
     }
 }
 
@@ -105,6 +107,7 @@ fn of_others(e: &OptimumError) -> Problem {
             Problem::field("lambda", message).with("least", least)
         }
         OptimumError::Head(e) => Problem::new(Reason::BadField, head_of_others(e)),
+        OptimumError::Read { reason } => unreadable(reason),
     }
 }
 
@@ -130,7 +133,13 @@ fn of_own(e: &OptimumError) -> Problem {
         }
         OptimumError::LambdaTooSmall { needed, .. } => Problem::field("lambda", e.to_string()).with("least", needed),
         OptimumError::Head(_) => Problem::new(Reason::BadField, e.to_string()),
+        OptimumError::Read { reason } => unreadable(reason),
     }
+}
+
+/// A shard could be registered, but not be read again.
+pub(crate) fn unreadable(reason: &str) -> Problem {
+    Problem::new(Reason::ArtefactDamaged, format!("a shard's records: {reason}"))
 }
 
 /// A number with one significant digit.

@@ -1,5 +1,7 @@
 //! Trains an agent, or imports one and checks that it is the optimum.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 use tribute_core::head::{answer, Weights};
 use tribute_core::hexed::AccountAddress;
@@ -9,6 +11,7 @@ use tribute_core::layout::Task;
 use tribute_core::link::Link;
 use tribute_core::records::Records;
 use tribute_core::schema::Schema;
+use tribute_inference::train::Pieces;
 use tribute_inference::{
     check_optimum, import, moved, polish, train, Agent, ImportError, InputScale, LossOptions, Moved,
 };
@@ -16,7 +19,7 @@ use tribute_problem::{Problem, Reason, Result};
 use tribute_store::artefacts::ArtefactId;
 
 use crate::dataset::{DatasetBody, SourceBody};
-use crate::refusal::{digit, not_optimal, untrainable};
+use crate::refusal::{digit, not_optimal, unreadable, untrainable};
 use crate::shape::Profile;
 use crate::toolbox::Toolbox;
 
@@ -147,17 +150,16 @@ impl AgentBody {
 pub fn run(job: &TrainJob, toolbox: &Toolbox) -> Result<AgentBody> {
     let schema = Schema::from_json(&job.schema)?;
     let layout = job.profile.layout(&schema)?;
-    let datasets = load(&job.sources, toolbox)?;
-    // a model may be made to differ at single records, and its refusal shows where: it is tried on the caller's alone
+    let datasets = load(&job.sources, schema.features().len(), toolbox)?;
     let of_caller =
         job.sources.chunk_by(|_, next| next.shard > 0).map(|shards| shards.iter().all(|s| s.owner == job.owner));
-    let own_records: Vec<&Records> = datasets.iter().zip(of_caller).filter_map(|(d, own)| own.then_some(d)).collect();
-    let datasets: Vec<&Records> = datasets.iter().collect();
+    let of_caller: Vec<&Dataset<'_>> = datasets.iter().zip(of_caller).filter_map(|(d, own)| own.then_some(d)).collect();
+    let datasets: Vec<&Dataset<'_>> = datasets.iter().collect();
     let options = LossOptions { link: job.link, lambda: job.lambda, intercept_scale: job.profile.intercept_scale };
     // of data that is all the caller's own nothing is a secret to it
     let own = job.sources.iter().all(|s| s.owner == job.owner);
     let fitted = |p: tribute_inference::train::Progress| toolbox.progress("fit", p.step as u64, 100);
-    let brought = job.model.as_ref().map(|model| imported(job, &schema, &own_records, model, toolbox)).transpose()?;
+    let brought = job.model.as_ref().map(|model| imported(job, &schema, &of_caller, model, toolbox)).transpose()?;
     let (weights, polish) = match (brought, job.polish) {
         (None, _) => (train(&schema, &datasets, &options, fitted).map_err(|e| untrainable(&e, own))?.weights, None),
         (Some(brought), None) => (brought, None),
@@ -176,7 +178,7 @@ pub fn run(job: &TrainJob, toolbox: &Toolbox) -> Result<AgentBody> {
     let srs = toolbox.srs(layout.k())?;
     let digest = toolbox.custody.committer(&tenant)?.weights(&srs, &layout, &weights)?.digest();
     let agent = Agent { weights, schema: hex::encode(schema.id()), certificate: hex::encode(digest) };
-    let training_accuracy = accuracy(&agent.weights, &datasets, layout.task());
+    let training_accuracy = accuracy(&agent.weights, &datasets, layout.task())?;
     let model = toolbox.wait(toolbox.custody.put(&tenant, "model", &agent.to_bytes()))?;
     Ok(AgentBody {
         weights_digest: WeightsDigest::new(*digest.as_bytes()),
@@ -189,7 +191,7 @@ pub fn run(job: &TrainJob, toolbox: &Toolbox) -> Result<AgentBody> {
         link: job.link,
         model,
         model_sha256: ModelDigest::new(agent.sha256()),
-        count: datasets.iter().map(|d| d.len() as u64).sum(),
+        count: job.sources.iter().map(|s| s.count).sum(),
         epsilon: report.optimum.epsilon,
         norm: report.optimum.norm,
         relative_distance: report.relative_distance,
@@ -207,13 +209,19 @@ pub fn run(job: &TrainJob, toolbox: &Toolbox) -> Result<AgentBody> {
 fn how_far(
     before: &Weights,
     after: &Weights,
-    datasets: &[&Records],
+    datasets: &[&Dataset<'_>],
     task: Task,
     most: f64,
     own: bool,
 ) -> Result<PolishBody> {
-    let records = datasets.iter().flat_map(|d| d.iter()).map(|(features, class)| (features, Some(class)));
-    let m = moved(before, after, records);
+    let mut m = moved(before, after, std::iter::empty());
+    each_piece(datasets, |piece| {
+        let more = moved(before, after, piece.iter().map(|(features, class)| (features, Some(class))));
+        m.records += more.records;
+        m.changed += more.changed;
+        m.known += more.known;
+        m.right = [m.right[0] + more.right[0], m.right[1] + more.right[1]];
+    })?;
     if (m.weights.is_nan() || m.weights > most) && !own {
         let moved = digit(m.weights);
         let message = format!(
@@ -240,26 +248,99 @@ fn how_far(
     })
 }
 
-/// The records of every dataset, with its shards concatenated.
-fn load(sources: &[SourceBody], toolbox: &Toolbox) -> Result<Vec<Records>> {
-    let mut datasets: Vec<Records> = Vec::new();
+/// Most memory that a training's records may take; of more, shards are read whenever they are needed. The variable
+/// [`MEMORY_VARIABLE`] changes it.
+const MEMORY_MB: u64 = 512;
+/// Environment variable with another limit, in MB.
+pub(crate) const MEMORY_VARIABLE: &str = "TRIBUTE_TRAINING_MB";
+
+/// Whether as many records of so many features are kept in memory while an agent is trained on them.
+pub(crate) fn in_memory(records: u64, features: usize) -> bool {
+    let most = std::env::var(MEMORY_VARIABLE).ok().and_then(|mb| mb.parse().ok()).unwrap_or(MEMORY_MB);
+    // features and target, loaded and joined
+    records.saturating_mul(2 * (features as u64 + 2)) <= most << 20
+}
+
+/// A dataset's records: in memory, or its shards in storage.
+enum Dataset<'a> {
+    Here(Records),
+    Stored { sources: Vec<&'a SourceBody>, features: usize, toolbox: &'a Toolbox },
+}
+
+impl Pieces for Dataset<'_> {
+    fn width(&self) -> usize {
+        match self {
+            Dataset::Here(records) => records.width(),
+            Dataset::Stored { features, .. } => *features,
+        }
+    }
+    fn lengths(&self) -> Vec<usize> {
+        match self {
+            Dataset::Here(records) => vec![records.len()],
+            Dataset::Stored { sources, .. } => sources.iter().map(|s| s.count as usize).collect(),
+        }
+    }
+    fn piece(&self, index: usize) -> std::result::Result<Cow<'_, Records>, String> {
+        match self {
+            Dataset::Here(records) => Ok(Cow::Borrowed(records)),
+            Dataset::Stored { sources, toolbox, .. } => {
+                let source = sources.get(index).ok_or_else(|| format!("there is no shard {index}"))?;
+                let records = toolbox.wait(toolbox.custody.records(&source.owner.to_string(), &source.records));
+                records.map(Cow::Owned).map_err(|e| e.message)
+            }
+        }
+    }
+    fn whole(&self) -> Option<&Records> {
+        match self {
+            Dataset::Here(records) => Some(records),
+            Dataset::Stored { .. } => None,
+        }
+    }
+}
+
+/// The datasets, with their shards concatenated if all of them fit in memory.
+fn load<'a>(sources: &'a [SourceBody], features: usize, toolbox: &'a Toolbox) -> Result<Vec<Dataset<'a>>> {
+    let fits = in_memory(sources.iter().map(|s| s.count).sum(), features);
+    let mut datasets: Vec<Dataset<'a>> = Vec::new();
     for (i, source) in sources.iter().enumerate() {
+        if !fits {
+            match datasets.last_mut() {
+                Some(Dataset::Stored { sources, .. }) if source.shard > 0 => sources.push(source),
+                _ => datasets.push(Dataset::Stored { sources: vec![source], features, toolbox }),
+            }
+            continue;
+        }
         toolbox.progress("read", i as u64, sources.len() as u64);
         let records = toolbox.wait(toolbox.custody.records(&source.owner.to_string(), &source.records))?;
         match datasets.last_mut() {
-            Some(last) if source.shard > 0 => last.extend(&records),
-            _ => datasets.push(records),
+            Some(Dataset::Here(last)) if source.shard > 0 => last.extend(&records),
+            _ => datasets.push(Dataset::Here(records)),
         }
     }
     Ok(datasets)
 }
 
+fn each_piece(datasets: &[&Dataset<'_>], mut work: impl FnMut(&Records)) -> Result<()> {
+    for dataset in datasets {
+        for index in 0..dataset.lengths().len() {
+            let piece = dataset.piece(index).map_err(|e| unreadable(&e))?;
+            work(&piece);
+        }
+    }
+    Ok(())
+}
+
 /// Weights of the imported model: those of a canonical agent unchanged, or the head of any other model. `own` are the datasets
-/// whose records are the caller's: nothing that this says depends on others'.
-fn imported(job: &TrainJob, schema: &Schema, own: &[&Records], model: &str, toolbox: &Toolbox) -> Result<Weights> {
+/// whose records are all the caller's: a model may be made to differ at single records, and its refusal shows where, so nothing
+/// that is said here depends on others' records.
+fn imported(job: &TrainJob, schema: &Schema, own: &[&Dataset<'_>], model: &str, toolbox: &Toolbox) -> Result<Weights> {
+    // some of the records are enough to evaluate the model around
+    let some: Vec<Cow<'_, Records>> =
+        own.iter().map(|d| d.piece(0)).collect::<std::result::Result<_, _>>().map_err(|e| unreadable(&e))?;
+    let some: Vec<&Records> = some.iter().map(AsRef::as_ref).collect();
     let bytes = toolbox.wait(toolbox.custody.get(&job.owner.to_string(), "model", model))?;
     let scale = if job.quantised_features { InputScale::Quantised } else { InputScale::Raw };
-    let found = import(&bytes, schema, scale, job.link, job.profile.intercept_scale, own).map_err(|e| match &e {
+    let found = import(&bytes, schema, scale, job.link, job.profile.intercept_scale, &some).map_err(|e| match &e {
         ImportError::Runtime(missing) if missing.is_missing() => Problem::new(Reason::ToolMissing, e.to_string()),
         ImportError::Link { expected, got, .. } => {
             Problem::new(Reason::BadModel, format!("the model file: {e}")).with("expected", expected).with("got", got)
@@ -271,12 +352,14 @@ fn imported(job: &TrainJob, schema: &Schema, own: &[&Records], model: &str, tool
 }
 
 /// Fraction of records that the integer head classifies correctly; 0 for a regression.
-fn accuracy(weights: &Weights, datasets: &[&Records], task: Task) -> f64 {
-    let total: usize = datasets.iter().map(|d| d.len()).sum();
-    if task == Task::Real || total == 0 {
-        return 0.0;
+fn accuracy(weights: &Weights, datasets: &[&Dataset<'_>], task: Task) -> Result<f64> {
+    if task == Task::Real {
+        return Ok(0.0);
     }
-    let right: usize =
-        datasets.iter().map(|d| d.iter().filter(|(f, t)| answer(&weights.logits(f)) == *t).count()).sum();
-    right as f64 / total as f64
+    let (mut right, mut total) = (0, 0);
+    each_piece(datasets, |piece| {
+        right += piece.iter().filter(|(f, t)| answer(&weights.logits(f)) == *t).count();
+        total += piece.len();
+    })?;
+    Ok(right as f64 / total.max(1) as f64)
 }

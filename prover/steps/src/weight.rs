@@ -5,6 +5,7 @@ use tribute_core::schema::Schema;
 use tribute_core::statement::Statement;
 
 use crate::shape::Profile;
+use crate::train::in_memory;
 use crate::work::Work;
 
 /// Memory of a process before it holds anything, MB.
@@ -32,9 +33,12 @@ fn proof(statement: Statement, profile: &Profile) -> u64 {
 
 /// Estimate for training, MB: the records as numbers, and the parameters for the commitment to the weights.
 fn training(records: u64, schema: &str, k: u32) -> u64 {
-    let features = Schema::from_json(schema).map_or(1 << 10, |schema| schema.features().len()) as u64;
     let parameters = 1_u64.checked_shl(k).unwrap_or(u64::MAX).saturating_mul(200);
-    2 * BASE + mb(records.saturating_mul(20 * features + 400)) + mb(parameters)
+    2 * BASE + mb(records.saturating_mul(20 * features(schema) as u64 + 400)) + mb(parameters)
+}
+
+fn features(schema: &str) -> usize {
+    Schema::from_json(schema).map_or(1 << 10, |schema| schema.features().len())
 }
 
 /// Bytes in MB, with a third on top.
@@ -55,10 +59,16 @@ impl Work {
                 let shard = job.dataset.count.min(1_u64.checked_shl(job.dataset.profile.k).unwrap_or(u64::MAX));
                 proof(Statement::Dataset, &job.dataset.profile) + records(shard, job.dataset.profile.columns)
             }
-            Work::Train(job) => training(job.sources.iter().map(|s| s.count).sum(), &job.schema, job.profile.k),
+            Work::Train(job) => {
+                let counts = || job.sources.iter().map(|s| s.count);
+                // of records that are not kept in memory, one shard at a time is
+                let kept = in_memory(counts().sum(), features(&job.schema));
+                let held = if kept { counts().sum() } else { counts().max().unwrap_or(0) };
+                training(held, &job.schema, job.profile.k)
+            }
             Work::Gradient(job) => proof(Statement::Gradient, &job.agent.profile),
             Work::Optimum(job) => proof(Statement::Optimum, &job.agent.profile),
-            Work::Evaluation(job) => proof(Statement::Evaluation, &job.agent.profile),
+            Work::Evaluation(job) => proof(Statement::Evaluation, &job.dataset.profile),
             Work::Coalition(job) => {
                 let count = job.sources().iter().map(|s| s.count).sum();
                 let proofs = [Statement::Gradient, Statement::Optimum, Statement::Evaluation];

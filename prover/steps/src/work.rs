@@ -95,7 +95,7 @@ impl Work {
                 source.into_iter().chain([job.agent.owner]).collect()
             }
             Work::Optimum(job) => vec![job.agent.owner],
-            Work::Evaluation(job) => job.dataset.sources().map(|s| s.owner).chain([job.agent.owner]).collect(),
+            Work::Evaluation(job) => job.dataset.sources().map(|s| s.owner).chain([job.owner]).collect(),
             Work::Coalition(job) => {
                 let sources = job.sources().into_iter().chain(job.test.sources());
                 sources.map(|s| s.owner).chain([job.agent.owner]).collect()

@@ -7,6 +7,10 @@ CREATE TABLE requests (
     state TEXT NOT NULL,
     reason TEXT NOT NULL,
     sealed_keys TEXT,
+    -- of a request for ranges, until it is answered
+    sealed_numbers TEXT,
+    -- of a training, in basis points
+    least_share BIGINT NOT NULL DEFAULT 0,
     consent TEXT,
     proofs TEXT,
     created_ms BIGINT NOT NULL,

@@ -69,6 +69,7 @@ const MIGRATIONS: &[Migration] = &[
     (15, include_str!("../migrations/0015_training_across_nodes.sql")),
     (17, include_str!("../migrations/0017_workers.sql")),
     (30, include_str!("../migrations/0030_versions.sql")),
+    (40, include_str!("../migrations/0040_scores.sql")),
 ];
 
 const VERSION: &str = "SELECT COALESCE(CAST(MAX(version) AS BIGINT), 0) FROM migrations";

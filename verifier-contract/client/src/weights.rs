@@ -70,7 +70,7 @@ pub struct Acceptance {
 pub struct Installation {
     /// Datasets placed, in the order of the list.
     pub placed: u32,
-    /// Whether one of them counts on an acceptance: then a challenge period follows.
+    /// Whether one of them counts on an acceptance, and not on its owner's signature.
     pub accepted: bool,
 }
 
@@ -81,7 +81,7 @@ pub enum Installed {
     Placed(u32),
     /// Placed the last one: the weights are in force.
     InForce,
-    /// Placed the last one: the challenge period ends at this Unix time in seconds.
+    /// Placed the last one, without all signatures in one call: the challenge period ends at this Unix time in seconds.
     Waits(u64),
 }
 
@@ -131,6 +131,18 @@ impl Contracts {
         let call = Abi::installationOfCall { proposal: B256::new(id) };
         let found = self.chain.read(self.weights_at(), &call).await?;
         Ok(Installation { placed: found.placed, accepted: found.accepted })
+    }
+
+    /// SHA-256 of the canonical valuation file that a proposal names; zeros if its installation was not begun.
+    pub async fn valuation_of(&self, proposal: &Digest) -> Result<Digest> {
+        let call = Abi::installationOfCall { proposal: B256::new(*proposal) };
+        Ok(self.chain.read(self.weights_at(), &call).await?.valuation.0)
+    }
+
+    /// A dataset's weight in a proposal, in units of 10^-18; 0 also if it was not placed.
+    pub async fn placed_weight(&self, proposal: &Digest, dataset: &DatasetId) -> Result<u64> {
+        let call = Abi::placedWeightCall { proposal: B256::new(*proposal), datasetId: word(dataset) };
+        self.chain.read(self.weights_at(), &call).await
     }
 
     /// The acceptance of valuations for an owner of agents, `None` for the one that covers anybody; reverts with

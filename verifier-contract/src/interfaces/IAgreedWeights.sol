@@ -6,14 +6,17 @@ import {ISignedMessages} from "./ISignedMessages.sol";
 /// @title Agreed weights: what a version pays its datasets by, if their owners agreed on something other than shares
 /// @notice A certified version pays by shares until weights for all its datasets come into force. Two ways lead there:
 ///
-/// 1. The owner of every listed dataset signed these weights. They are in force at once, and a least share that an
-///    owner asked for no longer applies: the message says so.
+/// 1. The owner of every listed dataset signed these weights, and all signatures are in one call. They are in force at
+///    once, and a least share that an owner asked for no longer applies: the message says so. Signatures that come in
+///    several calls do the same after a challenge period: a dataset may be sold between two calls, and its new owner
+///    can object.
 /// 2. An owner who accepted valuations beforehand, on a named test set and by a named attester, need not sign. Then the
 ///    attester signs the weights, no such dataset may get less than its least share, and a challenge period begins. If
 ///    any dataset's owner objects in time, nothing changes.
 ///
 /// Owners are those at the time of the call, so a signature or an acceptance of an earlier owner is void. Anybody may
-/// submit. Weights are installed dataset by dataset, in as many transactions as needed.
+/// submit. Weights are installed dataset by dataset, in as many transactions as needed. A signature on weights does not
+/// use its nonce up, so that nobody spoils one by submitting it with something else; the end of the round makes it void.
 ///
 /// What was earned stays: this contract remembers how much the version had accrued for data when weights came into
 /// force, and they divide only what accrues afterwards. Claims do not read it, so they cost the same; withdrawals do.
@@ -42,7 +45,7 @@ interface IAgreedWeights is ISignedMessages {
     struct Installation {
         /// Datasets placed, in the order of the list; 0 if it was not begun.
         uint32 placed;
-        /// Whether one of them counts on an acceptance: then a challenge period follows.
+        /// Whether one of them counts on an acceptance, and not on its owner's signature.
         bool accepted;
         /// The agent's owner at the proposal of the version, whom acceptances name.
         address grantee;
@@ -132,7 +135,7 @@ interface IAgreedWeights is ISignedMessages {
         address owner,
         bool signed
     );
-    /// @notice All weights are placed, and some owners did not sign: the challenge period began.
+    /// @notice All weights are placed, in several calls or without some owners' signatures: the challenge period began.
     /// @param agentId The agent.
     /// @param version The version, counted from 1.
     /// @param proposal Id of the proposal.
@@ -204,7 +207,8 @@ interface IAgreedWeights is ISignedMessages {
     /// @param weight The weight, in units of 10^-18.
     /// @param minShareBps The least share, in basis points.
     error BelowLeastShare(bytes32 datasetId, uint64 weight, uint16 minShareBps);
-    /// @notice The version's weights changed too often: a withdrawal must remain affordable.
+    /// @notice The version's weights changed too often: a withdrawal must remain affordable. It can 24 times, and eight
+    /// times more if all owners signed.
     /// @param changes Changes so far.
     error TooManyChanges(uint256 changes);
     /// @notice No proposal waits.
@@ -252,9 +256,10 @@ interface IAgreedWeights is ISignedMessages {
         Authority calldata authority
     ) external;
 
-    /// @notice Places the weights of the next datasets, each with its owner's consent; anybody may call. With the last
-    /// dataset the weights come into force, or their challenge period begins. Datasets already placed are skipped, so
-    /// that nobody can block a transaction by front-running a part of it.
+    /// @notice Places the weights of the next datasets, each with its owner's consent; anybody may call. A call with the
+    /// signatures of all owners brings the weights into force, whatever was placed before; otherwise, with the last
+    /// dataset, their challenge period begins. Datasets already placed are skipped, so that nobody can block a
+    /// transaction by front-running a part of it.
     /// @param proposal The proposal, the same in every call.
     /// @param attestation The attester's signature over `attestDigest`; read only in the first call, and only if the
     /// proposal names an attester.
@@ -330,6 +335,12 @@ interface IAgreedWeights is ISignedMessages {
     /// @param proposal Id of the proposal.
     /// @return installation All 0 if it was not begun.
     function installationOf(bytes32 proposal) external view returns (Installation memory installation);
+
+    /// @notice A dataset's weight in a proposal, in force, waiting or incomplete.
+    /// @param proposal Id of the proposal.
+    /// @param datasetId The dataset's version that is listed.
+    /// @return weight Its weight, in units of 10^-18; 0 also if it was not placed.
+    function placedWeight(bytes32 proposal, bytes32 datasetId) external view returns (uint64 weight);
 
     /// @notice The acceptance of valuations for an account, in force or not; reverts if the dataset is unknown.
     /// @param datasetId Any version of the dataset.

@@ -7,7 +7,7 @@ use super::shapley::{EXACT_PLAYERS, MAX_PLAYERS};
 pub fn proven() -> Vec<&'static str> {
     vec![
         "All that the certificate in this file states of the agent.",
-        "The test set is a dataset like any other: committed in exactly the shards listed, well formed under the certificate's schema, with exactly the stated number of records; the proofs name who owned it when each shard was added, its terms, the chain and the registry. Nobody who added a shard to it added one to the datasets valued, and none of its shards is one of theirs.",
+        "The test set is a dataset like any other: committed in exactly the shards listed, well formed under the certificate's schema, with exactly the stated number of records; the proofs name who owned it when each shard was added, its terms, the chain and the registry. No account named there is named for a shard of the datasets valued, and none of its shards is one of theirs.",
         "For every coalition listed, the committed weights minimise the certificate's loss, with its link and lambda, over exactly the datasets of its owners, within the distance that certificates allow; the proofs name the agent's version and the coalition. The coalition of all owners is the agent itself.",
         "Each coalition's loss over the test set is the stated one in units of 2^-20, and it gives exactly the stated number of records their own class.",
         "The values follow from these losses: without sampling they are the owners' exact Shapley values, with sampling the means over permutations that the beacon draws. They sum to the agent's loss below that of the uniform answer. How far they can be from the values of the exact optima is stated.",
@@ -24,7 +24,7 @@ pub fn not_proven() -> Vec<&'static str> {
         "That data was gathered: records made up with the agent's help have some value too.",
         "That coalitions stayed with the service that proved them. This file reveals a loss and a count of right answers for each of them; whoever trains one holds its weights, and those of a single owner are a model of that owner's data alone.",
         "That the beacon was unknown when datasets, test set, lambda and the number of permutations were committed, and that no other valuation was made and kept back: ask the chain named.",
-        "That the test set's owner agreed to its use: ask the chain named.",
+        "That the test set and the datasets are registered, belonged to whom their shards name or belong to them now, or that the test set's owner agreed to its use: ask the chain named.",
         "Anything at all to someone who believes that the secret of the SRS is known; that of a development SRS is known to everyone.",
     ]
 }

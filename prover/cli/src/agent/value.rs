@@ -3,6 +3,7 @@
 //! Every coalition is a job of its own, so all workers share them, and each is durable: the command can be stopped and
 //! started again, and finds what is done. The file is assembled and checked here, from their proofs.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -66,7 +67,7 @@ pub(super) async fn run(a: ValueArgs) -> Result<()> {
     .collect();
     let cost = Cost::of(&certificate, &coalitions);
     if a.job.estimate {
-        return emit(&cost.told(&client, &certificate).await?, None);
+        return emit(&cost.told(&client, &certificate, &a, &coalitions).await?, None);
     }
     let valuation = prove(&client, &a, sampling, &coalitions).await?;
     write_file(&a.out, valuation.to_json().as_bytes())?;
@@ -166,13 +167,34 @@ impl Cost {
         Cost { optima: coalitions.len(), gradients, openings }
     }
 
-    /// The numbers, with time and memory by the caller's newest gradient proof.
-    async fn told(&self, client: &Client, certificate: &Certificate) -> Result<Value> {
-        let stats = newest_gradient(client).await?;
-        let proofs = self.gradients + 2 * self.optima;
+    /// The numbers, with the server's estimate of time and memory.
+    async fn told(
+        &self,
+        client: &Client,
+        certificate: &Certificate,
+        a: &ValueArgs,
+        coalitions: &[Vec<u32>],
+    ) -> Result<Value> {
         let datasets: Vec<Value> = (certificate.datasets.iter().zip(&self.openings))
             .map(|(d, n)| json!({ "dataset_id": d.dataset_id, "openings": n }))
             .collect();
+        // coalitions of as many shards take about as long: one of each size is asked about
+        let mut sizes: BTreeMap<usize, (usize, &Vec<u32>)> = BTreeMap::new();
+        for coalition in coalitions {
+            sizes.entry(shards(certificate, coalition)).or_insert((0, coalition)).0 += 1;
+        }
+        let (mut seconds, mut memory) = (Some(0.0), 0);
+        for (count, owners) in sizes.into_values() {
+            let work = v1::CoalitionWork {
+                weights_digest: a.weights.to_vec(),
+                dataset_id: a.test.to_vec(),
+                owners: owners.clone(),
+            };
+            let work = Some(v1::Work { work: Some(v1::work::Work::Coalition(work)) });
+            let told = client.jobs().estimate(v1::EstimateRequest { work }).await.map_err(problem)?.into_inner();
+            seconds = seconds.filter(|_| told.seconds > 0.0).map(|sum| sum + told.seconds * count as f64);
+            memory = memory.max(told.memory_mb);
+        }
         Ok(json!({
             "coalitions": self.optima,
             "gradients": self.gradients,
@@ -180,20 +202,15 @@ impl Cost {
             "evaluations_per_test_shard": self.optima,
             "datasets": datasets,
             "openings_of_the_test_set": self.optima,
-            "seconds_of_one_worker": stats.as_ref().map(|s| s.seconds * proofs as f64),
-            "memory_mb_of_a_worker": stats.as_ref().map(|s| s.peak_rss_mb),
+            "seconds_of_one_worker": seconds,
+            "memory_mb_of_a_worker": memory,
         }))
     }
 }
 
-/// Cost of the caller's newest gradient proof, if there is one.
-async fn newest_gradient(client: &Client) -> Result<Option<v1::ProofStats>> {
-    let request = v1::ListJobsRequest { state: v1::JobState::Succeeded.into(), page_size: 1000, ..Default::default() };
-    let jobs = client.jobs().list_jobs(request).await.map_err(problem)?.into_inner().jobs;
-    let Some(job) = jobs.into_iter().find(|job| job.kind == "gradient") else { return Ok(None) };
-    let job = client.jobs().get_job(v1::GetJobRequest { job: job.id }).await.map_err(problem)?.into_inner();
-    Ok(match job.outcome.and_then(|o| o.outcome) {
-        Some(v1::outcome::Outcome::Proof(proof)) => proof.stats,
-        _ => None,
-    })
+/// Number of shards that a coalition is trained on.
+fn shards(certificate: &Certificate, coalition: &[u32]) -> usize {
+    let all = owners(certificate);
+    let inside = |owner| coalition.iter().any(|i| all.get(*i as usize) == Some(&owner));
+    certificate.datasets.iter().filter(|d| inside(d.latest_owner())).map(|d| d.shards.len()).sum()
 }

@@ -9,19 +9,21 @@ use serde_json::{json, Value};
 use tribute_chain::version::Stage;
 use tribute_chain::{Contracts, Follower, Tables};
 use tribute_client::files::read_file;
-use tribute_core::certificate::{Certificate, Dataset};
+use tribute_core::certificate::Certificate;
+use tribute_core::context::Terms;
 use tribute_core::hexed::{AccountAddress, Hex};
+use tribute_core::id::{DatasetId, ShardDigest};
 use tribute_core::schema::Schema;
+use tribute_core::valuation::Valuation;
 use tribute_problem::{Problem, Reason, Result};
-use tribute_verify::contained;
+use tribute_verify::File;
 
 use super::ReadArgs;
 use crate::CommandResult;
 
 #[derive(Debug, Args)]
 pub(crate) struct CheckArgs {
-    /// The certificate, or an evaluation, whose certificate is then checked. Its proofs are not checked here: `tribute verify`
-    /// does that.
+    /// The certificate, evaluation or valuation. Its proofs are not checked here: `tribute verify` does that.
     file: PathBuf,
     #[command(flatten)]
     read: ReadArgs,
@@ -29,9 +31,18 @@ pub(crate) struct CheckArgs {
 
 /// What was compared.
 #[derive(Default)]
-struct Compared {
+pub(super) struct Compared {
     agreed: u64,
     differences: Vec<Value>,
+}
+
+/// What a file says of a dataset's registration.
+struct Stated<'a> {
+    path: String,
+    id: &'a DatasetId,
+    terms: &'a Terms,
+    records: u64,
+    shards: Vec<(ShardDigest, u64, AccountAddress)>,
 }
 
 impl Compared {
@@ -46,11 +57,15 @@ impl Compared {
 }
 
 pub(super) async fn run(a: CheckArgs) -> CommandResult {
-    let certificate = read(&a.file)?;
+    let file = read(&a.file)?;
     let contracts = a.read.contracts().await?;
     let mut follower = Follower::new(&contracts);
     follower.follow(&contracts).await?;
-    let compared = compare(&certificate, &contracts, follower.tables()).await?;
+    let certificate = file.certificate();
+    let mut compared = compare(certificate, &contracts, follower.tables()).await?;
+    if let Some(tested) = tested(&file) {
+        compare_dataset(&mut compared, follower.tables(), &tested);
+    }
     let found = compared.differences.len();
     a.read.emit(&json!({
         "agent_id": certificate.agent.id,
@@ -67,12 +82,55 @@ pub(super) async fn run(a: CheckArgs) -> CommandResult {
     Err(Problem::new(Reason::ChainDiffers, message))
 }
 
-fn read(file: &std::path::Path) -> Result<Certificate> {
-    let bytes = read_file(file)?;
-    let refused = |e: String| Problem::field("file", format!("{} is refused: {e}", file.display()));
-    let certificate = contained(&bytes).map_err(|e| refused(e.to_string()))?;
-    certificate.check().map_err(|e| refused(e.to_string()))?;
-    Ok(certificate)
+/// Fails unless the chain certified what a verified valuation says of its version, and registered its datasets and its
+/// test set as it says.
+pub(super) async fn requires(valuation: &Valuation, contracts: &Contracts) -> Result<()> {
+    let mut follower = Follower::new(contracts);
+    follower.follow(contracts).await?;
+    let mut compared = compare(&valuation.certificate, contracts, follower.tables()).await?;
+    compare_dataset(&mut compared, follower.tables(), &test_set(valuation));
+    match compared.differences.first() {
+        None => Ok(()),
+        Some(first) => {
+            let text = |field: &str| first[field].as_str().unwrap_or_default().to_owned();
+            let message = format!(
+                "the chain differs from it in {} points: {} is {} in the file and {} on chain; `tribute chain check-certificate` \
+                 lists them all",
+                compared.differences.len(),
+                text("what"),
+                text("file"),
+                text("chain")
+            );
+            Err(Problem::new(Reason::ChainDiffers, message))
+        }
+    }
+}
+
+fn read(path: &std::path::Path) -> Result<File> {
+    let bytes = read_file(path)?;
+    let refused = |e: String| Problem::field("file", format!("{} is refused: {e}", path.display()));
+    let file = File::from_json(&bytes).map_err(|e| refused(e.to_string()))?;
+    file.certificate().check().map_err(|e| refused(e.to_string()))?;
+    Ok(file)
+}
+
+/// The dataset that the agent was tested on.
+fn tested(file: &File) -> Option<Stated<'_>> {
+    match file {
+        File::Certificate(_) => None,
+        File::Evaluation(evaluation) => {
+            let d = &evaluation.dataset;
+            let shards = d.shards.iter().map(|s| (s.digest, s.records, s.owner)).collect();
+            Some(Stated { path: "dataset".into(), id: &d.dataset_id, terms: &d.terms, records: d.records, shards })
+        }
+        File::Valuation(valuation) => Some(test_set(valuation)),
+    }
+}
+
+fn test_set(valuation: &Valuation) -> Stated<'_> {
+    let d = &valuation.test;
+    let shards = d.shards.iter().map(|s| (s.digest, s.records, s.owner)).collect();
+    Stated { path: "test".into(), id: &d.dataset_id, terms: &d.terms, records: d.records, shards }
 }
 
 async fn compare(c: &Certificate, contracts: &Contracts, tables: &Tables) -> Result<Compared> {
@@ -106,24 +164,28 @@ async fn compare(c: &Certificate, contracts: &Contracts, tables: &Tables) -> Res
         let own = contracts.contribution(id, number, chain).await?.value;
         let stated = I256::try_from(dataset.contribution.0).unwrap_or(I256::MAX);
         compared.equal(format!("datasets[{i}].contribution"), stated, own);
-        compare_dataset(&mut compared, tables, i, dataset);
+        let shards = dataset.shards.iter().map(|s| (s.digest, s.records, s.owner)).collect();
+        let path = format!("datasets[{i}]");
+        let stated = Stated { path, id: &dataset.dataset_id, terms: &dataset.terms, records: dataset.records, shards };
+        compare_dataset(&mut compared, tables, &stated);
     }
     Ok(compared)
 }
 
 /// Compares a dataset with its registration: its shards, and who owned it when each was added.
-fn compare_dataset(compared: &mut Compared, tables: &Tables, i: usize, dataset: &Dataset) {
-    let Some(registered) = tables.datasets.get(&dataset.dataset_id) else {
-        compared.equal(format!("datasets[{i}]"), "registered", "not registered");
+fn compare_dataset(compared: &mut Compared, tables: &Tables, stated: &Stated<'_>) {
+    let path = &stated.path;
+    let Some(registered) = tables.datasets.get(stated.id) else {
+        compared.equal(path.as_str(), "registered", "not registered");
         return;
     };
-    compared.equal(format!("datasets[{i}].records"), dataset.records, registered.records);
-    compared.equal(format!("datasets[{i}].terms: hash"), Hex(dataset.terms.hash()), Hex(registered.terms.hash()));
-    compared.equal(format!("datasets[{i}].shards: number"), dataset.shards.len(), registered.shards.len());
-    for (j, (shard, added)) in dataset.shards.iter().zip(&registered.shards).enumerate() {
-        let at = |field: &str| format!("datasets[{i}].shards[{j}].{field}");
-        compared.equal(at("digest"), shard.digest, added.digest);
-        compared.equal(at("records"), shard.records, added.records);
-        compared.equal(at("owner"), shard.owner, AccountAddress::from(added.owner.into_array()));
+    compared.equal(format!("{path}.records"), stated.records, registered.records);
+    compared.equal(format!("{path}.terms: hash"), Hex(stated.terms.hash()), Hex(registered.terms.hash()));
+    compared.equal(format!("{path}.shards: number"), stated.shards.len(), registered.shards.len());
+    for (j, ((digest, records, owner), added)) in stated.shards.iter().zip(&registered.shards).enumerate() {
+        let at = |field: &str| format!("{path}.shards[{j}].{field}");
+        compared.equal(at("digest"), *digest, added.digest);
+        compared.equal(at("records"), *records, added.records);
+        compared.equal(at("owner"), *owner, AccountAddress::from(added.owner.into_array()));
     }
 }

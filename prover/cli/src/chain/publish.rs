@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tribute_chain::agents::short_name;
 use tribute_chain::version::Stage;
-use tribute_client::files::{read_file, write_file};
+use tribute_client::files::write_file;
 use tribute_client::{problem, Client};
 use tribute_core::head::lambda_units;
 use tribute_core::id::{AgentId, DatasetId, WeightsDigest};
@@ -176,7 +176,7 @@ impl PublishArgs {
                 client.agents().train_agent(request).await.map_err(problem)?.into_inner().job
             }
             Some(model) => {
-                let upload = client.upload(read_file(model)?).await?;
+                let upload = client.upload(crate::extract::model(model)?).await?;
                 let polish = Some(self.polish);
                 let work = Some(v1::ImportWork { terms, name, upload, quantised_features: false, polish });
                 let request = v1::ImportAgentRequest { work, options: None };

@@ -5,11 +5,11 @@ use tribute_client::{problem, Client};
 use tribute_core::hexed::Hex;
 use tribute_core::id::RequestId;
 use tribute_core::numbers::{real, LAMBDA_BITS};
-use tribute_federation::{Consent, Request};
+use tribute_federation::{Asked, Consent, Request};
 use tribute_problem::{field, Problem, Reason, Result};
 use tribute_proto::v1;
 
-use super::{ApproveArgs, DeclineArgs, ShowArgs};
+use super::{ranges, ApproveArgs, DeclineArgs, ShowArgs};
 use crate::output::{emit, grouped, hexed};
 use crate::server_args::ServerArgs;
 use crate::CommandResult;
@@ -35,8 +35,10 @@ pub(super) async fn list(a: ServerArgs) -> CommandResult {
 pub(super) async fn show(a: ShowArgs) -> CommandResult {
     let client = a.server.connect().await?;
     let message = get(&client, a.request).await?;
-    let request = read(&message, a.request)?;
-    eprint!("{}", told(&client, &message, &request));
+    match asked(&message, a.request)? {
+        Asked::Training(request) => eprint!("{}", told(&client, &message, &request)),
+        Asked::Ranges(request) => eprint!("{}", ranges::told(client.account(), &message, &request)?),
+    }
     emit(&summary(&message)?, None)
 }
 
@@ -60,11 +62,17 @@ pub(super) async fn approve(a: ApproveArgs) -> CommandResult {
             format!("a query costs {}, at least {} is wanted: decline, or ask for less", request.price, a.least_price);
         return Err(Problem::new(Reason::NotAllowed, text));
     }
+    let least_share_bps = basis_points("least-share", a.least_share)?.into();
     let prepare = v1::PrepareConsentRequest { id: a.request.to_vec() };
     let keys = client.trainings().prepare_consent(prepare).await.map_err(problem)?.into_inner();
     let mask_key: Hex<32> = field("mask_key", &keys.mask_key)?;
     let consent = Consent::sign(client.key(), a.request, mask_key, field("answer_key", &keys.answer_key)?)?;
-    let approve = v1::ApproveTrainingRequest { id: a.request.to_vec(), signature: consent.signature.0 };
+    let approve = v1::ApproveTrainingRequest {
+        id: a.request.to_vec(),
+        signature: consent.signature.0,
+        numbers: Vec::new(),
+        least_share_bps,
+    };
     let approved = client.trainings().approve_training(approve).await.map_err(problem)?.into_inner();
     eprintln!("approved request {}: your node answers up to {} rounds", a.request, request.rounds);
     emit(&summary(&approved)?, None)
@@ -78,18 +86,38 @@ pub(super) async fn decline(a: DeclineArgs) -> CommandResult {
     emit(&summary(&declined)?, None)
 }
 
-async fn get(client: &Client, id: RequestId) -> Result<v1::TrainingRequest> {
+/// A part from 0 to 1 in basis points.
+pub(super) fn basis_points(option: &str, part: f64) -> Result<u16> {
+    let points = (part * 10_000.0).round();
+    if !(0.0..=10_000.0).contains(&points) {
+        return Err(Problem::field(option, format!("{part} is not from 0 to 1")));
+    }
+    Ok(points as u16)
+}
+
+pub(super) async fn get(client: &Client, id: RequestId) -> Result<v1::TrainingRequest> {
     let get = v1::GetTrainingRequestRequest { id: id.to_vec(), account: Vec::new() };
     Ok(client.trainings().get_training_request(get).await.map_err(problem)?.into_inner())
 }
 
 /// The request in a message. Its id is computed here: what is signed is what was read.
-fn read(message: &v1::TrainingRequest, id: RequestId) -> Result<Request> {
-    let request = Request::parse(&message.request_json)?;
-    if request.id() != id {
-        return Err(Problem::internal(format!("the node sent request {} instead of {id}", request.id())));
+pub(super) fn asked(message: &v1::TrainingRequest, id: RequestId) -> Result<Asked> {
+    let asked = Asked::parse(&message.request_json)?;
+    if asked.id() != id {
+        return Err(Problem::internal(format!("the node sent request {} instead of {id}", asked.id())));
     }
-    Ok(request)
+    Ok(asked)
+}
+
+/// The request in a message, which must be to train.
+fn read(message: &v1::TrainingRequest, id: RequestId) -> Result<Request> {
+    match asked(message, id)? {
+        Asked::Training(request) => Ok(*request),
+        Asked::Ranges(_) => Err(Problem::field(
+            "request",
+            format!("{id} is for a schema's ranges: approve it with your table, `tribute request schema approve {id} TABLE`"),
+        )),
+    }
 }
 
 /// A state in lower case, such as `approved`.
@@ -97,8 +125,11 @@ pub(super) fn state(message: &v1::TrainingRequest) -> String {
     message.state().as_str_name().trim_start_matches("REQUEST_STATE_").to_lowercase()
 }
 
-fn summary(message: &v1::TrainingRequest) -> Result<Value> {
-    let request = Request::parse(&message.request_json)?;
+pub(super) fn summary(message: &v1::TrainingRequest) -> Result<Value> {
+    let request = match Asked::parse(&message.request_json)? {
+        Asked::Training(request) => request,
+        Asked::Ranges(request) => return Ok(ranges::summary(message, &request)),
+    };
     Ok(json!({
         "request": request.id(),
         "state": state(message),
@@ -114,6 +145,7 @@ fn summary(message: &v1::TrainingRequest) -> Result<Value> {
         "data_bps": request.data_bps,
         "rounds": request.rounds,
         "rounds_answered": message.rounds_answered,
+        "least_share": f64::from(message.least_share_bps) / 10_000.0,
         "participants": request.participants.iter().map(|p| json!({
             "account": p.account, "node": p.node, "records": p.records(),
         })).collect::<Vec<_>>(),

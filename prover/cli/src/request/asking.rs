@@ -6,10 +6,12 @@ use tribute_client::{problem, Client};
 use tribute_core::head::lambda_units;
 use tribute_core::hexed::AccountAddress;
 use tribute_core::id::DatasetId;
+use tribute_federation::request::PROGRAM;
 use tribute_federation::{Lot, Participant, Request, ShardOf};
 use tribute_problem::{field, Problem, Reason, Result};
 use tribute_proto::v1;
 
+use super::answering::basis_points;
 use super::nodes::{self, request_at};
 use super::{AskArgs, StatusArgs};
 use crate::output::emit;
@@ -21,7 +23,7 @@ pub(super) async fn ask(a: AskArgs) -> CommandResult {
     let mut first: Option<v1::Dataset> = None;
     for text in &a.nodes {
         let (url, ids) = parsed(text)?;
-        let node = nodes::connect(url, own.key()).await?;
+        let node = nodes::connect(url, &a.server).await?;
         for id in ids {
             let request = v1::DescribeDatasetRequest { dataset_id: id.to_vec() };
             let described = node.trainings().describe_dataset(request).await;
@@ -38,12 +40,10 @@ pub(super) async fn ask(a: AskArgs) -> CommandResult {
     }
     let first = first.ok_or_else(|| Problem::field("node", "names no dataset"))?;
     let profile = first.profile.unwrap_or_default();
-    let basis_points = (a.data_part * 10_000.0).round();
-    if !(0.0..=10_000.0).contains(&basis_points) {
-        return Err(Problem::field("data-part", format!("{} is not from 0 to 1", a.data_part)));
-    }
+    let data_bps = basis_points("data-part", a.data_part)?;
     let on_chain = own.info.chain_id != 0 && !a.off_chain;
     let mut request = Request {
+        program: PROGRAM.into(),
         chain_id: if on_chain { own.info.chain_id } else { 0 },
         agent_registry: if on_chain {
             field("agent_registry", &own.info.agent_registry)?
@@ -63,7 +63,7 @@ pub(super) async fn ask(a: AskArgs) -> CommandResult {
         link: a.link.link(),
         lambda: lambda_units(a.lambda).map_err(|e| Problem::field("lambda", e.to_string()))?,
         price: a.price.to_string(),
-        data_bps: basis_points as u16,
+        data_bps,
         rounds: 0,
         openings: a.openings,
         participants,
@@ -72,8 +72,8 @@ pub(super) async fn ask(a: AskArgs) -> CommandResult {
     request.check()?;
     write_file(&a.out, &request.to_json())?;
     for url in nodes::urls(&request) {
-        let node = nodes::connect(&url, own.key()).await?;
-        let ask = v1::AskTrainingRequest { request_json: request.to_json() };
+        let node = nodes::connect(&url, &a.server).await?;
+        let ask = v1::AskTrainingRequest { request_json: request.to_json(), accounts: Vec::new() };
         let asked = node.trainings().ask_training(ask).await.map_err(|s| nodes::named(&url, problem(s)))?.into_inner();
         let expected = request.participants.iter().filter(|p| p.node == url).count();
         if asked.accounts.len() != expected {
@@ -95,10 +95,9 @@ pub(super) async fn ask(a: AskArgs) -> CommandResult {
 
 pub(super) async fn status(a: StatusArgs) -> CommandResult {
     let request = Request::parse(&read_file(&a.request)?)?;
-    let key = a.server.signer()?;
     let mut all = Vec::new();
     for participant in &request.participants {
-        let node: Client = nodes::connect(&participant.node, &key).await?;
+        let node: Client = nodes::connect(&participant.node, &a.server).await?;
         let said = request_at(&node, &request, participant.account).await;
         let said = said.map_err(|p| nodes::named(&participant.node, p))?;
         all.push(json!({
@@ -107,6 +106,7 @@ pub(super) async fn status(a: StatusArgs) -> CommandResult {
             "state": super::answering::state(&said),
             "reason": said.reason,
             "rounds_answered": said.rounds_answered,
+            "least_share": f64::from(said.least_share_bps) / 10_000.0,
         }));
     }
     emit(&json!({ "request": request.id(), "participants": all }), None)

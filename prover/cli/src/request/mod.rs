@@ -4,11 +4,13 @@ mod answering;
 mod asking;
 mod journal;
 mod nodes;
+mod ranges;
 mod train;
 
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+pub(crate) use nodes::named;
 use tribute_core::id::{AgentId, RequestId};
 
 use super::CommandResult;
@@ -17,6 +19,9 @@ use crate::server_args::ServerArgs;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum RequestCommand {
+    /// Before a training: the ranges of a schema, from rows that stay apart.
+    #[command(subcommand)]
+    Schema(ranges::SchemaCommand),
     /// As an agent's owner: write a request and leave it at the participants' nodes. Nothing is computed.
     Ask(AskArgs),
     /// As an agent's owner: show what the participants have said to a request.
@@ -125,6 +130,9 @@ pub(super) struct ApproveArgs {
     /// Refuse if fewer accounts take part. With two, each learns the other's sums; the owner may hide behind several accounts.
     #[arg(long, value_name = "NUMBER", default_value_t = 3)]
     least_participants: usize,
+    /// Least share of your datasets together, from 0 to 1: below it, your node proves nothing at the end.
+    #[arg(long, value_name = "PART", default_value_t = 0.0)]
+    least_share: f64,
     /// Refuse if a query costs less, in the token's smallest unit.
     #[arg(long, value_name = "PRICE", default_value_t = 0)]
     least_price: u128,
@@ -145,6 +153,7 @@ pub(super) struct DeclineArgs {
 
 pub(super) async fn run(command: RequestCommand) -> CommandResult {
     match command {
+        RequestCommand::Schema(command) => ranges::run(command).await,
         RequestCommand::Ask(a) => asking::ask(a).await,
         RequestCommand::Status(a) => asking::status(a).await,
         RequestCommand::Train(a) => train::train(a).await,

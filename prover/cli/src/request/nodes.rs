@@ -2,12 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use alloy::signers::local::PrivateKeySigner;
 use tribute_client::{problem, Client};
 use tribute_core::hexed::AccountAddress;
 use tribute_federation::Request;
 use tribute_problem::{Problem, Reason, Result};
 use tribute_proto::v1;
+
+use crate::server_args::ServerArgs;
 
 /// Longest pause between two attempts to reach a node.
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
@@ -24,12 +25,12 @@ pub(super) fn urls(request: &Request) -> Vec<String> {
 }
 
 /// A connection to a node.
-pub(super) async fn connect(url: &str, key: &PrivateKeySigner) -> Result<Client> {
-    Client::connect(url, key.clone()).await.map_err(|p| named(url, p))
+pub(super) async fn connect(url: &str, server: &ServerArgs) -> Result<Client> {
+    server.connect_to(url).await.map_err(|p| named(url, p))
 }
 
 /// A problem with the node's name.
-pub(super) fn named(url: &str, mut problem: Problem) -> Problem {
+pub(crate) fn named(url: &str, mut problem: Problem) -> Problem {
     if !problem.message.contains(url) {
         problem.message = format!("node {url}: {}", problem.message);
     }

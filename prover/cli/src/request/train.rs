@@ -20,6 +20,7 @@ use super::TrainArgs;
 use crate::agent_results::finished;
 use crate::output::{self, emit, grouped, hexed};
 use crate::proof_file::ProofFile;
+use crate::server_args::ServerArgs;
 use crate::CommandResult;
 
 /// Pause between two looks at the proofs of a node.
@@ -29,6 +30,8 @@ const LOOK: Duration = Duration::from_millis(500);
 struct Nodes<'a> {
     request: &'a Request,
     own: &'a Client,
+    /// How nodes are reached.
+    server: &'a ServerArgs,
     patience: Duration,
     /// By participant; connected when first needed, and again after the node was away.
     clients: Vec<tokio::sync::Mutex<Option<Client>>>,
@@ -37,6 +40,7 @@ struct Nodes<'a> {
 pub(super) async fn train(a: TrainArgs) -> CommandResult {
     let start = Instant::now();
     let request = Request::parse(&read_file(&a.request)?)?;
+    request.check_program()?;
     let own = a.server.connect().await?;
     if own.account() != request.owner {
         let text = format!("the request is of {}, the key is {}'s", request.owner, own.account());
@@ -45,6 +49,7 @@ pub(super) async fn train(a: TrainArgs) -> CommandResult {
     let nodes = Nodes {
         request: &request,
         own: &own,
+        server: &a.server,
         patience: Duration::from_secs(a.patience),
         clients: request.participants.iter().map(|_| tokio::sync::Mutex::default()).collect(),
     };
@@ -89,7 +94,7 @@ impl Nodes<'_> {
             let mut held = self.clients[i].lock().await;
             let client = match &*held {
                 Some(client) => client.clone(),
-                None => held.insert(Client::connect(&participant.node, self.own.key().clone()).await?).clone(),
+                None => held.insert(self.server.connect_to(&participant.node).await?).clone(),
             };
             drop(held);
             let result = call(&client, participant).await;

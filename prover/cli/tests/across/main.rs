@@ -2,15 +2,17 @@
 
 mod kills;
 mod party;
+mod ranges;
 mod refused;
+mod several;
 
 use serde_json::Value;
-use tribute_client::problem;
+use tribute_client::{problem, Client};
 use tribute_proto::v1;
 use tribute_testing::calls::{registered, terms, trained};
 use tribute_testing::data::{self, csv, wine_schema};
 
-use crate::party::{part, Party, LAMBDA};
+use crate::party::{held_out, part, Party, LAMBDA};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn data_stays_home() {
@@ -83,6 +85,50 @@ async fn data_stays_home() {
         let circuit = |d: &v1::Dataset| d.shards[0].proof.clone().unwrap().circuit_id;
         assert_eq!(circuit(a), circuit(b));
     }
+
+    // the agent's accuracy on wines that another provider keeps at home, who has to grant it
+    let (guest, held_out) = (Party::new(), held_out());
+    let work = data::dataset(&wine_schema(), csv("wine.csv", held_out));
+    let kept = registered(&guest.client().await, work).await;
+    let kept_id = format!("0x{}", hex::encode(&kept.id));
+    let url = guest.link.url();
+    let evaluate = ["agent", "evaluate", &weights, "--dataset", &kept_id, "--node", &url];
+    let refused = owner.fails(&evaluate);
+    assert!(refused.contains(&url) && refused.contains("grant"), "{refused}");
+    guest.says(&["dataset", "grant", &kept_id, "--to", &owner.client().await.account().to_string(), "--uses", "2"]);
+    owner.says(&evaluate);
+    let said = owner.command(&["verify", "evaluation.json", "--allow-dev-srs"]).output().unwrap();
+    assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+    let evaluation = tribute_testing::json(&owner.place.path().join("evaluation.json"));
+    assert_eq!(evaluation["dataset"]["records"], 20);
+    assert!(evaluation["dataset"]["correct"].as_u64().unwrap() > 15);
+    // without a grant, somebody else's agent, changed weights, a certificate that does not hold, records that it was trained on
+    let stranger = Client::connect(&url, providers[0].key.clone()).await.unwrap();
+    let certificate = std::fs::read(owner.place.path().join("certificate.json")).unwrap();
+    let sent = async |client: &Client, certificate: Vec<u8>, weights: Vec<u8>, dataset: &[u8]| {
+        let request = v1::EvaluateAtHomeRequest {
+            dataset_id: dataset.to_vec(),
+            certificate_upload: client.upload(certificate).await.unwrap(),
+            weights_upload: client.upload(weights).await.unwrap(),
+            blinding: vec![1; 96],
+            options: None,
+        };
+        let job = client.trainings().evaluate_at_home(request).await.map_err(problem)?.into_inner().job.unwrap();
+        client.finish(&job.id, |_| {}).await
+    };
+    let refused = sent(&stranger, certificate.clone(), vec![0; 8], &kept.id).await.unwrap_err();
+    assert!(refused.message.contains("its owner has to grant it"), "{refused}");
+    let refused = sent(&guest.client().await, certificate.clone(), vec![0; 8], &kept.id).await.unwrap_err();
+    assert!(refused.message.contains("only its owner has it evaluated"), "{refused}");
+    let asking = Client::connect(&url, owner.key.clone()).await.unwrap();
+    let refused = sent(&asking, certificate.clone(), vec![0; 8 * 14 * 3], &kept.id).await.unwrap_err();
+    assert!(refused.message.contains("weights"), "{refused}");
+    let broken = String::from_utf8(certificate.clone()).unwrap().replacen("\"epsilon\": \"", "\"epsilon\": \"1", 1);
+    let refused = sent(&asking, broken.into_bytes(), vec![0; 8], &kept.id).await.unwrap_err();
+    assert!(refused.message.contains("does not hold") || refused.message.contains("checksum"), "{refused}");
+    let at_provider = Client::connect(&providers[0].served.url, owner.key.clone()).await.unwrap();
+    let refused = sent(&at_provider, certificate, vec![0; 8], &datasets[0].id).await.unwrap_err();
+    assert!(refused.message.contains("grant") || refused.message.contains("trained on it"), "{refused}");
 
     // records are at the providers only
     let other = owner.client().await;

@@ -60,10 +60,20 @@ async fn nodes_that_cannot_take_part_are_named() {
     let file = std::fs::read_to_string(owner.place.path().join("request.json")).unwrap();
     let changed = file.replace(&hex::encode(&srs), &"ab".repeat(32));
     assert_ne!(file, changed);
-    let send = v1::AskTrainingRequest { request_json: changed.into_bytes() };
+    let send = v1::AskTrainingRequest { request_json: changed.into_bytes(), accounts: Vec::new() };
     let client = Client::connect(&one.link.url(), owner.key.clone()).await.unwrap();
     let refused = problem(client.trainings().ask_training(send).await.unwrap_err());
     assert!(refused.message.contains("all nodes of a training need one"), "{refused}");
+
+    // another version of the program
+    let changed = file.replacen("\"program\":\"", "\"program\":\"9.", 1);
+    let send = v1::AskTrainingRequest { request_json: changed.clone().into_bytes(), accounts: Vec::new() };
+    let refused = problem(client.trainings().ask_training(send).await.unwrap_err());
+    let version = client.info.version.clone();
+    assert!(refused.message.contains(&format!("version 9.{version} of Tribute, and this is {version}")), "{refused}");
+    std::fs::write(owner.place.path().join("newer.json"), changed).unwrap();
+    let text = owner.fails(&["request", "train", "newer.json"]);
+    assert!(text.contains(&format!("version 9.{version}")) && text.contains("need one version"), "{text}");
 
     // one declines: the other's approval stays without consequence, and nothing was answered
     one.says(&["request", "approve", &asked, "--least-participants", "2"]);
@@ -107,6 +117,16 @@ async fn a_node_that_cheats_at_the_end_is_named() {
     }
     let id = ask(&owner, &nodes.iter().map(String::as_str).collect::<Vec<_>>());
     providers.iter().for_each(|provider| drop(provider.says(&["request", "approve", &id])));
+    // one wants more than it gets: it proves and opens nothing, until it asks for less
+    let left = |provider: &Party| provider.says(&["request", "show", &id])["expenses"]["openings_left"].clone();
+    let before = left(&providers[1]);
+    let greedy = providers[1].says(&["request", "approve", &id, "--least-share", "0.9"]);
+    assert_eq!(greedy["least_share"], 0.9);
+    let text = owner.fails(&["request", "train", "request.json", "--out", "agent.json"]);
+    assert!(text.contains(&providers[1].link.url()) && text.contains("less than the share of 90.00 %"), "{text}");
+    assert_eq!(left(&providers[1]), before);
+    assert!(providers[1].fails(&["request", "approve", &id, "--least-share", "1.1"]).contains("is not from 0 to 1"));
+    providers[1].says(&["request", "approve", &id, "--least-share", "0.2"]);
     owner.says(&["request", "train", "request.json", "--out", "agent.json"]);
     let agent: Value = tribute_testing::json(&owner.place.path().join("agent.json"));
     let request_json = std::fs::read(owner.place.path().join("request.json")).unwrap();

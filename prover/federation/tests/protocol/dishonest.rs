@@ -3,13 +3,15 @@
 use alloy::signers::local::PrivateKeySigner;
 use tribute_core::hexed::Hex;
 use tribute_core::id::{AgentId, DatasetId};
+use tribute_core::link::Link;
 use tribute_federation::answer::digest;
 use tribute_federation::node::Call;
-use tribute_federation::numbers::Format;
+use tribute_federation::numbers::{Format, Sums};
 use tribute_federation::query::Asks;
+use tribute_federation::request::PROGRAM;
 use tribute_federation::rule::Next;
 use tribute_federation::{Answer, Consent, NodeKeys, Owner, Query, Refusal, Request};
-use tribute_inference::train::Curvature;
+use tribute_inference::train::{part, Curvature, Part};
 
 use crate::setting::{Diary, Setting};
 
@@ -279,6 +281,44 @@ fn numbers_that_no_data_has_are_noticed_in_the_sum() {
     let refused = owner.advance().unwrap_err();
     assert!(matches!(refused, Refusal::Impossible { round: 0, what: "a second derivative", .. }), "{refused}");
     assert_eq!(owner.missing().len(), 0);
+}
+
+/// A node whose own sums are none sends nothing, and says that it is itself the cause.
+#[test]
+fn sums_that_are_none_stop_at_their_node() {
+    let setting = Setting::wine();
+    let format = Format::of(&setting.request, &WHOLE).unwrap();
+    let records = setting.request.participants[0].records();
+    let schema = setting.request.schema().unwrap();
+    let zero = vec![0.0; (schema.features().len() + 1) * schema.classes()];
+    let whole = part(&schema, &setting.records[0], &setting.request.loss(), &zero, Some(Curvature::of(Link::Softmax)));
+    assert!(format.encode(0, records, &Sums::Point(whole.clone())).is_ok());
+    let refused = |what: &str, change: &dyn Fn(&mut Part)| {
+        let mut changed = whole.clone();
+        change(&mut changed);
+        let refused = format.encode(3, records, &Sums::Point(changed)).unwrap_err();
+        let text = refused.to_string();
+        assert!(matches!(refused, Refusal::Own { round: 3, .. }), "{text}");
+        assert!(text.contains("this node computed") && text.contains(what), "{text}");
+    };
+    refused("a loss of NaN", &|p| p.loss = f64::NAN);
+    refused("a loss of inf", &|p| p.loss = f64::INFINITY);
+    refused("a gradient of NaN", &|p| p.gradient[5] = f64::NAN);
+    refused("a gradient of", &|p| p.gradient[5] = 1.01 * records as f64);
+    refused("a second derivative of NaN", &|p| p.curvature[7] = f64::NAN);
+    refused("a second derivative of", &|p| p.curvature[7] = -1.0);
+}
+
+/// Nodes compute each query bit for bit, so they need one version of the program.
+#[test]
+fn another_version_of_the_program_is_refused_by_name() {
+    let mut request = Setting::wine().request;
+    request.check_program().unwrap();
+    request.program = "0.0.9".into();
+    let refused = Request::parse(&request.to_json()).unwrap().check_program().unwrap_err();
+    let text = refused.to_string();
+    assert!(matches!(refused, Refusal::Request { field: "program", .. }), "{text}");
+    assert!(text.contains("version 0.0.9") && text.contains(&format!("this is {PROGRAM}")), "{text}");
 }
 
 /// Nodes that were told different things have masks that do not cancel.

@@ -5,4 +5,5 @@ mod crashes;
 mod dishonest;
 mod honest;
 mod large;
+mod ranges;
 mod setting;

@@ -13,6 +13,7 @@ use tribute_core::records::Records;
 use tribute_core::schema::Schema;
 use tribute_federation::node::{Call, Store, Stored};
 use tribute_federation::owner::{Journal, State};
+use tribute_federation::request::PROGRAM;
 use tribute_federation::rule::Next;
 use tribute_federation::{Answer, Consent, Lot, Node, NodeKeys, Owner, Participant, Refusal, Request, ShardOf};
 use tribute_records::{Options, Predicts, Range, Source};
@@ -125,6 +126,7 @@ impl Setting {
             }
         });
         let request = Request {
+            program: PROGRAM.into(),
             chain_id: 0,
             agent_registry: Hex([0; 20]),
             owner: Hex([9; 20]),

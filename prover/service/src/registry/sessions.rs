@@ -68,6 +68,24 @@ pub struct AnswerRow {
 }
 
 impl Registry {
+    /// Lets sessions of an agent have scores beside answers, or no longer.
+    pub async fn show_scores(&self, agent: WeightsDigest, show: bool) -> Result<()> {
+        let change = match show {
+            true => "INSERT INTO scores_shown (weights_digest) VALUES ($1) ON CONFLICT DO NOTHING",
+            false => "DELETE FROM scores_shown WHERE weights_digest = $1",
+        };
+        sqlx::query(self.db.sql(change)).bind(agent.to_string()).execute(self.db.pool()).await?;
+        Ok(())
+    }
+
+    /// Whether sessions of an agent have scores beside answers.
+    pub async fn shows_scores(&self, agent: WeightsDigest) -> Result<bool> {
+        let select = "SELECT COUNT(*) FROM scores_shown WHERE weights_digest = $1";
+        let shown: i64 =
+            sqlx::query_scalar(self.db.sql(select)).bind(agent.to_string()).fetch_one(self.db.pool()).await?;
+        Ok(shown > 0)
+    }
+
     /// Starts serving a session. No effect if it is served already.
     pub async fn open_session(&self, body: &SessionBody) -> Result<()> {
         sqlx::query(self.db.sql(

@@ -1,12 +1,14 @@
-//! Requests to train across nodes, as a node holds them for its participants, and the one answer to each round.
+//! Requests to train across nodes and for schemas' ranges, as a node holds them for its participants, and the one answer to each
+//! round.
 
+use serde::{Deserialize, Serialize};
 use sqlx::Row as _;
 use tokio::runtime::Handle;
 use tribute_core::hexed::AccountAddress;
 use tribute_core::id::RequestId;
 use tribute_custody::Custody;
 use tribute_federation::node::{Store, Stored};
-use tribute_federation::{Consent, NodeKeys, Request};
+use tribute_federation::{Answer, Asked, Consent, NodeKeys, RangesRequest, Request};
 use tribute_problem::{Problem, Reason, Result};
 use tribute_store::db::{Database, Tx};
 
@@ -26,25 +28,62 @@ pub enum Said {
     Declined,
 }
 
-/// A request to one participant.
+/// A stored answer to a request for ranges.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RangesAnswer {
+    /// The consents that it was given for.
+    pub consents: Vec<Consent>,
+    /// The answer.
+    pub answer: Answer,
+}
+
+/// A request to one participant: of any kind, or of the kind `R`.
 #[derive(Clone, Debug)]
-pub struct RequestRow {
+pub struct RequestRow<R = Asked> {
     /// Its id.
     pub id: RequestId,
     /// The participant.
     pub account: AccountAddress,
     /// The request.
-    pub request: Request,
+    pub request: R,
     /// What the participant has said.
     pub said: Said,
     /// Why it was declined.
     pub reason: String,
     /// The consent, once approved.
     pub consent: Option<Consent>,
+    /// The least share with which it is approved, in basis points.
+    pub least_share_bps: u32,
     /// The job that proves the gradients, once queued.
     pub job: Option<String>,
     /// Unix milliseconds.
     pub created_ms: i64,
+}
+
+impl RequestRow {
+    /// The request, which must be to train.
+    pub fn training(self) -> Result<RequestRow<Request>> {
+        let id = self.id;
+        self.of(|asked| match asked {
+            Asked::Training(request) => Ok(*request),
+            Asked::Ranges(_) => Err(Problem::field("id", format!("request {id} is for ranges, not to train"))),
+        })
+    }
+
+    /// The request, which must be for ranges.
+    pub fn ranges(self) -> Result<RequestRow<RangesRequest>> {
+        let id = self.id;
+        self.of(|asked| match asked {
+            Asked::Ranges(request) => Ok(*request),
+            Asked::Training(_) => Err(Problem::field("id", format!("request {id} is to train, not for ranges"))),
+        })
+    }
+
+    fn of<R>(self, pick: impl FnOnce(Asked) -> Result<R>) -> Result<RequestRow<R>> {
+        let RequestRow { id, account, request, said, reason, consent, least_share_bps, job, created_ms } = self;
+        let request = pick(request)?;
+        Ok(RequestRow { id, account, request, said, reason, consent, least_share_bps, job, created_ms })
+    }
 }
 
 /// The tables of requests and rounds.
@@ -54,7 +93,7 @@ pub struct Trainings {
     custody: Custody,
 }
 
-const COLUMNS: &str = "id, account, body, state, reason, consent, proofs, created_ms";
+const COLUMNS: &str = "id, account, body, state, reason, consent, least_share, proofs, created_ms";
 
 impl Trainings {
     /// The tables in `db`.
@@ -73,7 +112,7 @@ impl Trainings {
     ///
     /// # Errors
     /// [`Reason::QuotaSpent`] if too many wait for that account.
-    pub async fn ask(&self, request: &Request, account: AccountAddress) -> Result<()> {
+    pub async fn ask(&self, request: &Asked, account: AccountAddress) -> Result<()> {
         let mut tx = self.db.begin().await?;
         let waiting: i64 =
             sqlx::query_scalar(self.db.sql("SELECT COUNT(*) FROM requests WHERE account = $1 AND state = 'asked'"))
@@ -90,7 +129,7 @@ impl Trainings {
         ))
         .bind(request.id().to_string())
         .bind(account.to_string())
-        .bind(request.owner.to_string())
+        .bind(request.owner().to_string())
         .bind(String::from_utf8(request.to_json()).map_err(Problem::internal)?)
         .execute(&mut *tx)
         .await?;
@@ -156,14 +195,22 @@ impl Trainings {
         NodeKeys::from_bytes(bytes).ok_or_else(|| Problem::internal("a node's keys are no keys"))
     }
 
-    /// Stores a participant's consent.
-    pub async fn approve(&self, consent: &Consent) -> Result<()> {
+    /// Stores a participant's consent: to a training with the least share, in basis points; to ranges with its numbers.
+    pub async fn approve(&self, consent: &Consent, least_share_bps: u32, numbers: Option<&[u8]>) -> Result<()> {
+        let tenant = consent.account.to_string();
+        let sealed = match numbers {
+            Some(numbers) => Some(hex::encode(self.custody.seal(&tenant, SEALED, numbers).await?)),
+            None => None,
+        };
         sqlx::query(self.db.sql(
-            "UPDATE requests SET state = 'approved', reason = '', consent = $3 WHERE id = $1 AND account = $2 AND state <> 'declined'",
+            "UPDATE requests SET state = 'approved', reason = '', consent = $3, sealed_numbers = $4, least_share = $5
+             WHERE id = $1 AND account = $2 AND state <> 'declined'",
         ))
         .bind(consent.request.to_string())
-        .bind(consent.account.to_string())
+        .bind(&tenant)
         .bind(serde_json::to_string(consent)?)
+        .bind(sealed)
+        .bind(i64::from(least_share_bps))
         .execute(self.db.pool())
         .await?;
         Ok(())
@@ -171,13 +218,64 @@ impl Trainings {
 
     /// Declines a request for good.
     pub async fn decline(&self, id: RequestId, account: AccountAddress, reason: &str) -> Result<()> {
-        sqlx::query(self.db.sql("UPDATE requests SET state = 'declined', reason = $3 WHERE id = $1 AND account = $2"))
-            .bind(id.to_string())
-            .bind(account.to_string())
-            .bind(reason)
-            .execute(self.db.pool())
-            .await?;
+        sqlx::query(self.db.sql(
+            "UPDATE requests SET state = 'declined', reason = $3, sealed_numbers = NULL WHERE id = $1 AND account = $2",
+        ))
+        .bind(id.to_string())
+        .bind(account.to_string())
+        .bind(reason)
+        .execute(self.db.pool())
+        .await?;
         Ok(())
+    }
+
+    /// A participant's numbers for a request for ranges, which it approved; `None` once they were answered with.
+    pub async fn numbers(&self, id: RequestId, account: AccountAddress) -> Result<Option<Vec<u8>>> {
+        let sealed: Option<String> =
+            sqlx::query_scalar(self.db.sql("SELECT sealed_numbers FROM requests WHERE id = $1 AND account = $2"))
+                .bind(id.to_string())
+                .bind(account.to_string())
+                .fetch_one(self.db.pool())
+                .await?;
+        let Some(sealed) = sealed else { return Ok(None) };
+        let sealed = hex::decode(sealed).map_err(Problem::internal)?;
+        self.custody.unseal(&account.to_string(), SEALED, &sealed).await.map(Some)
+    }
+
+    /// The answer to a request for ranges, if it was given.
+    pub async fn ranges_answer(&self, id: RequestId, account: AccountAddress) -> Result<Option<RangesAnswer>> {
+        match self.load_body(id, account).await? {
+            Some(bytes) => Ok(Some(serde_json::from_slice(&bytes)?)),
+            None => Ok(None),
+        }
+    }
+
+    /// Stores the answer to a request for ranges, unless there is one already: the one that is stored. The numbers are forgotten.
+    pub async fn keep_ranges_answer(
+        &self,
+        id: RequestId,
+        account: AccountAddress,
+        answer: &RangesAnswer,
+    ) -> Result<RangesAnswer> {
+        let tenant = account.to_string();
+        let sealed = self.custody.seal(&tenant, SEALED, &serde_json::to_vec(answer)?).await?;
+        let mut tx = self.db.begin().await?;
+        sqlx::query(self.db.sql(
+            "INSERT INTO rounds (request, account, round, body, factors) VALUES ($1, $2, 0, $3, '') ON CONFLICT DO NOTHING",
+        ))
+        .bind(id.to_string())
+        .bind(&tenant)
+        .bind(hex::encode(sealed))
+        .execute(&mut *tx)
+        .await?;
+        sqlx::query(self.db.sql("UPDATE requests SET sealed_numbers = NULL WHERE id = $1 AND account = $2"))
+            .bind(id.to_string())
+            .bind(&tenant)
+            .execute(&mut *tx)
+            .await?;
+        tx.commit().await?;
+        let kept = self.ranges_answer(id, account).await?;
+        kept.ok_or_else(|| Problem::internal("a stored answer vanished"))
     }
 
     /// Notes the job that proves a participant's gradients.
@@ -221,6 +319,14 @@ impl Trainings {
     }
 
     async fn load_round(&self, id: RequestId, account: AccountAddress) -> Result<Option<Stored>> {
+        match self.load_body(id, account).await? {
+            Some(bytes) => Ok(Some(serde_json::from_slice(&bytes)?)),
+            None => Ok(None),
+        }
+    }
+
+    /// What was stored last, unsealed.
+    async fn load_body(&self, id: RequestId, account: AccountAddress) -> Result<Option<Vec<u8>>> {
         let body: Option<String> = sqlx::query_scalar(
             self.db.sql("SELECT body FROM rounds WHERE request = $1 AND account = $2 ORDER BY round DESC LIMIT 1"),
         )
@@ -230,8 +336,7 @@ impl Trainings {
         .await?;
         let Some(body) = body else { return Ok(None) };
         let sealed = hex::decode(body).map_err(Problem::internal)?;
-        let bytes = self.custody.unseal(&account.to_string(), SEALED, &sealed).await?;
-        Ok(Some(serde_json::from_slice(&bytes)?))
+        self.custody.unseal(&account.to_string(), SEALED, &sealed).await.map(Some)
     }
 
     async fn load_factors(&self, id: RequestId, account: AccountAddress, round: u32) -> Result<Vec<u8>> {
@@ -318,10 +423,11 @@ impl Store for Rounds {
 fn request_row(row: &sqlx::any::AnyRow) -> Result<RequestRow> {
     let text = |column: &str| -> Result<String> { Ok(row.try_get(column)?) };
     let consent: Option<String> = row.try_get("consent")?;
+    let least_share: i64 = row.try_get("least_share")?;
     Ok(RequestRow {
         id: text("id")?.parse().map_err(Problem::internal)?,
         account: text("account")?.parse().map_err(Problem::internal)?,
-        request: Request::parse(text("body")?.as_bytes())?,
+        request: Asked::parse(text("body")?.as_bytes())?,
         said: match text("state")?.as_str() {
             "approved" => Said::Approved,
             "declined" => Said::Declined,
@@ -329,6 +435,7 @@ fn request_row(row: &sqlx::any::AnyRow) -> Result<RequestRow> {
         },
         reason: text("reason")?,
         consent: consent.as_deref().map(serde_json::from_str).transpose()?,
+        least_share_bps: u32::try_from(least_share).map_err(Problem::internal)?,
         job: row.try_get("proofs")?,
         created_ms: row.try_get("created_ms")?,
     })

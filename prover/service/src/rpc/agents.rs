@@ -68,6 +68,18 @@ impl v1::agent_service_server::AgentService for AgentRpc {
         let proven = self.registry.proven(agent.body.weights_digest).await?;
         let mut message = wire::agent(&agent.body, proven, agent.created_ms);
         message.onnx = self.custody.get(&caller.to_string(), "model", &agent.body.model).await?;
+        message.shows_scores = self.registry.shows_scores(agent.body.weights_digest).await?;
+        Ok(Response::new(message))
+    }
+
+    async fn show_scores(&self, request: Request<v1::ShowScoresRequest>) -> Result<Response<v1::Agent>, Status> {
+        let caller = caller(&request)?;
+        let r = request.into_inner();
+        let agent = self.ownership.agent(caller, &r.weights_digest).await?;
+        let digest = agent.body.weights_digest;
+        self.registry.show_scores(digest, r.show).await?;
+        let mut message = wire::agent(&agent.body, self.registry.proven(digest).await?, agent.created_ms);
+        message.shows_scores = r.show;
         Ok(Response::new(message))
     }
 

@@ -166,5 +166,6 @@ async fn answer(sessions: &Sessions, caller: AccountAddress, r: v1::QueryRequest
         transcript: answered.transcript.to_vec(),
         position: answered.position,
         quantised: answered.quantised,
+        scores: answered.scores,
     })
 }

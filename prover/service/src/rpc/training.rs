@@ -3,7 +3,8 @@
 use tonic::{Request, Response, Status};
 use tribute_core::hexed::AccountAddress;
 use tribute_custody::Custody;
-use tribute_federation::wire::consent_message;
+use tribute_federation::wire::{answer_message, consent_message};
+use tribute_federation::Asked;
 use tribute_problem::Result;
 use tribute_proto::v1;
 use tribute_steps::home::MASKED;
@@ -11,6 +12,7 @@ use tribute_store::artefacts::Artefacts;
 
 use crate::auth::caller;
 use crate::registry::training::{RequestRow, Said};
+use crate::rules::at_home::AtHome;
 use crate::rules::gather::Owners;
 use crate::rules::training::Participants;
 use crate::wire;
@@ -18,6 +20,7 @@ use crate::wire;
 pub(crate) struct TrainingRpc {
     pub(crate) participants: Participants,
     pub(crate) owners: Owners,
+    pub(crate) at_home: AtHome,
     pub(crate) custody: Custody,
     pub(crate) artefacts: Artefacts,
 }
@@ -42,15 +45,18 @@ impl TrainingRpc {
             rounds_answered: trainings.rounds(row.id, row.account).await?,
             expenses: None,
             answered_before: Vec::new(),
+            least_share_bps: row.least_share_bps,
         };
         if row.account == caller {
-            let expenses = self.participants.expenses(row).await?;
-            message.expenses = Some(v1::Expenses {
-                shards: expenses.shards,
-                openings_left: expenses.openings_left,
-                answer_bytes: expenses.answer_bytes,
-                seconds: expenses.seconds,
-            });
+            if let Asked::Training(_) = row.request {
+                let expenses = self.participants.expenses(&row.clone().training()?).await?;
+                message.expenses = Some(v1::Expenses {
+                    shards: expenses.shards,
+                    openings_left: expenses.openings_left,
+                    answer_bytes: expenses.answer_bytes,
+                    seconds: expenses.seconds,
+                });
+            }
             let before = trainings.answered_before(row.id, row.account).await?;
             message.answered_before = before.into_iter().map(|id| id.to_vec()).collect();
         }
@@ -73,7 +79,7 @@ impl v1::training_service_server::TrainingService for TrainingRpc {
         request: Request<v1::AskTrainingRequest>,
     ) -> Result<Response<v1::AskTrainingResponse>, Status> {
         let caller = caller(&request)?;
-        let (id, accounts) = self.participants.ask(caller, &request.into_inner().request_json).await?;
+        let (id, accounts) = self.participants.ask(caller, request.into_inner()).await?;
         let accounts = accounts.into_iter().map(|a| a.to_vec()).collect();
         Ok(Response::new(v1::AskTrainingResponse { id: id.to_vec(), accounts }))
     }
@@ -120,8 +126,7 @@ impl v1::training_service_server::TrainingService for TrainingRpc {
         request: Request<v1::ApproveTrainingRequest>,
     ) -> Result<Response<v1::TrainingRequest>, Status> {
         let caller = caller(&request)?;
-        let r = request.into_inner();
-        let row = self.participants.approve(caller, &r.id, r.signature).await?;
+        let row = self.participants.approve(caller, request.into_inner()).await?;
         Ok(Response::new(self.message(caller, &row).await?))
     }
 
@@ -141,7 +146,16 @@ impl v1::training_service_server::TrainingService for TrainingRpc {
     ) -> Result<Response<v1::RoundAnswer>, Status> {
         let caller = caller(&request)?;
         let answer = self.participants.answer(caller, request.into_inner()).await?;
-        Ok(Response::new(v1::RoundAnswer { numbers: answer.numbers, signature: answer.signature.0 }))
+        Ok(Response::new(answer_message(&answer)))
+    }
+
+    async fn answer_ranges(
+        &self,
+        request: Request<v1::AnswerRangesRequest>,
+    ) -> Result<Response<v1::RoundAnswer>, Status> {
+        let caller = caller(&request)?;
+        let answer = self.participants.answer_ranges(caller, request.into_inner()).await?;
+        Ok(Response::new(answer_message(&answer)))
     }
 
     async fn prove_at_home(
@@ -187,5 +201,24 @@ impl v1::training_service_server::TrainingService for TrainingRpc {
         let job = self.owners.gather(caller, request.into_inner()).await?;
         let job = wire::job_with_outcome(&self.artefacts, job).await?;
         Ok(Response::new(v1::GatherAgentResponse { job: Some(job) }))
+    }
+
+    async fn lend_weights(
+        &self,
+        request: Request<v1::LendWeightsRequest>,
+    ) -> Result<Response<v1::LendWeightsResponse>, Status> {
+        let caller = caller(&request)?;
+        let (weights, blinding) = self.at_home.lend(caller, request.into_inner()).await?;
+        Ok(Response::new(v1::LendWeightsResponse { weights, blinding }))
+    }
+
+    async fn evaluate_at_home(
+        &self,
+        request: Request<v1::EvaluateAtHomeRequest>,
+    ) -> Result<Response<v1::EvaluateAtHomeResponse>, Status> {
+        let caller = caller(&request)?;
+        let job = self.at_home.evaluate(caller, request.into_inner()).await?;
+        let job = wire::job_with_outcome(&self.artefacts, job).await?;
+        Ok(Response::new(v1::EvaluateAtHomeResponse { job: Some(job) }))
     }
 }

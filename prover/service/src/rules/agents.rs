@@ -4,8 +4,10 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::OnceCell;
+use tribute_core::head::real_logit;
 use tribute_core::id::WeightsDigest;
 use tribute_core::layout::{Layout, Task};
+use tribute_core::link::{self, Link};
 use tribute_core::schema::Schema;
 use tribute_custody::Custody;
 use tribute_inference::agent::Agent;
@@ -22,6 +24,16 @@ pub(crate) struct Loaded {
     /// Schema of its queries.
     pub(crate) schema: Schema,
     pub(crate) layout: Layout,
+    link: Link,
+}
+
+impl Loaded {
+    /// For each class, what the link makes of its logit.
+    pub(crate) fn scores(&self, features: &[u8]) -> Vec<f64> {
+        let mut scores: Vec<f64> = self.batches.logits(features).iter().map(|z| real_logit(*z)).collect();
+        link::real(self.link, &mut scores);
+        scores
+    }
 }
 
 /// Agents kept loaded. A small one takes some 100 KB, the largest some MB.
@@ -91,7 +103,7 @@ impl LoadedAgents {
             let missing = |e: RuntimeError| Problem::new(Reason::ToolMissing, e.to_string());
             let runtime = Runtime::locate_and_init(None).map_err(missing)?;
             let running = agent.session(&runtime).map_err(missing)?;
-            Ok(Arc::new(Loaded { schema, layout, batches: Batches::new(agent, running) }))
+            Ok(Arc::new(Loaded { schema, layout, link: body.link, batches: Batches::new(agent, running) }))
         })
         .await
     }

@@ -80,6 +80,11 @@ impl Batches {
         }
     }
 
+    /// The exact logits of a query, in units of 2^-40.
+    pub(crate) fn logits(&self, features: &[u8]) -> Vec<i64> {
+        self.agent.agent.weights.logits(features)
+    }
+
     fn waiting(&self) -> MutexGuard<'_, Vec<Asked>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }

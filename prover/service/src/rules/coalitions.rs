@@ -9,12 +9,11 @@ use tribute_problem::{Problem, Result};
 use tribute_proto::v1;
 use tribute_steps::coalition::CoalitionJob;
 use tribute_steps::dataset::DatasetBody;
-use tribute_steps::evaluation::EvaluationJob;
 use tribute_steps::train::AgentBody;
 use tribute_steps::work::Work;
 use tribute_store::artefacts::ArtefactId;
 
-use super::admission::{Admission, Admitted, Grant};
+use super::admission::{Admission, Admitted, Grant, OwnEvaluation};
 use crate::wire;
 
 /// An agent and the test set that it is valued on.
@@ -63,7 +62,7 @@ impl Admission {
     /// Checks what all coalitions have in common.
     async fn valued(&self, caller: AccountAddress, work: v1::EvaluationWork) -> Result<Valued> {
         let (evaluation, of_test) = self.evaluation_of(caller, work).await?;
-        let EvaluationJob { agent, certificate, dataset: test } = evaluation;
+        let OwnEvaluation { agent, certificate, dataset: test } = evaluation;
         if let Some(across) = &agent.across {
             let text = format!(
                 "the agent's data stayed at other nodes (request {}): a coalition is trained where its datasets are, so only \

@@ -8,7 +8,8 @@ use tribute_core::statement::Statement;
 use tribute_problem::Result;
 use tribute_proto::v1;
 use tribute_steps::dataset;
-use tribute_steps::shape::ShapeBody;
+use tribute_steps::gradient::GradientJob;
+use tribute_steps::shape::{ShapeBody, Target};
 use tribute_steps::work::Work;
 
 use super::admission::{Admission, Admitted};
@@ -27,8 +28,7 @@ impl Admission {
         let working: Vec<&Work> = if parts.is_empty() { vec![&work] } else { parts.iter().collect() };
         for work in working {
             let weight = work.weight_mb();
-            let usual = self.queue.usual_ms(work.kind(), weight).await?.unwrap_or_default();
-            estimate.seconds += usual as f64 / 1e3;
+            estimate.seconds += self.usual_seconds(work).await?.unwrap_or_default();
             estimate.memory_mb = estimate.memory_mb.max(weight.unsigned_abs());
             let (shape, openings) = proof(work)?;
             estimate.openings += openings;
@@ -38,6 +38,20 @@ impl Admission {
             }
         }
         Ok(estimate)
+    }
+
+    /// Seconds that work like this took lately. A coalition's, unless one was proven already, follow from those of its proofs.
+    async fn usual_seconds(&self, work: &Work) -> Result<Option<f64>> {
+        if let Some(ms) = self.queue.usual_ms(work.kind(), work.weight_mb()).await? {
+            return Ok(Some(ms as f64 / 1e3));
+        }
+        let Work::Coalition(job) = work else { return Ok(None) };
+        let (agent, target) = (job.agent.clone(), Target::default());
+        let gradient = Work::Gradient(GradientJob { agent, slot: 0, target });
+        let Some(gradient) = self.queue.usual_ms(gradient.kind(), gradient.weight_mb()).await? else { return Ok(None) };
+        // training, the optimum and the evaluation of a shard each take about as long as the gradient of one
+        let proofs = job.sources().len() + job.test.shards.len() + 2;
+        Ok(Some(gradient as f64 / 1e3 * proofs as f64))
     }
 }
 
@@ -58,7 +72,7 @@ fn proof(work: &Work) -> Result<(Option<ShapeBody>, u64)> {
         Work::Gradient(job) => (of(Statement::Gradient, &job.agent.layout()?, job.agent.link), 1),
         Work::Optimum(job) => (of(Statement::Optimum, &job.agent.layout()?, job.agent.link), 0),
         Work::Evaluation(job) => {
-            (of(Statement::Evaluation, &job.agent.layout()?, job.agent.link), job.dataset.shards.len() as u64)
+            (of(Statement::Evaluation, &job.dataset.layout()?, job.link), job.dataset.shards.len() as u64)
         }
         // its proofs stay in the valuation file
         Work::Coalition(job) => (None, (job.sources().len() + job.test.shards.len()) as u64),

@@ -106,6 +106,7 @@ impl Owners {
                 format!("the request is of {}, not of {caller}", request.owner),
             ));
         }
+        request.check_program()?;
         if request.srs != self.srs {
             let text = format!("it is {}, this server proves under {}", request.srs, self.srs);
             return Err(Problem::field("request.srs", text));

@@ -2,6 +2,7 @@
 
 pub(crate) mod admission;
 pub(crate) mod agents;
+pub(crate) mod at_home;
 mod batches;
 pub(crate) mod certificates;
 mod coalitions;
@@ -12,6 +13,7 @@ mod forget;
 pub(crate) mod gather;
 mod gradients;
 pub(crate) mod ownership;
+mod ranges;
 pub(crate) mod records;
 mod sent;
 pub(crate) mod sessions;

@@ -18,7 +18,7 @@ use tribute_steps::service::{capacity, AnsweredQuery, QuerySlots, ServiceJob, Sl
 use tribute_steps::train::AgentBody;
 use tribute_steps::work::Work;
 
-use super::agents::LoadedAgents;
+use super::agents::{Loaded, LoadedAgents};
 use crate::chain::{Chain, ChainSession};
 use crate::registry::sessions::{AnswerRow, SessionBody, SessionRow};
 use crate::registry::Registry;
@@ -68,13 +68,8 @@ pub(crate) struct Answered {
     pub(crate) position: u64,
     /// The query's features, one byte each, as in the receipt.
     pub(crate) quantised: Vec<u8>,
-}
-
-impl Answered {
-    fn new(schema: &Schema, row: &AnswerRow, position: u64, quantised: Vec<u8>) -> Self {
-        let label = label(schema, row.answer);
-        Answered { class: row.answer, label, transcript: row.transcript, position, quantised }
-    }
+    /// For each class, what the link makes of its logit; empty unless the agent's owner shows it.
+    pub(crate) scores: Vec<f64>,
 }
 
 impl Sessions {
@@ -222,7 +217,7 @@ impl Sessions {
             if let Some(row) = self.registry.answers(id, query.position, session.count).await?.pop() {
                 let asked = self.unseal_query(session.body.agent_owner, &row.sealed_query).await?;
                 if asked == (features.clone(), query.salt) {
-                    return Ok(Answered::new(&agent.schema, &row, query.position + 1, features));
+                    return self.answered(&agent, &session, &row, query.position + 1, features).await;
                 }
             }
         }
@@ -265,7 +260,21 @@ impl Sessions {
             transcript: Transcript::new(to_word(&after)),
         };
         self.registry.add_answer(id, session.count, &row).await?;
-        Ok(Answered::new(&agent.schema, &row, session.count + 1, features))
+        self.answered(&agent, &session, &row, session.count + 1, features).await
+    }
+
+    async fn answered(
+        &self,
+        agent: &Loaded,
+        session: &SessionRow,
+        row: &AnswerRow,
+        position: u64,
+        quantised: Vec<u8>,
+    ) -> Result<Answered> {
+        let shown = self.registry.shows_scores(session.body.weights_digest).await?;
+        let scores = if shown { agent.scores(&quantised) } else { Vec::new() };
+        let label = label(&agent.schema, row.answer);
+        Ok(Answered { class: row.answer, label, transcript: row.transcript, position, quantised, scores })
     }
 
     /// The job that proves the answers of `sessions` with `agent` that have a voucher and are not claimed yet.

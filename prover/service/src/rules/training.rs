@@ -10,12 +10,12 @@ use tribute_federation::node::Call;
 use tribute_federation::numbers::Format;
 use tribute_federation::query::Asks;
 use tribute_federation::wire::consent;
-use tribute_federation::{Answer, Consent, Node, NodeKeys, Participant, Request};
+use tribute_federation::{Answer, Asked, Consent, Node, NodeKeys, Participant, Request};
 use tribute_problem::{field, Problem, Reason, Result};
 use tribute_proto::v1;
 use tribute_steps::dataset::DatasetBody;
 use tribute_steps::dataset::SourceBody;
-use tribute_steps::home::{HomeJob, HomeOutcome, HomeSecrets, SECRETS};
+use tribute_steps::home::{HomeJob, HomeOutcome, HomeSecrets, LeastShare, SECRETS};
 use tribute_steps::shape::{Profile, Target};
 use tribute_steps::work::{Outcome, Work};
 
@@ -60,13 +60,22 @@ impl Participants {
         Ok((found.body, found.created_ms))
     }
 
-    /// Leaves a request for every participant whose datasets are here.
-    pub(crate) async fn ask(&self, caller: AccountAddress, json: &[u8]) -> Result<(RequestId, Vec<AccountAddress>)> {
-        let request = Request::parse(json)?;
-        if request.owner != caller {
-            let text = format!("the request is of {}, but {caller} sends it", request.owner);
+    /// Leaves a request at its participants' node.
+    pub(crate) async fn ask(
+        &self,
+        caller: AccountAddress,
+        r: v1::AskTrainingRequest,
+    ) -> Result<(RequestId, Vec<AccountAddress>)> {
+        let asked = Asked::parse(&r.request_json)?;
+        if asked.owner() != caller {
+            let text = format!("the request is of {}, but {caller} sends it", asked.owner());
             return Err(Problem::new(Reason::NotAllowed, text));
         }
+        let request = match &asked {
+            Asked::Training(request) => request,
+            Asked::Ranges(request) => return self.ask_ranges(request, &asked, &r.accounts).await,
+        };
+        request.check_program()?;
         if request.srs != self.srs {
             return Err(Problem::field(
                 "request.srs",
@@ -76,13 +85,13 @@ impl Participants {
         // every further registry costs openings, so only known ones are proven for
         let contract = if request.chain_id == 0 { Vec::new() } else { request.agent_registry.to_vec() };
         let context = v1::ChainContext { chain_id: request.chain_id, contract };
-        if self.admission.target(Some(context), |r| r.agents)? != target(&request) {
+        if self.admission.target(Some(context), |r| r.agents)? != target(request) {
             return Err(Problem::field("request.agent_registry", "is given, but the request is for no chain"));
         }
         let mut here = Vec::new();
         for participant in &request.participants {
-            if self.sources(&request, participant).await?.is_some() {
-                self.trainings.ask(&request, participant.account).await?;
+            if self.sources(request, participant).await?.is_some() {
+                self.trainings.ask(&asked, participant.account).await?;
                 here.push(participant.account);
             }
         }
@@ -97,13 +106,13 @@ impl Participants {
         let id: RequestId = field("id", id)?;
         let account = if account.is_empty() { caller } else { field("account", account)? };
         match self.trainings.get(id, account).await? {
-            Some(row) if row.account == caller || row.request.owner == caller => Ok(row),
+            Some(row) if row.account == caller || row.request.owner() == caller => Ok(row),
             _ => Err(Problem::not_found("request", id)),
         }
     }
 
     /// What a participant's part would spend.
-    pub(crate) async fn expenses(&self, row: &RequestRow) -> Result<Expenses> {
+    pub(crate) async fn expenses(&self, row: &RequestRow<Request>) -> Result<Expenses> {
         let participant = participant(row)?;
         let layout = row.request.layout()?;
         let mut openings_left = Vec::new();
@@ -130,16 +139,33 @@ impl Participants {
     }
 
     /// Stores a participant's consent.
-    pub(crate) async fn approve(&self, caller: AccountAddress, id: &[u8], signature: Vec<u8>) -> Result<RequestRow> {
-        let row = self.request(caller, id, caller.0.as_slice()).await?;
+    pub(crate) async fn approve(&self, caller: AccountAddress, r: v1::ApproveTrainingRequest) -> Result<RequestRow> {
+        let v1::ApproveTrainingRequest { id, signature, numbers, least_share_bps } = r;
+        let row = self.request(caller, &id, caller.0.as_slice()).await?;
         self.open(&row)?;
+        if least_share_bps > 10_000 {
+            return Err(Problem::field("least_share_bps", format!("{least_share_bps} is more than all, 10,000")));
+        }
+        let numbers = match &row.request {
+            Asked::Training(_) if numbers.is_empty() => None,
+            Asked::Training(_) => return Err(Problem::field("numbers", "only a request for ranges takes numbers")),
+            Asked::Ranges(request) => {
+                request.check_program()?;
+                let needed = request.bytes()?;
+                if numbers.len() != needed {
+                    let text = format!("{} bytes, {needed} are needed for the numeric features", numbers.len());
+                    return Err(Problem::field("numbers", text));
+                }
+                Some(numbers)
+            }
+        };
         let keys = self.trainings.keys(row.id, caller).await?;
         let (mask_key, answer_key) = (keys.mask_key(), keys.answer_key());
         let signature = HexBytes(signature);
         let consent = Consent { request: row.id, account: caller, mask_key, answer_key, signature };
         consent.check(row.id)?;
-        self.trainings.approve(&consent).await?;
-        self.request(caller, id, caller.0.as_slice()).await
+        self.trainings.approve(&consent, least_share_bps, numbers.as_deref()).await?;
+        self.request(caller, &id, caller.0.as_slice()).await
     }
 
     /// Declines, or withdraws.
@@ -198,6 +224,11 @@ impl Participants {
             target: target(&row.request),
             weights_digest,
             secrets,
+            least_share: (row.least_share_bps > 0).then(|| LeastShare {
+                bps: row.least_share_bps,
+                records: row.request.records(),
+                lambda: row.request.lambda,
+            }),
         });
         let mut tx = self.trainings.database().begin().await?;
         self.custody.accept_allotment(&mut tx, row.id, row.account, weights_digest.into(), openings).await?;
@@ -226,11 +257,24 @@ impl Participants {
         }
     }
 
-    /// A request that the participant approved, for the agent's owner.
-    async fn approved(&self, caller: AccountAddress, id: &[u8], account: &[u8]) -> Result<RequestRow> {
+    /// A training that the participant approved, for the agent's owner.
+    async fn approved(&self, caller: AccountAddress, id: &[u8], account: &[u8]) -> Result<RequestRow<Request>> {
+        let row = self.approved_request(caller, id, account).await?.training()?;
+        // the node may have been updated since
+        row.request.check_program()?;
+        Ok(row)
+    }
+
+    /// A request that the participant approved, for its owner.
+    pub(super) async fn approved_request(
+        &self,
+        caller: AccountAddress,
+        id: &[u8],
+        account: &[u8],
+    ) -> Result<RequestRow> {
         let row = self.request(caller, id, account).await?;
-        if row.request.owner != caller {
-            return Err(Problem::new(Reason::NotAllowed, "only the agent's owner asks rounds"));
+        if row.request.owner() != caller {
+            return Err(Problem::new(Reason::NotAllowed, "only the request's owner asks rounds"));
         }
         match row.said {
             Said::Approved => Ok(row),
@@ -311,7 +355,7 @@ impl Participants {
         }
     }
 
-    async fn own_sources(&self, row: &RequestRow) -> Result<Vec<SourceBody>> {
+    async fn own_sources(&self, row: &RequestRow<Request>) -> Result<Vec<SourceBody>> {
         let sources = self.sources(&row.request, participant(row)?).await?;
         sources.ok_or_else(|| Problem::internal("a participant's datasets are gone"))
     }
@@ -330,7 +374,7 @@ impl Participants {
     }
 }
 
-fn participant(row: &RequestRow) -> Result<&Participant> {
+fn participant(row: &RequestRow<Request>) -> Result<&Participant> {
     let position = row.request.position(row.account);
     let position = position.ok_or_else(|| Problem::internal("a stored request without its participant"))?;
     Ok(&row.request.participants[position])

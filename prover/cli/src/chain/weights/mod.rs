@@ -61,8 +61,8 @@ pub(crate) struct InstallArgs {
     /// The signatures, as `tribute chain sign agree-weights` and `attest-weights` wrote them, in any order.
     #[arg(required = true)]
     messages: Vec<PathBuf>,
-    /// Datasets to a transaction; each takes about 60,000 gas.
-    #[arg(long, value_name = "DATASETS", default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=200))]
+    /// Datasets to a transaction; each takes about 50,000 gas. Weights placed in several wait, even if all owners signed.
+    #[arg(long, value_name = "DATASETS", default_value_t = 200, value_parser = clap::value_parser!(u16).range(1..=200))]
     batch: u16,
     #[command(flatten)]
     chain: ChainArgs,
@@ -209,7 +209,12 @@ pub(super) async fn install(a: InstallArgs) -> CommandResult {
     let c = a.chain.connect().await?;
     let Parts { proposal, attestation, consents } = parts(&c.contracts, &a.messages).await?;
     let id = c.contracts.proposal_id(&proposal).await?;
-    let placed = c.contracts.installation(&proposal).await?.placed as usize;
+    let mut placed = c.contracts.installation(&proposal).await?.placed as usize;
+    let all_signed = consents.iter().all(Option::is_some);
+    if all_signed && consents.len() <= usize::from(a.batch) && !in_force(&c.contracts, &proposal, &id).await? {
+        // all in one call, whatever was placed before: nothing waits
+        placed = 0;
+    }
     if placed == consents.len() {
         requires_alive(&c.contracts, &proposal, &id).await?;
     } else {
@@ -223,7 +228,7 @@ pub(super) async fn install(a: InstallArgs) -> CommandResult {
             );
             return Err(Problem::field("messages", message));
         }
-        // those already placed have used their nonces
+        // those already placed are not read again
         for signed in consents.iter().skip(placed).flatten().chain(attestation.as_ref().filter(|_| placed == 0)) {
             c.contracts.check_weight_message(signed).await?;
         }
@@ -244,11 +249,16 @@ pub(super) async fn install(a: InstallArgs) -> CommandResult {
     }))
 }
 
+/// Whether a version pays by a proposal.
+async fn in_force(contracts: &Contracts, proposal: &Proposal, id: &Digest) -> Result<bool> {
+    let paying = contracts.paying(&proposal.agent, proposal.version).await?;
+    Ok(paying.agreed.is_some_and(|agreed| agreed.proposal == *id))
+}
+
 /// Fails unless a complete proposal is in force or waits.
 async fn requires_alive(contracts: &Contracts, proposal: &Proposal, id: &Digest) -> Result<()> {
     let paying = contracts.paying(&proposal.agent, proposal.version).await?;
-    let in_force = paying.agreed.is_some_and(|agreed| agreed.proposal == *id);
-    if in_force || paying.waiting.is_some_and(|(waiting, _)| waiting == *id) {
+    if in_force(contracts, proposal, id).await? || paying.waiting.is_some_and(|(waiting, _)| waiting == *id) {
         return Ok(());
     }
     let message = format!(
@@ -304,8 +314,16 @@ pub(super) async fn show(a: ShowArgs) -> CommandResult {
     let VersionArgs { agent, version } = a.which;
     let grantee = contracts.version(&agent, version).await?.owner;
     let paying = contracts.paying(&agent, version).await?;
+    let waiting = match paying.waiting {
+        Some((proposal, until)) => Some((proposal, until, contracts.valuation_of(&proposal).await?)),
+        None => None,
+    };
     let mut datasets = Vec::new();
     for dataset in contracts.listed(&agent, version).await? {
+        let waits = match &waiting {
+            Some((proposal, _, _)) => Some(contracts.placed_weight(proposal, &dataset).await?.to_string()),
+            None => None,
+        };
         let (weight, total) = contracts.paid_weight(&agent, version, &dataset).await?;
         let least = contracts.contribution(&agent, version, &dataset).await?.min_share_bps;
         let acceptance = match contracts.acceptance(&dataset, Some(grantee)).await? {
@@ -316,7 +334,7 @@ pub(super) async fn show(a: ShowArgs) -> CommandResult {
         let valid = acceptance.filter(|found| found.owner == owner && found.attester.is_some());
         datasets.push(json!({
             "dataset_id": dataset, "owner": owner, "weight": weight.to_string(), "of": total.to_string(),
-            "min_share_bps": least, "accepts_attester": valid.and_then(|found| found.attester),
+            "waiting_weight": waits, "min_share_bps": least, "accepts_attester": valid.and_then(|found| found.attester),
             "accepts_test_set": valid.map(|found| hexed(&found.test_set)),
             "objected": contracts.refused_before(&agent, version, &dataset).await?,
         }));
@@ -331,7 +349,9 @@ pub(super) async fn show(a: ShowArgs) -> CommandResult {
             "proposal": hexed(&agreed.proposal), "valuation": hexed(&agreed.valuation),
             "earned_for_data_before": agreed.since.to_string(),
         })),
-        "waiting": paying.waiting.map(|(proposal, until)| json!({ "proposal": hexed(&proposal), "until": until })),
+        "waiting": waiting.map(|(proposal, until, valuation)| json!({
+            "proposal": hexed(&proposal), "valuation": hexed(&valuation), "until": until,
+        })),
         "datasets": datasets,
     }))
 }

@@ -19,8 +19,8 @@ use crate::CommandResult;
 pub(crate) struct AgreeArgs {
     /// The weights, as `tribute chain propose-weights` wrote them.
     weights: PathBuf,
-    /// The valuation: it is verified, and weights that do not follow from it are refused. Without it you sign weights
-    /// whose origin was not checked.
+    /// The valuation: it is verified and compared with the chain, and weights that do not follow from it are refused.
+    /// Without it you sign weights whose origin was not checked.
     #[arg(long, value_name = "FILE")]
     valuation: Option<PathBuf>,
     /// Your dataset, if you own several of the version's: sign once for each.
@@ -36,7 +36,7 @@ pub(crate) struct AgreeArgs {
 pub(crate) struct AttestArgs {
     /// The weights, as `tribute chain propose-weights` wrote them.
     weights: PathBuf,
-    /// The valuation: it is verified, and weights that do not follow from it are refused.
+    /// The valuation: it is verified and compared with the chain, and weights that do not follow from it are refused.
     #[arg(long, value_name = "FILE")]
     valuation: PathBuf,
     #[command(flatten)]
@@ -75,10 +75,11 @@ impl Signer {
 pub(crate) async fn agree(a: AgreeArgs) -> CommandResult {
     let file: WeightsFile = json_file(&a.weights)?;
     let proposal = file.proposal()?;
-    if let Some(path) = &a.valuation {
-        valued::requires(&valued::read(path, &a.trust)?, &proposal)?;
-    }
+    let valuation = a.valuation.as_ref().map(|path| valued::read(path, &a.trust)).transpose()?;
     let s = a.sign.signer().await?;
+    if let Some(valuation) = &valuation {
+        valued::requires(valuation, &s.contracts, &proposal).await?;
+    }
     let mut own = Vec::new();
     for (dataset, _) in &proposal.weights {
         if s.contracts.dataset(dataset).await?.owner == s.key.address() {
@@ -119,13 +120,14 @@ pub(crate) async fn agree(a: AgreeArgs) -> CommandResult {
 pub(crate) async fn attest(a: AttestArgs) -> CommandResult {
     let file: WeightsFile = json_file(&a.weights)?;
     let proposal = file.proposal()?;
-    valued::requires(&valued::read(&a.valuation, &a.trust)?, &proposal)?;
+    let valuation = valued::read(&a.valuation, &a.trust)?;
     let s = a.sign.signer().await?;
     if proposal.attester != Some(s.key.address()) {
         let named = proposal.attester.map_or_else(|| "nobody".to_owned(), |a| a.to_string());
         let message = format!("the weights name {named} as attester, and this key belongs to {}", s.key.address());
         return Err(Problem::field("attester", message));
     }
+    valued::requires(&valuation, &s.contracts, &proposal).await?;
     s.write(WeightMessage::Attest(proposal), &a.sign)
 }
 

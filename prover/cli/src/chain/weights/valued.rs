@@ -6,8 +6,9 @@ use alloy::primitives::Address;
 use tribute_chain::weights::Proposal;
 use tribute_chain::Contracts;
 use tribute_core::valuation::Valuation;
-use tribute_problem::{Problem, Result};
+use tribute_problem::{Problem, Reason, Result};
 
+use super::super::check;
 use crate::offline::{verified, TrustArgs};
 use crate::output::hexed;
 
@@ -19,7 +20,8 @@ pub(super) fn read(path: &Path, trust: &TrustArgs) -> Result<Valuation> {
 }
 
 /// The weights that follow from a verified valuation, for the round that is open. Fails unless it is of a version on this
-/// chain, and its test set is registered here.
+/// chain, which certified what it says, its datasets and its test set are registered as it says, and who it values as one
+/// owner is one today.
 pub(super) async fn proposal(
     contracts: &Contracts,
     valuation: &Valuation,
@@ -55,6 +57,8 @@ pub(super) async fn proposal(
             "its test set {test} is not registered on this chain; its owner does that with `tribute chain register-dataset`"
         )));
     }
+    check::requires(valuation, contracts).await?;
+    requires_owners(valuation, contracts).await?;
     Ok(Proposal {
         agent: id,
         version,
@@ -66,19 +70,45 @@ pub(super) async fn proposal(
     })
 }
 
-/// Fails unless the weights name this verified valuation and follow from it.
-pub(super) fn requires(valuation: &Valuation, proposal: &Proposal) -> Result<()> {
+/// Fails unless two datasets are valued as one owner's exactly if they have one owner now.
+async fn requires_owners(valuation: &Valuation, contracts: &Contracts) -> Result<()> {
+    let mut owners = Vec::new();
+    for dataset in &valuation.certificate.datasets {
+        let now = contracts.dataset(&dataset.dataset_id).await?.owner;
+        owners.push((dataset.dataset_id, dataset.latest_owner(), now));
+    }
+    for (i, (one, valued, now)) in owners.iter().enumerate() {
+        for (other, other_valued, other_now) in &owners[..i] {
+            if (valued == other_valued) == (now == other_now) {
+                continue;
+            }
+            let (then, today) = if valued == other_valued { ("one owner's", "two") } else { ("two owners'", "one") };
+            let message = format!(
+                "it values {other} and {one} as {then}, and they belong to {today} now, so it does not say what each owner's data \
+                 is worth; owners can still sign weights without it"
+            );
+            return Err(Problem::new(Reason::ChainDiffers, message));
+        }
+    }
+    Ok(())
+}
+
+/// Fails unless the weights name this verified valuation, follow from it, and could be proposed now.
+pub(super) async fn requires(valuation: &Valuation, contracts: &Contracts, given: &Proposal) -> Result<()> {
     let found = valuation.digest();
-    if found != proposal.valuation {
-        let message =
-            format!("it has the SHA-256 {}, but the weights name {}", hexed(&found), hexed(&proposal.valuation));
+    if found != given.valuation {
+        let message = format!("it has the SHA-256 {}, but the weights name {}", hexed(&found), hexed(&given.valuation));
         return Err(Problem::field("valuation", message));
     }
-    let agent = &valuation.certificate.agent;
-    let same = (agent.id, agent.version) == (proposal.agent, proposal.version)
-        && proposal.test_set == Some(valuation.test.dataset_id)
-        && valuation.weights().is_some_and(|weights| weights == proposal.weights);
-    if same {
+    let followed = proposal(contracts, valuation, given.attester).await?;
+    if followed.round != given.round {
+        let message = format!(
+            "they are for round {}, and it is round {} by now; `tribute chain propose-weights` writes those that count",
+            given.round, followed.round
+        );
+        return Err(Problem::field("weights", message));
+    }
+    if followed == *given {
         return Ok(());
     }
     let message = "these weights do not follow from it; `tribute chain propose-weights` writes those that do";

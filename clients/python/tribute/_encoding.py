@@ -1,0 +1,75 @@
+"""Arguments of the client's methods as the service's messages have them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from . import errors
+from ._proto.tribute.v1 import agent_pb2, common_pb2
+from .schema import Schema
+from .types import LAMBDA_UNIT, Agent, Dataset
+
+
+def quantised(schema: Schema, features: npt.ArrayLike, targets: npt.ArrayLike, clamped: bool) -> bytes:
+    """Encodes records for the service: for each record, one byte per feature and two for its target."""
+    values = schema.in_order(features)
+    steps = schema.quantise(values)
+    outside = np.argwhere((values < schema.lo) | (values > schema.hi))
+    if len(outside) and not clamped:
+        row, column = outside[0]
+        raise errors.BadRecord(
+            f"record {row}, feature {column} (`{schema.features[column]}`) is {values[row, column]}, outside the schema's range "
+            f"[{schema.lo[column]}, {schema.hi[column]}], like {len(outside)} values in all: check the unit, make the schema "
+            "from wider data, or move these values to the range's ends with accept=['clamped']"
+        )
+    if np.shape(targets) != steps.shape[:1]:
+        raise ValueError(f"{len(steps)} records, but targets of shape {np.shape(targets)}")
+    numbers = schema.quantise_target(targets).astype(">u2").view(np.uint8).reshape(-1, 2)
+    return np.hstack([steps, numbers]).tobytes()
+
+
+def training_terms(datasets: Sequence[Any], penalty: float, link: str) -> agent_pb2.TrainingTerms:
+    units = round(penalty / LAMBDA_UNIT)
+    if units < 1:
+        raise ValueError(f"a penalty of {penalty} is below the smallest there is, {LAMBDA_UNIT}")
+    number = common_pb2.Link.Value(f"LINK_{link.upper()}")
+    return agent_pb2.TrainingTerms(dataset_ids=[id_of(d) for d in datasets], **{"lambda": units, "link": number})
+
+
+def basis_points(name: str, part: float) -> int:
+    points = round(part * 10_000)
+    if not 0 <= points <= 10_000:
+        raise ValueError(f"{name} is {part}: it is a part of the whole, 0 to 1")
+    return points
+
+
+def bytes_of(value: bytes | str) -> bytes:
+    return value if isinstance(value, bytes) else bytes.fromhex(value.removeprefix("0x"))
+
+
+def id_of(dataset: Dataset | bytes | str) -> bytes:
+    return dataset.id if isinstance(dataset, Dataset) else bytes_of(dataset)
+
+
+def weights_of(agent: Agent | bytes | str) -> bytes:
+    return agent.weights_digest if isinstance(agent, Agent) else bytes_of(agent)
+
+
+def model_file(source: str | os.PathLike[str] | bytes) -> bytes:
+    """An ONNX model in one file, with tensors that lie in a file beside it."""
+    if isinstance(source, bytes):
+        return source
+    content = Path(source).read_bytes()
+    try:
+        import onnx
+    except ImportError:
+        return content  # one with tensors outside is refused by the service, which says what to do
+    described = onnx.load_from_string(content)
+    if not any(onnx.external_data_helper.uses_external_data(tensor) for tensor in described.graph.initializer):
+        return content
+    return onnx.load(os.fspath(source)).SerializeToString()

@@ -1,0 +1,121 @@
+//! Evaluation of an agent at the node that has the dataset: the records stay there, the weights are lent to it.
+
+use tribute_core::certificate::Certificate;
+use tribute_core::hexed::{AccountAddress, Hex, HexBytes};
+use tribute_core::id::{DatasetId, WeightsDigest};
+use tribute_custody::Custody;
+use tribute_engine::srs::SrsStore;
+use tribute_federation::wire::{weights_from_bytes, weights_to_bytes};
+use tribute_inference::Agent;
+use tribute_problem::{field, Problem, Reason, Result};
+use tribute_proto::v1;
+use tribute_steps::evaluation::{lending, lent_openings, EvaluationJob, LentSecrets, WeightsAt};
+use tribute_steps::home::SECRETS;
+use tribute_steps::work::Work;
+use tribute_store::artefacts::Artefacts;
+use tribute_store::db::Database;
+
+use super::admission::{same_chain, Admission, Admitted, Evaluated};
+use super::files::FileChecks;
+use super::off_thread;
+use super::ownership::Ownership;
+use super::uploads::Uploads;
+use crate::jobs::Job;
+
+/// Most shards of a dataset that weights are lent for.
+const MOST_SHARDS: u32 = 4_096;
+
+/// Both ends of an evaluation at another node.
+#[derive(Clone)]
+pub(crate) struct AtHome {
+    pub(crate) database: Database,
+    pub(crate) custody: Custody,
+    pub(crate) artefacts: Artefacts,
+    pub(crate) uploads: Uploads,
+    pub(crate) admission: Admission,
+    pub(crate) ownership: Ownership,
+    pub(crate) files: FileChecks,
+    pub(crate) parameters: SrsStore,
+}
+
+impl AtHome {
+    /// At the owner's own server: the weights with their blinding. The openings that the other node may use are counted first.
+    pub(crate) async fn lend(&self, caller: AccountAddress, r: v1::LendWeightsRequest) -> Result<(Vec<u8>, Vec<u8>)> {
+        let agent = self.ownership.agent(caller, &r.weights_digest).await?.body;
+        let dataset: DatasetId = field("dataset_id", &r.dataset_id)?;
+        let account: AccountAddress = field("account", &r.account)?;
+        if r.shards == 0 || r.shards > MOST_SHARDS {
+            return Err(Problem::field("shards", format!("{} is not from 1 to {MOST_SHARDS}", r.shards)));
+        }
+        let layout = agent.layout()?;
+        let tenant = caller.to_string();
+        let model = Agent::from_bytes(&self.custody.get(&tenant, "model", &agent.model).await?)
+            .map_err(|e| Problem::new(Reason::ArtefactDamaged, e.to_string()))?;
+        let committer = self.custody.committer(&tenant).await?;
+        let parameters = self.parameters.clone();
+        let (model, committed, blinding) = off_thread(move || {
+            let srs = parameters
+                .get(layout.k())
+                .map_err(|e| Problem::new(Reason::NotReady, format!("no parameters for k = {}: {e}", layout.k())))?;
+            let committed = committer.weights(&srs, &layout, &model.weights)?;
+            let blinding = committer.weights_blinding(&srs, &layout, &model.weights).to_bytes();
+            Ok((model, committed, blinding))
+        })
+        .await?;
+        let request = lending(&agent.weights_digest, &dataset);
+        self.custody.allot(&committed, request, account, lent_openings(r.shards as usize)).await?;
+        Ok((weights_to_bytes(model.weights.values()), blinding))
+    }
+
+    /// At the node that has the dataset: queues the evaluation for the agent's owner, who may do that wherever it may train on the
+    /// dataset.
+    ///
+    /// # Errors
+    /// [`Reason::ProofRejected`] if the agent's certificate does not hold: nobody tries weights of its choice on records.
+    pub(crate) async fn evaluate(&self, caller: AccountAddress, r: v1::EvaluateAtHomeRequest) -> Result<Job> {
+        let (dataset, grant) = self.admission.usable(caller, field("dataset_id", &r.dataset_id)?).await?;
+        let file = self.uploads.open(caller, "certificate_upload", &r.certificate_upload).await?.bytes;
+        let certificate =
+            Certificate::from_json(&file).map_err(|e| Problem::field("certificate_upload", e.to_string()))?;
+        if certificate.agent.owner != Hex(caller.0) {
+            let text = format!("the agent is of {}: only its owner has it evaluated", certificate.agent.owner);
+            return Err(Problem::new(Reason::NotAllowed, text));
+        }
+        let weights_digest: WeightsDigest = certificate.agent.weights_digest;
+        let trained = certificate.datasets.iter().flat_map(|d| {
+            let id = d.dataset_id;
+            (0..).zip(&d.shards).map(move |(i, shard)| (shard.digest, i, id))
+        });
+        let evaluated = Evaluated {
+            weights_digest,
+            schema: &certificate.schema,
+            layout: certificate.layout,
+            shards: trained.collect(),
+        };
+        evaluated.check(&dataset)?;
+        same_chain(&dataset, &certificate)?;
+        let checked = self.files.check(file.clone()).await?;
+        if !checked.holds {
+            let text = format!("the agent's certificate does not hold: {}", checked.refusal);
+            return Err(Problem::new(Reason::ProofRejected, text));
+        }
+        let weights = weights_from_bytes(&self.uploads.open(caller, "weights_upload", &r.weights_upload).await?.bytes)?;
+        let secrets = LentSecrets { weights, blinding: HexBytes(r.blinding) };
+        let secrets = self.custody.put(&caller.to_string(), SECRETS, serde_json::to_vec(&secrets)?).await?;
+        let (request, openings) = (lending(&weights_digest, &dataset.id), lent_openings(dataset.shards.len()));
+        let mut tx = self.database.begin().await?;
+        self.custody.accept_allotment(&mut tx, request, dataset.owner, weights_digest.into(), openings).await?;
+        tx.commit().await?;
+        let work = Work::Evaluation(EvaluationJob {
+            owner: caller,
+            weights_digest,
+            weights: WeightsAt::Lent(secrets),
+            link: certificate.loss.link,
+            certificate: self.artefacts.put(file).await?,
+            dataset,
+        });
+        let admitted = Admitted { grants: grant.into_iter().collect(), ..work.into() };
+        let mut jobs = self.admission.queue_all(caller, &[admitted], r.options.as_ref()).await?;
+        jobs.pop().ok_or_else(|| Problem::internal("a submitted job vanished"))
+    }
+}
