@@ -181,7 +181,7 @@ async fn query(a: QueryArgs) -> CommandResult {
         "voucher": state.voucher,
         "last": state.answers.last().map(|x| x.label.clone()),
     });
-    tell_scores(&mut value, &schema, state.answers.last());
+    tell_scores(&mut value, &state.schema, state.answers.last());
     emit(&value, None)
 }
 

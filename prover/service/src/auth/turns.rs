@@ -194,7 +194,7 @@ mod tests {
         assert_eq!(inside.running.available_permits(), turns.each - 1, "the caller has left, its work goes on");
         end.send(()).unwrap();
         let waited = tokio::time::timeout(PATIENCE, inside.running.acquire_many(turns.each as u32)).await;
-        waited.expect("the work has ended").unwrap();
+        drop(waited.expect("the work has ended").unwrap());
     }
 
     #[tokio::test]
