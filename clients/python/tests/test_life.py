@@ -1,6 +1,7 @@
 """The life cycle of an agent, using only the Python client: records, training, certificate, paid answers."""
 
 import csv
+import json
 import random
 
 import numpy as np
@@ -93,11 +94,20 @@ def test_answers_here_are_the_services_and_are_paid(world, market, certified, di
         chain.send(chain.token.functions.mint(client.account.address, 1000))
         session_id = chain.open_session(certified.agent_id, version=certified.version, price=10, escrow=1000)
         client.open_session(session_id, certified.agent)
-        session = tribute.Session(client, session_id, tmp_path / "session.json")
+        with pytest.warns(UserWarning, match="compared with nothing"):
+            tribute.Session(client, session_id, tmp_path / "session.json")
+        # a server that names answers otherwise than the schema that is known
+        swapped = json.loads(certified.agent.schema.canonical)
+        swapped["target"]["classes"].reverse()
+        with pytest.raises(tribute.errors.ChainDiffers, match="session's schema"):
+            other = tribute.Schema(json.dumps(swapped))
+            tribute.Session(client, session_id, tmp_path / "session.json", chain=chain, schema=other)
+        compared = {"chain": chain, "certificate": certified.certificate, "schema": certified.agent.schema}
+        session = tribute.Session(client, session_id, tmp_path / "session.json", **compared)
         answers = [session.ask(values[i]) for i in asked]
         assert answers == tribute.answers(certified.agent, values[asked])
         # a restarted client continues where it stopped
-        session = tribute.Session(client, session_id, tmp_path / "session.json")
+        session = tribute.Session(client, session_id, tmp_path / "session.json", chain=chain)
         assert session.count == 5
         with session.stream():
             more = [session.ask(values[i]) for i in (1000, 1001, 1002)]

@@ -151,6 +151,20 @@ class Chain:
     def _left(self, session: bytes | str) -> int:
         return _fields("SessionEscrow", "getSession", self.escrow.functions.getSession(_bytes(session)).call())["remaining"]
 
+    def _told(self, session: bytes) -> dict[str, Any]:
+        """What the chain says of a session, its agent and that agent's schema."""
+        opened = _fields("SessionEscrow", "getSession", self.escrow.functions.getSession(session).call())
+        call = self.agents.functions.getVersion(opened["agentId"], opened["version"]).call()
+        version = _fields("AgentRegistry", "getVersion", call)
+        return {
+            "schema": version["schemaId"],
+            "agent": opened["agentId"],
+            "version": opened["version"],
+            "digest of the weights": version["wDigest"],
+            "chain": self.web3.eth.chain_id,
+            "escrow contract": bytes.fromhex(self.escrow.address[2:]),
+        }
+
     def refund(self, session: bytes | str) -> int:
         """Withdraws the thawed escrow; returns the amount."""
         call = self.escrow.functions.withdrawThawed(_bytes(session))

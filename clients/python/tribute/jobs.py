@@ -76,6 +76,9 @@ class Job:
             while self._message.state not in ENDED:
                 after = self._watch(after, _show(bar, self.kind))
                 self.refresh()
+            if self._message.state == job_pb2.JOB_STATE_SUCCEEDED and not self._message.HasField("outcome"):
+                # found among several, which come without outcomes
+                self.refresh()
             bar.set_description(f"{self.kind}: {self.state}")
         if self._message.state == job_pb2.JOB_STATE_FAILED:
             failure = self._message.error

@@ -9,7 +9,7 @@ import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Iterator
+from typing import TYPE_CHECKING, Any, Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,9 @@ from .client import Client
 from .extract import Extractor
 from .receipts import Voucher, extend, first_transcript
 from .schema import Schema
+
+if TYPE_CHECKING:
+    from .chain import Chain
 
 UNVOUCHED = "the server has {0} answers of session {1}, but {2} does not exist: that file holds the transcript"
 
@@ -44,6 +47,18 @@ class Session:
     extractor : Extractor, optional
         The model that the agent's schema pins, to ask with raw inputs. It runs here, so that the receipt is of features that this
         client computed itself.
+    chain : Chain, optional
+        The session's agent and its schema, as the server tells them, are compared with what the chain says.
+    certificate : bytes, optional
+        The agent's certificate file, to compare with; its proofs are checked by :func:`tribute.verify`.
+    schema : Schema, optional
+        The agent's schema, to compare with.
+
+    Raises
+    ------
+    errors.ChainDiffers
+        The server says something else of the session than one of these, or than when the session began: do not ask it. If none is
+        given, a warning says that nothing was compared: by the schema queries are quantised and answers named.
     """
 
     client: Client
@@ -60,6 +75,9 @@ class Session:
         file: str | os.PathLike[str],
         *,
         extractor: Extractor | None = None,
+        chain: Chain | None = None,
+        certificate: bytes | None = None,
+        schema: Schema | None = None,
     ):
         self.client = client
         self.extractor = extractor
@@ -68,6 +86,8 @@ class Session:
         self.answers, self.voucher, self._pending = [], None, None
         self._stream: QueryStream | None = None
         found = client._call("SessionService/GetSession", session_service_pb2.GetSessionRequest(session=self.session))
+        if found.id != self.session:
+            raise _differs("the request", "session", found.id, self.session)
         self.schema = Schema(found.schema_json.decode())
         self.version, self.weights_digest = found.version, found.weights_digest
         self.price = int(found.price)
@@ -79,6 +99,33 @@ class Session:
             self._load()
         elif found.count:
             raise errors.BadField(UNVOUCHED.format(found.count, f"0x{self.session.hex()}", self.file))
+        told = {
+            "schema": self.schema.id,
+            "agent": found.agent_id,
+            "version": found.version,
+            "digest of the weights": found.weights_digest,
+            "chain": found.context.chain_id,
+            "escrow contract": found.context.contract,
+        }
+        known: list[tuple[str, dict[str, Any]]] = []
+        if chain is not None:
+            known.append(("the chain", chain._told(self.session)))
+        if certificate is not None:
+            file = json.loads(certificate)
+            agent = file["agent"]
+            weights = bytes.fromhex(agent["weights_digest"].removeprefix("0x"))
+            of_file = {"schema": Schema(file["schema"]).id, "version": agent["version"], "digest of the weights": weights}
+            known.append(("the certificate", of_file))
+        if schema is not None:
+            known.append(("the schema given", {"schema": schema.id}))
+        for source, values in known:
+            for what, value in values.items():
+                if told[what] != value:
+                    raise _differs(source, what, told[what], value)
+        if not known:
+            warnings.warn(
+                "the server's schema was compared with nothing: give the session a chain, a certificate or a schema", stacklevel=2
+            )
 
     @property
     def scores(self) -> dict[str, float] | None:
@@ -166,7 +213,9 @@ class Session:
                 f"the server's transcript after {self.count + 1} answers is not this client's: do not pay for it"
             )
         labels = self.schema.classes
-        label = labels[answer.answer] if labels else answer.label
+        if labels and answer.answer >= len(labels):
+            raise errors.Internal(f"the server answers class {answer.answer}, the schema has {len(labels)}")
+        label = labels[answer.answer] if labels else str(answer.answer)
         given = {**self._pending, "answer": answer.answer, "label": label}
         scores = list(answer.scores)
         if scores and not _belong(scores, answer.answer, self.schema):
@@ -189,6 +238,7 @@ class Session:
     def _save(self) -> None:
         state = {
             "session": self.session.hex(),
+            "schema": self.schema.id.hex(),
             "answers": self.answers,
             "pending": self._pending,
             "signature": self.voucher.signature.hex() if self.voucher else None,
@@ -204,6 +254,8 @@ class Session:
         state = json.loads(self.file.read_text())
         if bytes.fromhex(state["session"]) != self.session:
             raise errors.BadField(f"{self.file} is of session 0x{state['session']}")
+        if bytes.fromhex(state["schema"]) != self.schema.id:
+            raise _differs(str(self.file), "schema", self.schema.id, bytes.fromhex(state["schema"]))
         for answer in state["answers"]:
             query = bytes.fromhex(answer["features"])
             self.transcript = extend(self.transcript, query, answer["salt"], answer["answer"])
@@ -219,6 +271,15 @@ def _belong(scores: list[float], answer: int, schema: Schema) -> bool:
     if len(scores) != (len(classes) if classes else 1) or not np.isfinite(scores).all():
         return False
     return not classes or (answer < len(scores) and max(scores) <= scores[answer])
+
+
+def _differs(source: str, what: str, server: Any, expected: Any) -> errors.TributeError:
+    def text(value: Any) -> str:
+        return f"0x{value.hex()}" if isinstance(value, bytes) else str(value)
+
+    return errors.ChainDiffers(
+        f"the server says that the session's {what} is {text(server)}, but {source} says {text(expected)}: do not ask it"
+    )
 
 
 def _message(voucher: Voucher) -> session_pb2.Voucher:

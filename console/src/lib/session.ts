@@ -74,12 +74,13 @@ function voucherMessage(state: Saved) {
 
 /**
  * Sends a query, checks that the answer extends this browser's own transcript, and signs a voucher for it with the session
- * key. `calls` must be the session key's.
+ * key. `calls` must be the session key's; `labels` are those of the schema's classes, by which answers are named whatever the
+ * server calls them.
  */
-export async function ask(calls: Services, key: Hex, state: Saved, features?: Uint8Array): Promise<Saved> {
+export async function ask(calls: Services, key: Hex, state: Saved, labels: string[], features?: Uint8Array): Promise<Saved> {
   let now = state;
   if (features) {
-    if (now.pending) now = await ask(calls, key, now);
+    if (now.pending) now = await ask(calls, key, now, labels);
     const salt = new Uint8Array(32);
     salt.set(crypto.getRandomValues(new Uint8Array(31)), 1); // below 2^248
     now = { ...now, pending: { features: hex(features), salt: hex(salt) } };
@@ -114,7 +115,7 @@ export async function ask(calls: Services, key: Hex, state: Saved, features?: Ui
     primaryType: "Voucher",
     message: { session: now.session, version: now.version, count: BigInt(count), transcript: BigInt(transcript) },
   });
-  const answer: Answer = { ...pending, answer: response.answer, label: response.label, transcript, at: Date.now() };
+  const answer: Answer = { ...pending, answer: response.answer, label: labels[response.answer] ?? String(response.answer), transcript, at: Date.now() };
   now = { ...now, pending: undefined, count, transcript, voucher: { count, transcript, signature }, answers: [...now.answers, answer] };
   save(now);
   return now;

@@ -1,14 +1,14 @@
 // A client's session: ask by form, text or table, see answers and receipts, get back what is left.
 import { useState, type ReactNode } from "react";
-import type { Hex } from "viem";
+import { keccak256, type Hex } from "viem";
 import { useWorld } from "../world";
 import type { Session } from "../gen/tribute/v1/session_pb";
-import { bytes, isDigest, same, text } from "../lib/bytes";
+import { bytes, hex, isDigest, same, text } from "../lib/bytes";
 import { call, type Chain, type Token } from "../lib/chain";
 import { queries } from "../lib/csv";
 import { amount, count, plural, when } from "../lib/format";
 import { problem, Problem } from "../lib/problem";
-import { parseSchema, quantise, type Schema } from "../lib/schema";
+import { classes, parseSchema, quantise, type Schema } from "../lib/schema";
 import { server, services } from "../lib/service";
 import { ask, keyOf, load, settle, start, type Saved } from "../lib/session";
 import { keySigner } from "../lib/wallet";
@@ -48,6 +48,9 @@ function Content({ id }: { id: Hex }): ReactNode {
     const session = await calls.sessions
       .getSession({ session: bytes(id) })
       .catch(() => calls.sessions.openSession({ session: bytes(id), weightsDigest: bytes(version.wDigest) }));
+    if (!same(hex(session.id), id) || !same(keccak256(session.schemaJson), version.schemaId)) {
+      throw new Problem("The server speaks of another session, or has another schema than this agent has on the chain. Do not ask it.", "CHAIN_DIFFERS");
+    }
     return { calls, session };
   }, [id, key]);
   if (onChain.failure && !onChain.value) return <Failure problem={onChain.failure} />;
@@ -100,7 +103,7 @@ function Asking({ id, sessionKey, calls, session, entry, token, chain, told }: {
       if (BigInt(wanted.length) > left) throw new Problem(`The escrow covers ${count(left)} more answers; you ask for ${wanted.length}.`, "ESCROW_SHORT");
       try {
         for (const query of wanted) {
-          known = await ask(calls, sessionKey, known, query);
+          known = await ask(calls, sessionKey, known, classes(schema), query);
           setState(known);
         }
         await settle(calls, known);

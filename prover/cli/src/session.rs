@@ -1,5 +1,7 @@
 //! `tribute session …`: queries to a certified agent in a prepaid session.
 
+mod known;
+
 use std::ops::Range;
 use std::path::PathBuf;
 
@@ -19,6 +21,7 @@ use crate::output::{self, emit};
 use crate::server_args::ServerArgs;
 use crate::table::{told, FormArgs};
 use crate::CommandResult;
+use known::KnownArgs;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum SessionCommand {
@@ -64,6 +67,8 @@ pub(super) struct AskArgs {
     #[arg(long, value_name = "FILE", default_value = "session.json")]
     state: PathBuf,
     #[command(flatten)]
+    known: KnownArgs,
+    #[command(flatten)]
     server: ServerArgs,
 }
 
@@ -99,6 +104,8 @@ pub(super) struct QueryArgs {
     #[arg(long, value_name = "FILE", default_value = "session.json")]
     state: PathBuf,
     #[command(flatten)]
+    known: KnownArgs,
+    #[command(flatten)]
     server: ServerArgs,
 }
 
@@ -126,16 +133,16 @@ async fn show(client: &Client, session: SessionId) -> Result<v1::Session> {
 
 async fn ask(a: AskArgs) -> CommandResult {
     let client = a.server.connect().await?;
-    let session = show(&client, a.session).await?;
-    let schema = schema(&session)?;
-    let features = crate::extract::query(&a.extractor, &schema, &a.text)?;
-    let mut state = ClientSession::open(&a.state, &session)?;
+    let mut state = ClientSession::open(&a.state, a.session, &show(&client, a.session).await?)?;
+    let compared = a.known.check(&state).await?;
+    let features = crate::extract::query(&a.extractor, &state.schema, &a.text)?;
     state.ask(&client, features).await?;
     state.submit_voucher(&client).await?;
     let last = state.answers.last();
     let answer = last.map(|x| x.label.clone());
-    let mut value = json!({ "session": state.session, "count": state.count, "answer": answer });
-    tell_scores(&mut value, &schema, last);
+    let mut value =
+        json!({ "session": state.session, "count": state.count, "answer": answer, "compared_with": compared });
+    tell_scores(&mut value, &state.schema, last);
     emit(&value, None)
 }
 
@@ -147,18 +154,11 @@ fn tell_scores(value: &mut Value, schema: &Schema, answer: Option<&Answer>) {
     }
 }
 
-/// The schema of a session's agent.
-fn schema(session: &v1::Session) -> Result<Schema> {
-    let text = String::from_utf8(session.schema_json.clone()).map_err(Problem::internal)?;
-    Ok(Schema::from_json(&text)?)
-}
-
 async fn query(a: QueryArgs) -> CommandResult {
     let client = a.server.connect().await?;
-    let session = show(&client, a.session).await?;
-    let schema = schema(&session)?;
-    let queries = queries(&a, &schema)?;
-    let mut state = ClientSession::open(&a.state, &session)?;
+    let mut state = ClientSession::open(&a.state, a.session, &show(&client, a.session).await?)?;
+    let compared = a.known.check(&state).await?;
+    let queries = queries(&a, &state.schema)?;
     let bar = indicatif::ProgressBar::new(queries.len() as u64);
     let (mut right, labelled) = (0, queries.iter().filter(|q| q.target.is_some()).count());
     state.resume(&client).await?;
@@ -177,10 +177,11 @@ async fn query(a: QueryArgs) -> CommandResult {
         "asked": bar.length().unwrap_or(0),
         "right": right,
         "labelled": labelled,
+        "compared_with": compared,
         "voucher": state.voucher,
         "last": state.answers.last().map(|x| x.label.clone()),
     });
-    tell_scores(&mut value, &schema, state.answers.last());
+    tell_scores(&mut value, &state.schema, state.answers.last());
     emit(&value, None)
 }
 

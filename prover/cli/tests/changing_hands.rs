@@ -95,6 +95,10 @@ async fn a_dataset_grows_under_two_owners_and_every_version_is_certified() {
     };
     assert_eq!(versions(&one), [one.clone(), two.clone()]);
 
+    // versions of one dataset share records: trained on together, some would count twice
+    let both = format!("agent train --lambda 0.03125 --link softmax --dataset {one} --dataset {two} --out @none.json");
+    assert!(w.fails(ADA, &both).contains("are versions of one dataset"));
+
     // Olga's grant names the first version and no later one: the server and the chain refuse the second
     let train = format!("agent train --lambda 0.03125 --link softmax --dataset {two} --out @none.json");
     assert!(w.fails(OLGA, &train).contains("may not use dataset"));
@@ -121,6 +125,11 @@ async fn a_dataset_grows_under_two_owners_and_every_version_is_certified() {
     w.run(BEN, &format!("chain accept --dataset {two}"));
     let late = w.fails(ADA, &format!("dataset extend {two} --csv @rows-2.csv --no-header"));
     assert!(late.contains("was transferred to"), "{late}");
+    // nor does she train on it as her own any longer, or let others
+    let former = w.fails(ADA, &train);
+    assert!(former.contains("may not use dataset"), "{former}");
+    let former = w.fails(ADA, &format!("dataset grant {two} --to {olga} --uses 1"));
+    assert!(former.contains("was transferred to"), "{former}");
     w.run(BEN, &format!("dataset extend {two} --csv @rows-2.csv --no-header --out @three.json"));
     let three = text(&w.run(BEN, "chain extend-dataset @three.json"), "dataset_id");
     // he cannot read her records

@@ -10,6 +10,8 @@ use std::net::TcpStream;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use alloy::signers::local::PrivateKeySigner;
+use tonic::codegen::Bytes;
 use tonic::Code;
 use tribute_client::Client;
 use tribute_proto::v1;
@@ -163,6 +165,111 @@ async fn an_attack_hardly_delays_another_account() {
         best = best.min(attacked.as_secs_f64() / quiet.as_secs_f64());
     }
     assert!(best <= 2.0, "the 99th percentile is {best:.2} times the quiet one");
+}
+
+/// Whoever waits for a job, or watches it, keeps nobody from calling.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_waits_holds_nobody_up() {
+    let place = Place::new();
+    let served = place.serve(&["--workers", "0"]);
+    let victim = connect(&served.url).await;
+    // turns for 8 accounts, each with as many calls at a time as there are cores, and at least two
+    let each = std::thread::available_parallelism().map_or(1, usize::from).max(2);
+    let mut waits = Vec::new();
+    let mut first = None;
+    for i in 0..9 {
+        let client = connect(&served.url).await;
+        let job = submit(&client, calibrate(10, 1, &format!("wait {i}"))).await.id;
+        for _ in 0..each {
+            let (client, job) = (client.clone(), job.clone());
+            let request = v1::WaitJobRequest { job, timeout_seconds: 30 };
+            waits.push(tokio::spawn(async move { client.jobs().wait_job(request).await }));
+        }
+        first.get_or_insert((client, job));
+    }
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let start = Instant::now();
+    victim.jobs().list_jobs(v1::ListJobsRequest::default()).await.unwrap();
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    // and hears of the end at once
+    let (client, job) = first.unwrap();
+    client.jobs().cancel_job(v1::CancelJobRequest { job: job.clone() }).await.unwrap();
+    let ended = waits.remove(0).await.unwrap().unwrap().into_inner();
+    assert!(ended.state() == v1::JobState::Cancelled && start.elapsed() < Duration::from_secs(10), "{ended:?}");
+    waits.iter().for_each(tokio::task::JoinHandle::abort);
+}
+
+/// Streams of events have places among their account's calls, so that their number is bounded, too.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn watchers_have_places() {
+    let place = Place::new();
+    let served = place.serve(&["--workers", "0"]);
+    let key = PrivateKeySigner::random();
+    let client = Client::connect(&served.url, key.clone()).await.unwrap();
+    let job = submit(&client, calibrate(10, 1, "watched")).await.id;
+    let (mut streams, mut refused) = (Vec::new(), None);
+    for _ in 0..3 {
+        // a connection has fewer streams than an account has places
+        let connection = Client::connect(&served.url, key.clone()).await.unwrap();
+        for _ in 0..100 {
+            match connection.jobs().watch_job(v1::WatchJobRequest { job: job.clone(), after: 0 }).await {
+                Ok(stream) => streams.push(stream.into_inner()),
+                Err(status) => {
+                    refused = Some(status);
+                    break;
+                }
+            }
+        }
+    }
+    assert_eq!(refused.map(|status| status.code()), Some(Code::Unavailable), "{} streams", streams.len());
+    let other = connect(&served.url).await;
+    other.jobs().list_jobs(v1::ListJobsRequest::default()).await.unwrap();
+    // each still tells
+    assert!(streams[0].message().await.unwrap().is_some());
+    drop(streams);
+    let start = Instant::now();
+    while client.jobs().list_jobs(v1::ListJobsRequest::default()).await.is_err() {
+        assert!(start.elapsed() < Duration::from_secs(10));
+    }
+}
+
+/// Unfinished messages from nobody in particular fill their own share of memory only.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn messages_from_anybody_keep_no_account_out() {
+    let place = Place::new();
+    let served = place.serve(&["--workers", "0"]);
+    let client = connect(&served.url).await;
+    let address = served.url.trim_start_matches("http://").to_owned();
+    let stream = tokio::net::TcpStream::connect(&address).await.unwrap();
+    let (mut send, connection) = h2::client::Builder::new().handshake::<_, Bytes>(stream).await.unwrap();
+    tokio::spawn(connection);
+    // 140 times 500 KB of a message of 510 KB
+    let mut part = vec![0];
+    part.extend((510u32 << 10).to_be_bytes());
+    part.resize(500 << 10, b' ');
+    let part = Bytes::from(part);
+    let mut calls = Vec::new();
+    for _ in 0..140 {
+        send = send.ready().await.unwrap();
+        let request = http::Request::post(format!("http://{address}/tribute.v1.AuditService/CheckFile"))
+            .header("content-type", "application/grpc")
+            .header("te", "trailers");
+        let (answer, mut body) = send.send_request(request.body(()).unwrap(), false).unwrap();
+        body.send_data(part.clone(), false).unwrap();
+        calls.push((answer, body));
+    }
+    let start = Instant::now();
+    let mut refused = 0;
+    while refused == 0 {
+        assert!(start.elapsed() < Duration::from_secs(8), "none of them was refused");
+        client.jobs().list_jobs(v1::ListJobsRequest::default()).await.unwrap();
+        for (answer, _) in &mut calls {
+            refused += usize::from(tokio::time::timeout(Duration::from_millis(1), answer).await.is_ok());
+        }
+    }
+    for _ in 0..10 {
+        client.jobs().list_jobs(v1::ListJobsRequest::default()).await.unwrap();
+    }
 }
 
 /// Most memory that a process had at once, MB.

@@ -6,13 +6,15 @@ use std::time::{Duration, Instant};
 use alloy::signers::local::PrivateKeySigner;
 use tribute_chain::{SignedVoucher, Voucher};
 use tribute_client::asking::QueryStream;
-use tribute_client::session::ClientSession;
+use tribute_client::session::{ClientSession, Known};
 use tribute_client::signing::Content;
 use tribute_client::{problem, wire, Client};
 use tribute_core::context::Domain;
 use tribute_core::id::{SessionId, Transcript};
+use tribute_core::schema::{Schema, Target};
 use tribute_problem::Reason;
 use tribute_proto::v1;
+use tribute_testing::data::WINE_FILE;
 use tribute_testing::market::{certified, open, text, CLIENT};
 use tribute_testing::World;
 
@@ -22,7 +24,8 @@ async fn streams_follow_the_rules(w: &World, weights: &str, agent: &str) {
     let client = Client::connect(w.url(), w.key(CLIENT).clone()).await.unwrap();
     let get = v1::GetSessionRequest { session: hex::decode(id.trim_start_matches("0x")).unwrap() };
     let session = client.sessions().get_session(get).await.unwrap().into_inner();
-    let mut state = ClientSession::open(&w.file("streamed.json"), &session).unwrap();
+    let number = SessionId::try_from(&*session.id).unwrap();
+    let mut state = ClientSession::open(&w.file("streamed.json"), number, &session).unwrap();
     let mut stream = QueryStream::new(&client);
     let mut answers = Vec::new();
     for i in 0..4 {
@@ -54,6 +57,48 @@ async fn streams_follow_the_rules(w: &World, weights: &str, agent: &str) {
     assert_eq!(problem(refused).reason, Reason::BadSignature);
     state.ask_over(&mut stream, vec![100; 13]).await.unwrap();
     assert_eq!(state.count, 7);
+}
+
+/// A server that names answers otherwise, or speaks of another session, would sell other answers than the agent's.
+async fn a_lying_server_is_not_asked(w: &World, weights: &str, agent: &str) {
+    let id = open(w, agent, weights, 100_000, None);
+    let client = Client::connect(w.url(), w.key(CLIENT).clone()).await.unwrap();
+    let number: SessionId = id.parse().unwrap();
+    let get = v1::GetSessionRequest { session: number.to_vec() };
+    let honest = client.sessions().get_session(get).await.unwrap().into_inner();
+    let file = w.file("lied.json");
+    let another = ClientSession::open(&file, SessionId::new([7; 32]), &honest).unwrap_err();
+    assert_eq!(another.reason, Reason::ChainDiffers, "{another}");
+
+    let mut schema: serde_json::Value = serde_json::from_slice(&honest.schema_json).unwrap();
+    schema["target"]["classes"].as_array_mut().unwrap().reverse();
+    let swapped = serde_json::to_vec(&schema).unwrap();
+    let lied = v1::Session { schema_json: swapped.clone(), ..honest.clone() };
+    let known = Known {
+        source: "the chain".into(),
+        schema: Schema::from_json(std::str::from_utf8(&honest.schema_json).unwrap()).unwrap().id(),
+        version: None,
+        escrow: None,
+    };
+    let refused = ClientSession::open(&file, number, &lied).unwrap().check(&known).unwrap_err();
+    assert!(refused.message.contains("schema") && refused.message.contains("the chain says"), "{refused}");
+    // labels are the schema's, whatever the server calls them; and the schema stays the one that the session began with
+    let mut state = ClientSession::open(&file, number, &honest).unwrap();
+    state.check(&known).unwrap();
+    let class = state.ask(&client, vec![9; 13]).await.unwrap();
+    let Target::Classes(labels) = state.schema.target() else { panic!() };
+    assert_eq!(state.answers[0].label, labels[usize::from(class)]);
+    assert_eq!(ClientSession::open(&file, number, &lied).unwrap_err().reason, Reason::ChainDiffers);
+
+    // the command compares with the chain, a certificate and a schema, and says with what it did
+    std::fs::write(w.file("swapped.json"), swapped).unwrap();
+    let query = format!(
+        "session query {id} --csv {WINE_FILE} --rows 90..91 --state @lied.json --certificate @certificate.json"
+    );
+    let refused = w.fails(CLIENT, &format!("{query} --schema @swapped.json"));
+    assert!(refused.contains("do not ask it"), "{refused}");
+    let asked = w.run(CLIENT, &format!("{query} --schema @schema.json"));
+    assert_eq!(asked["compared_with"].as_array().unwrap().len(), 3, "{asked}");
 }
 
 /// A client that keeps nothing on its disk, so that what is measured is the service.
@@ -147,6 +192,7 @@ async fn all_ask(askers: Vec<Asker>, each: usize, streamed: bool) -> Vec<Asker> 
 async fn queries_over_streams_and_by_many_clients() {
     let (w, _, weights, agent) = certified();
     streams_follow_the_rules(&w, &weights, &agent).await;
+    a_lying_server_is_not_asked(&w, &weights, &agent).await;
     let load: &[(usize, usize)] =
         if std::env::var_os("TRIBUTE_LOAD").is_some() { &[(1, 400), (16, 100), (128, 20)] } else { &[(1, 5), (4, 5)] };
     let mut askers = Vec::new();

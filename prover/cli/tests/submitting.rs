@@ -3,7 +3,9 @@
 use tribute_client::problem;
 use tribute_problem::Reason;
 use tribute_proto::v1::{self, JobState};
-use tribute_testing::calls::{calibrate, connect, get, outcome, registered, send, submit_dataset, terms, trained};
+use tribute_testing::calls::{
+    calibrate, connect, get, outcome, registered, send, submit, submit_dataset, terms, trained,
+};
 use tribute_testing::data::{self, wine_schema, wines};
 use tribute_testing::Place;
 
@@ -57,6 +59,39 @@ async fn work_is_submitted_once_under_a_key_and_after_what_it_needs() {
     assert_eq!(ids(&batch(true).await.unwrap()), ids(&some));
 }
 
+/// Number of artefacts that a server has stored.
+fn stored(place: &Place) -> usize {
+    let Ok(folders) = std::fs::read_dir(place.data().join("artefacts")) else { return 0 };
+    folders.map(|folder| std::fs::read_dir(folder.unwrap().path()).unwrap().count()).sum()
+}
+
+/// Whoever has no room in the queue has nothing stored either, however often the work is sent.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn work_without_room_in_the_queue_stores_nothing() {
+    let place = Place::new();
+    let served = place.serve(&["--k", "10", "--columns", "8", "--workers", "0", "--queued-quota", "2"]);
+    let client = connect(&served.url).await;
+    let wine = |rows: std::ops::Range<usize>| data::dataset(&wine_schema(), data::csv("wine.csv", wines(rows)));
+    let first = submit_dataset(&client, wine(0..30)).await.unwrap();
+    submit(&client, calibrate(10, 1, "fills the queue")).await;
+    let second = wine(30..60);
+    let Some(v1::dataset_work::Records::Csv(csv)) = &second.records else { panic!() };
+    send(&client, &csv.upload).await;
+    let before = stored(&place);
+    let refused = submit_dataset(&client, second.clone()).await.unwrap_err();
+    assert_eq!(refused.reason, Reason::QuotaSpent, "{refused}");
+    // nor does work that no job could do
+    let large = v1::Profile { k: 20, columns: 200, intercept_scale: 0 };
+    let refused = submit_dataset(&client, v1::DatasetWork { profile: Some(large), ..second }).await.unwrap_err();
+    assert!(matches!(refused.reason, Reason::TooLarge | Reason::QuotaSpent), "{refused}");
+    assert_eq!(stored(&place), before);
+    // equal work needs no room
+    assert_eq!(submit_dataset(&client, wine(0..30)).await.unwrap().id, first.id);
+    let batch = vec![calibrate(10, 1, "fills the queue"), calibrate(10, 1, "too much")];
+    let request = v1::SubmitBatchRequest { work: batch, options: None, partial: false };
+    assert_eq!(client.jobs().submit_batch(request).await.map_err(problem).unwrap_err().reason, Reason::QuotaSpent);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn costs_are_known_before_anything_is_spent_and_records_can_be_deleted() {
     let place = Place::new();
@@ -69,7 +104,9 @@ async fn costs_are_known_before_anything_is_spent_and_records_can_be_deleted() {
     };
     let Some(v1::dataset_work::Records::Csv(csv)) = work().records else { panic!() };
     send(&client, &csv.upload).await;
+    let before = stored(&place);
     let first = estimate(work()).await;
+    assert_eq!(stored(&place), before, "an estimate stores nothing");
     assert_eq!((first.jobs, first.openings, first.gas_verify, first.existing.as_str()), (1, 1, 0, ""));
     assert!(first.memory_mb > 0);
     let jobs = client.jobs().list_jobs(v1::ListJobsRequest::default()).await.unwrap().into_inner().jobs;

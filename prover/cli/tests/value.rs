@@ -5,7 +5,10 @@ use std::time::Instant;
 
 use serde_json::{json, Value};
 use tribute::offline::{verify_file, Options};
+use tribute_client::{problem, Client};
 use tribute_core::valuation::Valuation;
+use tribute_problem::Reason;
+use tribute_proto::v1;
 use tribute_testing::{World, ROOT};
 
 /// Accounts: indices into the funded ones. Providers come from [`PROVIDER`] on.
@@ -110,6 +113,28 @@ fn three_owners_of_wines_are_valued() {
     let trained = text(&w.json("d0.json")["dataset_id"]);
     let refused = w.fails(OWNER, &format!("agent value {weights} --test {trained}"));
     assert!(refused.contains("was trained on it"), "{refused}");
+    // a request of many jobs is refused before any of them is made
+    let ask = |coalitions: Vec<u32>| {
+        let coalitions = coalitions.into_iter().map(|owner| v1::Coalition { owners: vec![owner] }).collect();
+        let bytes = |hex: &str| hex::decode(hex.trim_start_matches("0x")).unwrap();
+        let request = v1::ValueAgentRequest {
+            weights_digest: bytes(&weights),
+            dataset_id: bytes(&test),
+            coalitions,
+            options: None,
+        };
+        tokio::runtime::Runtime::new().unwrap().block_on(async {
+            let client = Client::connect(w.url(), w.key(OWNER).clone()).await.unwrap();
+            client.agents().value_agent(request).await.map(|r| r.into_inner().jobs).map_err(problem)
+        })
+    };
+    let refused = ask(vec![0, 1, 0]).unwrap_err();
+    assert!(refused.reason == Reason::BadField && refused.message.contains("listed twice"), "{refused}");
+    let refused = ask(vec![0; 10_000]).unwrap_err();
+    assert!(refused.reason == Reason::BadField && refused.message.contains("10000 jobs in one request"), "{refused}");
+    let found = ask(vec![0, 1]).unwrap();
+    assert!(found.iter().all(|job| job.state() == v1::JobState::Succeeded && job.outcome.is_none()), "{found:?}");
+    assert_eq!(found[1].title, "coalition 2 of 7, owner 2");
     let beacon = "11".repeat(32);
     let refused = w.fails(OWNER, &format!("agent value {weights} --test {test} --permutations 9 --beacon 0x{beacon}"));
     assert!(refused.contains("every coalition is trained"), "{refused}");

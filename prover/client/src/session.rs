@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 use tribute_chain::{SignedVoucher, Voucher};
 use tribute_core::context::{first_transcript, Domain};
 use tribute_core::hexed::AccountAddress;
-use tribute_core::id::{AgentId, Salt, SessionId, Transcript, WeightsDigest};
+use tribute_core::id::{AgentId, Salt, SchemaId, SessionId, Transcript, WeightsDigest};
 use tribute_core::layout::Task;
 use tribute_core::receipt::{extend, from_word, to_word};
-use tribute_core::schema::Schema;
+use tribute_core::schema::{Schema, Target};
 use tribute_core::Fr;
 use tribute_problem::{field, Problem, Reason, Result};
 use tribute_proto::v1;
@@ -37,6 +37,9 @@ pub struct ClientSession {
     pub contract: AccountAddress,
     /// Digest of the agent's weights.
     pub weights_digest: WeightsDigest,
+    /// The agent's schema, by which queries are quantised and answers named: what the server said when the session began;
+    /// [`ClientSession::check`] compares it.
+    pub schema: Schema,
     /// Number of answers so far.
     pub count: u64,
     /// Transcript after those answers.
@@ -49,9 +52,30 @@ pub struct ClientSession {
     pub answers: Vec<Answer>,
     #[serde(skip)]
     file: PathBuf,
-    /// The agent's, if the service gave it.
-    #[serde(skip)]
-    schema: Option<Schema>,
+}
+
+/// What is known of a session's agent from elsewhere than its server.
+#[derive(Clone, Debug)]
+pub struct Known {
+    /// Where from, for errors: "the chain", or a file's name.
+    pub source: String,
+    /// The agent's schema.
+    pub schema: SchemaId,
+    /// The version that the session is with.
+    pub version: Option<KnownVersion>,
+    /// The escrow contract that the session is in.
+    pub escrow: Option<Domain>,
+}
+
+/// An agent's version, as it is known.
+#[derive(Clone, Copy, Debug)]
+pub struct KnownVersion {
+    /// On-chain id of the agent.
+    pub agent: AgentId,
+    /// Its version.
+    pub version: u32,
+    /// Digest of its weights.
+    pub weights: WeightsDigest,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -85,20 +109,31 @@ enum Way<'a> {
 }
 
 impl ClientSession {
-    /// Loads the session stored in `file`; without such a file, starts a session that has no answers yet.
+    /// Loads session `id` as stored in `file`; without such a file, starts it without answers yet. `session` is what the
+    /// server says of it.
     ///
     /// # Errors
-    /// If the file is of another session, or is missing although the session has answers.
-    pub fn open(file: &Path, session: &v1::Session) -> Result<Self> {
-        let id: SessionId = field("session", &session.id)?;
-        let schema = std::str::from_utf8(&session.schema_json).ok().and_then(|json| Schema::from_json(json).ok());
+    /// If the server speaks of another session, or changes its schema; if the file is of another session, or is missing
+    /// although the session has answers.
+    pub fn open(file: &Path, id: SessionId, session: &v1::Session) -> Result<Self> {
+        let found: SessionId = field("session", &session.id)?;
+        if found != id {
+            return Err(differs("the server", "session", found, id));
+        }
+        let text = std::str::from_utf8(&session.schema_json)
+            .map_err(|_| Problem::new(Reason::BadSchema, "the server's schema is not UTF-8 text"))?;
+        let schema = Schema::from_json(text)?;
         if file.exists() {
             let state: ClientSession = serde_json::from_slice(&read_file(file)?)
                 .map_err(|e| Problem::field("state", format!("{}: {e}", file.display())))?;
             if state.session != id {
                 return Err(Problem::field("state", format!("{} is of session {}", file.display(), state.session)));
             }
-            return Ok(ClientSession { file: file.into(), schema, ..state });
+            if state.schema != schema {
+                let (got, expected) = (schema.id(), state.schema.id());
+                return Err(differs("the server", "schema than when this session began", got, expected));
+            }
+            return Ok(ClientSession { file: file.into(), ..state });
         }
         let context = session.context.clone().unwrap_or_default();
         let contract: AccountAddress = field("contract", &context.contract)?;
@@ -122,6 +157,7 @@ impl ClientSession {
             chain_id: context.chain_id,
             contract,
             weights_digest,
+            schema,
             count: 0,
             transcript: first,
             voucher: None,
@@ -130,6 +166,48 @@ impl ClientSession {
             file: file.into(),
             schema,
         })
+    }
+
+    /// Compares what the server says of the session with what is known from elsewhere.
+    ///
+    /// # Errors
+    /// [`Reason::ChainDiffers`] with the first difference: do not ask this server.
+    pub fn check(&self, known: &Known) -> Result<()> {
+        let schema = self.schema.id();
+        if schema != known.schema {
+            return Err(differs(&known.source, "schema", schema, known.schema));
+        }
+        if let Some(version) = &known.version {
+            if self.agent_id != version.agent {
+                return Err(differs(&known.source, "agent", self.agent_id, version.agent));
+            }
+            if self.version != version.version {
+                return Err(differs(&known.source, "version", self.version, version.version));
+            }
+            if self.weights_digest != version.weights {
+                return Err(differs(&known.source, "digest of the weights", self.weights_digest, version.weights));
+            }
+        }
+        if let Some(escrow) = &known.escrow {
+            if self.chain_id != escrow.chain_id {
+                return Err(differs(&known.source, "chain", self.chain_id, escrow.chain_id));
+            }
+            if self.contract.0 != escrow.contract {
+                let expected: AccountAddress = escrow.contract.into();
+                return Err(differs(&known.source, "escrow contract", self.contract, expected));
+            }
+        }
+        Ok(())
+    }
+
+    /// Name of a class in the schema; of a real-valued target, the number.
+    fn label(&self, answer: u16) -> Result<String> {
+        match self.schema.target() {
+            Target::Real { .. } => Ok(answer.to_string()),
+            Target::Classes(labels) => labels.get(usize::from(answer)).cloned().ok_or_else(|| {
+                Problem::internal(format!("the server answers class {answer}, the schema has {}", labels.len()))
+            }),
+        }
     }
 
     /// Sends a query, checks that the answer extends the client's own transcript, and signs a voucher for it. A pending
@@ -205,6 +283,7 @@ impl ClientSession {
         let element = |word: &[u8; 32]| -> Result<Fr> {
             from_word(word).ok_or_else(|| Problem::internal("a transcript is no field element"))
         };
+        let label = self.label(answer)?;
         let (before, salt) = (element(self.transcript.as_bytes())?, element(query.salt.as_bytes())?);
         let after = extend(before, query.features.len(), &query.features, salt, answer);
         let after = Transcript::new(to_word(&after));
@@ -220,7 +299,7 @@ impl ClientSession {
         self.count += 1;
         self.transcript = after;
         self.pending = None;
-        let scores = if self.schema.as_ref().is_some_and(|schema| belong(&response.scores, answer, schema)) {
+        let scores = if belong(&response.scores, answer, &self.schema) {
             response.scores
         } else {
             if !response.scores.is_empty() {
@@ -231,13 +310,7 @@ impl ClientSession {
             }
             Vec::new()
         };
-        self.answers.push(Answer {
-            features: query.features.clone(),
-            salt: query.salt,
-            answer,
-            label: response.label,
-            scores,
-        });
+        self.answers.push(Answer { features: query.features.clone(), salt: query.salt, answer, label, scores });
         let key = match way {
             Way::Call(client) => client.key(),
             Way::Stream(stream) => stream.key(),
@@ -257,6 +330,15 @@ impl ClientSession {
     fn save(&self) -> Result<()> {
         write_file(&self.file, &serde_json::to_vec(self)?)
     }
+}
+
+fn differs(source: &str, what: &str, server: impl std::fmt::Display, expected: impl std::fmt::Display) -> Problem {
+    let message = if source == "the server" {
+        format!("the server answers with another {what}: {server}, not {expected}. Do not ask it")
+    } else {
+        format!("the server says that the session's {what} is {server}, but {source} says {expected}: do not ask it")
+    };
+    Problem::new(Reason::ChainDiffers, message).with("expected", expected).with("got", server)
 }
 
 /// Whether scores can be those of an answer: one finite number for each class, none larger than the answered one's. No proof

@@ -104,6 +104,12 @@ impl Custody {
         Ok(Custody { db, artefacts, master })
     }
 
+    /// The same custody over another handle of its artefacts, such as [`Artefacts::holding`].
+    #[must_use]
+    pub fn over(&self, artefacts: Artefacts) -> Self {
+        Custody { artefacts, ..self.clone() }
+    }
+
     /// Seals `plaintext` for a tenant and stores it.
     pub async fn put(&self, tenant: &str, purpose: &str, plaintext: Vec<u8>) -> Result<ArtefactId> {
         let (key, associated) = (self.data_key(tenant).await?, associated(tenant, purpose));

@@ -71,6 +71,11 @@ pub(crate) fn event(row: EventRow) -> v1::JobEvent {
 /// Converts a job's row; the caller has converted its `outcome`.
 pub(crate) fn job(job: Job, outcome: Option<v1::Outcome>) -> v1::Job {
     let title = title(&job);
+    v1::Job { outcome, ..titled(job, title) }
+}
+
+/// Converts a job's row without its outcome, if what it is about is known.
+pub(crate) fn titled(job: Job, title: String) -> v1::Job {
     v1::Job {
         id: job.id,
         kind: job.kind,
@@ -83,7 +88,7 @@ pub(crate) fn job(job: Job, outcome: Option<v1::Outcome>) -> v1::Job {
         started_ms: job.started_ms.unsigned_abs(),
         ended_ms: job.ended_ms.unsigned_abs(),
         error: job.problem.map(error),
-        outcome,
+        outcome: None,
         title,
     }
 }

@@ -7,6 +7,8 @@
 
 use std::time::Duration;
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use tribute_circuits::statements::evaluation::EvaluationCircuit;
 use tribute_circuits::statements::gradient::GradientCircuit;
@@ -32,6 +34,7 @@ use crate::circuit::{prepare, CircuitBody, Prepared, ProofBody};
 use crate::dataset::{DatasetBody, SourceBody};
 use crate::evaluation::refused;
 use crate::gradient::shard;
+use crate::refusal::{head_of_others, no_gradient, training_of_others, unresolved};
 use crate::shape::ShapeBody;
 use crate::toolbox::Toolbox;
 use crate::train::AgentBody;
@@ -45,11 +48,13 @@ const KEPT: Duration = Duration::from_secs(30 * 86_400);
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct CoalitionJob {
     /// The agent that is valued.
-    pub agent: AgentBody,
+    #[serde(with = "crate::shared")]
+    pub agent: Arc<AgentBody>,
     /// Its certificate file.
     pub certificate: ArtefactId,
     /// The test set.
-    pub test: DatasetBody,
+    #[serde(with = "crate::shared")]
+    pub test: Arc<DatasetBody>,
     /// Positions of the coalition's owners among those of the agent's datasets, in order of their first dataset.
     pub owners: Vec<u32>,
 }
@@ -100,7 +105,10 @@ pub fn run(job: &CoalitionJob, toolbox: &Toolbox) -> Result<CoalitionOutcome> {
     let options = LossOptions { link: agent.link, lambda: agent.lambda, intercept_scale: layout.intercept_scale() };
     let records: Vec<&Records> = shards.iter().map(|(records, _)| records).collect();
     let weights = train(&agent.schema()?, &records, &options, |p| toolbox.progress("fit", p.step as u64, 100))
-        .map_err(|e| Problem::new(Reason::BadField, format!("training coalition {:?}: {e}", job.owners)))?
+        .map_err(|e| {
+            let told = training_of_others(&e);
+            Problem::new(Reason::BadField, format!("training coalition {:?}: {told}", job.owners))
+        })?
         .weights;
     let committer = toolbox.custody.committer(&agent.owner.to_string())?;
     let committed_weights = committer.weights(srs, &layout, &weights)?;
@@ -125,7 +133,7 @@ pub fn run(job: &CoalitionJob, toolbox: &Toolbox) -> Result<CoalitionOutcome> {
     let mut sum: Option<Committed> = None;
     let mut proofs = Vec::with_capacity(sources.len());
     for (source, (records, committed_records)) in sources.iter().zip(&shards) {
-        let g = gradient(&layout, agent.link, &weights, records).map_err(Problem::internal)?;
+        let g = gradient(&layout, agent.link, &weights, records).map_err(no_gradient)?;
         let content = [*source.digest.as_bytes(), *coalition.context.weights.as_bytes()];
         let committed = committer.gradient(srs, &layout, &content, &g);
         let ctx = gradient_ctx(&coalition.context.domain, &agent.owner.0, &coalition.context.weights, &source.digest);
@@ -135,8 +143,8 @@ pub fn run(job: &CoalitionJob, toolbox: &Toolbox) -> Result<CoalitionOutcome> {
             &[committed_records, &committed_weights, &committed],
             |opened| {
                 let [shard, weights, gradient] = opened.exactly()?;
-                let circuit = GradientCircuit::new(gradients.shape().clone(), shard, weights, gradient)
-                    .map_err(Problem::internal)?;
+                let circuit =
+                    GradientCircuit::new(gradients.shape().clone(), shard, weights, gradient).map_err(unresolved)?;
                 let inputs = circuit.public_inputs(from_core(&ctx));
                 gradients.prove(toolbox, &circuit, opened, inputs)
             },
@@ -149,8 +157,9 @@ pub fn run(job: &CoalitionJob, toolbox: &Toolbox) -> Result<CoalitionOutcome> {
     }
     let sum = sum.ok_or_else(|| Problem::internal("a coalition without shards"))?;
     let n = records.iter().map(|r| r.len() as u64).sum();
-    let numbers = optimum(&layout, &weights, &total, n, agent.lambda)
-        .map_err(|e| Problem::new(Reason::NotTheOptimum, format!("coalition {:?}: {e}", job.owners)))?;
+    let numbers = optimum(&layout, &weights, &total, n, agent.lambda).map_err(|e| {
+        Problem::new(Reason::NotTheOptimum, format!("coalition {:?}: {}", job.owners, head_of_others(&e)))
+    })?;
     let delta = link_error_units(layout.features(), layout.classes(), layout.intercept_scale());
     if !distance_is_certified(numbers.epsilon, delta, agent.lambda, numbers.norm) {
         let message = format!(

@@ -22,6 +22,7 @@ use crate::circuit::{CircuitBody, ProofBody};
 use crate::dataset::DatasetBody;
 use crate::gradient::{own_weights, shard};
 use crate::home::{lent_weights, SECRETS};
+use crate::refusal::unresolved;
 use crate::shape::ShapeBody;
 use crate::toolbox::Toolbox;
 
@@ -137,10 +138,10 @@ pub fn run(job: &EvaluationJob, toolbox: &Toolbox) -> Result<EvaluationOutcome> 
     })
 }
 
-/// A record whose logits the link's tables do not resolve is the dataset's; anything else is ours.
+/// That the link's tables do not resolve a record's logits is a matter of data; anything else is ours.
 pub(super) fn refused(e: EvaluationError) -> Problem {
     match e {
-        EvaluationError::Shift(shift) => Problem::field("dataset", shift.to_string()),
+        EvaluationError::Shift(shift) => unresolved(shift),
         other => Problem::internal(other),
     }
 }

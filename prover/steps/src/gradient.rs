@@ -1,5 +1,7 @@
 //! The proven gradient of one shard.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use tribute_circuits::statements::gradient::GradientCircuit;
 use tribute_core::context::gradient_ctx;
@@ -20,6 +22,7 @@ use tribute_store::artefacts::ArtefactId;
 use crate::circuit::prepare;
 use crate::circuit::ProofBody;
 use crate::dataset::SourceBody;
+use crate::refusal::{no_gradient, unresolved};
 use crate::shape::{ShapeBody, Target};
 use crate::toolbox::Toolbox;
 use crate::train::AgentBody;
@@ -28,7 +31,8 @@ use crate::train::AgentBody;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct GradientJob {
     /// The agent.
-    pub agent: AgentBody,
+    #[serde(with = "crate::shared")]
+    pub agent: Arc<AgentBody>,
     /// Index of the shard among the agent's shards.
     pub slot: u32,
     /// The agent registry that the proof is for.
@@ -65,14 +69,13 @@ pub fn run(job: &GradientJob, toolbox: &Toolbox) -> Result<GradientOutcome> {
     toolbox.progress("commit", 1, 3);
     let (weights, committed) = weights(agent, &layout, &prepared.srs, toolbox)?;
     toolbox.progress("commit", 2, 3);
-    let g = gradient(&layout, agent.link, &weights, &records).map_err(Problem::internal)?;
+    let g = gradient(&layout, agent.link, &weights, &records).map_err(no_gradient)?;
     let gradient = commit(agent, &layout, &prepared.srs, source.digest, &g, toolbox)?;
 
     toolbox.progress("witness", 0, 1);
     let opened = toolbox.custody.spend_openings(&[&shard, &committed, &gradient])?;
     let [shard, weights, gradient] = opened.exactly()?;
-    let circuit =
-        GradientCircuit::new(prepared.shape().clone(), shard, weights, gradient).map_err(Problem::internal)?;
+    let circuit = GradientCircuit::new(prepared.shape().clone(), shard, weights, gradient).map_err(unresolved)?;
     let ctx = gradient_ctx(&job.target.domain(), &agent.owner.0, &agent.weights_digest, &source.digest);
     let proof = prepared.prove(toolbox, &circuit, &opened, circuit.public_inputs(from_core(&ctx)))?;
     let bytes: Vec<u8> = g.iter().flat_map(|x| x.to_be_bytes()).collect();

@@ -24,6 +24,7 @@ use tribute_store::artefacts::ArtefactId;
 use crate::circuit::{prepare, ProofBody};
 use crate::dataset::SourceBody;
 use crate::gradient::shard;
+use crate::refusal::{no_gradient, unresolved};
 use crate::shape::{Profile, ShapeBody, Target};
 use crate::toolbox::Toolbox;
 
@@ -129,7 +130,7 @@ pub fn run(job: &HomeJob, toolbox: &Toolbox) -> Result<HomeOutcome> {
         let mut contributed = 0;
         for source in &job.sources {
             let records = toolbox.wait(toolbox.custody.records(&tenant, &source.records))?;
-            let g = gradient(&layout, job.link, &weights, &records).map_err(Problem::internal)?;
+            let g = gradient(&layout, job.link, &weights, &records).map_err(no_gradient)?;
             contributed += contribution(&layout, &weights, &g);
         }
         if least.is_missed(&layout, &weights, contributed) {
@@ -147,14 +148,14 @@ pub fn run(job: &HomeJob, toolbox: &Toolbox) -> Result<HomeOutcome> {
     for (i, source) in job.sources.iter().enumerate() {
         toolbox.progress("commit", i as u64, job.sources.len() as u64);
         let (records, shard) = shard(source, job.account, &layout, srs, toolbox)?;
-        let g = gradient(&layout, job.link, &weights, &records).map_err(Problem::internal)?;
+        let g = gradient(&layout, job.link, &weights, &records).map_err(no_gradient)?;
         let about = [*source.digest.as_bytes(), *job.weights_digest.as_bytes()];
         let own = toolbox.custody.committer(&tenant)?.gradient(srs, &layout, &about, &g);
         toolbox.progress("witness", i as u64, job.sources.len() as u64);
         let opened = toolbox.custody.spend_openings(&[&shard, &committed, &own])?;
         let [shard_group, weights_group, gradient_group] = opened.exactly()?;
         let circuit = GradientCircuit::new(prepared.shape().clone(), shard_group, weights_group, gradient_group)
-            .map_err(Problem::internal)?;
+            .map_err(unresolved)?;
         let ctx = gradient_ctx(&job.target.domain(), &job.owner.0, &job.weights_digest, &source.digest);
         proofs.push(prepared.prove(toolbox, &circuit, &opened, circuit.public_inputs(from_core(&ctx)))?);
         sum = Some(match sum {

@@ -8,6 +8,8 @@
 //! | `cache` | limits the folder of keys |
 //! | `weight` | how much memory a piece of work needs |
 //! | [`calibrate`] … [`train`] | the steps |
+//! | `shared` | what many jobs have in common |
+//! | `refusal` | what is told of data that no model can be made of |
 //! | [`toolbox`] | resources available to a step |
 //! | [`child`] | the process that executes one job, and its protocol with the worker |
 //! | [`parent`] | the worker's end of that protocol |
@@ -30,8 +32,10 @@ pub mod optimum;
 pub mod parent;
 pub mod place;
 pub mod rebuilt;
+mod refusal;
 pub mod service;
 pub mod shape;
+mod shared;
 pub mod toolbox;
 pub mod train;
 mod weight;

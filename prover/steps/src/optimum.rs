@@ -20,6 +20,7 @@ use crate::across::{gradient_of, COLUMN};
 use crate::circuit::prepare;
 use crate::circuit::ProofBody;
 use crate::gradient::{commit, weights};
+use crate::refusal::head_of_others;
 use crate::shape::{ShapeBody, Target};
 use crate::toolbox::Toolbox;
 use crate::train::AcrossBody;
@@ -68,7 +69,7 @@ pub fn run(job: &OptimumJob, toolbox: &Toolbox) -> Result<OptimumOutcome> {
         Some(across) => summed_across(agent, across, &layout, &prepared.srs, toolbox)?,
     };
     let numbers = head::optimum(&layout, &weights, &total, agent.count, agent.lambda)
-        .map_err(|e| Problem::new(Reason::NotTheOptimum, e.to_string()))?;
+        .map_err(|e| Problem::new(Reason::NotTheOptimum, head_of_others(&e)))?;
 
     toolbox.progress("witness", 0, 1);
     let opened = toolbox.custody.spend_openings(&[&committed_weights, &sum])?;

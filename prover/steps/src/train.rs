@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
-use tribute_core::head::{answer, ContributionError, Weights};
+use tribute_core::head::{answer, Weights};
 use tribute_core::hexed::AccountAddress;
 use tribute_core::id::{DatasetId, ModelDigest, RequestId, WeightsDigest};
 use tribute_core::layout::Layout;
@@ -21,6 +21,7 @@ use tribute_problem::{Problem, Reason, Result};
 use tribute_store::artefacts::ArtefactId;
 
 use crate::dataset::{DatasetBody, SourceBody};
+use crate::refusal::{digit, not_optimal, unreadable, untrainable};
 use crate::shape::Profile;
 use crate::toolbox::Toolbox;
 use crate::weight::in_memory;
@@ -153,20 +154,19 @@ pub fn run(job: &TrainJob, toolbox: &Toolbox) -> Result<AgentBody> {
     let schema = Schema::from_json(&job.schema)?;
     let layout = job.profile.layout(&schema)?;
     let datasets = load(job, schema.features().len(), toolbox)?;
+    let of_caller =
+        job.sources.chunk_by(|_, next| next.shard > 0).map(|shards| shards.iter().all(|s| s.owner == job.owner));
+    let of_caller: Vec<&Dataset<'_>> = datasets.iter().zip(of_caller).filter_map(|(d, own)| own.then_some(d)).collect();
     let datasets: Vec<&Dataset<'_>> = datasets.iter().collect();
     let options = LossOptions { link: job.link, lambda: job.lambda, intercept_scale: job.profile.intercept_scale };
     // of data that is all the caller's own nothing is a secret to it
     let own = job.sources.iter().all(|s| s.owner == job.owner);
     let fitted = |p: tribute_inference::train::Progress| toolbox.progress("fit", p.step as u64, 100);
-    let untrainable = |e: TrainError| {
-        let problem = Problem::new(Reason::BadField, format!("training: {e}"));
-        match e {
-            TrainError::LambdaTooSmall { least, .. } => problem.with("least", least),
-            TrainError::Read { reason } => unread(&datasets, &reason),
-            _ => problem,
-        }
+    let untrainable = |e: TrainError| match &e {
+        TrainError::Read { reason } => unread(&datasets, reason),
+        _ => untrainable(&e, own),
     };
-    let brought = job.model.as_ref().map(|model| imported(job, &schema, &datasets, model, toolbox)).transpose()?;
+    let brought = job.model.as_ref().map(|model| imported(job, &schema, &of_caller, model, toolbox)).transpose()?;
     let (weights, polish) = match (brought, job.polish) {
         (None, _) => (train(&schema, &datasets, &options, fitted).map_err(untrainable)?.weights, None),
         (Some(brought), None) => (brought, None),
@@ -177,14 +177,9 @@ pub fn run(job: &TrainJob, toolbox: &Toolbox) -> Result<AgentBody> {
         }
     };
     toolbox.progress("check", 0, 1);
-    let report = check_optimum(&schema, &layout, &weights, &datasets, &options).map_err(|e| {
-        if let OptimumError::Read { reason } = &e {
-            unread(&datasets, reason)
-        } else if own {
-            not_optimal(&e)
-        } else {
-            not_optimal_of_others(&e)
-        }
+    let report = check_optimum(&schema, &layout, &weights, &datasets, &options).map_err(|e| match &e {
+        OptimumError::Read { reason } => unread(&datasets, reason),
+        _ => not_optimal(&e, own),
     })?;
 
     toolbox.progress("commit", 0, 1);
@@ -237,8 +232,7 @@ fn how_far(
         m.right = [m.right[0] + more.right[0], m.right[1] + more.right[1]];
     })?;
     if (m.weights.is_nan() || m.weights > most) && !own {
-        // as in `not_optimal_of_others`
-        let moved = format!("{:.0e}", m.weights);
+        let moved = digit(m.weights);
         let message = format!(
             "polishing would move the weights by about {moved} of their norm, further than the {most} that were allowed: allow \
              more (`--polish=FRACTION`), or train instead"
@@ -376,11 +370,6 @@ fn unread(datasets: &[&Dataset<'_>], reason: &str) -> Problem {
     failed.unwrap_or_else(|| unreadable(reason))
 }
 
-/// A shard could be registered, but its records are not those of the schema.
-fn unreadable(reason: &str) -> Problem {
-    Problem::new(Reason::ArtefactDamaged, format!("a shard's records: {reason}"))
-}
-
 /// Pieces to evaluate a model around; of those in storage, no more than have as many records as are evaluated.
 fn sample<'a>(datasets: &[&'a Dataset<'_>]) -> Result<Vec<Cow<'a, Records>>> {
     let (mut pieces, mut records) = (Vec::new(), 0);
@@ -395,15 +384,11 @@ fn sample<'a>(datasets: &[&'a Dataset<'_>]) -> Result<Vec<Cow<'a, Records>>> {
     Ok(pieces)
 }
 
-/// Weights of the imported model: those of a canonical agent unchanged, or the head of any other model.
-fn imported(
-    job: &TrainJob,
-    schema: &Schema,
-    datasets: &[&Dataset<'_>],
-    model: &str,
-    toolbox: &Toolbox,
-) -> Result<Weights> {
-    let some = sample(datasets)?;
+/// Weights of the imported model: those of a canonical agent unchanged, or the head of any other model. `own` are the datasets
+/// whose records are all the caller's: a model may be made to differ at single records, and its refusal shows where, so nothing
+/// that is said here depends on others' records.
+fn imported(job: &TrainJob, schema: &Schema, own: &[&Dataset<'_>], model: &str, toolbox: &Toolbox) -> Result<Weights> {
+    let some = sample(own)?;
     let some: Vec<&Records> = some.iter().map(AsRef::as_ref).collect();
     let bytes = toolbox.wait(toolbox.custody.get(&job.owner.to_string(), "model", model))?;
     let scale = if job.quantised_features { InputScale::Quantised } else { InputScale::Raw };
@@ -416,56 +401,6 @@ fn imported(
     })?;
     tracing::info!(output = found.output, residual = found.residual, "model imported");
     Ok(found.weights)
-}
-
-/// What is said of other people's data: a model is refused at weights that its sender chose, so that the gradient
-/// there, digit for digit, would tell of every record; one digit of its size tells how far off the model is.
-fn not_optimal_of_others(e: &OptimumError) -> Problem {
-    match e {
-        OptimumError::NotOptimal { gradient, allowed, .. } => {
-            let (gradient, allowed) = (format!("{gradient:.0e}"), format!("{allowed:.0e}"));
-            Problem::new(
-                Reason::NotTheOptimum,
-                format!(
-                    "the model is not the optimum of this loss over these datasets: its gradient has a norm of about \
-                     {gradient}, at most {allowed} can be certified. More is said where all datasets are the caller's own"
-                ),
-            )
-            .with("gradient", gradient)
-            .with("allowed", allowed)
-        }
-        OptimumError::Contributions(_) => Problem::new(
-            Reason::NotTheOptimum,
-            "the model is not the optimum of this loss over these datasets: no certificate can be made of what they contribute",
-        ),
-        _ => not_optimal(e),
-    }
-}
-
-fn not_optimal(e: &OptimumError) -> Problem {
-    match e {
-        OptimumError::NotOptimal { gradient, allowed, feature, class, entry, diagnosis } => {
-            let best = diagnosis.best_lambda.map_or_else(String::new, |lambda| lambda.to_string());
-            Problem::new(Reason::NotTheOptimum, e.to_string())
-                .with("best_lambda", best)
-                .with("diagnosis", diagnosis)
-                .with("gradient", gradient)
-                .with("allowed", allowed)
-                .with("feature", feature)
-                .with("class", class)
-                .with("entry", entry)
-        }
-        OptimumError::Contributions(refused) => {
-            let problem = Problem::new(Reason::NotTheOptimum, e.to_string());
-            match refused {
-                ContributionError::Negative { dataset, .. } => problem.with("dataset", dataset),
-                _ => problem,
-            }
-        }
-        OptimumError::LambdaTooSmall { needed, .. } => Problem::field("lambda", e.to_string()).with("least", needed),
-        OptimumError::Head(_) => Problem::new(Reason::BadField, e.to_string()),
-        OptimumError::Read { reason } => unreadable(reason),
-    }
 }
 
 /// Fraction of records that the integer head classifies correctly; 0 for a regression.

@@ -1,8 +1,8 @@
 //! Content-addressed store, in a folder or on S3: bytes by their SHA-256. Every read checks the hash, so corruption is detected.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use futures::TryStreamExt as _;
@@ -29,6 +29,8 @@ pub const ENVIRONMENT: &str = "AWS_";
 #[derive(Clone, Debug)]
 pub struct Artefacts {
     store: Arc<dyn ObjectStore>,
+    /// Bytes that are to be stored, if they are held for the time being.
+    held: Option<Arc<Mutex<BTreeMap<ArtefactId, Vec<u8>>>>>,
 }
 
 impl Artefacts {
@@ -36,7 +38,7 @@ impl Artefacts {
     pub fn in_folder(folder: &Path) -> Result<Self> {
         std::fs::create_dir_all(folder)?;
         let store = LocalFileSystem::new_with_prefix(folder).map_err(|e| failed("open", &folder.display(), &e))?;
-        Ok(Artefacts { store: Arc::new(store.with_fsync(true)) })
+        Ok(Artefacts { store: Arc::new(store.with_fsync(true)), held: None })
     }
 
     /// The store at a URL: `s3://BUCKET/PREFIX`, with credentials, region and endpoint from the environment.
@@ -62,7 +64,24 @@ impl Artefacts {
             "" => Arc::new(store),
             prefix => Arc::new(PrefixStore::new(store, prefix)),
         };
-        Ok(Artefacts { store })
+        Ok(Artefacts { store, held: None })
+    }
+
+    /// The same store, of which what is put is only held in memory until [`Artefacts::store_held`]: to know ids before it is
+    /// decided whether anything is stored.
+    #[must_use]
+    pub fn holding(&self) -> Self {
+        Artefacts { store: self.store.clone(), held: Some(Arc::default()) }
+    }
+
+    /// Stores what is held.
+    pub async fn store_held(&self) -> Result<()> {
+        let Some(held) = &self.held else { return Ok(()) };
+        let bytes = std::mem::take(&mut *held.lock().unwrap_or_else(PoisonError::into_inner));
+        for (id, bytes) in bytes {
+            self.store_as(&id, bytes).await?;
+        }
+        Ok(())
     }
 
     /// Checks that the store answers.
@@ -76,23 +95,31 @@ impl Artefacts {
     /// Stores bytes; the same bytes twice are one artefact, and mend it where it was damaged.
     pub async fn put(&self, bytes: Vec<u8>) -> Result<ArtefactId> {
         let (id, bytes) = off_thread(move || Ok((hex::encode(Sha256::digest(&bytes)), bytes))).await?;
+        match &self.held {
+            Some(held) => {
+                held.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone(), bytes);
+            }
+            None => self.store_as(&id, bytes).await?,
+        }
+        Ok(id)
+    }
+
+    async fn store_as(&self, id: &str, bytes: Vec<u8>) -> Result<()> {
         let payload = PutPayload::from(bytes);
         let options = PutOptions { mode: PutMode::Create, ..Default::default() };
+        let again = async |payload| match self.store.put(&path(id), payload).await {
+            Ok(_) => Ok(()),
+            Err(e) => Err(failed("write", &id, &e)),
+        };
         // whole or not at all: the local store writes to a temporary name and renames
-        match self.store.put_opts(&path(&id), payload.clone(), options).await {
-            Ok(_) => Ok(id),
-            Err(object_store::Error::AlreadyExists { .. }) if self.is_old(&id).await? => {
-                // whoever stores it again is about to name it: it must not be deleted as old and unnamed
-                self.store.put(&path(&id), payload).await.map_err(|e| failed("write", &id, &e))?;
-                Ok(id)
-            }
-            Err(object_store::Error::AlreadyExists { .. }) => match self.get(&id).await {
+        match self.store.put_opts(&path(id), payload.clone(), options).await {
+            Ok(_) => Ok(()),
+            // whoever stores it again is about to name it: it must not be deleted as old and unnamed
+            Err(object_store::Error::AlreadyExists { .. }) if self.is_old(id).await? => again(payload).await,
+            Err(object_store::Error::AlreadyExists { .. }) => match self.read(id).await {
                 // damaged since: these are the bytes it had
-                Err(p) if p.reason == Reason::ArtefactDamaged => {
-                    self.store.put(&path(&id), payload).await.map_err(|e| failed("write", &id, &e))?;
-                    Ok(id)
-                }
-                found => found.map(|_| id),
+                Err(p) if p.reason == Reason::ArtefactDamaged => again(payload).await,
+                found => found.map(|_| ()),
             },
             Err(e) => Err(failed("write", &id, &e)),
         }
@@ -162,6 +189,14 @@ impl Artefacts {
 
     /// Reads an artefact and checks its hash.
     pub async fn get(&self, id: &str) -> Result<Vec<u8>> {
+        let held = self.held.as_ref().map(|held| held.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned());
+        match held.flatten() {
+            Some(bytes) => Ok(bytes),
+            None => self.read(id).await,
+        }
+    }
+
+    async fn read(&self, id: &str) -> Result<Vec<u8>> {
         if id.len() != 64 || !id.bytes().all(|b| b.is_ascii_hexdigit()) {
             return Err(Problem::field("artefact", format!("`{id}` is not a SHA-256 in hex")));
         }
@@ -200,6 +235,27 @@ fn failed(what: &str, name: &dyn std::fmt::Display, error: &object_store::Error)
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn what_is_held_is_stored_later_or_never() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Artefacts::in_folder(folder.path()).unwrap();
+        let (held, dropped) = (store.holding(), store.holding());
+        let id = held.put(b"hello".to_vec()).await.unwrap();
+        assert_eq!(dropped.put(b"hello".to_vec()).await.unwrap(), id);
+        assert_eq!(held.get(&id).await.unwrap(), b"hello");
+        drop(dropped);
+        assert!(!store.has(&id).await.unwrap());
+        held.store_held().await.unwrap();
+        assert_eq!(store.get(&id).await.unwrap(), b"hello");
+        // what is stored already is read through it, and mended by it
+        let other = store.put(b"other".to_vec()).await.unwrap();
+        assert_eq!(held.get(&other).await.unwrap(), b"other");
+        std::fs::write(folder.path().join(&id[..2]).join(&id), b"hellp").unwrap();
+        held.put(b"hello".to_vec()).await.unwrap();
+        held.store_held().await.unwrap();
+        assert_eq!(store.get(&id).await.unwrap(), b"hello");
+    }
 
     #[tokio::test]
     async fn damage_is_found_on_reading() {

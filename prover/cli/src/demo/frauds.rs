@@ -185,7 +185,7 @@ pub(super) async fn altered_gradient(
     };
     let domain = stage.contracts.agent_domain();
     let target = Target { chain_id: domain.chain_id, contract: Hex(domain.contract) };
-    let work = Work::Gradient(GradientJob { agent, slot: 0, target });
+    let work = Work::Gradient(GradientJob { agent: agent.into(), slot: 0, target });
     let loan = custody.lend(work.tenants().iter().map(String::as_str)).await?;
     let task = Task {
         job: "label_changed".into(),

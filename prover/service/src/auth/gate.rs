@@ -25,7 +25,7 @@ use super::accounts::Accounts;
 use super::messages::{compressed, too_long, Messages, FRAME};
 use super::signed::{self, Nonces};
 use super::tokens::{bearer, Tokens};
-use super::turns::{Inside, Turn, Turns};
+use super::turns::{self, Inside, Turn, Turns};
 use super::{Caller, Here};
 use crate::observe::calls::Identified;
 use crate::outage::Outlook;
@@ -34,10 +34,15 @@ use crate::outage::Outlook;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Longest time for handling a call; uploads have their own limits.
 const LONGEST: Duration = Duration::from_secs(120);
-/// End of the path of the call that waits for events, which takes no turn: it does next to nothing.
-const WATCH: &str = "/WatchJob";
-/// Limit on the bytes being received by all calls together.
+/// Ends of the paths of the calls that wait for a job: each takes a turn in its place for every look, and none while it waits.
+const WAITING: [&str; 2] = ["/WatchJob", "/WaitJob"];
+/// Limit on the bytes being received by all calls of accounts together.
 const ARRIVING: usize = 64 << 20;
+/// The same of the calls that anybody may make, so that nobody without an account keeps accounts from calling: of those with
+/// long messages, and once more of the others, among which are the logins.
+const ARRIVING_FROM_ANYBODY: usize = 16 << 20;
+/// Limit of a message that is not long, bytes.
+const SHORT: u32 = 64 << 10;
 /// Limit on the message bytes being decoded and handled by all calls together. One message byte decodes to at most about
 /// 130 bytes of memory.
 const DECODED: usize = 8 << 20;
@@ -56,6 +61,8 @@ pub struct Gate {
     /// Whether the database answers.
     pub outlook: Outlook,
     arriving: Arc<Semaphore>,
+    /// Of short and of long messages.
+    arriving_from_anybody: [Arc<Semaphore>; 2],
     decoded: Arc<Semaphore>,
     turns: Turns,
 }
@@ -73,8 +80,11 @@ impl Gate {
     /// A gate with full memory budgets.
     #[must_use]
     pub fn new(here: Here, accounts: Accounts, nonces: Nonces, tokens: Tokens, outlook: Outlook) -> Self {
-        let (arriving, decoded) = (Arc::new(Semaphore::new(ARRIVING)), Arc::new(Semaphore::new(DECODED)));
-        Gate { here, accounts, nonces, tokens, outlook, arriving, decoded, turns: Turns::new() }
+        let budget = |bytes| Arc::new(Semaphore::new(bytes));
+        let (arriving, decoded) = (budget(ARRIVING), budget(DECODED));
+        let arriving_from_anybody = [ARRIVING_FROM_ANYBODY; 2].map(budget);
+        let turns = Turns::new();
+        Gate { here, accounts, nonces, tokens, outlook, arriving, arriving_from_anybody, decoded, turns }
     }
 
     async fn admit(&self, mut request: Request<Body>) -> Result<Admitted> {
@@ -89,11 +99,13 @@ impl Gate {
                 identify(&mut request, account, None);
                 self.accounts.admit(account)?;
                 role.admit(call)?;
-                if call.path.ends_with(WATCH) {
-                    return self.message(call, request, None).await;
-                }
                 let inside = Arc::new(self.turns.enter(account).await?);
-                let admitted = self.message(call, request, None).await?;
+                let mut admitted = self.message(call, request, None).await?;
+                if WAITING.iter().any(|waits| call.path.ends_with(waits)) {
+                    admitted.request.extensions_mut().insert(inside.clone());
+                    // a call that waits holds no message
+                    return Ok(Admitted { held: None, place: Some((inside, None)), ..admitted });
+                }
                 let turn = Some(inside.turn().await?);
                 Ok(Admitted { place: Some((inside, turn)), ..admitted })
             }
@@ -145,9 +157,13 @@ impl Gate {
         Ok(Admitted { request: Request::from_parts(parts, Body::new(Full::new(bytes))), held, place: None })
     }
 
-    /// Reads a message with its frame header, up to the call's length limit, and its share of the [`ARRIVING`] budget.
+    /// Reads a message with its frame header, up to the call's length limit, and its share of the budget for what arrives.
     async fn read(&self, call: &Call, mut body: Body) -> Result<(Bytes, Option<OwnedSemaphorePermit>)> {
         let most = call.limit as usize + FRAME;
+        let arriving = match call.access {
+            Access::Public => &self.arriving_from_anybody[usize::from(call.limit > SHORT)],
+            Access::Read | Access::Signed => &self.arriving,
+        };
         let mut bytes = Vec::new();
         let mut share: Option<OwnedSemaphorePermit> = None;
         while let Some(frame) = body.frame().await {
@@ -157,7 +173,7 @@ impl Gate {
                 return Err(too_long(call, (bytes.len() + data.len() - FRAME) as u64));
             }
             let size = u32::try_from(data.len()).map_err(Problem::internal)?;
-            let more = self.arriving.clone().try_acquire_many_owned(size).map_err(|_| busy())?;
+            let more = arriving.clone().try_acquire_many_owned(size).map_err(|_| busy())?;
             match &mut share {
                 Some(share) => share.merge(more),
                 None => share = Some(more),
@@ -277,13 +293,14 @@ where
             let answered = async {
                 let Admitted { request, held, place } = gate.admit(request).await?;
                 let (inside, turn) = place.unzip();
-                let handled = ready.call(request);
+                let taken = Arc::new((held, turn.flatten()));
+                let handled = turns::with(taken.clone(), ready.call(request));
                 let response = if streams {
                     handled.await
                 } else {
                     tokio::time::timeout(LONGEST, handled).await.map_err(|_| too_slow())?
                 };
-                drop((held, turn));
+                drop(taken);
                 Ok(match inside {
                     Some(inside) => response.map(|response| response.map(|body| inside.until_sent(body))),
                     None => response,

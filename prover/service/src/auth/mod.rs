@@ -17,9 +17,10 @@ pub mod signed;
 pub mod tokens;
 mod turns;
 
-pub(crate) use turns::Inside;
+pub(crate) use turns::{off_thread, Inside};
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use tonic::Request;
 use tribute_chain::StrictSignature;
@@ -40,6 +41,15 @@ pub struct Caller(pub AccountAddress);
 pub(crate) fn caller<T>(request: &Request<T>) -> Result<AccountAddress> {
     let caller = request.extensions().get::<Caller>();
     Ok(caller.ok_or_else(|| Problem::new(Reason::BadSignature, "the call is not authorized"))?.0)
+}
+
+/// The place of a call that takes its turns by itself.
+///
+/// # Errors
+/// [`Reason::Internal`] if the gate gave it none.
+pub(crate) fn place<T>(request: &Request<T>) -> Result<Arc<Inside>> {
+    let place = request.extensions().get::<Arc<Inside>>().cloned();
+    place.ok_or_else(|| Problem::internal("a call that takes its own turns came without its place"))
 }
 
 /// Recovers the account that signed `digest` from the 65-byte `signature`; `None` if the signature is invalid.

@@ -2,6 +2,7 @@
 //! calls from one account delays another's by little, whatever its size.
 
 use std::collections::HashMap;
+use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
@@ -45,6 +46,33 @@ pub(crate) struct Inside {
 /// A call's turn, until it is handled.
 pub(crate) struct Turn {
     _permits: [OwnedSemaphorePermit; 2],
+}
+
+/// What a call takes of the server until its work is done: its share of the memory for messages, and its turn.
+pub(super) type Taken = Arc<(Option<OwnedSemaphorePermit>, Option<Turn>)>;
+
+tokio::task_local! {
+    /// What the call that is handled has taken.
+    static TAKEN: Taken;
+}
+
+/// Handles a call that has taken this.
+pub(super) async fn with<T>(taken: Taken, handled: impl Future<Output = T>) -> T {
+    TAKEN.scope(taken, handled).await
+}
+
+/// Runs a long computation off the threads that serve futures. What the call has taken is given back only when it ends, even if
+/// the caller has left before.
+///
+/// # Errors
+/// Those of `work`, or that it panicked.
+pub(crate) async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    let taken = TAKEN.try_with(Arc::clone).ok();
+    tribute_store::off_thread(move || {
+        let _taken = taken;
+        work()
+    })
+    .await
 }
 
 impl Turns {
@@ -141,6 +169,33 @@ mod tests {
 
     const FLOOD: AccountAddress = tribute_core::hexed::Hex([1; 20]);
     const OTHER: AccountAddress = tribute_core::hexed::Hex([2; 20]);
+
+    /// Whoever sends work and leaves, again and again, gets no more done at a time than its turns.
+    #[tokio::test]
+    async fn a_turn_lasts_until_its_work_ends() {
+        let turns = Turns::new();
+        let inside = Arc::new(turns.enter(FLOOD).await.unwrap());
+        let (begun, begins) = tokio::sync::oneshot::channel();
+        let (end, ends) = std::sync::mpsc::channel::<()>();
+        let taken: Taken = Arc::new((None, Some(inside.turn().await.unwrap())));
+        let call = with(taken, async move {
+            let work = move || {
+                begun.send(()).unwrap();
+                ends.recv().map_err(Problem::internal)
+            };
+            off_thread(work).await
+        });
+        let mut call = Box::pin(call);
+        tokio::select! {
+            done = &mut call => panic!("{done:?}"),
+            started = begins => started.unwrap(),
+        }
+        drop(call);
+        assert_eq!(inside.running.available_permits(), turns.each - 1, "the caller has left, its work goes on");
+        end.send(()).unwrap();
+        let waited = tokio::time::timeout(PATIENCE, inside.running.acquire_many(turns.each as u32)).await;
+        drop(waited.expect("the work has ended").unwrap());
+    }
 
     #[tokio::test]
     async fn a_flood_fills_its_own_share_only() {

@@ -43,12 +43,26 @@ impl Queue {
         .bind(tenant)
         .fetch_one(&mut **tx)
         .await?;
-        let (queued, most) = (row.try_get::<i64, _>("queued")?, self.quotas().queued);
-        if queued > most {
-            let message = format!("you have {most} jobs waiting, the most an account may have: let some end first");
-            return Err(Problem::new(Reason::QuotaSpent, message).with("most", most));
+        if row.try_get::<i64, _>("queued")? > self.quotas().queued {
+            return Err(self.full());
         }
         Ok(())
+    }
+
+    /// How many more jobs of an account may wait.
+    pub(crate) async fn room(&self, tenant: &str) -> Result<i64> {
+        let select = self.database().sql("SELECT queued FROM turns WHERE tenant = $1");
+        let queued: Option<i64> =
+            sqlx::query_scalar(select).bind(tenant).fetch_optional(self.database().pool()).await?;
+        Ok(self.quotas().queued - queued.unwrap_or(0))
+    }
+
+    /// An account would have too many waiting jobs.
+    pub(crate) fn full(&self) -> Problem {
+        let most = self.quotas().queued;
+        let message =
+            format!("an account may have {most} jobs waiting, and yours has no room for this: let some end first");
+        Problem::new(Reason::QuotaSpent, message).with("most", most)
     }
 
     /// Counts a queued job as running and ends the account's turn. False if the account already runs as many as it may.

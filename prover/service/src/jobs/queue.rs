@@ -3,7 +3,7 @@
 
 use sha2::{Digest as _, Sha256};
 use sqlx::Row as _;
-use tribute_problem::{Problem, Reason, Result};
+use tribute_problem::{Problem, Result};
 use tribute_steps::toolbox::Progress;
 use tribute_store::db::{Database, Tx};
 use tribute_telemetry::names::{requeued, Requeue};
@@ -12,7 +12,7 @@ use tribute_telemetry::trace;
 use super::news::CHANNEL;
 use super::row::{job_from_row, JOB_COLUMNS};
 use super::{Event, Fenced, Job, Lease, NewJob, State};
-use crate::registry::grants::give_back;
+use crate::registry::grants::{give_back, is_given_back};
 
 /// Lost workers allowed before a job fails. A lost worker uses up no attempt, but a job that loses this many is itself
 /// the cause.
@@ -87,7 +87,7 @@ impl Queue {
         Queue { quotas, ..self }
     }
 
-    pub(super) fn quotas(&self) -> Quotas {
+    pub(crate) fn quotas(&self) -> Quotas {
         self.quotas
     }
 
@@ -348,14 +348,14 @@ impl Queue {
     ) -> Result<bool> {
         let reason = problem.map(|p| p.reason);
         let problem = problem.map(serde_json::to_string).transpose()?;
-        let before: Option<String> = sqlx::query_scalar(self.db.sql(&format!(
-            "SELECT state FROM jobs WHERE id = $1 AND state IN ('queued', 'running') AND {guard} {{for_update}}"
+        let before: Option<(String, i64)> = sqlx::query_as(self.db.sql(&format!(
+            "SELECT state, starts FROM jobs WHERE id = $1 AND state IN ('queued', 'running') AND {guard} {{for_update}}"
         )))
         .bind(id)
         .bind(operand)
         .fetch_optional(&mut **tx)
         .await?;
-        let Some(before) = before else { return Ok(false) };
+        let Some((before, starts)) = before else { return Ok(false) };
         sqlx::query(self.db.sql(
             "UPDATE jobs SET state = $2, problem = $3, outcome = $4, ended_ms = {now}, lease_until = NULL WHERE id = $1",
         ))
@@ -368,10 +368,8 @@ impl Queue {
         let (queued, running) = if before == State::Queued.text() { (-1, 0) } else { (0, -1) };
         self.count_moved(tx, id, queued, running).await?;
         self.add_event(tx, id, &Event::State(state)).await?;
-        // "not the optimum" reveals a model's distance from the optimum over other people's data: it counts as a use
         self.tell_dependents(tx, id, state).await?;
-        let answered = state == State::Succeeded || reason == Some(Reason::NotTheOptimum);
-        if !answered {
+        if state != State::Succeeded && is_given_back(starts > 0, reason) {
             give_back(&self.db, tx, id).await?;
         }
         Ok(true)

@@ -56,6 +56,14 @@ impl Queue {
         Ok(sqlx::query_scalar(db.sql(select)).bind(content_hash(new)).fetch_optional(db.pool()).await?)
     }
 
+    /// The id and the outcome of a job equal to `new` that has succeeded.
+    pub async fn made(&self, new: &NewJob) -> Result<Option<(String, String)>> {
+        let db = self.database();
+        let select = "SELECT id, outcome FROM jobs
+            WHERE content = $1 AND state = 'succeeded' AND cancel = 0 AND outcome IS NOT NULL";
+        Ok(sqlx::query_as(db.sql(select)).bind(content_hash(new)).fetch_optional(db.pool()).await?)
+    }
+
     /// Mean time of the latest successful jobs of this kind and weight, milliseconds; `None` if there were none.
     pub async fn usual_ms(&self, kind: &str, weight_mb: i64) -> Result<Option<i64>> {
         let db = self.database();

@@ -169,30 +169,64 @@ fn no_grant(dataset: DatasetId, grantee: AccountAddress) -> Problem {
     .with("grantee", grantee)
 }
 
-/// Refunds the grant uses of a job that ended without revealing anything about the data to its owner, and withdraws the
-/// openings those uses allowed. Openings already spent stay counted.
+/// Whether a job that ended without success gives back its uses: if it never `started`, or failed for a `reason` that records
+/// cannot influence. Any other end tells something of them, if only by when it came: whoever may cancel a job as soon as it
+/// has shown how long training takes, or have it refused with what was found, could ask as often as he likes.
+pub(crate) fn is_given_back(started: bool, reason: Option<Reason>) -> bool {
+    !started
+        || matches!(
+            reason,
+            Some(
+                Reason::WorkerLost
+                    | Reason::StorageFailed
+                    | Reason::StorageUnavailable
+                    | Reason::ArtefactDamaged
+                    | Reason::ToolMissing
+                    | Reason::NotReady
+                    | Reason::Internal
+                    // models are read without the records of others
+                    | Reason::BadModel
+            )
+        )
+}
+
+/// Refunds the grant uses of a job, and withdraws the openings those uses allowed. Openings already spent stay counted.
 pub(crate) async fn give_back(db: &Database, tx: &mut Tx, job: &str) -> Result<()> {
-    for statement in [
-        "UPDATE grants SET uses = uses + 1 WHERE EXISTS (SELECT 1 FROM job_grants g
-            WHERE g.job = $1 AND g.kind = 'server' AND g.dataset = grants.dataset AND g.grantee = grants.grantee)",
-        "UPDATE chain_grants SET used = used - 1 WHERE EXISTS (SELECT 1 FROM job_grants g
-            WHERE g.job = $1 AND g.kind = 'chain' AND g.root = chain_grants.root AND g.grantee = chain_grants.grantee
-                AND g.serial = chain_grants.serial)",
-        "UPDATE allowances SET openings = openings - {of_a_use} WHERE EXISTS (SELECT 1 FROM job_grants g
-            WHERE g.job = $1 AND g.lent = allowances.dataset AND g.grantee = allowances.account)",
-        "DELETE FROM job_grants WHERE job = $1",
+    // versions of one dataset have one root: a job may have used it several times
+    for (statement, uses) in [
+        (
+            "UPDATE grants SET uses = uses + {uses} WHERE {uses} > 0",
+            "g.kind = 'server' AND g.dataset = grants.dataset AND g.grantee = grants.grantee",
+        ),
+        (
+            "UPDATE chain_grants SET used = used - {uses} WHERE {uses} > 0",
+            "g.kind = 'chain' AND g.root = chain_grants.root AND g.grantee = chain_grants.grantee
+                AND g.serial = chain_grants.serial",
+        ),
+        (
+            "UPDATE allowances SET openings = openings - {of_a_use} * {uses} WHERE {uses} > 0",
+            "g.lent = allowances.dataset AND g.grantee = allowances.account",
+        ),
     ] {
-        let statement = statement.replace("{of_a_use}", &OPENINGS_OF_A_USE.to_string());
+        let uses = format!("(SELECT COUNT(*) FROM job_grants g WHERE g.job = $1 AND {uses})");
+        let statement = statement.replace("{uses}", &uses).replace("{of_a_use}", &OPENINGS_OF_A_USE.to_string());
         sqlx::query(db.sql(&statement)).bind(job).execute(&mut **tx).await?;
     }
+    sqlx::query(db.sql("DELETE FROM job_grants WHERE job = $1")).bind(job).execute(&mut **tx).await?;
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use tribute_core::hexed::Hex;
+    use tribute_custody::{Custody, KeySource};
+    use tribute_store::artefacts::Artefacts;
 
     use super::*;
+    use crate::jobs::queue::Queue;
+    use crate::jobs::{Lease, NewJob, State};
 
     #[tokio::test]
     async fn a_chain_grant_allows_as_many_trainings_as_it_had_uses() {
@@ -223,5 +257,133 @@ mod tests {
         assert!(registry.use_chain_grant(&mut tx, &grant(9, 1, 1), ada).await.unwrap());
         drop(tx);
         assert!(used(grant(9, 1, 1), ada).await);
+    }
+
+    /// A queue whose jobs use the dataset `[7; 32]` in two versions, one by a grant of this server, one by one of the chain.
+    struct Lent {
+        registry: Registry,
+        queue: Queue,
+        custody: Custody,
+        jobs: i64,
+        _folder: tempfile::TempDir,
+    }
+
+    const ADA: AccountAddress = Hex([1; 20]);
+    const ROOT: DatasetId = DatasetId::new([7; 32]);
+    const LATER: DatasetId = DatasetId::new([8; 32]);
+    const OF_CHAIN: ChainGrant = ChainGrant { root: ROOT, serial: 1, uses: 100 };
+
+    impl Lent {
+        async fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let db = Database::open(&format!("sqlite:{}", folder.path().join("t.db").display())).await.unwrap();
+            let artefacts = Artefacts::in_folder(&folder.path().join("artefacts")).unwrap();
+            let key = KeySource::File(folder.path().join("key"));
+            let custody = Custody::open(db.clone(), artefacts, &key).await.unwrap();
+            let registry = Registry::new(db.clone());
+            registry.grant(ROOT, ADA, 100, 4_000_000_000).await.unwrap();
+            Lent { registry, queue: Queue::new(db), custody, jobs: 0, _folder: folder }
+        }
+
+        /// A job that takes one use of each version.
+        async fn job(&mut self, deadline_ms: Option<i64>) -> String {
+            self.jobs += 1;
+            let new = NewJob {
+                tenant: ADA.to_string(),
+                kind: "train".into(),
+                payload: self.jobs.to_string(),
+                priority: 0,
+                weight_mb: 1,
+                deadline_ms,
+            };
+            let mut tx = self.queue.database().begin().await.unwrap();
+            let id = self.queue.insert(&mut tx, &new).await.unwrap().0.id;
+            self.registry.use_grant(&mut tx, ROOT, ADA).await.unwrap();
+            assert!(self.registry.use_chain_grant(&mut tx, &OF_CHAIN, ADA).await.unwrap());
+            for (dataset, by) in [(ROOT, Use::Server), (LATER, Use::Chain(OF_CHAIN))] {
+                self.registry.record_use(&mut tx, &id, dataset, ADA, by, ROOT).await.unwrap();
+                self.custody.allow_use(&mut tx, ROOT, ADA).await.unwrap();
+            }
+            tx.commit().await.unwrap();
+            id
+        }
+
+        /// Uses left of this server, uses taken of the chain's, openings allowed.
+        async fn counts(&self) -> (i64, i64, i64) {
+            let counts =
+                "SELECT (SELECT uses FROM grants), (SELECT used FROM chain_grants), (SELECT openings FROM allowances)";
+            sqlx::query_as(counts).fetch_one(self.queue.database().pool()).await.unwrap()
+        }
+
+        async fn lease(&self) -> Lease {
+            self.queue.lease("w", 30_000, i64::MAX).await.unwrap().unwrap()
+        }
+    }
+
+    /// The reasons that give uses back once a job has run. A new reason is one of them only if no record can bring it about.
+    const HARMLESS: [Reason; 8] = [
+        Reason::WorkerLost,
+        Reason::StorageFailed,
+        Reason::StorageUnavailable,
+        Reason::ArtefactDamaged,
+        Reason::ToolMissing,
+        Reason::NotReady,
+        Reason::Internal,
+        Reason::BadModel,
+    ];
+
+    #[tokio::test]
+    async fn a_use_is_given_back_only_if_records_could_not_decide_the_end() {
+        let mut lent = Lent::new().await;
+        let (mut left, mut taken, mut openings) = (100, 0, 0);
+        for reason in Reason::ALL {
+            let id = lent.job(None).await;
+            assert_eq!(lent.counts().await, (left - 1, taken + 1, openings + 2 * OPENINGS_OF_A_USE));
+            // the last attempt
+            let last = "UPDATE jobs SET attempts = max_attempts - 1 WHERE id = $1";
+            sqlx::query(last).bind(&id).execute(lent.queue.database().pool()).await.unwrap();
+            let lease = lent.lease().await;
+            let problem = Problem::new(*reason, "its gradient has a norm of 1.234e-5");
+            assert_eq!(lent.queue.fail(&lease, &problem).await.unwrap(), Ok(State::Failed));
+            if !HARMLESS.contains(reason) {
+                (left, taken, openings) = (left - 1, taken + 1, openings + 2 * OPENINGS_OF_A_USE);
+            }
+            assert_eq!(lent.counts().await, (left, taken, openings), "{}", reason.text());
+        }
+    }
+
+    /// Whoever could see how far a job has come, stop it and have the use back could measure others' records by the clock.
+    #[tokio::test]
+    async fn a_job_that_was_stopped_gives_back_its_use_only_if_it_never_ran() {
+        let mut lent = Lent::new().await;
+        let before = (100, 0, 0);
+        let after = (99, 1, 2 * OPENINGS_OF_A_USE);
+
+        let waiting = lent.job(None).await;
+        lent.queue.cancel(&waiting).await.unwrap();
+        assert_eq!(lent.counts().await, before);
+        let late = lent.queue.database().now_ms().await.unwrap() + 1;
+        lent.job(Some(late)).await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        lent.queue.recover().await.unwrap();
+        assert_eq!(lent.counts().await, before);
+
+        let running = lent.job(None).await;
+        let lease = lent.lease().await;
+        lent.queue.cancel(&running).await.unwrap();
+        lent.queue.stopped(&lease).await.unwrap().unwrap();
+        assert_eq!(lent.counts().await, after);
+        // also back in the queue
+        let back = lent.job(None).await;
+        let lease = lent.lease().await;
+        lent.queue.release(&lease, "gone", true).await.unwrap().unwrap();
+        lent.queue.cancel(&back).await.unwrap();
+        assert_eq!(lent.counts().await, (98, 2, 4 * OPENINGS_OF_A_USE));
+        let late = lent.queue.database().now_ms().await.unwrap() + 200;
+        lent.job(Some(late)).await;
+        lent.lease().await;
+        tokio::time::sleep(Duration::from_millis(250)).await;
+        lent.queue.recover().await.unwrap();
+        assert_eq!(lent.counts().await, (97, 3, 6 * OPENINGS_OF_A_USE));
     }
 }

@@ -109,15 +109,7 @@ impl v1::agent_service_server::AgentService for AgentRpc {
     ) -> Result<Response<v1::ProveGradientsResponse>, Status> {
         let caller = caller(&request)?;
         let r = request.into_inner();
-        let agent = self.ownership.agent(caller, &r.weights_digest).await?.body;
-        let work = (0..agent.sources.len() as u32)
-            .map(|slot| {
-                let (weights_digest, context) = (r.weights_digest.clone(), r.context.clone());
-                v1::work::Work::Gradient(v1::GradientWork { weights_digest, slot, context })
-            })
-            .collect();
-        let jobs = self.admission.submit_all(caller, work, r.options.as_ref()).await?;
-        let jobs = wire::jobs_with_outcomes(&self.artefacts, jobs).await?;
+        let jobs = self.admission.submit_gradients(caller, &r.weights_digest, r.context, r.options.as_ref()).await?;
         Ok(Response::new(v1::ProveGradientsResponse { jobs }))
     }
 
@@ -158,15 +150,9 @@ impl v1::agent_service_server::AgentService for AgentRpc {
     ) -> Result<Response<v1::ValueAgentResponse>, Status> {
         let caller = caller(&request)?;
         let r = request.into_inner();
-        let most = 1 << 14;
-        if r.coalitions.len() > most {
-            let message = format!("{} coalitions in one request; at most {most}", r.coalitions.len());
-            return Err(Problem::field("coalitions", message).into());
-        }
         let work = v1::EvaluationWork { weights_digest: r.weights_digest, dataset_id: r.dataset_id };
         let coalitions = r.coalitions.into_iter().map(|c| c.owners).collect();
         let jobs = self.admission.submit_coalitions(caller, work, coalitions, r.options.as_ref()).await?;
-        let jobs = wire::jobs_with_outcomes(&self.artefacts, jobs).await?;
         Ok(Response::new(v1::ValueAgentResponse { jobs }))
     }
 }

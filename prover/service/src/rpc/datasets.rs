@@ -105,7 +105,7 @@ impl v1::dataset_service_server::DatasetService for DatasetRpc {
     ) -> Result<Response<v1::GrantTrainingResponse>, Status> {
         let caller = caller(&request)?;
         let r = request.into_inner();
-        let id = self.ownership.dataset(caller, &r.dataset_id).await?.body.id;
+        let id = self.admission.own_version(caller, &r.dataset_id).await?.body.id;
         let grantee = field("grantee", &r.grantee)?;
         if r.uses == 0 {
             return Err(Problem::field("uses", "a grant has at least one use").into());

@@ -1,6 +1,7 @@
 //! `JobService`.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{stream, Stream};
@@ -10,7 +11,7 @@ use tribute_problem::Problem;
 use tribute_proto::v1;
 use tribute_store::artefacts::Artefacts;
 
-use crate::auth::caller;
+use crate::auth::{caller, place, Inside};
 use crate::jobs::news::{News, Watcher};
 use crate::jobs::queue::Queue;
 use crate::jobs::{Event, EventRow, Job};
@@ -20,6 +21,8 @@ use crate::wire;
 
 /// How long a watcher waits for news before it looks by itself.
 const PATIENCE: Duration = Duration::from_secs(600);
+/// Longest time that `WaitJob` waits, seconds: less than the gate lets a call take.
+const LONGEST_WAIT: u32 = 100;
 
 pub(crate) struct JobRpc {
     pub(crate) admission: Admission,
@@ -64,9 +67,11 @@ impl v1::job_service_server::JobService for JobRpc {
         } else {
             (self.admission.submit_all(caller, work, r.options.as_ref()).await?, Vec::new())
         };
-        let jobs = wire::jobs_with_outcomes(&self.artefacts, jobs).await?;
         let refusal = |(index, problem)| v1::Refusal { index, error: Some(wire::error(problem)) };
-        Ok(Response::new(v1::SubmitBatchResponse { jobs, refusals: refused.into_iter().map(refusal).collect() }))
+        Ok(Response::new(v1::SubmitBatchResponse {
+            jobs: jobs.into_iter().map(|row| wire::job(row, None)).collect(),
+            refusals: refused.into_iter().map(refusal).collect(),
+        }))
     }
 
     async fn estimate(&self, request: Request<v1::EstimateRequest>) -> Result<Response<v1::EstimateResponse>, Status> {
@@ -95,18 +100,21 @@ impl v1::job_service_server::JobService for JobRpc {
     }
 
     async fn wait_job(&self, request: Request<v1::WaitJobRequest>) -> Result<Response<v1::Job>, Status> {
-        let caller = caller(&request)?;
+        let (caller, place) = (caller(&request)?, place(&request)?);
         let r = request.into_inner();
-        let seconds = if r.timeout_seconds == 0 { 60 } else { r.timeout_seconds.min(600) };
+        let seconds = if r.timeout_seconds == 0 { 60 } else { r.timeout_seconds.min(LONGEST_WAIT) };
         let until = tokio::time::Instant::now() + Duration::from_secs(seconds.into());
         let mut stop = self.stop.clone();
         let mut watcher = self.news.watch(&r.job);
         loop {
+            let turn = place.turn().await?;
             let job = self.ownership.job(caller, &r.job).await?;
             let left = until.saturating_duration_since(tokio::time::Instant::now());
             if job.state.has_ended() || left.is_zero() || *stop.borrow() {
                 return Ok(Response::new(self.message(job).await?));
             }
+            // while it waits, others work
+            drop(turn);
             tokio::select! {
                 () = watcher.changed(left) => {}
                 _ = stop.changed() => {}
@@ -117,14 +125,17 @@ impl v1::job_service_server::JobService for JobRpc {
     type WatchJobStream = Events;
 
     async fn watch_job(&self, request: Request<v1::WatchJobRequest>) -> Result<Response<Events>, Status> {
-        let caller = caller(&request)?;
+        let (caller, place) = (caller(&request)?, place(&request)?);
         let r = request.into_inner();
         let watcher = self.news.watch(&r.job);
+        let turn = place.turn().await?;
         let job = self.ownership.job(caller, &r.job).await?;
+        drop(turn);
         let after = i64::try_from(r.after).map_err(|_| Problem::field("after", "no event has that number"))?;
         let watch = Watch {
             queue: self.queue.clone(),
             stop: self.stop.clone(),
+            place,
             job: r.job,
             after,
             pending: Vec::new().into_iter(),
@@ -154,6 +165,8 @@ fn inner(work: Option<v1::Work>) -> Result<v1::work::Work, Problem> {
 struct Watch {
     queue: Queue,
     stop: watch::Receiver<bool>,
+    /// Its place among the account's calls: every look takes a turn there.
+    place: Arc<Inside>,
     job: String,
     after: i64,
     pending: std::vec::IntoIter<EventRow>,
@@ -164,6 +177,11 @@ struct Watch {
 }
 
 impl Watch {
+    async fn look(&self) -> Result<Vec<EventRow>, Problem> {
+        let _turn = self.place.turn().await?;
+        self.queue.events(&self.job, self.after).await
+    }
+
     async fn next(mut self) -> Option<(Result<v1::JobEvent, Status>, Self)> {
         loop {
             if let Some(row) = self.pending.next() {
@@ -175,7 +193,7 @@ impl Watch {
             if self.failed || *self.stop.borrow() {
                 return None;
             }
-            match self.queue.events(&self.job, self.after).await {
+            match self.look().await {
                 Ok(rows) if !rows.is_empty() => self.pending = rows.into_iter(),
                 Ok(_) if self.ended => return None,
                 Ok(_) => {

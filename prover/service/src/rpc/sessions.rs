@@ -14,7 +14,7 @@ use tribute_proto::v1;
 use tribute_store::artefacts::Artefacts;
 
 use crate::auth::accounts::Accounts;
-use crate::auth::{caller, Inside};
+use crate::auth::{caller, place, Inside};
 use crate::outage::Outlook;
 use crate::registry::sessions::SessionRow;
 use crate::registry::Registry;
@@ -72,15 +72,14 @@ impl v1::session_service_server::SessionService for SessionRpc {
     type QueryStreamStream = Answers;
 
     async fn query_stream(&self, request: Request<Streaming<v1::QueryRequest>>) -> Result<Response<Answers>, Status> {
-        let caller = caller(&request)?;
-        let place = request.extensions().get::<Arc<Inside>>().cloned();
+        let (caller, place) = (caller(&request)?, place(&request)?);
         let asking = Asking {
             sessions: self.sessions.clone(),
             accounts: self.accounts.clone(),
             outlook: self.outlook.clone(),
             stop: self.stop.clone(),
             caller,
-            place: place.ok_or_else(|| Problem::internal("a stream of queries came without its place"))?,
+            place,
             queries: request.into_inner(),
         };
         Ok(Response::new(Box::pin(stream::try_unfold(asking, Asking::next))))

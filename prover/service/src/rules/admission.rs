@@ -12,13 +12,13 @@ use tribute_core::numbers::LAMBDA_LIMIT_BITS;
 use tribute_core::schema::Schema;
 use tribute_core::statement::Statement;
 use tribute_custody::Custody;
+use tribute_inference::train::{check_loss, LossOptions, TrainError};
 use tribute_problem::{field, Problem, Reason, Result};
 use tribute_proto::v1;
 use tribute_steps::calibrate::CalibrateJob;
 use tribute_steps::circuit::CircuitJob;
 use tribute_steps::dataset::{shards, DatasetBody, DatasetJob, ShardJob};
 use tribute_steps::evaluation::{EvaluationJob, WeightsAt};
-use tribute_steps::gradient::GradientJob;
 use tribute_steps::optimum::OptimumJob;
 use tribute_steps::shape::{Profile, ShapeBody, Target};
 use tribute_steps::train::{AgentBody, TrainJob};
@@ -42,6 +42,8 @@ pub(crate) struct Admitted {
     pub(crate) grants: Vec<Grant>,
     /// Work that must succeed first, and is part of it.
     pub(crate) parts: Vec<Work>,
+    /// The share of memory for the files that it was made of, while its artefacts are held.
+    pub(crate) share: Option<Share>,
 }
 
 /// A dataset of another account, and why the caller may use it.
@@ -124,7 +126,7 @@ pub(super) fn same_chain(dataset: &DatasetBody, certificate: &Certificate) -> Re
 
 impl From<Work> for Admitted {
     fn from(work: Work) -> Self {
-        Admitted { work, grants: Vec::new(), parts: Vec::new() }
+        Admitted { work, grants: Vec::new(), parts: Vec::new(), share: None }
     }
 }
 
@@ -153,7 +155,8 @@ pub(crate) struct Admission {
 }
 
 impl Admission {
-    /// Checks a request's work and converts it into the work of a job.
+    /// Checks a request's work and converts it into the work of a job. It is stored what the job reads, unless the artefacts
+    /// are held.
     pub(super) async fn prepare(&self, caller: AccountAddress, work: v1::work::Work) -> Result<Admitted> {
         use v1::work::Work as W;
         match work {
@@ -190,8 +193,8 @@ impl Admission {
         };
         let layout = profile.layout(&schema)?;
         let read = schema.clone();
-        // the share of memory lasts as long as the records, and the file goes
-        let (records, _share) = off_thread(move || Ok((sent.records(&read)?, sent.into_share()))).await?;
+        // the share goes along: the memory is taken until the work ends, even if the caller leaves
+        let (records, share) = off_thread(move || Ok((sent.records(&read)?, sent.into_share()))).await?;
         let count = records.len() as u64;
         let cuts = shards(records.len(), layout.capacity());
         Self::check_size(earlier.as_ref(), count, cuts.len())?;
@@ -227,7 +230,7 @@ impl Admission {
                 self.registry.check_latest(id).await?;
             }
         }
-        Ok(Admitted { parts, ..work.into() })
+        Ok(Admitted { parts, share: Some(share), ..work.into() })
     }
 
     /// The caller's uploaded records, with their share of memory.
@@ -256,10 +259,19 @@ impl Admission {
             return Err(Problem::field("terms.lambda", format!("{}·2^-44 is not between 0 and 1", terms.lambda)));
         }
         let first = &datasets[0];
-        if link != Link::Squared && Schema::from_json(&first.schema)?.task() == Task::Real {
+        let schema = Schema::from_json(&first.schema)?;
+        if link != Link::Squared && schema.task() == Task::Real {
             let message = format!("the target is a real value, the {} link is for classes: use squared", link.name());
             return Err(Problem::field("terms.link", message));
         }
+        // what depends on no record is refused before a use is taken
+        let loss = LossOptions { link, lambda: terms.lambda, intercept_scale: first.profile.intercept_scale };
+        check_loss(&schema, &loss).map_err(|e| match &e {
+            TrainError::LambdaTooSmall { least, .. } => {
+                Problem::field("terms.lambda", e.to_string()).with("least", least)
+            }
+            _ => Problem::field("terms", e.to_string()),
+        })?;
         let sources = datasets.iter().flat_map(DatasetBody::sources).collect();
         let (model, quantised_features, polish) = match model {
             Some((_, _, Some(most))) if !(most > 0.0 && most <= 1.0) => {
@@ -327,6 +339,11 @@ impl Admission {
             if datasets.iter().any(|d| d.id == id) {
                 return Err(Problem::field("terms.dataset_ids", format!("dataset {id} is listed twice")));
             }
+            if let Some(other) = datasets.iter().find(|d| d.root == dataset.root) {
+                let message =
+                    format!("{} and {id} are versions of one dataset, and share records: list one of them", other.id);
+                return Err(Problem::field("terms.dataset_ids", message).with("first", other.id).with("second", id));
+            }
             if let Some(first) = datasets.first() {
                 if (&first.schema, first.profile) != (&dataset.schema, dataset.profile) {
                     return Err(Problem::new(
@@ -352,7 +369,7 @@ impl Admission {
     /// [`Reason::NoGrant`] if it may not.
     async fn grant_needed(&self, caller: AccountAddress, dataset: &DatasetBody) -> Result<Option<Grant>> {
         let granted = |by| Ok(Some(Grant { dataset: dataset.id, root: dataset.root, by }));
-        if dataset.owner == caller {
+        if self.owner_now(dataset).await? == caller {
             // the shards that came with a transferred dataset are lent to its owner
             let own = dataset.shards.iter().all(|shard| shard.owner == caller);
             return if own { Ok(None) } else { granted(Right::Open) };
@@ -371,22 +388,6 @@ impl Admission {
             }
         };
         granted(by)
-    }
-
-    async fn gradient_work(&self, caller: AccountAddress, w: v1::GradientWork) -> Result<Work> {
-        let agent = self.ownership.agent(caller, &w.weights_digest).await?.body;
-        if w.slot as usize >= agent.sources.len() {
-            return Err(Problem::field("slot", format!("{}: the agent has {} shards", w.slot, agent.sources.len())));
-        }
-        if let Some(across) = &agent.across {
-            let text = format!(
-                "the agent's data stayed at other nodes, which have proven its gradients under request {}: prove its optimum",
-                across.request
-            );
-            return Err(Problem::field("weights_digest", text));
-        }
-        let target = self.target(w.context, |r| r.agents)?;
-        Ok(Work::Gradient(GradientJob { agent, slot: w.slot, target }))
     }
 
     async fn optimum_work(&self, caller: AccountAddress, w: v1::OptimumWork) -> Result<Work> {

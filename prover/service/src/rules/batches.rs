@@ -55,10 +55,12 @@ impl Batches {
             let turn = tokio::select! {
                 biased;
                 answer = &mut answered => return answer.map_err(Problem::internal)?,
-                turn = self.turn.lock() => turn,
+                turn = self.turn.clone().lock_owned() => turn,
             };
             let asked: Vec<Asked> = {
                 let mut waiting = self.waiting();
+                // who has gone away needs no answer
+                waiting.retain(|asked| !asked.answer.is_closed());
                 let most = waiting.len().min(MOST);
                 waiting.drain(..most).collect()
             };
@@ -69,6 +71,8 @@ impl Batches {
             }
             let agent = self.agent.clone();
             off_thread(move || {
+                // until the run ends, even if this caller leaves
+                let _turn = turn;
                 agent.answer(asked);
                 Ok(())
             })
@@ -157,7 +161,22 @@ mod tests {
             seen.insert(class);
         }
         assert!(seen.len() > 1);
-        assert_eq!(batches.agent.runs.load(Ordering::Relaxed), 2, "256 and 44");
+        assert_eq!(batches.agent.runs.load(Ordering::Relaxed), 2, "256 and 42");
+
+        // a crowd that asks and leaves costs no run
+        let busy = batches.turn.clone().lock_owned().await;
+        let crowd: Vec<_> = (0..QUERIES).map(ask).collect();
+        waiting(&batches, QUERIES).await;
+        crowd.iter().for_each(|asked| asked.abort());
+        for asked in crowd {
+            assert!(asked.await.unwrap_err().is_cancelled());
+        }
+        let last = ask(7);
+        waiting(&batches, QUERIES + 1).await;
+        drop(busy);
+        assert_eq!(last.await.unwrap().unwrap(), answer(&weights.logits(&query(7))));
+        assert_eq!(batches.agent.runs.load(Ordering::Relaxed), 3);
+        assert!(batches.waiting().is_empty());
         // alone
         assert_eq!(ask(7).await.unwrap().unwrap(), answer(&weights.logits(&query(7))));
     }

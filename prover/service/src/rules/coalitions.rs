@@ -1,20 +1,26 @@
 //! Work that values an agent: the coalitions of its datasets' owners.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use tribute_core::hexed::AccountAddress;
 use tribute_core::id::DatasetId;
 use tribute_problem::{Problem, Result};
 use tribute_proto::v1;
 use tribute_steps::coalition::CoalitionJob;
+use tribute_steps::dataset::DatasetBody;
+use tribute_steps::train::AgentBody;
 use tribute_steps::work::Work;
+use tribute_store::artefacts::ArtefactId;
 
 use super::admission::{Admission, Admitted, Grant, OwnEvaluation};
-use crate::jobs::Job;
+use crate::wire;
 
 /// An agent and the test set that it is valued on.
 struct Valued {
-    evaluation: OwnEvaluation,
+    agent: Arc<AgentBody>,
+    certificate: ArtefactId,
+    test: Arc<DatasetBody>,
     /// What the test set takes.
     of_test: Vec<Grant>,
     /// What the datasets take that were looked at so far.
@@ -22,20 +28,29 @@ struct Valued {
 }
 
 impl Admission {
-    /// Queues coalitions of one agent on one test set, all or none.
+    /// Queues different coalitions of one agent on one test set, all or none. The jobs come without outcomes.
     pub(crate) async fn submit_coalitions(
         &self,
         caller: AccountAddress,
         work: v1::EvaluationWork,
         coalitions: Vec<Vec<u32>>,
         options: Option<&v1::JobOptions>,
-    ) -> Result<Vec<Job>> {
+    ) -> Result<Vec<v1::Job>> {
+        self.check_number("coalitions", coalitions.len())?;
+        let mut seen = BTreeSet::new();
+        if let Some(again) = coalitions.iter().find(|owners| !seen.insert(*owners)) {
+            return Err(Problem::field("coalitions", format!("{again:?} is listed twice")));
+        }
         let mut valued = self.valued(caller, work).await?;
         let mut admitted = Vec::with_capacity(coalitions.len());
         for owners in coalitions {
             admitted.push(self.coalition_of(caller, &mut valued, owners).await?);
         }
-        self.queue_all(caller, &admitted, options).await
+        let told = |work: &Work, job| match work {
+            Work::Coalition(coalition) => wire::titled(job, coalition.title()),
+            _ => wire::job(job, None),
+        };
+        self.queue_each(caller, &admitted, options, told).await
     }
 
     pub(super) async fn coalition_work(&self, caller: AccountAddress, w: v1::CoalitionWork) -> Result<Admitted> {
@@ -47,7 +62,7 @@ impl Admission {
     /// Checks what all coalitions have in common.
     async fn valued(&self, caller: AccountAddress, work: v1::EvaluationWork) -> Result<Valued> {
         let (evaluation, of_test) = self.evaluation_of(caller, work).await?;
-        let OwnEvaluation { agent, dataset: test, .. } = &evaluation;
+        let OwnEvaluation { agent, certificate, dataset: test } = evaluation;
         if let Some(across) = &agent.across {
             let text = format!(
                 "the agent's data stayed at other nodes (request {}): a coalition is trained where its datasets are, so only \
@@ -61,13 +76,13 @@ impl Admission {
             let message = format!("{owner} owns the test set and one of the datasets that it would value");
             return Err(Problem::field("dataset_id", message).with("dataset", test.id));
         }
-        Ok(Valued { evaluation, of_test, of_data: BTreeMap::new() })
+        Ok(Valued { agent: agent.into(), certificate, test: test.into(), of_test, of_data: BTreeMap::new() })
     }
 
     /// A coalition is trained on its owners' datasets as if it were an agent: each of them, and the test set, is used
     /// once more.
     async fn coalition_of(&self, caller: AccountAddress, valued: &mut Valued, owners: Vec<u32>) -> Result<Admitted> {
-        let OwnEvaluation { agent, certificate, dataset: test } = valued.evaluation.clone();
+        let (agent, certificate, test) = (valued.agent.clone(), valued.certificate.clone(), valued.test.clone());
         let all = agent.owners().len();
         let ascending = owners.is_sorted_by(|a, b| a < b);
         let inside = owners.iter().all(|i| (*i as usize) < all);

@@ -23,19 +23,24 @@ impl Admission {
     pub(crate) async fn own_version(&self, caller: AccountAddress, id: &[u8]) -> Result<Dated<DatasetBody>> {
         let id: DatasetId = field("dataset_id", id)?;
         let found = self.registry.dataset(id).await?.ok_or_else(|| Problem::not_found("dataset", id))?;
-        let on_chain = match &self.chain {
-            Some(chain) if chain.contracts().datasets() == found.body.target => chain.dataset_owner(id).await?,
-            _ => None,
-        };
         let registered = found.body.owner;
-        match on_chain.unwrap_or(registered) {
+        match self.owner_now(&found.body).await? {
             owner if owner == caller => Ok(found),
             owner if registered == caller => {
-                let message = format!("dataset {id} was transferred to {owner}, who alone can extend it");
+                let message = format!("dataset {id} was transferred to {owner}, who alone can extend and grant it");
                 Err(Problem::new(Reason::NotAllowed, message).with("dataset", id).with("owner", owner))
             }
             _ => Err(Problem::not_found("dataset", id)),
         }
+    }
+
+    /// A dataset's owner: by the chain that it is registered on, if that is this server's, and otherwise who registered it here.
+    pub(super) async fn owner_now(&self, dataset: &DatasetBody) -> Result<AccountAddress> {
+        let on_chain = match &self.chain {
+            Some(chain) if chain.contracts().datasets() == dataset.target => chain.dataset_owner(dataset.id).await?,
+            _ => None,
+        };
+        Ok(on_chain.unwrap_or(dataset.owner))
     }
 
     /// The version that work extends, if it names one.

@@ -11,6 +11,7 @@ mod extension;
 pub(crate) mod files;
 mod forget;
 pub(crate) mod gather;
+mod gradients;
 pub(crate) mod ownership;
 mod ranges;
 pub(crate) mod records;
@@ -21,4 +22,4 @@ pub(crate) mod tables;
 pub(crate) mod training;
 pub(crate) mod uploads;
 
-pub(crate) use tribute_store::off_thread;
+pub(crate) use crate::auth::off_thread;

@@ -16,6 +16,8 @@ use tribute_steps::dataset::DatasetBody;
 use tribute_steps::gradient::same;
 use tribute_steps::membership::{Position, ShownRecord};
 
+use super::off_thread;
+
 /// Opens single records of committed datasets.
 #[derive(Clone)]
 pub(crate) struct Records {
@@ -47,7 +49,7 @@ impl Records {
             return Err(Problem::new(Reason::NotAllowed, text).with("record", number).with("owner", shard.owner));
         }
         // before anything is loaded: calls that wait hold no shard
-        let _one = self.opening.lock().await;
+        let one = self.opening.clone().lock_owned().await;
         let tenant = dataset.owner.to_string();
         let records = self.custody.records(&tenant, &shard.records).await?;
         let committer = self.custody.committer(&tenant).await?;
@@ -56,7 +58,9 @@ impl Records {
         let (digest, place) = (shard.digest, Position { shard: at as u32, index });
 
         let parameters = self.parameters.clone();
-        let work = move || -> Result<ShownRecord> {
+        off_thread(move || {
+            // until the work ends, even if the caller leaves
+            let _one = one;
             let srs = parameters
                 .get(layout.k())
                 .map_err(|e| Problem::new(Reason::NotReady, format!("no parameters for k = {}: {e}", layout.k())))?;
@@ -75,7 +79,7 @@ impl Records {
             };
             let opening = committed.open_record(&srs, &claim)?;
             Ok(ShownRecord::new(&dataset, &srs, place, &claim, &opening))
-        };
-        tokio::task::spawn_blocking(work).await.map_err(Problem::internal)?
+        })
+        .await
     }
 }

@@ -1,5 +1,7 @@
 //! Puts admitted work into the queue.
 
+use std::collections::HashSet;
+
 use tribute_core::hexed::AccountAddress;
 use tribute_problem::{Problem, Reason, Result};
 use tribute_proto::v1;
@@ -7,6 +9,7 @@ use tribute_steps::work::{Outcome, Payload, Work};
 use tribute_store::db::Tx;
 
 use super::admission::{Admission, Admitted, Grant, Right};
+use super::sessions::Sessions;
 use crate::jobs::{Job, NewJob, State};
 use crate::registry::grants::Use;
 
@@ -32,11 +35,78 @@ impl Admission {
         work: Vec<v1::work::Work>,
         options: Option<&v1::JobOptions>,
     ) -> Result<Vec<Job>> {
+        self.check_needs(caller, options).await?;
+        let mut room = self.queue.room(&caller.to_string()).await?;
+        let many = work.len() > 1;
         let mut admitted = Vec::with_capacity(work.len());
-        for work in work {
-            admitted.push(self.prepare(caller, work).await?);
+        for (work, index) in work.into_iter().zip(0..) {
+            // stored only when nothing stands against it
+            let holding = self.holding();
+            let mut one = holding.prepare(caller, work).await?;
+            self.take_room(caller, &one, options, key(options, many, index).as_deref(), &mut room).await?;
+            holding.artefacts.store_held().await?;
+            one.share = None;
+            admitted.push(one);
         }
         self.queue_all(caller, &admitted, options).await
+    }
+
+    /// The same admission, which stores nothing: its artefacts are held in memory.
+    pub(super) fn holding(&self) -> Self {
+        let artefacts = self.artefacts.holding();
+        let custody = self.custody.over(artefacts.clone());
+        let sessions = Sessions { custody: custody.clone(), ..self.sessions.clone() };
+        Admission { artefacts, custody, sessions, ..self.clone() }
+    }
+
+    /// Takes from the `room` in the queue what work needs of it. True if it needs none, because there is such a job.
+    ///
+    /// # Errors
+    /// [`Reason::QuotaSpent`] if there is not enough.
+    async fn take_room(
+        &self,
+        caller: AccountAddress,
+        Admitted { work, parts, .. }: &Admitted,
+        options: Option<&v1::JobOptions>,
+        key: Option<&str>,
+        room: &mut i64,
+    ) -> Result<bool> {
+        let new = self.new_job(caller, work, options)?;
+        if self.is_known(&new, key).await? {
+            return Ok(true);
+        }
+        for new in std::iter::once(Ok(new)).chain(parts.iter().map(|part| self.new_job(caller, part, options))) {
+            *room -= i64::from(!self.is_known(&new?, None).await?);
+            if *room < 0 {
+                return Err(self.queue.full());
+            }
+        }
+        Ok(false)
+    }
+
+    /// Whether submitting a job finds one, and so needs no room in the queue.
+    async fn is_known(&self, new: &NewJob, key: Option<&str>) -> Result<bool> {
+        if let Some(key) = key {
+            let mut tx = self.queue.database().begin().await?;
+            let known = self.queue.keyed(&mut tx, key, new).await?;
+            tx.rollback().await?;
+            if known.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(self.queue.equal(new).await?.is_some())
+    }
+
+    /// Checks the jobs that new ones are to wait for.
+    async fn check_needs(&self, caller: AccountAddress, options: Option<&v1::JobOptions>) -> Result<()> {
+        let others = options.map(|o| o.needs.as_slice()).unwrap_or_default();
+        if others.len() > MOST_NEEDS {
+            return Err(Problem::field("options.needs", format!("{} jobs: at most {MOST_NEEDS}", others.len())));
+        }
+        for needed in others {
+            self.ownership.job(caller, needed).await?;
+        }
+        Ok(())
     }
 
     /// [`Admission::submit_all`], queueing what can be queued: the jobs, and why the rest was refused, with its index.
@@ -69,35 +139,40 @@ impl Admission {
         admitted: &[Admitted],
         options: Option<&v1::JobOptions>,
     ) -> Result<Vec<Job>> {
+        self.queue_each(caller, admitted, options, |_, job| job).await
+    }
+
+    /// [`Admission::queue_all`], keeping of each job only what `told` makes of it: payloads of many jobs may be large.
+    pub(crate) async fn queue_each<T>(
+        &self,
+        caller: AccountAddress,
+        admitted: &[Admitted],
+        options: Option<&v1::JobOptions>,
+        told: impl Fn(&Work, Job) -> T,
+    ) -> Result<Vec<T>> {
+        self.check_needs(caller, options).await?;
         let others = options.map(|o| o.needs.as_slice()).unwrap_or_default();
-        if others.len() > MOST_NEEDS {
-            return Err(Problem::field("options.needs", format!("{} jobs: at most {MOST_NEEDS}", others.len())));
-        }
-        for needed in others {
-            self.ownership.job(caller, needed).await?;
-        }
+        let damaged = self.damaged(caller, admitted, options).await?;
         let mut tx = self.queue.database().begin().await?;
         let mut jobs = Vec::with_capacity(admitted.len());
-        for (Admitted { work, grants, parts }, index) in admitted.iter().zip(0..) {
+        for (Admitted { work, grants, parts, .. }, index) in admitted.iter().zip(0..) {
             let new = self.new_job(caller, work, options)?;
-            // each job of a batch has a key of its own
-            let key = options.map_or("", |o| o.idempotency_key.as_str());
-            let key =
-                (!key.is_empty()).then(|| if admitted.len() > 1 { format!("{key}/{index}") } else { key.to_owned() });
+            let key = key(options, admitted.len() > 1, index);
             if let Some(key) = &key {
                 if let Some(job) = self.queue.keyed(&mut tx, key, &new).await? {
-                    jobs.push(job);
+                    jobs.push(told(work, job));
                     continue;
                 }
             }
-            let (job, fresh) = self.insert(&mut tx, &new).await?;
+            let (job, fresh) = self.insert(&mut tx, &new, &damaged).await?;
             if let Some(key) = &key {
                 self.queue.remember_key(&mut tx, key, &new, &job.id).await?;
             }
             if fresh {
                 let mut needs = Vec::with_capacity(parts.len());
                 for part in parts {
-                    needs.push(self.insert(&mut tx, &self.new_job(caller, part, options)?).await?.0.id);
+                    let part = self.new_job(caller, part, options)?;
+                    needs.push(self.insert(&mut tx, &part, &damaged).await?.0.id);
                 }
                 if !(needs.is_empty() && others.is_empty()) {
                     self.queue.make_wait(&mut tx, &job.id, &needs, others).await?;
@@ -119,28 +194,61 @@ impl Admission {
                     self.custody.allow_use(&mut tx, *root, caller).await?;
                 }
             }
-            jobs.push(job);
+            jobs.push(told(work, job));
         }
         tx.commit().await?;
         self.wake.notify_one();
         Ok(jobs)
     }
 
-    /// Inserts a job, or finds an equal one whose outcome, if it has one, is whole. True if it is new.
-    async fn insert(&self, tx: &mut Tx, new: &NewJob) -> Result<(Job, bool)> {
+    /// Inserts a job, or finds an equal one that is not `damaged`. True if it is new.
+    async fn insert(&self, tx: &mut Tx, new: &NewJob, damaged: &HashSet<String>) -> Result<(Job, bool)> {
         let (job, fresh) = self.queue.insert(tx, new).await?;
         match (&job.outcome, job.state, fresh) {
-            (Some(outcome), State::Succeeded, false) => {
-                let outcome: Outcome = serde_json::from_str(outcome)?;
-                if self.is_whole(&outcome).await? {
-                    self.registry.record(tx, &job, &outcome).await?;
-                    return Ok((job, false));
-                }
+            (Some(_), State::Succeeded, false) if damaged.contains(&job.id) => {
                 self.queue.set_aside(tx, &job.id).await?;
                 self.queue.insert(tx, new).await
             }
+            (Some(outcome), State::Succeeded, false) => {
+                self.registry.record(tx, &job, &serde_json::from_str(outcome)?).await?;
+                Ok((job, false))
+            }
             _ => Ok((job, fresh)),
         }
+    }
+
+    /// The jobs equal to this work that have succeeded, but whose artefacts are damaged. Looked for before the transaction:
+    /// reading artefacts takes time.
+    ///
+    /// # Errors
+    /// [`Reason::QuotaSpent`] as soon as more of the work is new than there is room for in the queue.
+    async fn damaged(
+        &self,
+        caller: AccountAddress,
+        admitted: &[Admitted],
+        options: Option<&v1::JobOptions>,
+    ) -> Result<HashSet<String>> {
+        let mut room = self.queue.room(&caller.to_string()).await?;
+        let mut damaged = HashSet::new();
+        for (one, index) in admitted.iter().zip(0..) {
+            let key = key(options, admitted.len() > 1, index);
+            let known = self.take_room(caller, one, options, key.as_deref(), &mut room).await?;
+            let stays = known && !self.note_damaged(&self.new_job(caller, &one.work, options)?, &mut damaged).await?;
+            for part in one.parts.iter().filter(|_| !stays) {
+                self.note_damaged(&self.new_job(caller, part, options)?, &mut damaged).await?;
+            }
+        }
+        Ok(damaged)
+    }
+
+    /// Notes the job equal to `new` that has succeeded, if its artefacts are damaged. True if they are.
+    async fn note_damaged(&self, new: &NewJob, damaged: &mut HashSet<String>) -> Result<bool> {
+        let Some((id, outcome)) = self.queue.made(new).await? else { return Ok(false) };
+        let whole = self.is_whole(&serde_json::from_str(&outcome)?).await?;
+        if !whole {
+            damaged.insert(id);
+        }
+        Ok(!whole)
     }
 
     /// Whether all artefacts of an outcome are undamaged.
@@ -185,4 +293,10 @@ impl Admission {
             deadline_ms: (deadline_ms > 0).then_some(deadline_ms),
         })
     }
+}
+
+/// The idempotency key of a job: each of a batch has one of its own.
+fn key(options: Option<&v1::JobOptions>, many: bool, index: usize) -> Option<String> {
+    let key = options.map_or("", |o| o.idempotency_key.as_str());
+    (!key.is_empty()).then(|| if many { format!("{key}/{index}") } else { key.to_owned() })
 }
