@@ -17,6 +17,7 @@ use crate::common;
 /// Owners' records and a test set.
 struct Market {
     link: Link,
+    lambda: f64,
     schema: Schema,
     layout: Layout,
     owners: Vec<Records>,
@@ -25,12 +26,12 @@ struct Market {
 
 impl Market {
     /// As many owners of `rows` records each, and the last `held_out` records as the test set.
-    fn of(file: &str, link: Link, owners: usize, rows: usize, held_out: usize) -> Self {
+    fn of(file: &str, link: Link, lambda: f64, owners: usize, rows: usize, held_out: usize) -> Self {
         let (schema, all) = common::example(file);
         let layout = schema.layout(14, 8).unwrap();
         let owners = (0..owners).map(|i| all.slice(i * rows..(i + 1) * rows)).collect();
         let test = all.slice(all.len() - held_out..all.len());
-        Market { link, schema, layout, owners, test }
+        Market { link, lambda, schema, layout, owners, test }
     }
 
     /// The loss of a coalition on the test set, by the product's training and integers.
@@ -40,7 +41,7 @@ impl Market {
         }
         let some: Vec<&Records> =
             self.owners.iter().enumerate().filter(|(i, _)| mask >> i & 1 == 1).map(|(_, r)| r).collect();
-        let options = LossOptions { link: self.link, lambda: lambda_units(1e-2).unwrap(), intercept_scale: 0 };
+        let options = LossOptions { link: self.link, lambda: lambda_units(self.lambda).unwrap(), intercept_scale: 0 };
         let weights = train(&self.schema, &some, &options, |_| ()).unwrap().weights;
         loss(&self.layout, self.link, &weights, &self.test).unwrap()
     }
@@ -54,14 +55,14 @@ impl Market {
 /// `prover/cli/tests/value.rs`: 4,095 coalitions are trained. `TRIBUTE_GOLDEN=write` writes the fixture anew.
 #[test]
 fn exact_values_of_twelve_owners_are_those_kept() {
-    let market = Market::of("wine.csv", Link::Squared, 12, 11, 38);
+    let market = Market::of("wine.csv", Link::Squared, 0.1, 12, 11, 38);
     let losses = market.losses(&(0..1 << 12).collect::<Vec<u32>>());
     let exact = exact(12, &|mask| losses[&mask]);
     let utility = i128::from(losses[&0]) - i128::from(losses[&0xfff]);
     assert_eq!(exact.numerators.iter().sum::<i128>(), i128::from(exact.denominator) * utility);
     let found = json!({
         "made_by": "TRIBUTE_GOLDEN=write cargo test --release --locked -p tribute-inference --test suite twelve_owners",
-        "table": "wine.csv", "rows_of_each_owner": 11, "last_rows_held_out": 38, "link": "squared", "lambda": 0.01,
+        "table": "wine.csv", "rows_of_each_owner": 11, "last_rows_held_out": 38, "link": "squared", "lambda": 0.1,
         "uniform_loss": losses[&0], "agents_loss": losses[&0xfff], "denominator": exact.denominator,
         "numerators": exact.numerators.iter().map(ToString::to_string).collect::<Vec<_>>(),
     });
@@ -94,7 +95,7 @@ fn a_value_does_not_follow_scale_or_repetition() {
     let changed = |change: &dyn Fn(&Records) -> Records| {
         let mut owners = honest.clone();
         owners[0] = change(&honest[0]);
-        Market { link: Link::Softmax, schema: schema.clone(), layout, owners, test: test.clone() }
+        Market { link: Link::Softmax, lambda: 0.01, schema: schema.clone(), layout, owners, test: test.clone() }
     };
     let part = |market: &Market| {
         let losses = market.losses(&(0..8).collect::<Vec<_>>());

@@ -22,6 +22,7 @@ const ATTESTER: usize = 6;
 struct Market {
     table: &'static str,
     link: &'static str,
+    lambda: &'static str,
     k: &'static str,
     parts: Vec<std::ops::Range<usize>>,
     test: std::ops::Range<usize>,
@@ -45,7 +46,7 @@ fn certified(w: &mut World, market: &Market) -> (String, String) {
     let ids: Vec<String> =
         market.parts.iter().enumerate().map(|(i, rows)| register(w, PROVIDER + i, rows, &format!("d{i}"))).collect();
     let listed: String = ids.iter().map(|id| format!(" --dataset {id}")).collect();
-    w.run(OWNER, &format!("agent train --lambda 0.01 --link {}{listed} --out @agent.json", market.link));
+    w.run(OWNER, &format!("agent train --lambda {} --link {}{listed} --out @agent.json", market.lambda, market.link));
     let weights = text(&w.json("agent.json")["weights_digest"]);
     w.run(OWNER, &format!("agent prove-gradients {weights} --out @g.json"));
     w.run(OWNER, &format!("agent prove-optimum {weights} --out @o.json"));
@@ -73,7 +74,7 @@ fn thirds(
     rows: usize,
     test: std::ops::Range<usize>,
 ) -> Market {
-    Market { table, link, k, parts: (0..3).map(|i| i * rows..(i + 1) * rows).collect(), test }
+    Market { table, link, lambda: "0.01", k, parts: (0..3).map(|i| i * rows..(i + 1) * rows).collect(), test }
 }
 
 #[test]
@@ -336,7 +337,7 @@ fn three_owners_of_wines_under_softmax() {
 fn six_owners_of_digits() {
     let mut w = World::new();
     let parts = (0..6).map(|i| i * 250..(i + 1) * 250).collect();
-    let market = Market { table: "digits.csv.gz", link: "softmax", k: "15", parts, test: 1597..1797 };
+    let market = Market { table: "digits.csv.gz", link: "softmax", lambda: "0.01", k: "15", parts, test: 1597..1797 };
     let (weights, test) = certified(&mut w, &market);
     let v = valued(&w, &weights, &test);
     assert_eq!((v.coalitions.len(), v.proofs()), (63, 6 * 2 + 1 + 1 + 63 + 62 + 186));
@@ -350,7 +351,7 @@ fn six_owners_of_digits() {
 fn ten_orders_of_twelve_owners() {
     let mut w = World::new();
     let parts = (0..12).map(|i| i * 11..(i + 1) * 11).collect();
-    let market = Market { table: "wine.csv", link: "squared", k: "11", parts, test: 140..178 };
+    let market = Market { table: "wine.csv", link: "squared", lambda: "0.1", k: "11", parts, test: 140..178 };
     let (weights, test) = certified(&mut w, &market);
     let refused = w.fails(OWNER, &format!("agent value {weights} --test {test}"));
     assert!(refused.contains("4095 coalitions: draw some of them"), "{refused}");

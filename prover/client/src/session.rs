@@ -164,7 +164,6 @@ impl ClientSession {
             pending: None,
             answers: Vec::new(),
             file: file.into(),
-            schema,
         })
     }
 

@@ -25,12 +25,15 @@ const REFRESH: Duration = Duration::from_secs(86_400);
 /// Environment variables that say how to reach an S3 store begin with this.
 pub const ENVIRONMENT: &str = "AWS_";
 
+/// What is to be stored, by id.
+type Held = BTreeMap<ArtefactId, Vec<u8>>;
+
 /// A store of immutable bytes.
 #[derive(Clone, Debug)]
 pub struct Artefacts {
     store: Arc<dyn ObjectStore>,
     /// Bytes that are to be stored, if they are held for the time being.
-    held: Option<Arc<Mutex<BTreeMap<ArtefactId, Vec<u8>>>>>,
+    held: Option<Arc<Mutex<Held>>>,
 }
 
 impl Artefacts {

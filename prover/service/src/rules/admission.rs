@@ -30,7 +30,7 @@ use super::off_thread;
 use super::ownership::Ownership;
 use super::sent::Sent;
 use super::sessions::Sessions;
-use super::uploads::Uploads;
+use super::uploads::{Share, Uploads};
 use crate::chain::{Chain, ChainGrant, Registries, Training};
 use crate::jobs::queue::Queue;
 use crate::registry::Registry;
