@@ -143,6 +143,7 @@ fn many_machines_are_set_up_by_the_pages_commands() {
     let path = format!("{}:{}", program().parent().unwrap().display(), std::env::var("PATH").unwrap());
     let key = "59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d";
     shell.env("root", &root).env("PATH", path).env("OWNER_KEY", key).process_group(0).stdin(Stdio::null());
+    shell.env("TRIBUTE_ONNXRUNTIME", root.join(".deps/ort/libonnxruntime.so"));
     let ended = shell.output().unwrap();
     let said = String::from_utf8_lossy(&ended.stdout).into_owned();
     assert!(ended.status.success(), "{said}");
