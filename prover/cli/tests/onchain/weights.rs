@@ -112,10 +112,18 @@ async fn owners_sign_a_valuation_and_are_paid_by_it() {
     d.write("altered.json", &altered);
     assert!(d.fails(ADMIN, "install-weights @altered.json").contains("is not what such a message says"));
 
-    // in two transactions, by anybody
+    // by anybody: in two transactions they wait, and what waits is shown; in one they are in force
+    let states = |done: &Value| -> Vec<Value> {
+        done["installed"].as_array().unwrap().iter().map(|sent| sent["state"].clone()).collect()
+    };
     let done = d.run(ADMIN, "install-weights @ben.json @ada.json --batch 1");
-    let states: Vec<&Value> = done["installed"].as_array().unwrap().iter().map(|sent| &sent["state"]).collect();
-    assert_eq!(states, ["incomplete", "in-force"]);
+    assert_eq!(states(&done), ["incomplete", "waits"]);
+    let shown = d.run(CLEO, &format!("weights {agent}"));
+    assert_eq!((&shown["pays_by"], &shown["round"]), (&json!("shares"), &json!(1)));
+    assert_eq!(shown["datasets"][1]["waiting_weight"], json!("750000000000000000"));
+    assert!(shown["waiting"]["valuation"].as_str().unwrap().starts_with("0x"));
+    let done = d.run(ADMIN, "install-weights @ben.json @ada.json");
+    assert_eq!(states(&done), ["in-force"]);
     let shown = d.run(CLEO, &format!("weights {agent}"));
     assert_eq!(
         (&shown["pays_by"], &shown["changes"], &shown["round"]),
@@ -139,7 +147,7 @@ async fn owners_sign_a_valuation_and_are_paid_by_it() {
     d.run(CLEO, "export --out @audit");
     let rows: Vec<Value> = serde_json::from_slice(&std::fs::read(d.file("audit/weights.json")).unwrap()).unwrap();
     let kinds: Vec<&str> = rows.iter().map(|row| row["kind"].as_str().unwrap()).collect();
-    assert_eq!(kinds, ["proposed", "signed", "signed", "in-force"]);
+    assert_eq!(kinds, ["proposed", "signed", "signed", "waiting", "signed", "signed", "in-force"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
