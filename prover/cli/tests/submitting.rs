@@ -81,7 +81,7 @@ async fn work_without_room_in_the_queue_stores_nothing() {
     let refused = submit_dataset(&client, second.clone()).await.unwrap_err();
     assert_eq!(refused.reason, Reason::QuotaSpent, "{refused}");
     // nor does work that no job could do
-    let large = v1::Profile { k: 20, columns: 200, intercept_scale: 0 };
+    let large = v1::Profile { k: 20, columns: 64, intercept_scale: 0 };
     let refused = submit_dataset(&client, v1::DatasetWork { profile: Some(large), ..second }).await.unwrap_err();
     assert!(matches!(refused.reason, Reason::TooLarge | Reason::QuotaSpent), "{refused}");
     assert_eq!(stored(&place), before);
