@@ -30,8 +30,11 @@ pub const ENVIRONMENT: &str = "AWS_";
 pub struct Artefacts {
     store: Arc<dyn ObjectStore>,
     /// Bytes that are to be stored, if they are held for the time being.
-    held: Option<Arc<Mutex<BTreeMap<ArtefactId, Vec<u8>>>>>,
+    held: Option<Arc<Mutex<Held>>>,
 }
+
+/// Artefacts in memory.
+type Held = BTreeMap<ArtefactId, Vec<u8>>;
 
 impl Artefacts {
     /// A store in a local folder, created if missing.
