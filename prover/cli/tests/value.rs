@@ -351,7 +351,7 @@ fn six_owners_of_digits() {
 fn ten_orders_of_twelve_owners() {
     let mut w = World::new();
     let parts = (0..12).map(|i| i * 11..(i + 1) * 11).collect();
-    let market = Market { table: "wine.csv", link: "squared", lambda: "0.1", k: "11", parts, test: 140..178 };
+    let market = Market { table: "wine.csv", link: "squared", lambda: "0.1", k: "13", parts, test: 140..178 };
     let (weights, test) = certified(&mut w, &market);
     let refused = w.fails(OWNER, &format!("agent value {weights} --test {test}"));
     assert!(refused.contains("4095 coalitions: draw some of them"), "{refused}");

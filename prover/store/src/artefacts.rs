@@ -36,9 +36,6 @@ pub struct Artefacts {
     held: Option<Arc<Mutex<Held>>>,
 }
 
-/// Artefacts in memory.
-type Held = BTreeMap<ArtefactId, Vec<u8>>;
-
 impl Artefacts {
     /// A store in a local folder, created if missing.
     pub fn in_folder(folder: &Path) -> Result<Self> {
