@@ -81,7 +81,7 @@ async fn openings_of_weights_are_counted_by_their_owner_before_a_node_has_them()
         open().await.unwrap();
     }
     let refused = open().await.unwrap_err();
-    assert!(refused.reason == Reason::BudgetSpent && refused.message.contains("more openings"), "{refused}");
+    assert!(refused.reason == Reason::BudgetSpent && refused.message.contains("a further --lending"), "{refused}");
     let mut tx = node.db.begin().await.unwrap();
     let refused = node.custody.accept_allotment(&mut tx, REQUEST, ada, other.digest(), 3).await.unwrap_err();
     assert_eq!(refused.reason, Reason::NotAllowed);
