@@ -10,42 +10,16 @@ import {IAgreedWeights} from "./interfaces/IAgreedWeights.sol";
 import {IDatasetRegistry} from "./interfaces/IDatasetRegistry.sol";
 import {ISessionEscrow} from "./interfaces/ISessionEscrow.sol";
 import {Statements} from "./libraries/Statements.sol";
-import {SignedMessages} from "./SignedMessages.sol";
+import {WeightMessages} from "./WeightMessages.sol";
 
 /// @title Agreed weights
 /// @notice See {IAgreedWeights}. It holds no funds and has no owner.
-contract AgreedWeights is IAgreedWeights, SignedMessages {
+contract AgreedWeights is IAgreedWeights, WeightMessages {
     uint256 private constant ONE = 1e18;
     uint256 private constant ALL_BPS = 10_000;
     // A withdrawal reads three slots for each change. The last ones are kept for weights that all owners signed.
     uint256 private constant CHANGES_MOST = 32;
     uint256 private constant CHANGES_ACCEPTED = 24;
-
-    // The first member of each message: what a wallet shows to whoever signs.
-    bytes32 private constant AGREE_WORDS = keccak256(
-        "I agree that this version pays my dataset by this weight, in parts of 10^18 of its fees for data, and no longer by its share. If I asked for a least share, this replaces it. What was earned before stays as it is."
-    );
-    bytes32 private constant ATTEST_WORDS = keccak256(
-        "I have checked the valuation with this SHA-256 on this test set, and these weights, in parts of 10^18, follow from it."
-    );
-    bytes32 private constant ACCEPT_WORDS = keccak256(
-        "Agents of this account may pay my dataset by weights that this attester signs for a valuation on this test set, unless I object in the challenge period. My least share still applies. An attester of 0 withdraws this."
-    );
-    bytes32 private constant OBJECT_WORDS =
-        keccak256("I object to the weights proposed in this round: this version continues to pay as it does now.");
-
-    bytes32 private constant AGREE_TYPEHASH = keccak256(
-        "AgreeWeights(string statement,bytes32 datasetId,uint64 weight,bytes32 agentId,uint32 version,uint32 round,bytes32[] datasetIds,uint64[] weights,bytes32 valuation,bytes32 testSet,uint256 nonce,uint256 deadline)"
-    );
-    bytes32 private constant ATTEST_TYPEHASH = keccak256(
-        "AttestWeights(string statement,bytes32 agentId,uint32 version,uint32 round,bytes32[] datasetIds,uint64[] weights,bytes32 valuation,bytes32 testSet,uint256 nonce,uint256 deadline)"
-    );
-    bytes32 private constant ACCEPT_TYPEHASH = keccak256(
-        "AcceptValuations(string statement,bytes32 datasetId,address grantee,uint32 serial,address attester,bytes32 testSet,uint256 nonce,uint256 deadline)"
-    );
-    bytes32 private constant OBJECT_TYPEHASH = keccak256(
-        "ObjectWeights(string statement,bytes32 agentId,uint32 version,uint32 round,bytes32 datasetId,uint256 nonce,uint256 deadline)"
-    );
 
     struct Change {
         bytes32 proposal;
@@ -107,7 +81,7 @@ contract AgreedWeights is IAgreedWeights, SignedMessages {
         bytes32 testSet,
         Authority calldata authority
     ) external {
-        bytes32 message = _acceptStruct(datasetId, grantee, attester, testSet, authority.nonce, authority.deadline);
+        bytes32 message = _nextAcceptStruct(datasetId, grantee, attester, testSet, authority.nonce, authority.deadline);
         _requireSigned(DATASETS.datasetOwner(datasetId), message, authority);
         _accept(datasetId, grantee, attester, testSet);
     }
@@ -130,17 +104,17 @@ contract AgreedWeights is IAgreedWeights, SignedMessages {
         if (before == 0) state = _begin(proposal, id, signed, attestation);
         bool whole = consents.length == proposal.datasetIds.length;
         bool agreed = _placeAll(proposal, id, signed, first, whole ? 0 : before, consents, state.grantee);
-        if (whole && agreed) {
-            (state.placed, state.accepted) = (uint32(next), false);
-            _installations[id] = state;
-            _bringIntoForce(proposal.agentId, proposal.version, id, state);
-            return;
-        }
+        bool atOnce = whole && agreed;
         // A call that places nothing changes nothing: else repeating one could replace whichever proposal waits.
-        if (next <= before) return;
-        (state.placed, state.accepted) = (uint32(next), state.accepted || !agreed);
+        if (!atOnce && next <= before) return;
+        (state.placed, state.accepted) = (uint32(next), !atOnce && (state.accepted || !agreed));
         _installations[id] = state;
-        if (next == proposal.datasetIds.length) _wait(proposal.agentId, proposal.version, id);
+        if (next < proposal.datasetIds.length) return;
+        // Before it waits: what could never come into force must not replace a proposal that can.
+        uint256 count = _entries[proposal.agentId][proposal.version].changes.length;
+        if (count >= (state.accepted ? CHANGES_ACCEPTED : CHANGES_MOST)) revert TooManyChanges(count);
+        if (atOnce) _bringIntoForce(proposal.agentId, proposal.version, id, state);
+        else _wait(proposal.agentId, proposal.version, id);
     }
 
     /// @inheritdoc IAgreedWeights
@@ -279,7 +253,7 @@ contract AgreedWeights is IAgreedWeights, SignedMessages {
         uint256 nonce,
         uint256 deadline
     ) external view returns (bytes32 digest) {
-        return _hashTypedDataV4(_acceptStruct(datasetId, grantee, attester, testSet, nonce, deadline));
+        return _hashTypedDataV4(_nextAcceptStruct(datasetId, grantee, attester, testSet, nonce, deadline));
     }
 
     /// @inheritdoc IAgreedWeights
@@ -377,8 +351,6 @@ contract AgreedWeights is IAgreedWeights, SignedMessages {
 
     function _bringIntoForce(bytes32 agentId, uint32 version, bytes32 id, Installation memory state) private {
         VersionEntry storage entry = _entries[agentId][version];
-        uint256 count = entry.changes.length;
-        if (count >= (state.accepted ? CHANGES_ACCEPTED : CHANGES_MOST)) revert TooManyChanges(count);
         uint256 since = _escrow.dataAccrued(agentId, version);
         entry.changes.push(Change({proposal: id, mark: SafeCast.toUint128(since)}));
         _nextRound(entry);
@@ -438,7 +410,7 @@ contract AgreedWeights is IAgreedWeights, SignedMessages {
     }
 
     /// Contains the serial of the next acceptance, so a signed one becomes invalid once another is set or withdrawn.
-    function _acceptStruct(
+    function _nextAcceptStruct(
         bytes32 datasetId,
         address grantee,
         address attester,
@@ -447,9 +419,7 @@ contract AgreedWeights is IAgreedWeights, SignedMessages {
         uint256 deadline
     ) private view returns (bytes32) {
         uint32 serial = _acceptances[_rootOf(datasetId)][grantee].serial + 1;
-        return keccak256(
-            abi.encode(ACCEPT_TYPEHASH, ACCEPT_WORDS, datasetId, grantee, serial, attester, testSet, nonce, deadline)
-        );
+        return _acceptStruct(datasetId, grantee, serial, attester, testSet, nonce, deadline);
     }
 
     /// Checks that there is one weight for each dataset of the list, and that they add up to one.
@@ -464,48 +434,5 @@ contract AgreedWeights is IAgreedWeights, SignedMessages {
         }
         if (listHash != expected) revert OtherList(expected, listHash);
         if (sum != ONE) revert SumNotOne(sum);
-    }
-
-    /// The members that owners and the attester sign, encoded as EIP-712 has them.
-    function _signedParts(Proposal calldata proposal) private pure returns (bytes memory) {
-        return abi.encode(
-            proposal.agentId,
-            proposal.version,
-            proposal.round,
-            keccak256(abi.encodePacked(proposal.datasetIds)),
-            keccak256(abi.encodePacked(proposal.weights)),
-            proposal.valuation,
-            proposal.testSet
-        );
-    }
-
-    function _idOf(bytes memory signed, address attester) private pure returns (bytes32) {
-        return keccak256(bytes.concat(signed, abi.encode(attester)));
-    }
-
-    function _agreeStruct(
-        Proposal calldata proposal,
-        uint256 index,
-        bytes memory signed,
-        uint256 nonce,
-        uint256 deadline
-    ) private pure returns (bytes32) {
-        bytes memory own = abi.encode(AGREE_TYPEHASH, AGREE_WORDS, proposal.datasetIds[index], proposal.weights[index]);
-        return keccak256(bytes.concat(own, signed, abi.encode(nonce, deadline)));
-    }
-
-    function _attestStruct(bytes memory signed, uint256 nonce, uint256 deadline) private pure returns (bytes32) {
-        return keccak256(bytes.concat(abi.encode(ATTEST_TYPEHASH, ATTEST_WORDS), signed, abi.encode(nonce, deadline)));
-    }
-
-    function _objectStruct(
-        bytes32 agentId,
-        uint32 version,
-        uint32 round,
-        bytes32 datasetId,
-        uint256 nonce,
-        uint256 deadline
-    ) private pure returns (bytes32) {
-        return keccak256(abi.encode(OBJECT_TYPEHASH, OBJECT_WORDS, agentId, version, round, datasetId, nonce, deadline));
     }
 }

@@ -480,11 +480,19 @@ contract AgreedWeightsTest is Weighed {
             vm.warp(block.timestamp + CHALLENGE);
             weights.enforce(agent, version);
         }
-        attestTo(6e17);
-        vm.warp(block.timestamp + CHALLENGE);
+        // nor replace what all signed, in two calls, and which therefore waits
+        IAgreedWeights.Proposal memory signed = proposalOf(9e17);
+        ISignedMessages.Authority[] memory consent = new ISignedMessages.Authority[](1);
+        consent[0] = agreed(ADA_KEY, signed, 0);
+        weights.install(signed, nothing(), 0, consent);
+        consent[0] = agreed(BEN_KEY, signed, 1);
+        weights.install(signed, nothing(), 1, consent);
+        IAgreedWeights.Proposal memory proposal = attestedProposalOf(6e17);
+        ISignedMessages.Authority memory attestation = attested(ATTESTER_KEY, proposal);
         vm.expectRevert(abi.encodeWithSelector(IAgreedWeights.TooManyChanges.selector, 24));
+        weights.install(proposal, attestation, 0, silent(2));
+        vm.warp(block.timestamp + CHALLENGE);
         weights.enforce(agent, version);
-        agreeOn(9e17);
         assertEq(weights.stateOf(agent, version).changes, 25);
     }
 

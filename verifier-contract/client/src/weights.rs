@@ -68,10 +68,10 @@ pub struct Acceptance {
 /// How far the installation of a proposal is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Installation {
-    /// Datasets placed, in the order of the list.
+    /// Datasets placed, in the order of the list; 0 if it was not begun.
     pub placed: u32,
-    /// Whether one of them counts on an acceptance, and not on its owner's signature.
-    pub accepted: bool,
+    /// SHA-256 of the canonical valuation file that the proposal names.
+    pub valuation: Digest,
 }
 
 /// What a call of `install` did.
@@ -125,18 +125,11 @@ impl Contracts {
         Ok(self.chain.read(self.weights_at(), &call).await?.0)
     }
 
-    /// How far the installation of a proposal is.
-    pub async fn installation(&self, proposal: &Proposal) -> Result<Installation> {
-        let id = self.proposal_id(proposal).await?;
-        let call = Abi::installationOfCall { proposal: B256::new(id) };
-        let found = self.chain.read(self.weights_at(), &call).await?;
-        Ok(Installation { placed: found.placed, accepted: found.accepted })
-    }
-
-    /// SHA-256 of the canonical valuation file that a proposal names; zeros if its installation was not begun.
-    pub async fn valuation_of(&self, proposal: &Digest) -> Result<Digest> {
+    /// How far the installation of a proposal is, by the proposal's id.
+    pub async fn installation(&self, proposal: &Digest) -> Result<Installation> {
         let call = Abi::installationOfCall { proposal: B256::new(*proposal) };
-        Ok(self.chain.read(self.weights_at(), &call).await?.valuation.0)
+        let found = self.chain.read(self.weights_at(), &call).await?;
+        Ok(Installation { placed: found.placed, valuation: found.valuation.0 })
     }
 
     /// A dataset's weight in a proposal, in units of 10^-18; 0 also if it was not placed.
