@@ -93,11 +93,8 @@ fn rewritten(message: &[u8], holder: Holder, beside: &mut Beside) -> Result<Vec<
     }
     let mut made = Vec::with_capacity(message.len());
     for field in fields(message)? {
-        match field.value.filter(|_| holder.inside(field.number).is_some()) {
-            Some(value) => {
-                let inner = rewritten(value, holder.inside(field.number).unwrap_or(holder), beside)?;
-                append(&mut made, field.number, &inner);
-            }
+        match field.value.zip(holder.inside(field.number)) {
+            Some((value, inside)) => append(&mut made, field.number, &rewritten(value, inside, beside)?),
             None => made.extend_from_slice(field.whole),
         }
     }

@@ -20,6 +20,18 @@ pub(crate) fn is_label_name(name: &str) -> bool {
     LABEL_NAMES.contains(&plain.to_lowercase().as_str())
 }
 
+/// The names of the columns.
+#[derive(Clone, Debug)]
+pub(crate) struct Header<'t> {
+    /// Line, from 1; 0 in a columnar file.
+    pub(crate) line: u64,
+    /// Whether it is a comment line.
+    pub(crate) comment: bool,
+    pub(crate) names: Vec<Cow<'t, str>>,
+    /// The original line.
+    pub(crate) raw: &'t str,
+}
+
 /// What the first row is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum First {

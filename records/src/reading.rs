@@ -97,7 +97,11 @@ fn read<'t>(
     Ok(Reading { report, records, labelled })
 }
 
-fn values<'t>(
+/// Reads the values of a schema's features.
+///
+/// # Errors
+/// A field that cannot be read.
+pub(crate) fn values<'t>(
     table: &'t Table<'t>,
     roles: &Roles,
     schema: &Schema,

@@ -1,16 +1,15 @@
 //! The values from which a schema's ranges are found, where the rows are in several places.
 
-use tribute_core::schema::{Feature, Schema, Target};
+use tribute_core::schema::{Feature, Schema};
 
 use crate::assess::{Assessment, Purpose};
 use crate::columns::Roles;
 use crate::error::{DataError, Fault};
 use crate::inputs::{inputs, Input};
 use crate::range::Range;
-use crate::reading::decimal;
+use crate::reading::values;
 use crate::report::Report;
 use crate::table::{Against, Source, Table};
-use crate::values::Values;
 use crate::Options;
 
 /// The values of a table's numeric features, with a report; they are released only when every doubt is accepted.
@@ -42,16 +41,11 @@ impl Source {
     pub fn spread(&self, template: &Schema, options: &Options) -> Result<Spread, DataError> {
         let table = Table::cut(self, options, Against::Schema(template))?;
         let roles = Roles::of(&table, options, template, false)?;
-        let inputs: Vec<(usize, Input)> =
-            roles.features.iter().copied().zip(inputs(template).into_iter().map(|(_, input)| input)).collect();
-        let target = roles.label.filter(|_| matches!(template.target(), Target::Real { .. }));
-        table.settled()?;
-        let decimal = decimal(&table, &inputs, target, options)?;
-        let read = Values::read(&table, &inputs, decimal)?;
-        let mut values = Vec::new();
+        let read = values(&table, &roles, template, options)?;
+        let mut spread = Vec::new();
         let mut features = template.features().to_vec();
         let mut at = 0;
-        for (_, input) in &inputs {
+        for (_, input) in inputs(template) {
             match input {
                 Input::Number => {
                     let numbers: Vec<f64> = read.feature(at)?.into_iter().filter(|x| !x.is_nan()).collect();
@@ -60,7 +54,7 @@ impl Source {
                         let (lo, hi) = Range::MinMax.of(numbers.clone());
                         features[at] = Feature { name: features[at].name.clone(), lo, hi };
                     }
-                    values.push(numbers);
+                    spread.push(numbers);
                     at += 1;
                 }
                 Input::OneHot(known) => at += known.len(),
@@ -70,6 +64,6 @@ impl Source {
             .and_then(|schema| schema.with_categories(template.categories().to_vec()))
             .map_err(|e| Fault::Schema(e).of(table.file))?;
         let report = Assessment::new(&table, roles, &read, &own, options, Purpose::Schema)?.report()?;
-        Ok(Spread { report, values })
+        Ok(Spread { report, values: spread })
     }
 }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use crate::cells::Cells;
 use crate::dialect::Separator;
 use crate::error::{DataError, Fault};
-use crate::table::Header;
+use crate::header::Header;
 
 /// Checks that all rows have the same number of fields, and that no comment looks like a row. Returns the header, with a name
 /// added where it lacks one, and the number of fields.

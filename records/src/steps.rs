@@ -67,11 +67,12 @@ impl Resolution {
             merged += inner[used].1;
             used += 1;
         }
-        let distinct: Vec<f64> = values.chunk_by(|a, b| a == b).map(|same| same[0]).collect();
-        let aside = distinct.len() / 20 + usize::from(distinct.len() < 20);
-        let middle = &distinct[aside.min(distinct.len() / 2)..distinct.len() - aside.min(distinct.len() / 2)];
-        if let ([first, .., last], true) = (middle, distinct.len() as f64 >= 2.0 * CROWD) {
-            found.crowded = last - first < width * CROWD / 255.0;
+        if found.distinct as f64 >= 2.0 * CROWD {
+            let aside = found.distinct / 20;
+            let mut distinct = values.chunk_by(|a, b| a == b).map(|same| same[0]);
+            if let (Some(first), Some(last)) = (distinct.nth(aside), distinct.nth_back(aside)) {
+                found.crowded = last - first < width * CROWD / 255.0;
+            }
         }
         found.coarse = used > 0 && used <= FEW && merged >= 2 * used;
         found

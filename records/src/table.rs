@@ -15,7 +15,7 @@ use crate::cells::Cells;
 use crate::columnar::{Column, Columns, Format, ReadAt};
 use crate::dialect::{self, Separator};
 use crate::error::{DataError, Fault};
-use crate::header::{self, First};
+use crate::header::{self, First, Header};
 use crate::inputs::inputs;
 use crate::labels::Key;
 use crate::number::Decimal;
@@ -174,18 +174,6 @@ impl Loaded<'_> {
     }
 }
 
-/// The names of the columns.
-#[derive(Clone, Debug)]
-pub(crate) struct Header<'t> {
-    /// Line, from 1; 0 in a columnar file.
-    pub(crate) line: u64,
-    /// Whether it is a comment line.
-    pub(crate) comment: bool,
-    pub(crate) names: Vec<Cow<'t, str>>,
-    /// The original line.
-    pub(crate) raw: &'t str,
-}
-
 impl<'t> Table<'t> {
     /// Splits a source into rows and finds its header.
     ///
@@ -271,18 +259,31 @@ impl<'t> Table<'t> {
         matches!(self.fields, Fields::Columns(_))
     }
 
-    /// The values of a numeric column of a columnar file, and whether they are truth values; `None` for text.
+    /// The values of a numeric column of a columnar file; `None` for text.
     ///
     /// # Errors
     /// A column that cannot be read.
-    pub(crate) fn numbers(&self, column: usize) -> Result<Option<(Vec<f64>, bool)>, DataError> {
+    pub(crate) fn numbers(&self, column: usize) -> Result<Option<Vec<f64>>, DataError> {
         let Fields::Columns(loaded) = &self.fields else { return Ok(None) };
         Ok(match &*loaded.column(self.file, column)? {
-            Column::Numbers { values, .. } => Some((values[loaded.rows.clone()].to_vec(), false)),
+            Column::Numbers { values, .. } => Some(values[loaded.rows.clone()].to_vec()),
             Column::Truths(values) => {
                 let number = |truth: &Option<bool>| truth.map_or(f64::NAN, |t| f64::from(u8::from(t)));
-                Some((values[loaded.rows.clone()].iter().map(number).collect(), true))
+                Some(values[loaded.rows.clone()].iter().map(number).collect())
             }
+            Column::Texts { .. } => None,
+        })
+    }
+
+    /// Whether a column of a columnar file holds truth values; `None` for text.
+    ///
+    /// # Errors
+    /// A column that cannot be read.
+    pub(crate) fn truths(&self, column: usize) -> Result<Option<bool>, DataError> {
+        let Fields::Columns(loaded) = &self.fields else { return Ok(None) };
+        Ok(match &*loaded.column(self.file, column)? {
+            Column::Numbers { .. } => Some(false),
+            Column::Truths(_) => Some(true),
             Column::Texts { .. } => None,
         })
     }

@@ -92,8 +92,8 @@ impl<'t> Values<'t> {
                 }
             }
             let truth = |row| number::truth(&table.get(row, *column)).is_some();
-            let is_truth = match table.numbers(*column)? {
-                Some((_, truths)) => truths,
+            let is_truth = match table.truths(*column)? {
+                Some(truths) => truths,
                 None => matches!(input, Input::Number) && (0..table.len()).any(truth),
             };
             if is_truth && matches!(input, Input::Number) {
@@ -136,7 +136,7 @@ impl<'t> Values<'t> {
 
 /// The numbers of a columnar file's column; texts are read as those of a text table.
 fn numbers(table: &Table<'_>, column: usize, decimal: Decimal) -> Result<Vec<f64>, DataError> {
-    if let Some((numbers, _)) = table.numbers(column)? {
+    if let Some(numbers) = table.numbers(column)? {
         return Ok(numbers);
     }
     let mut held = Held { numbers: Vec::with_capacity(table.len()), width: 1, decimal, truths: BTreeSet::new() };

@@ -7,6 +7,7 @@ use arrow_ipc::{
 };
 
 use super::buffers::{Body, Found};
+use super::layout::{Batch, Described, Kind, Width};
 use super::{read, Column, ReadAt, Refused};
 
 /// Beginning and end of a file.
@@ -20,65 +21,19 @@ const MOST_VALUES: usize = 1 << 22;
 /// Deepest nesting of types.
 const DEEPEST: usize = 16;
 
-/// What a column's buffers hold.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    Truths,
-    Whole(Width),
-    Single,
-    Double,
-    Half,
-    /// Texts with offsets of 4 or 8 bytes.
-    Texts(usize),
-    /// Texts in views of 16 bytes.
-    Views,
-    Missing,
-    /// What we do not read, named.
-    Other(&'static str),
-}
-
-/// A whole number's bytes and sign.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Width {
-    pub(super) bytes: usize,
-    pub(super) signed: bool,
-}
-
-/// A column as the schema describes it.
-#[derive(Debug)]
-pub(super) struct Described {
-    name: String,
-    pub(super) kind: Kind,
-    /// Its dictionary's number, and the width of its indices; `kind` is that of the dictionary's values.
-    dictionary: Option<(i64, Width)>,
-    /// Where its first node, buffer and count of views' buffers are in every batch.
-    pub(super) node: usize,
-    pub(super) buffer: usize,
-    pub(super) views: usize,
-}
-
-/// A batch of rows, or of a dictionary.
-#[derive(Debug)]
-pub(super) struct Batch {
-    /// The dictionary's number, and whether it adds to what there is.
-    dictionary: Option<(i64, bool)>,
-    pub(super) rows: usize,
-    /// Where its description and its body are.
-    head: (u64, usize),
-    pub(super) body: (u64, u64),
-}
-
 /// A file's schema, and where its batches are.
 #[derive(Debug)]
 pub(super) struct Parts {
     columns: Vec<Described>,
     batches: Vec<Batch>,
     rows: u64,
+    /// Bytes of all messages so far.
+    taken: u64,
 }
 
 impl Parts {
     pub(super) fn open(bytes: &dyn ReadAt) -> Result<Self, Refused> {
-        let mut parts = Parts { columns: Vec::new(), batches: Vec::new(), rows: 0 };
+        let mut parts = Parts { columns: Vec::new(), batches: Vec::new(), rows: 0, taken: 0 };
         if read(bytes, 0, MARK.len())? == MARK {
             parts.open_file(bytes)?;
         } else {
@@ -125,6 +80,11 @@ impl Parts {
         let described = read(bytes, head.0, head.1)?;
         let message = root_as_message(&described).map_err(Refused::damaged)?;
         let length = u64::try_from(message.bodyLength()).map_err(Refused::damaged)?;
+        // a footer may name one message many times, and each costs a look
+        self.taken = self.taken.saturating_add(head.1 as u64).saturating_add(length);
+        if self.taken > bytes.size() {
+            return Err(Refused::damaged("its messages overlap"));
+        }
         let end = body.checked_add(length).filter(|end| *end <= bytes.size());
         let missing = || Refused::damaged("a message lacks its description");
         let batch = |dictionary, batch: RecordBatch<'_>| {
@@ -187,10 +147,14 @@ impl Parts {
         let mut all = Found::new(&described.kind, rows);
         let mut dictionary = Found::new(&described.kind, 0);
         for batch in &self.batches {
+            let own = described.dictionary.map(|(id, _)| id);
+            if batch.dictionary.is_some_and(|(id, _)| Some(id) != own) {
+                continue;
+            }
             let head = read(&**bytes, batch.head.0, batch.head.1)?;
             let message = root_as_message(&head).map_err(Refused::damaged)?;
             match (batch.dictionary, described.dictionary) {
-                (Some((id, delta)), Some((own, _))) if id == own => {
+                (Some((_, delta)), _) => {
                     let data = message.header_as_dictionary_batch().and_then(|d| d.data());
                     if !delta {
                         dictionary = Found::new(&described.kind, 0);
@@ -198,7 +162,6 @@ impl Parts {
                     let place = Described { node: 0, views: 0, ..described.at(0) };
                     Body::of(&**bytes, batch, data)?.read(&place, &mut dictionary)?;
                 }
-                (Some(_), _) => {}
                 (None, None) => {
                     Body::of(&**bytes, batch, message.header_as_record_batch())?.read(described, &mut all)?;
                 }
@@ -236,13 +199,6 @@ fn within(bytes: &[u8]) -> Result<usize, Refused> {
         return Err(Refused::damaged(format!("a description has {length} bytes, and the most are {MOST_HEAD}")));
     }
     Ok(length)
-}
-
-impl Described {
-    /// The same without its name and dictionary, with another first buffer.
-    pub(super) fn at(&self, buffer: usize) -> Described {
-        Described { name: String::new(), kind: self.kind.clone(), dictionary: None, buffer, ..*self }
-    }
 }
 
 /// Counts nodes and buffers while columns are described.

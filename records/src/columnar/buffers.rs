@@ -3,8 +3,8 @@
 use arrow_ipc::{Buffer, CompressionType, RecordBatch};
 use half::f16;
 
-use super::arrow::{Batch, Described, Kind, Width};
 use super::codec::{unpack, Codec};
+use super::layout::{Batch, Described, Kind, Width};
 use super::{read, whole, Column, ReadAt, Refused, Words};
 
 /// Largest buffer of texts, unpacked.

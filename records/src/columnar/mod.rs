@@ -7,6 +7,7 @@
 mod arrow;
 mod buffers;
 mod codec;
+mod layout;
 mod pages;
 mod parquet;
 mod thrift;
