@@ -204,7 +204,7 @@ pub(super) struct EvaluateArgs {
     node: Option<String>,
     /// With --node: counts your lendings of the weights for this dataset, from 0. Each has openings of its own, for when those of the
     /// one before are used up.
-    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    #[arg(long, value_name = "NUMBER", default_value_t = 0, requires = "node")]
     lending: u32,
     /// File to write to.
     #[arg(long, value_name = "FILE", default_value = "evaluation.json")]
@@ -311,6 +311,10 @@ pub(super) async fn run(command: AgentCommand) -> CommandResult {
         AgentCommand::Evaluate(a) => {
             let client = a.server.connect().await?;
             if let Some(url) = &a.node {
+                if a.job.estimate {
+                    let text = "a node does not say what an evaluation there costs: leave it out, or --node";
+                    return Err(Problem::field("estimate", text));
+                }
                 let e = at_home::evaluate(&client, url, &a).await?;
                 write_file(&a.out, &e.evaluation_json)?;
                 eprintln!(

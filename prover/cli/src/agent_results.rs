@@ -30,7 +30,12 @@ pub(crate) async fn evaluation(
 ) -> Result<v1::EvaluationOutcome> {
     let request = v1::EvaluateAgentRequest { work: Some(work), options };
     let job = client.agents().evaluate_agent(request).await.map_err(problem)?.into_inner().job.unwrap_or_default();
-    match progress::finish(client, "evaluation", &job).await?.outcome.and_then(|o| o.outcome) {
+    evaluation_of(progress::finish(client, "evaluation", &job).await?)
+}
+
+/// The evaluation that a job made.
+pub(crate) fn evaluation_of(job: v1::Job) -> Result<v1::EvaluationOutcome> {
+    match job.outcome.and_then(|o| o.outcome) {
         Some(v1::outcome::Outcome::Evaluation(e)) => Ok(e),
         _ => Err(Problem::internal("the job came back without its evaluation")),
     }

@@ -13,7 +13,7 @@ pub(super) enum ApiKeyCommand {
     /// Make a key and print it, once; the server keeps only its hash.
     Create(CreateArgs),
     /// List the account's keys.
-    List(ListArgs),
+    List(ServerArgs),
     /// Make a key void at once.
     Revoke(RevokeArgs),
 }
@@ -41,12 +41,6 @@ enum RoleArg {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct ListArgs {
-    #[command(flatten)]
-    server: ServerArgs,
-}
-
-#[derive(Debug, Args)]
 pub(super) struct RevokeArgs {
     /// The key's name.
     name: String,
@@ -66,7 +60,7 @@ pub(super) async fn run(command: ApiKeyCommand) -> CommandResult {
             println!("{}", made.key);
         }
         ApiKeyCommand::List(a) => {
-            let client = a.server.connect().await?;
+            let client = a.connect().await?;
             let found = client.logins().list_keys(v1::ListKeysRequest {}).await.map_err(problem)?.into_inner();
             let mut table = Table::new("Keys", &["name", "role", "created", "expires"]);
             for key in &found.keys {

@@ -35,7 +35,7 @@ async fn openings(place: &Place, commitment: &[u8], account: &Client) -> (i64, i
         (SELECT COALESCE(SUM(used), 0) FROM openings_by WHERE digest = $1 AND account = $2)";
     let row = sqlx::query_as(count)
         .bind(hex::encode(commitment))
-        .bind(account.account().to_string())
+        .bind(account.account().unwrap().to_string())
         .fetch_one(&pool)
         .await
         .unwrap();

@@ -151,7 +151,7 @@ impl Asker {
             self.position += 1;
             let transcript: Transcript = answer.transcript[..].try_into().unwrap();
             let voucher = Voucher { session: self.session, version: 1, count: self.position, transcript };
-            let signed = SignedVoucher::sign(self.client.key(), &self.domain, voucher).unwrap();
+            let signed = SignedVoucher::sign(self.client.key().unwrap(), &self.domain, voucher).unwrap();
             self.voucher = Some(wire::voucher(&signed));
             times.push(start.elapsed());
         }

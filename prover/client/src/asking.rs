@@ -37,7 +37,7 @@ impl QueryStream {
         QueryStream { client: client.clone(), open: None }
     }
 
-    pub(crate) fn key(&self) -> &PrivateKeySigner {
+    pub(crate) fn key(&self) -> Result<&PrivateKeySigner> {
         self.client.key()
     }
 

@@ -27,9 +27,17 @@ const FRAME: usize = 5;
 /// A token that expires within this many seconds is not used.
 const SPARE: u64 = 30;
 
-/// The account that calls, and the server it calls.
+/// What a client calls with.
+pub(crate) enum Credential {
+    /// An account's own key: signs, and logs in for what only reads.
+    Key(PrivateKeySigner),
+    /// An API key, for what only reads.
+    ApiKey(String),
+}
+
+/// Who calls, and the server that is called.
 pub(crate) struct Identity {
-    pub(crate) key: PrivateKeySigner,
+    pub(crate) credential: Credential,
     /// Host and port that were dialled. Never taken from the server: one that relays signatures would give another
     /// server's.
     pub(crate) server: String,
@@ -37,41 +45,50 @@ pub(crate) struct Identity {
     pub(crate) scheme: String,
     pub(crate) instance: Instance,
     pub(crate) chain_id: u64,
-    /// An API key to use instead of logins; then nothing can be signed.
-    pub(crate) api_key: Option<String>,
     /// Token of the last login, and its expiry (Unix seconds).
     pub(crate) token: Mutex<Option<(String, u64)>>,
 }
 
 impl Identity {
-    pub(crate) fn sign(&self, method: &str, content: Content) -> Result<String> {
-        if self.api_key.is_some() {
-            let text = format!("{method} must be signed, and an API key only reads: use the account's own key");
-            return Err(Problem::new(Reason::NotAllowed, text));
+    /// The account's key, for `what`.
+    ///
+    /// # Errors
+    /// NOT_ALLOWED with an API key.
+    pub(crate) fn key(&self, what: &str) -> Result<&PrivateKeySigner> {
+        match &self.credential {
+            Credential::Key(key) => Ok(key),
+            Credential::ApiKey(_) => {
+                let text = format!("{what} needs the account's own key: an API key only reads");
+                Err(Problem::new(Reason::NotAllowed, text))
+            }
         }
-        Ok(Authorization::sign(&self.key, &self.server, &self.instance, method, content)?.header())
+    }
+
+    pub(crate) fn sign(&self, method: &str, content: Content) -> Result<String> {
+        Ok(Authorization::sign(self.key(method)?, &self.server, &self.instance, method, content)?.header())
     }
 
     /// The login message for a challenge, and its signature.
     pub(crate) fn login(&self, challenge: &v1::Challenge) -> Result<(String, Vec<u8>)> {
+        let key = self.key("a login")?;
         let login = Login {
             server: &self.server,
             scheme: &self.scheme,
             instance: &self.instance,
-            account: self.key.address().into_array().into(),
+            account: key.address().into_array().into(),
             chain_id: self.chain_id,
             nonce: plain(&challenge.nonce)?,
             issued: challenge.now,
         };
         let message = login.text();
         let digest = B256::from(login_digest(&message));
-        let signature = self.key.sign_hash_sync(&digest).map_err(Problem::internal)?.as_bytes().to_vec();
+        let signature = key.sign_hash_sync(&digest).map_err(Problem::internal)?.as_bytes().to_vec();
         Ok((message, signature))
     }
 
     /// A valid token; logs in if there is none.
     async fn token(&self, channel: &Channel) -> Result<String> {
-        if let Some(key) = &self.api_key {
+        if let Credential::ApiKey(key) = &self.credential {
             return Ok(key.clone());
         }
         let mut known = self.token.lock().await;
@@ -160,7 +177,7 @@ impl Authorizing {
             let response = self.channel.call(with(request, &format!("Bearer {token}"))).await?;
             let refused =
                 Status::from_header_map(response.headers()).is_some_and(|s| s.code() == Code::Unauthenticated);
-            if !refused || fresh || self.identity.api_key.is_some() {
+            if !refused || fresh || matches!(self.identity.credential, Credential::ApiKey(_)) {
                 return Ok(response);
             }
             fresh = true;
@@ -214,20 +231,14 @@ pub(crate) fn authority(url: &str) -> Result<(String, String)> {
     Ok((format!("{}:{port}", host.to_ascii_lowercase()), scheme))
 }
 
-pub(crate) fn identity(
-    url: &str,
-    info: &v1::ServerInfo,
-    key: PrivateKeySigner,
-    api_key: Option<String>,
-) -> Result<Identity> {
+pub(crate) fn identity(url: &str, info: &v1::ServerInfo, credential: Credential) -> Result<Identity> {
     let (server, scheme) = authority(url)?;
     Ok(Identity {
-        key,
+        credential,
         server,
         scheme,
         instance: field("instance", &info.instance)?,
         chain_id: info.chain_id.max(1),
-        api_key,
         token: Mutex::default(),
     })
 }

@@ -10,7 +10,7 @@ use tribute_core::hexed::AccountAddress;
 use tribute_problem::{with_causes, Problem, Reason, Result};
 use tribute_proto::v1;
 
-use crate::authorizing::{identity, Authorizing, Identity};
+use crate::authorizing::{identity, Authorizing, Credential, Identity};
 use crate::signing::Content;
 use crate::wire::problem;
 
@@ -40,7 +40,7 @@ pub struct Client {
 
 impl std::fmt::Debug for Client {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Client").field("server", &self.identity.server).field("account", &self.account()).finish()
+        f.debug_struct("Client").field("server", &self.identity.server).field("account", &self.account().ok()).finish()
     }
 }
 
@@ -118,19 +118,18 @@ impl Client {
     /// # Errors
     /// If nothing answers there, or certificates are refused.
     pub async fn connect_with(server: &str, key: PrivateKeySigner, tls: &Tls) -> Result<Self> {
-        Client::open(server, key, None, tls).await
+        Client::open(server, Credential::Key(key), tls).await
     }
 
-    /// Connects with an API key, for calls that only read. The client has no account of its own: [`Client::account`] means
-    /// nothing.
+    /// Connects with an API key, for calls that only read.
     ///
     /// # Errors
     /// As [`Client::connect_with`].
     pub async fn connect_to_read(server: &str, api_key: String, tls: &Tls) -> Result<Self> {
-        Client::open(server, PrivateKeySigner::random(), Some(api_key), tls).await
+        Client::open(server, Credential::ApiKey(api_key), tls).await
     }
 
-    async fn open(server: &str, key: PrivateKeySigner, api_key: Option<String>, tls: &Tls) -> Result<Self> {
+    async fn open(server: &str, credential: Credential, tls: &Tls) -> Result<Self> {
         let no_url =
             |e: tonic::transport::Error| Problem::field("server", format!("`{server}` is no URL: {}", with_causes(&e)));
         let mut endpoint = Endpoint::from_shared(server.to_owned())
@@ -162,7 +161,7 @@ impl Client {
             })?
             .map_err(problem)?
             .into_inner();
-        let identity = Arc::new(identity(server, &info, key, api_key)?);
+        let identity = Arc::new(identity(server, &info, credential)?);
         Ok(Client { channel, info, identity })
     }
 
@@ -171,15 +170,19 @@ impl Client {
     }
 
     /// The caller's account.
-    #[must_use]
-    pub fn account(&self) -> AccountAddress {
-        self.identity.key.address().into_array().into()
+    ///
+    /// # Errors
+    /// As [`Client::key`].
+    pub fn account(&self) -> Result<AccountAddress> {
+        Ok(self.key()?.address().into_array().into())
     }
 
     /// The caller's key.
-    #[must_use]
-    pub fn key(&self) -> &PrivateKeySigner {
-        &self.identity.key
+    ///
+    /// # Errors
+    /// NOT_ALLOWED if the client calls with an API key, which signs nothing and does not say whose it is.
+    pub fn key(&self) -> Result<&PrivateKeySigner> {
+        self.identity.key("this")
     }
 
     /// The `authorization` metadata for one call of `method` (a gRPC path) that sends `content`. Only for callers that

@@ -1,6 +1,7 @@
 //! The client's side of a prepaid session. The client keeps its own transcript, rejects any answer that does not extend
 //! it, and signs a voucher for every answer that does.
 
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
 use alloy::signers::local::PrivateKeySigner;
@@ -118,7 +119,7 @@ impl ClientSession {
     pub fn open(file: &Path, id: SessionId, session: &v1::Session) -> Result<Self> {
         let found: SessionId = field("session", &session.id)?;
         if found != id {
-            return Err(differs("the server", "session", found, id));
+            return Err(changed("session", found, id));
         }
         let text = std::str::from_utf8(&session.schema_json)
             .map_err(|_| Problem::new(Reason::BadSchema, "the server's schema is not UTF-8 text"))?;
@@ -130,8 +131,7 @@ impl ClientSession {
                 return Err(Problem::field("state", format!("{} is of session {}", file.display(), state.session)));
             }
             if state.schema != schema {
-                let (got, expected) = (schema.id(), state.schema.id());
-                return Err(differs("the server", "schema than when this session began", got, expected));
+                return Err(changed("schema than when this session began", schema.id(), state.schema.id()));
             }
             return Ok(ClientSession { file: file.into(), ..state });
         }
@@ -172,29 +172,16 @@ impl ClientSession {
     /// # Errors
     /// [`Reason::ChainDiffers`] with the first difference: do not ask this server.
     pub fn check(&self, known: &Known) -> Result<()> {
-        let schema = self.schema.id();
-        if schema != known.schema {
-            return Err(differs(&known.source, "schema", schema, known.schema));
-        }
+        let source = &known.source;
+        same(source, "schema", self.schema.id(), known.schema)?;
         if let Some(version) = &known.version {
-            if self.agent_id != version.agent {
-                return Err(differs(&known.source, "agent", self.agent_id, version.agent));
-            }
-            if self.version != version.version {
-                return Err(differs(&known.source, "version", self.version, version.version));
-            }
-            if self.weights_digest != version.weights {
-                return Err(differs(&known.source, "digest of the weights", self.weights_digest, version.weights));
-            }
+            same(source, "agent", self.agent_id, version.agent)?;
+            same(source, "version", self.version, version.version)?;
+            same(source, "digest of the weights", self.weights_digest, version.weights)?;
         }
         if let Some(escrow) = &known.escrow {
-            if self.chain_id != escrow.chain_id {
-                return Err(differs(&known.source, "chain", self.chain_id, escrow.chain_id));
-            }
-            if self.contract.0 != escrow.contract {
-                let expected: AccountAddress = escrow.contract.into();
-                return Err(differs(&known.source, "escrow contract", self.contract, expected));
-            }
+            same(source, "chain", self.chain_id, escrow.chain_id)?;
+            same(source, "escrow contract", self.contract, escrow.contract.into())?;
         }
         Ok(())
     }
@@ -313,7 +300,7 @@ impl ClientSession {
         let key = match way {
             Way::Call(client) => client.key(),
             Way::Stream(stream) => stream.key(),
-        };
+        }?;
         self.voucher = Some(self.sign(key)?);
         self.save()?;
         Ok(answer)
@@ -331,13 +318,23 @@ impl ClientSession {
     }
 }
 
-fn differs(source: &str, what: &str, server: impl std::fmt::Display, expected: impl std::fmt::Display) -> Problem {
-    let message = if source == "the server" {
-        format!("the server answers with another {what}: {server}, not {expected}. Do not ask it")
-    } else {
-        format!("the server says that the session's {what} is {server}, but {source} says {expected}: do not ask it")
-    };
-    Problem::new(Reason::ChainDiffers, message).with("expected", expected).with("got", server)
+/// Fails unless what the server says of a session is what `source` says.
+fn same<T: PartialEq + Display>(source: &str, what: &str, server: T, known: T) -> Result<()> {
+    if server == known {
+        return Ok(());
+    }
+    let message =
+        format!("the server says that the session's {what} is {server}, but {source} says {known}: do not ask it");
+    Err(differs(message, server, known))
+}
+
+/// The server answers with something else than is known.
+fn changed(what: &str, server: impl Display, known: impl Display) -> Problem {
+    differs(format!("the server answers with another {what}: {server}, not {known}. Do not ask it"), server, known)
+}
+
+fn differs(message: String, server: impl Display, known: impl Display) -> Problem {
+    Problem::new(Reason::ChainDiffers, message).with("expected", known).with("got", server)
 }
 
 /// Whether scores can be those of an answer: one finite number for each class, none larger than the answered one's. No proof

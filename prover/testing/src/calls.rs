@@ -96,7 +96,7 @@ pub async fn dataset_of(client: &Client, job: &v1::Job) -> v1::Dataset {
 pub async fn grant(client: &Client, dataset: &[u8], grantee: &Client) -> Result<()> {
     let grant = v1::GrantTrainingRequest {
         dataset_id: dataset.to_vec(),
-        grantee: grantee.account().to_vec(),
+        grantee: grantee.account().unwrap().to_vec(),
         uses: 1,
         expiry: 4_000_000_000,
     };

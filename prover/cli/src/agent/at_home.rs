@@ -9,13 +9,14 @@ use tribute_proto::v1;
 use tribute_steps::shape::Profile;
 
 use super::EvaluateArgs;
+use crate::agent_results::evaluation_of;
 use crate::progress;
-use crate::request::named;
+use crate::request::{connect, named};
 
 /// Has a node prove the agent's accuracy on a dataset there. The weights are lent to it once it has said that it would.
 pub(super) async fn evaluate(own: &Client, url: &str, a: &EvaluateArgs) -> Result<v1::EvaluationOutcome> {
     let at_node = |status| named(url, problem(status));
-    let node = a.server.connect_to(url).await.map_err(|p| named(url, p))?;
+    let node = connect(url, &a.server).await?;
     let describe = v1::DescribeDatasetRequest { dataset_id: a.dataset.to_vec() };
     let dataset = node.trainings().describe_dataset(describe).await.map_err(at_node)?.into_inner();
     let shards = shards_of(a.dataset, &dataset).map_err(|p| named(url, p))?;
@@ -33,7 +34,6 @@ pub(super) async fn evaluate(own: &Client, url: &str, a: &EvaluateArgs) -> Resul
     let lend = v1::LendWeightsRequest {
         weights_digest: a.weights.to_vec(),
         dataset_id: a.dataset.to_vec(),
-        account: Vec::new(),
         shards,
         lending: a.lending,
     };
@@ -45,11 +45,7 @@ pub(super) async fn evaluate(own: &Client, url: &str, a: &EvaluateArgs) -> Resul
         ..check
     };
     let job = node.trainings().evaluate_at_home(request).await.map_err(at_node)?.into_inner().job.unwrap_or_default();
-    let done = progress::finish(&node, "evaluation", &job).await.map_err(|p| named(url, p))?;
-    match done.outcome.and_then(|o| o.outcome) {
-        Some(v1::outcome::Outcome::Evaluation(e)) => Ok(e),
-        _ => Err(named(url, Problem::internal("the job came back without its evaluation"))),
-    }
+    progress::finish(&node, "evaluation", &job).await.and_then(evaluation_of).map_err(|p| named(url, p))
 }
 
 /// The number of shards of a dataset, of which openings of the weights follow. The id is recomputed from what the node says.

@@ -11,7 +11,7 @@ use serde_json::{json, Value};
 use tribute_client::files::write_file;
 use tribute_client::{problem, Client};
 use tribute_core::certificate::evaluation::{EvaluatedShard, Evaluation};
-use tribute_core::certificate::{Certificate, Hex};
+use tribute_core::certificate::{Certificate, Dataset, Hex};
 use tribute_core::id::{DatasetId, WeightsDigest};
 use tribute_core::valuation::shapley::{
     every_coalition, members, prefixes, EXACT_PLAYERS, MAX_PERMUTATIONS, MAX_PLAYERS,
@@ -146,8 +146,8 @@ async fn prove(
 
 /// What a valuation takes besides the agent's own certificate and evaluation.
 struct Cost {
-    optima: usize,
-    gradients: usize,
+    /// Shards that each coalition is trained on: as many gradients.
+    shards: Vec<usize>,
     /// Openings of each dataset's columns, in the certificate's order: as many as uses of a grant.
     openings: Vec<usize>,
 }
@@ -155,16 +155,12 @@ struct Cost {
 impl Cost {
     fn of(certificate: &Certificate, coalitions: &[Vec<u32>]) -> Self {
         let owners = owners(certificate);
-        let openings: Vec<usize> = certificate
-            .datasets
-            .iter()
-            .map(|d| {
-                let owner = owners.iter().position(|o| *o == d.latest_owner()).unwrap_or_default() as u32;
-                coalitions.iter().filter(|c| c.contains(&owner)).count()
-            })
-            .collect();
-        let gradients = certificate.datasets.iter().zip(&openings).map(|(d, n)| d.shards.len() * n).sum();
-        Cost { optima: coalitions.len(), gradients, openings }
+        let owner = |d: &Dataset| owners.iter().position(|o| *o == d.latest_owner()).unwrap_or_default() as u32;
+        let datasets: Vec<(u32, usize)> = certificate.datasets.iter().map(|d| (owner(d), d.shards.len())).collect();
+        let shards =
+            |coalition: &Vec<u32>| datasets.iter().filter(|(o, _)| coalition.contains(o)).map(|(_, n)| n).sum();
+        let openings = |(owner, _): &(u32, usize)| coalitions.iter().filter(|c| c.contains(owner)).count();
+        Cost { shards: coalitions.iter().map(shards).collect(), openings: datasets.iter().map(openings).collect() }
     }
 
     /// The numbers, with the server's estimate of time and memory.
@@ -180,8 +176,8 @@ impl Cost {
             .collect();
         // coalitions of as many shards take about as long: one of each size is asked about
         let mut sizes: BTreeMap<usize, (usize, &Vec<u32>)> = BTreeMap::new();
-        for coalition in coalitions {
-            sizes.entry(shards(certificate, coalition)).or_insert((0, coalition)).0 += 1;
+        for (coalition, size) in coalitions.iter().zip(&self.shards) {
+            sizes.entry(*size).or_insert((0, coalition)).0 += 1;
         }
         let (mut seconds, mut memory) = (Some(0.0), 0);
         for (count, owners) in sizes.into_values() {
@@ -195,22 +191,16 @@ impl Cost {
             seconds = seconds.filter(|_| told.seconds > 0.0).map(|sum| sum + told.seconds * count as f64);
             memory = memory.max(told.memory_mb);
         }
+        let optima = self.shards.len();
         Ok(json!({
-            "coalitions": self.optima,
-            "gradients": self.gradients,
-            "optima": self.optima,
-            "evaluations_per_test_shard": self.optima,
+            "coalitions": optima,
+            "gradients": self.shards.iter().sum::<usize>(),
+            "optima": optima,
+            "evaluations_per_test_shard": optima,
             "datasets": datasets,
-            "openings_of_the_test_set": self.optima,
+            "openings_of_the_test_set": optima,
             "seconds_of_one_worker": seconds,
             "memory_mb_of_a_worker": memory,
         }))
     }
-}
-
-/// Number of shards that a coalition is trained on.
-fn shards(certificate: &Certificate, coalition: &[u32]) -> usize {
-    let all = owners(certificate);
-    let inside = |owner| coalition.iter().any(|i| all.get(*i as usize) == Some(&owner));
-    certificate.datasets.iter().filter(|d| inside(d.latest_owner())).map(|d| d.shards.len()).sum()
 }

@@ -2,13 +2,14 @@
 
 use serde_json::{json, Value};
 use tribute_client::{problem, Client};
-use tribute_core::hexed::Hex;
+use tribute_core::hexed::AccountAddress;
 use tribute_core::id::RequestId;
 use tribute_core::numbers::{real, LAMBDA_BITS};
-use tribute_federation::{Asked, Consent, Request};
+use tribute_federation::{Asked, Request};
 use tribute_problem::{field, Problem, Reason, Result};
 use tribute_proto::v1;
 
+use super::held::{self, asked, enough_participants, get, state};
 use super::{ranges, ApproveArgs, DeclineArgs, ShowArgs};
 use crate::output::{emit, grouped, hexed};
 use crate::server_args::ServerArgs;
@@ -36,8 +37,8 @@ pub(super) async fn show(a: ShowArgs) -> CommandResult {
     let client = a.server.connect().await?;
     let message = get(&client, a.request).await?;
     match asked(&message, a.request)? {
-        Asked::Training(request) => eprint!("{}", told(&client, &message, &request)),
-        Asked::Ranges(request) => eprint!("{}", ranges::told(client.account(), &message, &request)?),
+        Asked::Training(request) => eprint!("{}", told(&message, &request)?),
+        Asked::Ranges(request) => eprint!("{}", ranges::told(&message, &request)?),
         Asked::Other(other) => eprintln!("Request {}: {}\nIt can only be declined", a.request, other.refusal),
     }
     emit(&summary(&message)?, None)
@@ -47,17 +48,8 @@ pub(super) async fn approve(a: ApproveArgs) -> CommandResult {
     let client = a.server.connect().await?;
     let message = get(&client, a.request).await?;
     let request = read(&message, a.request)?;
-    eprint!("{}", told(&client, &message, &request));
-    let members = request.participants.len();
-    if members < a.least_participants {
-        return Err(Problem::new(
-            Reason::NotAllowed,
-            format!(
-                "{members} accounts take part, at least {} are wanted: decline, or allow fewer with --least-participants",
-                a.least_participants
-            ),
-        ));
-    }
+    eprint!("{}", told(&message, &request)?);
+    enough_participants(request.participants.len(), a.least_participants)?;
     if request.price.parse::<u128>().map_or(true, |price| price < a.least_price) {
         let text =
             format!("a query costs {}, at least {} is wanted: decline, or ask for less", request.price, a.least_price);
@@ -67,25 +59,15 @@ pub(super) async fn approve(a: ApproveArgs) -> CommandResult {
     if let Some(warning) = beyond_terms(&client, &request, least_share_bps).await? {
         eprint!("{warning}");
     }
-    let prepare = v1::PrepareConsentRequest { id: a.request.to_vec() };
-    let keys = client.trainings().prepare_consent(prepare).await.map_err(problem)?.into_inner();
-    let mask_key: Hex<32> = field("mask_key", &keys.mask_key)?;
-    let consent = Consent::sign(client.key(), a.request, mask_key, field("answer_key", &keys.answer_key)?)?;
-    let approve = v1::ApproveTrainingRequest {
-        id: a.request.to_vec(),
-        signature: consent.signature.0,
-        numbers: Vec::new(),
-        least_share_bps,
-        again: false,
-    };
-    let approved = client.trainings().approve_training(approve).await.map_err(problem)?.into_inner();
+    let with = v1::ApproveTrainingRequest { least_share_bps, ..Default::default() };
+    let approved = held::approve(&client, a.request, with).await?;
     eprintln!("approved request {}: your node answers up to {} rounds", a.request, request.rounds);
     emit(&summary(&approved)?, None)
 }
 
 /// What to know of a least share above those of the datasets' terms.
 async fn beyond_terms(client: &Client, request: &Request, least_share_bps: u32) -> Result<Option<String>> {
-    let Some(own) = request.position(client.account()) else { return Ok(None) };
+    let Some(own) = request.position(client.account()?) else { return Ok(None) };
     let mut of_terms = 0;
     for lot in &request.participants[own].datasets {
         let describe = v1::DescribeDatasetRequest { dataset_id: lot.dataset.to_vec() };
@@ -120,20 +102,6 @@ pub(super) fn basis_points(option: &str, part: f64) -> Result<u16> {
     Ok(points as u16)
 }
 
-pub(super) async fn get(client: &Client, id: RequestId) -> Result<v1::TrainingRequest> {
-    let get = v1::GetTrainingRequestRequest { id: id.to_vec(), account: Vec::new() };
-    Ok(client.trainings().get_training_request(get).await.map_err(problem)?.into_inner())
-}
-
-/// The request in a message. Its id is computed here: what is signed is what was read.
-pub(super) fn asked(message: &v1::TrainingRequest, id: RequestId) -> Result<Asked> {
-    let asked = Asked::stored(&message.request_json);
-    if asked.id() != id {
-        return Err(Problem::internal(format!("the node sent request {} instead of {id}", asked.id())));
-    }
-    Ok(asked)
-}
-
 /// The request in a message, which must be to train.
 fn read(message: &v1::TrainingRequest, id: RequestId) -> Result<Request> {
     match asked(message, id)? {
@@ -146,12 +114,7 @@ fn read(message: &v1::TrainingRequest, id: RequestId) -> Result<Request> {
     }
 }
 
-/// A state in lower case, such as `approved`.
-pub(super) fn state(message: &v1::TrainingRequest) -> String {
-    message.state().as_str_name().trim_start_matches("REQUEST_STATE_").to_lowercase()
-}
-
-pub(super) fn summary(message: &v1::TrainingRequest) -> Result<Value> {
+fn summary(message: &v1::TrainingRequest) -> Result<Value> {
     let request = match Asked::stored(&message.request_json) {
         Asked::Training(request) => request,
         Asked::Ranges(request) => return Ok(ranges::summary(message, &request)),
@@ -192,8 +155,9 @@ pub(super) fn summary(message: &v1::TrainingRequest) -> Result<Value> {
 }
 
 /// What the participant should know before it decides.
-fn told(client: &Client, message: &v1::TrainingRequest, request: &Request) -> String {
-    let own = request.position(client.account()).map_or(0, |i| request.participants[i].records());
+fn told(message: &v1::TrainingRequest, request: &Request) -> Result<String> {
+    let account: AccountAddress = field("account", &message.account)?;
+    let own = request.position(account).map_or(0, |i| request.participants[i].records());
     let members = request.participants.len();
     let expenses = message.expenses.clone().unwrap_or_default();
     let mut text = format!(
@@ -210,7 +174,7 @@ fn told(client: &Client, message: &v1::TrainingRequest, request: &Request) -> St
         f64::from(request.data_bps) / 100.0,
     );
     for p in &request.participants {
-        let you = if p.account == client.account() { ", you" } else { "" };
+        let you = if p.account == account { ", you" } else { "" };
         text += &format!("  {} at {}: {} records{you}\n", p.account, p.node, grouped(p.records()));
     }
     text += &format!(
@@ -242,5 +206,5 @@ fn told(client: &Client, message: &v1::TrainingRequest, request: &Request) -> St
             message.answered_before.len()
         );
     }
-    text
+    Ok(text)
 }

@@ -50,7 +50,7 @@ pub(super) async fn ask(a: AskArgs) -> CommandResult {
         } else {
             AccountAddress::default()
         },
-        owner: own.account(),
+        owner: own.account()?,
         agent: a.agent_id,
         version: a.version,
         attempt: a.attempt,
@@ -71,10 +71,10 @@ pub(super) async fn ask(a: AskArgs) -> CommandResult {
     request.rounds = a.rounds.map_or_else(|| request.usual_rounds(), Ok)?;
     request.check()?;
     write_file(&a.out, &request.to_json())?;
-    for url in nodes::urls(&request) {
-        let node = nodes::connect(&url, &a.server).await?;
+    for url in nodes::urls(request.participants.iter().map(|p| p.node.as_str())) {
+        let node = nodes::connect(url, &a.server).await?;
         let ask = v1::AskTrainingRequest { request_json: request.to_json(), accounts: Vec::new() };
-        let asked = node.trainings().ask_training(ask).await.map_err(|s| nodes::named(&url, problem(s)))?.into_inner();
+        let asked = node.trainings().ask_training(ask).await.map_err(|s| nodes::named(url, problem(s)))?.into_inner();
         let expected = request.participants.iter().filter(|p| p.node == url).count();
         if asked.accounts.len() != expected {
             let text = format!("{url} has datasets of {} participants, {expected} were expected", asked.accounts.len());
@@ -98,12 +98,12 @@ pub(super) async fn status(a: StatusArgs) -> CommandResult {
     let mut all = Vec::new();
     for participant in &request.participants {
         let node: Client = nodes::connect(&participant.node, &a.server).await?;
-        let said = request_at(&node, &request, participant.account).await;
+        let said = request_at(&node, request.id(), participant.account).await;
         let said = said.map_err(|p| nodes::named(&participant.node, p))?;
         all.push(json!({
             "account": participant.account,
             "node": participant.node,
-            "state": super::answering::state(&said),
+            "state": super::held::state(&said),
             "reason": said.reason,
             "rounds_answered": said.rounds_answered,
             "least_share": f64::from(said.least_share_bps) / 10_000.0,

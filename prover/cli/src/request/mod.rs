@@ -2,6 +2,7 @@
 
 mod answering;
 mod asking;
+mod held;
 mod journal;
 mod nodes;
 mod ranges;
@@ -10,7 +11,7 @@ mod train;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-pub(crate) use nodes::named;
+pub(crate) use nodes::{connect, named};
 use tribute_core::id::{AgentId, RequestId};
 
 use super::CommandResult;

@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use tribute_client::{problem, Client};
 use tribute_core::hexed::AccountAddress;
-use tribute_federation::Request;
+use tribute_core::id::RequestId;
+use tribute_federation::{wire, Consent};
 use tribute_problem::{Problem, Reason, Result};
 use tribute_proto::v1;
 
@@ -13,19 +14,19 @@ use crate::server_args::ServerArgs;
 /// Longest pause between two attempts to reach a node.
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 
-/// The nodes' URLs, each once, in order.
-pub(super) fn urls(request: &Request) -> Vec<String> {
-    let mut urls: Vec<String> = Vec::new();
-    for participant in &request.participants {
-        if !urls.contains(&participant.node) {
-            urls.push(participant.node.clone());
+/// URLs, each once, in order.
+pub(super) fn urls<'a>(nodes: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    let mut urls = Vec::new();
+    for node in nodes {
+        if !urls.contains(&node) {
+            urls.push(node);
         }
     }
     urls
 }
 
 /// A connection to a node.
-pub(super) async fn connect(url: &str, server: &ServerArgs) -> Result<Client> {
+pub(crate) async fn connect(url: &str, server: &ServerArgs) -> Result<Client> {
     server.connect_to(url).await.map_err(|p| named(url, p))
 }
 
@@ -40,11 +41,51 @@ pub(crate) fn named(url: &str, mut problem: Problem) -> Problem {
 /// What a participant has said to a request.
 pub(super) async fn request_at(
     node: &Client,
-    request: &Request,
+    request: RequestId,
     account: AccountAddress,
 ) -> Result<v1::TrainingRequest> {
-    let get = v1::GetTrainingRequestRequest { id: request.id().to_vec(), account: account.to_vec() };
+    let get = v1::GetTrainingRequestRequest { id: request.to_vec(), account: account.to_vec() };
     Ok(node.trainings().get_training_request(get).await.map_err(problem)?.into_inner())
+}
+
+/// What participants have said to a request so far.
+pub(super) struct Consents {
+    request: RequestId,
+    given: Vec<Consent>,
+    waiting: Vec<String>,
+}
+
+impl Consents {
+    pub(super) fn new(request: RequestId) -> Self {
+        Consents { request, given: Vec::new(), waiting: Vec::new() }
+    }
+
+    /// Takes what the next participant has said.
+    ///
+    /// # Errors
+    /// Why it declined.
+    pub(super) fn hear(&mut self, account: AccountAddress, node: &str, said: &v1::TrainingRequest) -> Result<()> {
+        match (said.state(), &said.consent) {
+            (v1::RequestState::Approved, Some(consent)) => self.given.push(wire::consent(self.request, consent)?),
+            (v1::RequestState::Declined, _) => {
+                let text = format!("{account} at {node} declined: {}", said.reason);
+                return Err(Problem::new(Reason::NotAllowed, text).with("account", account));
+            }
+            _ => self.waiting.push(format!("{account} at {node}")),
+        }
+        Ok(())
+    }
+
+    /// Everybody's consent.
+    ///
+    /// # Errors
+    /// With those who have not approved.
+    pub(super) fn all(self) -> Result<Vec<Consent>> {
+        if self.waiting.is_empty() {
+            return Ok(self.given);
+        }
+        Err(Problem::new(Reason::NotReady, format!("not approved yet by {}", self.waiting.join(", "))))
+    }
 }
 
 /// Time, and pauses in it.

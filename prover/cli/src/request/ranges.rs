@@ -7,18 +7,18 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{json, Value};
 use tribute_client::files::{read_file, write_file};
 use tribute_client::{problem, Client};
-use tribute_core::hexed::{AccountAddress, Hex};
+use tribute_core::hexed::AccountAddress;
 use tribute_core::id::RequestId;
 use tribute_core::schema::Target;
-use tribute_federation::ranges::{numbers, numeric, schema as combined, Seat};
+use tribute_federation::ranges::{numbers, schema as combined, Seat};
 use tribute_federation::request::PROGRAM;
-use tribute_federation::{wire, Answer, Asked, Consent, RangesRequest};
+use tribute_federation::{wire, Answer, Asked, RangesRequest};
 use tribute_problem::{field, Problem, Reason, Result};
 use tribute_proto::v1;
 use tribute_records::{Kind, Range, Source};
 
-use super::answering::{asked, get, state};
-use super::nodes::{self, patiently, Real};
+use super::held::{self, asked, enough_participants, get, state};
+use super::nodes::{self, patiently, request_at, Consents, Real};
 use crate::output::{emit, grouped};
 use crate::schema;
 use crate::server_args::ServerArgs;
@@ -138,7 +138,7 @@ async fn ask(a: AskArgs) -> CommandResult {
     }
     let request = RangesRequest {
         program: PROGRAM.into(),
-        owner: own.account(),
+        owner: own.account()?,
         attempt: a.attempt,
         purpose: a.purpose,
         template: schema::read(&a.template)?.canonical(),
@@ -150,9 +150,7 @@ async fn ask(a: AskArgs) -> CommandResult {
     };
     request.check()?;
     write_file(&a.out, &request.to_json())?;
-    let mut urls: Vec<&str> = request.participants.iter().map(|seat| seat.node.as_str()).collect();
-    urls.dedup();
-    for url in urls {
+    for url in nodes::urls(request.participants.iter().map(|seat| seat.node.as_str())) {
         let node = nodes::connect(url, &a.server).await?;
         let here = request.participants.iter().filter(|seat| seat.node == url);
         let accounts = here.map(|seat| seat.account.to_vec()).collect();
@@ -172,26 +170,16 @@ async fn collect(a: CollectArgs) -> CommandResult {
     let request = RangesRequest::parse(&read_file(&a.request)?)?;
     request.check_program()?;
     let patience = Duration::from_secs(a.patience);
-    let (mut consents, mut waiting) = (Vec::new(), Vec::new());
+    let mut said = Consents::new(request.id());
     for seat in &request.participants {
-        let said = patiently(&seat.node, patience, &Real::new(), async || {
+        let state = patiently(&seat.node, patience, &Real::new(), async || {
             let node: Client = a.server.connect_to(&seat.node).await?;
-            let get = v1::GetTrainingRequestRequest { id: request.id().to_vec(), account: seat.account.to_vec() };
-            Ok(node.trainings().get_training_request(get).await.map_err(problem)?.into_inner())
+            request_at(&node, request.id(), seat.account).await
         })
         .await?;
-        match (said.state(), &said.consent) {
-            (v1::RequestState::Approved, Some(consent)) => consents.push(wire::consent(request.id(), consent)?),
-            (v1::RequestState::Declined, _) => {
-                let text = format!("{} at {} declined: {}", seat.account, seat.node, said.reason);
-                return Err(Problem::new(Reason::NotAllowed, text).with("account", seat.account));
-            }
-            _ => waiting.push(format!("{} at {}", seat.account, seat.node)),
-        }
+        said.hear(seat.account, &seat.node, &state)?;
     }
-    if !waiting.is_empty() {
-        return Err(Problem::new(Reason::NotReady, format!("not approved yet by {}", waiting.join(", "))));
-    }
+    let consents = said.all()?;
     let mut answers: Vec<Answer> = Vec::new();
     for seat in &request.participants {
         let answer = patiently(&seat.node, patience, &Real::new(), async || {
@@ -228,15 +216,8 @@ async fn approve(a: ApproveArgs) -> CommandResult {
         }
         Asked::Other(other) => return Err(other.refusal.into()),
     };
-    eprint!("{}", told(client.account(), &message, &request)?);
-    let members = request.participants.len();
-    if members < a.least_participants {
-        let text = format!(
-            "{members} accounts take part, at least {} are wanted: decline, or allow fewer with --least-participants",
-            a.least_participants
-        );
-        return Err(Problem::new(Reason::NotAllowed, text));
-    }
+    eprint!("{}", told(&message, &request)?);
+    enough_participants(request.participants.len(), a.least_participants)?;
     if request.range == Range::MinMax && !a.disclose_extremes {
         let text = "the request needs your smallest and largest value of each feature, which are values of single records: decline, or \
                     disclose them with --disclose-extremes";
@@ -259,18 +240,8 @@ async fn approve(a: ApproveArgs) -> CommandResult {
         enough(&names, &values, a.least_values)?;
     }
     let numbers = numbers(&request, &values)?;
-    let prepare = v1::PrepareConsentRequest { id: a.request.to_vec() };
-    let keys = client.trainings().prepare_consent(prepare).await.map_err(problem)?.into_inner();
-    let mask_key: Hex<32> = field("mask_key", &keys.mask_key)?;
-    let consent = Consent::sign(client.key(), a.request, mask_key, field("answer_key", &keys.answer_key)?)?;
-    let approve = v1::ApproveTrainingRequest {
-        id: a.request.to_vec(),
-        signature: consent.signature.0,
-        numbers,
-        least_share_bps: 0,
-        again: a.again,
-    };
-    let approved = client.trainings().approve_training(approve).await.map_err(problem)?.into_inner();
+    let with = v1::ApproveTrainingRequest { numbers, again: a.again, ..Default::default() };
+    let approved = held::approve(&client, a.request, with).await?;
     eprintln!("approved request {}: your node answers it once", a.request);
     emit(&summary(&approved, &request), None)
 }
@@ -307,9 +278,9 @@ pub(super) fn summary(message: &v1::TrainingRequest, request: &RangesRequest) ->
 }
 
 /// What the participant should know before it decides.
-pub(super) fn told(own: AccountAddress, message: &v1::TrainingRequest, request: &RangesRequest) -> Result<String> {
-    let template = request.template()?;
-    let features = numeric(&template).count();
+pub(super) fn told(message: &v1::TrainingRequest, request: &RangesRequest) -> Result<String> {
+    let own: AccountAddress = field("account", &message.account)?;
+    let (template, names) = (request.template()?, request.names()?);
     let mut text = format!(
         "Request {} ({})\n  {} asks for the ranges of schema `{}`: {}\n  {} numeric features: {}\n",
         request.id(),
@@ -317,8 +288,8 @@ pub(super) fn told(own: AccountAddress, message: &v1::TrainingRequest, request: 
         request.owner,
         template.name(),
         request.purpose,
-        grouped(features as u64),
-        numeric(&template).map(|i| template.features()[i].name.as_str()).collect::<Vec<_>>().join(", "),
+        grouped(names.len() as u64),
+        names.join(", "),
     );
     for categories in template.categories() {
         text += &format!("  {} is one of {}\n", categories.column, categories.values.join(", "));

@@ -15,7 +15,7 @@ use tribute_problem::{Problem, Reason, Result};
 use tribute_proto::v1;
 
 use super::journal::Folder;
-use super::nodes::{patiently, request_at, Real};
+use super::nodes::{patiently, request_at, Consents, Real};
 use super::TrainArgs;
 use crate::agent_results::finished;
 use crate::output::{self, emit, grouped, hexed};
@@ -42,8 +42,9 @@ pub(super) async fn train(a: TrainArgs) -> CommandResult {
     let request = Request::parse(&read_file(&a.request)?)?;
     request.check_program()?;
     let own = a.server.connect().await?;
-    if own.account() != request.owner {
-        let text = format!("the request is of {}, the key is {}'s", request.owner, own.account());
+    let caller = own.account()?;
+    if caller != request.owner {
+        let text = format!("the request is of {}, the key is {caller}'s", request.owner);
         return Err(Problem::new(Reason::NotAllowed, text));
     }
     let nodes = Nodes {
@@ -111,25 +112,12 @@ impl Nodes<'_> {
     /// # Errors
     /// With those who have not approved, or why one declined.
     async fn consents(&self) -> Result<Vec<Consent>> {
-        let id = self.request.id();
-        let mut consents = Vec::new();
-        let mut waiting = Vec::new();
-        for i in 0..self.clients.len() {
-            let said = self.at(i, async |node, p| request_at(node, self.request, p.account).await).await?;
-            let participant = &self.request.participants[i];
-            match (said.state(), &said.consent) {
-                (v1::RequestState::Approved, Some(consent)) => consents.push(wire::consent(id, consent)?),
-                (v1::RequestState::Declined, _) => {
-                    let text = format!("{} at {} declined: {}", participant.account, participant.node, said.reason);
-                    return Err(Problem::new(Reason::NotAllowed, text).with("account", participant.account));
-                }
-                _ => waiting.push(format!("{} at {}", participant.account, participant.node)),
-            }
+        let mut consents = Consents::new(self.request.id());
+        for (i, participant) in self.request.participants.iter().enumerate() {
+            let said = self.at(i, async |node, p| request_at(node, self.request.id(), p.account).await).await?;
+            consents.hear(participant.account, &participant.node, &said)?;
         }
-        if waiting.is_empty() {
-            return Ok(consents);
-        }
-        Err(Problem::new(Reason::NotReady, format!("not approved yet by {}", waiting.join(", "))))
+        consents.all()
     }
 
     /// All rounds, to the final weights.

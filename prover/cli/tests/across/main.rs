@@ -105,7 +105,15 @@ async fn data_stays_home() {
         rows
     };
     assert_eq!(allotted().await, 3);
-    guest.says(&["dataset", "grant", &kept_id, "--to", &owner.client().await.account().to_string(), "--uses", "4"]);
+    guest.says(&[
+        "dataset",
+        "grant",
+        &kept_id,
+        "--to",
+        &owner.client().await.account().unwrap().to_string(),
+        "--uses",
+        "4",
+    ]);
     owner.says(&evaluate);
     assert_eq!(allotted().await, 4);
     // the node deletes what it was lent once the job has ended
