@@ -17,30 +17,43 @@ pub struct Moved {
     pub known: usize,
 }
 
-/// Compares two heads of one shape: their weights, and their answers to `records`, features with the class if it is known.
-pub fn moved<'a>(before: &Weights, after: &Weights, records: impl Iterator<Item = (&'a [u8], Option<u16>)>) -> Moved {
-    let square = |values: &mut dyn Iterator<Item = f64>| values.map(|x| x * x).sum::<f64>().sqrt();
-    let pairs = before.values().iter().zip(after.values());
-    let distance = square(&mut pairs.map(|(a, b)| (b - a) as f64));
-    let norm = square(&mut before.values().iter().map(|w| *w as f64));
-    let mut moved = Moved {
-        weights: if distance == 0.0 { 0.0 } else { distance / norm },
-        records: 0,
-        changed: 0,
-        right: [0; 2],
-        known: 0,
-    };
-    for (features, class) in records {
-        let answers = [before, after].map(|head| answer(&head.logits(features)));
-        moved.records += 1;
-        moved.changed += usize::from(answers[0] != answers[1]);
-        if let Some(class) = class {
-            moved.known += 1;
-            for (right, answer) in moved.right.iter_mut().zip(answers) {
-                *right += usize::from(answer == class);
+impl Moved {
+    /// Compares the weights of two heads of one shape; no record yet.
+    #[must_use]
+    pub fn between(before: &Weights, after: &Weights) -> Self {
+        let square = |values: &mut dyn Iterator<Item = f64>| values.map(|x| x * x).sum::<f64>().sqrt();
+        let pairs = before.values().iter().zip(after.values());
+        let distance = square(&mut pairs.map(|(a, b)| (b - a) as f64));
+        let norm = square(&mut before.values().iter().map(|w| *w as f64));
+        let weights = if distance == 0.0 { 0.0 } else { distance / norm };
+        Moved { weights, records: 0, changed: 0, right: [0; 2], known: 0 }
+    }
+
+    /// Counts the two heads' answers to further records: features, with the class if it is known.
+    pub fn count<'a>(
+        &mut self,
+        before: &Weights,
+        after: &Weights,
+        records: impl Iterator<Item = (&'a [u8], Option<u16>)>,
+    ) {
+        for (features, class) in records {
+            let answers = [before, after].map(|head| answer(&head.logits(features)));
+            self.records += 1;
+            self.changed += usize::from(answers[0] != answers[1]);
+            if let Some(class) = class {
+                self.known += 1;
+                for (right, answer) in self.right.iter_mut().zip(answers) {
+                    *right += usize::from(answer == class);
+                }
             }
         }
     }
+}
+
+/// Compares two heads of one shape: their weights, and their answers to `records`, features with the class if it is known.
+pub fn moved<'a>(before: &Weights, after: &Weights, records: impl Iterator<Item = (&'a [u8], Option<u16>)>) -> Moved {
+    let mut moved = Moved::between(before, after);
+    moved.count(before, after, records);
     moved
 }
 

@@ -12,7 +12,7 @@ use tribute_core::digest::{keccak, Digest};
 use tribute_core::hexed::AccountAddress;
 use tribute_core::id::RequestId;
 use tribute_core::numbers::COUNT_LIMIT_BITS;
-use tribute_core::schema::{Feature, Schema, Target};
+use tribute_core::schema::{Feature, Schema};
 use tribute_core::{I256, U256};
 use tribute_records::Range;
 
@@ -21,7 +21,8 @@ use crate::consent::{check_members, Consent, NodeKeys};
 use crate::mask::Masks;
 use crate::refusal::Refusal;
 use crate::request::{
-    check_length, check_names, check_program, check_text, MOST_NAME, MOST_PARTICIPANTS, MOST_PURPOSE, MOST_SCHEMA,
+    canonical, check_count, check_length, check_names, check_program, check_text, parse, MOST_NAME, MOST_PURPOSE,
+    MOST_SCHEMA,
 };
 
 /// Fractional bits of a value, which is rounded to them before it is summed.
@@ -80,12 +81,7 @@ impl RangesRequest {
     /// # Errors
     /// If it is not the canonical JSON of a request whose ranges can be found.
     pub fn parse(json: &[u8]) -> Result<Self, Refusal> {
-        let request: RangesRequest =
-            serde_json::from_slice(json).map_err(|e| Refusal::request("JSON", format!("is not a request: {e}")))?;
-        if request.to_json() != json {
-            let why = "is not canonical: send the file that `tribute request schema ask` wrote";
-            return Err(Refusal::request("JSON", why));
-        }
+        let request: RangesRequest = parse(json, "tribute request schema ask")?;
         request.check()?;
         Ok(request)
     }
@@ -93,8 +89,7 @@ impl RangesRequest {
     /// The canonical JSON.
     #[must_use]
     pub fn to_json(&self) -> Vec<u8> {
-        // strings, integers and lists of them always have a JSON form
-        serde_json::to_vec(self).unwrap_or_default()
+        canonical(self)
     }
 
     /// Identifies the request.
@@ -137,13 +132,7 @@ impl RangesRequest {
                        if all participants disclose their smallest and largest values";
             return refuse("range", why.into());
         }
-        let members = self.participants.len();
-        if !(2..=MOST_PARTICIPANTS).contains(&members) {
-            let why = format!(
-                "{members} take part, at least 2 and at most {MOST_PARTICIPANTS} can: the sum over one is that one's own"
-            );
-            return refuse("participants", why);
-        }
+        check_count(self.participants.len())?;
         for (i, seat) in self.participants.iter().enumerate() {
             check_text("participants", &seat.node, MOST_NAME)?;
             if self.participants[..i].iter().any(|other| other.account == seat.account) {
@@ -178,7 +167,7 @@ impl RangesRequest {
     }
 
     /// Digest of the one query, on which the masks depend.
-    fn query(&self) -> Digest {
+    fn query() -> Digest {
         keccak(b"tribute.ranges.v1")
     }
 }
@@ -256,10 +245,10 @@ pub fn answer(
     let mut sent = numbers.to_vec();
     if request.range == Range::Standard {
         let mut words = words(numbers);
-        Masks::new(request.id(), own, keys, consents)?.apply_words(&request.query(), &mut words);
+        Masks::new(request.id(), own, keys, consents)?.apply_words(&RangesRequest::query(), &mut words);
         sent = words.iter().flat_map(|word| word.to_le_bytes()).collect();
     }
-    let signature = keys.sign(&crate::answer::digest(request.id(), &request.query(), &sent))?;
+    let signature = keys.sign(&crate::answer::digest(request.id(), &RangesRequest::query(), &sent))?;
     Ok(Answer { numbers: sent, signature })
 }
 
@@ -285,7 +274,7 @@ pub fn schema(request: &RangesRequest, consents: &[Consent], answers: &[Answer])
     for (i, consent) in consents.iter().enumerate() {
         let refused = |why: String| Refusal::Answer { account: consent.account, round: 0, why };
         let answer = answers.get(i).ok_or_else(|| refused("is missing: ranges need all participants".into()))?;
-        if !signed_by_node(consent, &request.query(), answer) {
+        if !signed_by_node(consent, &RangesRequest::query(), answer) {
             return Err(refused("is not signed by its node for this request".into()));
         }
         if answer.numbers.len() != bytes {
@@ -302,9 +291,13 @@ pub fn schema(request: &RangesRequest, consents: &[Consent], answers: &[Answer])
         };
         *feature = Feature { name: feature.name.clone(), lo, hi };
     }
-    let target: Target = template.target().clone();
-    let schema = Schema::new(template.name().to_owned(), features, target, template.extractor().map(Into::into))
-        .and_then(|schema| schema.with_categories(template.categories().to_vec()));
+    let schema = Schema::new(
+        template.name().to_owned(),
+        features,
+        template.target().clone(),
+        template.extractor().map(Into::into),
+    )
+    .and_then(|schema| schema.with_categories(template.categories().to_vec()));
     schema.map_err(|e| Refusal::request("template", e.to_string()))
 }
 

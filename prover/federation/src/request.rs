@@ -1,5 +1,6 @@
 //! The terms of a training across nodes, which every participant consents to as a whole.
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tribute_core::digest::keccak;
 use tribute_core::hexed::AccountAddress;
@@ -115,11 +116,7 @@ impl Request {
     /// # Errors
     /// If it is not the canonical JSON of a request that can be trained.
     pub fn parse(json: &[u8]) -> Result<Self, Refusal> {
-        let request: Request =
-            serde_json::from_slice(json).map_err(|e| Refusal::request("JSON", format!("is not a request: {e}")))?;
-        if request.to_json() != json {
-            return Err(Refusal::request("JSON", "is not canonical: send the file that `tribute request ask` wrote"));
-        }
+        let request: Request = parse(json, "tribute request ask")?;
         request.check()?;
         Ok(request)
     }
@@ -127,8 +124,7 @@ impl Request {
     /// The canonical JSON.
     #[must_use]
     pub fn to_json(&self) -> Vec<u8> {
-        // strings, integers and lists of them always have a JSON form
-        serde_json::to_vec(self).unwrap_or_default()
+        canonical(self)
     }
 
     /// Identifies the request.
@@ -183,13 +179,7 @@ impl Request {
         if self.price.parse::<u128>().map_or(true, |p| p.to_string() != self.price) || self.data_bps > 10_000 {
             return refuse("price", "is not a whole number, or more than all of the fees goes to the datasets".into());
         }
-        let members = self.participants.len();
-        if !(2..=MOST_PARTICIPANTS).contains(&members) {
-            return refuse(
-                "participants",
-                format!("{members} take part, at least 2 and at most {MOST_PARTICIPANTS} can: the sum over one is that one's own"),
-            );
-        }
+        check_count(self.participants.len())?;
         let mut datasets = std::collections::HashSet::new();
         let mut accounts = std::collections::HashSet::new();
         for one in &self.participants {
@@ -260,6 +250,35 @@ impl Request {
     pub fn usual_rounds(&self) -> Result<u32, Refusal> {
         Ok(if self.conjugate()? { 200 } else { 40 })
     }
+}
+
+/// Reads the canonical JSON of a request, as `command` writes it; what it says is not checked.
+pub(crate) fn parse<R: Serialize + DeserializeOwned>(json: &[u8], command: &str) -> Result<R, Refusal> {
+    let request: R =
+        serde_json::from_slice(json).map_err(|e| Refusal::request("JSON", format!("is not a request: {e}")))?;
+    if canonical(&request) != json {
+        return Err(Refusal::request("JSON", format!("is not canonical: send the file that `{command}` wrote")));
+    }
+    Ok(request)
+}
+
+/// The canonical JSON of a request.
+pub(crate) fn canonical<R: Serialize>(request: &R) -> Vec<u8> {
+    // strings, integers and lists of them always have a JSON form
+    serde_json::to_vec(request).unwrap_or_default()
+}
+
+/// How many may take part.
+pub(crate) fn check_count(members: usize) -> Result<(), Refusal> {
+    if (2..=MOST_PARTICIPANTS).contains(&members) {
+        return Ok(());
+    }
+    Err(Refusal::request(
+        "participants",
+        format!(
+            "{members} take part, at least 2 and at most {MOST_PARTICIPANTS} can: the sum over one is that one's own"
+        ),
+    ))
 }
 
 /// Whether a request is of this version of the program.

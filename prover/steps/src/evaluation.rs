@@ -56,6 +56,8 @@ pub enum WeightsAt {
 /// Weights that were lent for an evaluation.
 #[derive(Serialize, Deserialize)]
 pub struct LentSecrets {
+    /// The dataset that they were lent for: each evaluation has secrets of its own, which go when it has ended.
+    pub dataset: DatasetId,
     /// The weights, units of 2^-32.
     pub weights: Vec<i64>,
     /// The blinding of the owner's commitment to them.
@@ -154,7 +156,7 @@ fn weights(job: &EvaluationJob, layout: &Layout, srs: &Srs, toolbox: &Toolbox) -
         }
         WeightsAt::Lent(secrets) => {
             let secrets = toolbox.wait(toolbox.custody.get(&job.owner.to_string(), SECRETS, secrets))?;
-            let LentSecrets { weights, blinding, number } = serde_json::from_slice(&secrets)?;
+            let LentSecrets { weights, blinding, number, .. } = serde_json::from_slice(&secrets)?;
             let borrower = (lending(&job.weights_digest, &job.dataset.id, number), job.dataset.owner);
             lent_weights(srs, layout, weights, &blinding, job.weights_digest, borrower).map(|(_, committed)| committed)
         }

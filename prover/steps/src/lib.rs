@@ -6,6 +6,7 @@
 //! |---|---|
 //! | [`work`] | all kinds of work and their outcomes, as stored in job rows |
 //! | `cache` | limits the folder of keys |
+//! | `memory` | what a training keeps in memory |
 //! | `weight` | how much memory a piece of work needs |
 //! | [`calibrate`] … [`train`] | the steps |
 //! | `shared` | what many jobs have in common |
@@ -28,6 +29,7 @@ pub mod evaluation;
 pub mod gradient;
 pub mod home;
 pub mod membership;
+mod memory;
 pub mod optimum;
 pub mod parent;
 pub mod place;
@@ -41,5 +43,5 @@ pub mod train;
 mod weight;
 pub mod work;
 
+pub use memory::training_mb;
 pub use toolbox::Toolbox;
-pub use weight::training_mb;

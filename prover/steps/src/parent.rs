@@ -9,7 +9,7 @@ use tribute_problem::{Problem, Reason, Result};
 use tribute_store::artefacts::ENVIRONMENT;
 
 use crate::child::{Message, Request};
-use crate::weight::TRAINING_VARIABLE;
+use crate::memory::TRAINING_VARIABLE;
 
 /// Environment variables that a child is given, beside those of logs and traces: where to find libraries, how many threads
 /// to start, how much memory to train in. Anything else, such as a database's password, stays with the worker.

@@ -14,17 +14,17 @@ use tribute_core::records::Records;
 use tribute_core::schema::Schema;
 use tribute_inference::train::Pieces;
 use tribute_inference::{
-    check_optimum, import, moved, polish, train, Agent, ImportError, InputScale, LossOptions, Moved, OptimumError,
-    TrainError, AROUND,
+    check_optimum, import, polish, train, Agent, ImportError, InputScale, LossOptions, Moved, OptimumError, TrainError,
+    AROUND,
 };
 use tribute_problem::{Problem, Reason, Result};
 use tribute_store::artefacts::ArtefactId;
 
 use crate::dataset::{DatasetBody, SourceBody};
+use crate::memory::in_memory;
 use crate::refusal::{digit, not_optimal, unreadable, untrainable};
 use crate::shape::Profile;
 use crate::toolbox::Toolbox;
-use crate::weight::in_memory;
 
 /// Trains a head, or imports one trained elsewhere.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -154,8 +154,7 @@ pub fn run(job: &TrainJob, toolbox: &Toolbox) -> Result<AgentBody> {
     let schema = Schema::from_json(&job.schema)?;
     let layout = job.profile.layout(&schema)?;
     let datasets = load(job, schema.features().len(), toolbox)?;
-    let of_caller =
-        job.sources.chunk_by(|_, next| next.shard > 0).map(|shards| shards.iter().all(|s| s.owner == job.owner));
+    let of_caller = by_dataset(&job.sources).map(|shards| shards.iter().all(|s| s.owner == job.owner));
     let of_caller: Vec<&Dataset<'_>> = datasets.iter().zip(of_caller).filter_map(|(d, own)| own.then_some(d)).collect();
     let datasets: Vec<&Dataset<'_>> = datasets.iter().collect();
     let options = LossOptions { link: job.link, lambda: job.lambda, intercept_scale: job.profile.intercept_scale };
@@ -223,13 +222,9 @@ fn how_far(
     most: f64,
     own: bool,
 ) -> Result<PolishBody> {
-    let mut m = moved(before, after, std::iter::empty());
+    let mut m = Moved::between(before, after);
     each_piece(datasets, |piece| {
-        let more = moved(before, after, piece.iter().map(|(features, class)| (features, Some(class))));
-        m.records += more.records;
-        m.changed += more.changed;
-        m.known += more.known;
-        m.right = [m.right[0] + more.right[0], m.right[1] + more.right[1]];
+        m.count(before, after, piece.iter().map(|(features, class)| (features, Some(class))))
     })?;
     if (m.weights.is_nan() || m.weights > most) && !own {
         let moved = digit(m.weights);
@@ -261,7 +256,7 @@ fn how_far(
 enum Dataset<'a> {
     Here(Records),
     Stored {
-        sources: Vec<&'a SourceBody>,
+        sources: &'a [SourceBody],
         features: usize,
         toolbox: &'a Toolbox,
         /// Why a shard could not be read: the training itself carries only a text on.
@@ -314,26 +309,31 @@ impl Pieces for Dataset<'_> {
     }
 }
 
+/// The shards of each dataset.
+fn by_dataset(sources: &[SourceBody]) -> impl Iterator<Item = &[SourceBody]> {
+    sources.chunk_by(|_, next| next.shard > 0)
+}
+
 /// The datasets, with their shards concatenated if all of them fit in memory.
 fn load<'a>(job: &'a TrainJob, features: usize, toolbox: &'a Toolbox) -> Result<Vec<Dataset<'a>>> {
-    let sources = &job.sources;
-    let fits = in_memory(sources.iter().map(|s| s.count).sum(), &job.schema)?;
-    let mut datasets: Vec<Dataset<'a>> = Vec::new();
-    for (i, source) in sources.iter().enumerate() {
-        if !fits {
-            let failed = OnceLock::new();
-            match datasets.last_mut() {
-                Some(Dataset::Stored { sources, .. }) if source.shard > 0 => sources.push(source),
-                _ => datasets.push(Dataset::Stored { sources: vec![source], features, toolbox, failed }),
-            }
-            continue;
+    if !in_memory(job.sources.iter().map(|s| s.count).sum(), &job.schema)? {
+        let stored = |sources| Dataset::Stored { sources, features, toolbox, failed: OnceLock::new() };
+        return Ok(by_dataset(&job.sources).map(stored).collect());
+    }
+    let mut done = 0;
+    let mut read = |source| {
+        toolbox.progress("read", done, job.sources.len() as u64);
+        done += 1;
+        shard(source, toolbox)
+    };
+    let mut datasets = Vec::new();
+    for sources in by_dataset(&job.sources) {
+        let mut shards = sources.iter().map(&mut read);
+        let mut all = shards.next().unwrap_or_else(|| Ok(Records::new(features)))?;
+        for more in shards {
+            all.extend(&more?);
         }
-        toolbox.progress("read", i as u64, sources.len() as u64);
-        let records = shard(source, toolbox)?;
-        match datasets.last_mut() {
-            Some(Dataset::Here(last)) if source.shard > 0 => last.extend(&records),
-            _ => datasets.push(Dataset::Here(records)),
-        }
+        datasets.push(Dataset::Here(all));
     }
     Ok(datasets)
 }

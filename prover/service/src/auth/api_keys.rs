@@ -8,7 +8,7 @@ use tribute_proto::v1::{ApiKey, KeyRole};
 use tribute_proto::Call;
 use tribute_store::db::Database;
 
-use super::tokens::hash;
+use super::hash;
 
 /// Beginning of every key, so that one in a log or a repository is recognised.
 const MARK: &str = "tribute_";

@@ -22,6 +22,7 @@ pub(crate) use turns::{off_thread, Inside};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use sha2::{Digest as _, Sha256};
 use tonic::Request;
 use tribute_chain::StrictSignature;
 use tribute_core::digest::Digest;
@@ -50,6 +51,11 @@ pub(crate) fn caller<T>(request: &Request<T>) -> Result<AccountAddress> {
 pub(crate) fn place<T>(request: &Request<T>) -> Result<Arc<Inside>> {
     let place = request.extensions().get::<Arc<Inside>>().cloned();
     place.ok_or_else(|| Problem::internal("a call that takes its own turns came without its place"))
+}
+
+/// The stored form of a token or key: reading the database yields no usable token.
+fn hash(token: &str) -> String {
+    hex::encode(Sha256::digest(token))
 }
 
 /// Recovers the account that signed `digest` from the 65-byte `signature`; `None` if the signature is invalid.

@@ -1,7 +1,7 @@
 //! Logins (EIP-4361) and the tokens they issue for read-only calls.
 
 use hmac::{Hmac, Mac as _};
-use sha2::{Digest as _, Sha256};
+use sha2::Sha256;
 use tribute_client::signing::{login_digest, unix_seconds, Login, LOGIN_VALIDITY};
 use tribute_core::hexed::AccountAddress;
 use tribute_core::id::Nonce;
@@ -10,7 +10,7 @@ use tribute_store::db::Database;
 
 use super::api_keys::Role;
 use super::signed::Nonces;
-use super::{recover, Here};
+use super::{hash, recover, Here};
 
 /// Lifetime of a token, seconds.
 pub const LIFETIME: u64 = 900;
@@ -165,11 +165,6 @@ impl Tokens {
         }
         Ok(())
     }
-}
-
-/// The stored form of a token: reading the database yields no usable token.
-pub(super) fn hash(token: &str) -> String {
-    hex::encode(Sha256::digest(token))
 }
 
 /// Extracts the token from a call's `authorization`.

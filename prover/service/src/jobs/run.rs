@@ -21,7 +21,7 @@ use tribute_telemetry::{names, trace};
 use super::fitness;
 use super::queue::Heartbeat;
 use super::worker::Worker;
-use super::{Job, Lease, State};
+use super::{Fenced, Job, Lease, State};
 use crate::observe;
 use crate::observe::run::Run;
 
@@ -123,53 +123,44 @@ async fn blame(worker: &Worker, end: End) -> (End, bool) {
 /// Records how a run ended. Has no effect if the lease has lapsed in the meantime.
 async fn settle(worker: &Worker, lease: &Lease, end: &mut End) -> Result<()> {
     let (id, queue) = (&lease.job.id, &worker.queue);
-    let mut ended = false;
-    let fenced = match end {
+    // whether the job has ended, unless the lease has lapsed
+    let ended = match end {
         End::Done(outcome) => match queue.complete(lease, &serde_json::to_string(&outcome)?).await? {
             Ok(mut completion) => match worker.registry.record(&mut completion.tx, &lease.job, outcome).await {
                 Ok(()) => {
                     completion.commit().await?;
-                    ended = true;
                     observe::run::gas(outcome);
                     tracing::info!(job = %id, "job succeeded");
-                    false
+                    Ok(true)
                 }
                 Err(problem) if problem.is_storage() => return Err(problem),
                 Err(problem) => {
                     drop(completion);
-                    let failed = queue.fail(lease, &problem).await?;
-                    ended = failed == Ok(State::Failed);
-                    failed.is_err()
+                    queue.fail(lease, &problem).await?.map(|state| state == State::Failed)
                 }
             },
-            Err(_) => true,
+            Err(fenced) => Err(fenced),
         },
         End::Failed(problem) => {
             tracing::warn!(job = %id, reason = problem.reason.text(), message = %problem.message, "job failed");
-            let failed = queue.fail(lease, problem).await?;
-            ended = failed == Ok(State::Failed);
-            failed.is_err()
+            queue.fail(lease, problem).await?.map(|state| state == State::Failed)
         }
         End::Unfit(problem) => {
             tracing::error!(job = %id, reason = problem.reason.text(), message = %problem.message, "this worker is not fit");
-            queue.release(lease, "its worker is not fit for work", false).await?.is_err()
+            queue.release(lease, "its worker is not fit for work", false).await?.map(|_| false)
         }
         End::Lost(why) => {
             tracing::warn!(job = %id, why = %why, "job's process lost");
-            queue.release(lease, why, true).await?.is_err()
+            queue.release(lease, why, true).await?.map(|_| false)
         }
-        End::Cancelled => {
-            ended = queue.stopped(lease).await?.is_ok();
-            !ended
-        }
-        End::Stopping => queue.release(lease, "the worker stopped", false).await?.is_err(),
-        End::Fenced => true,
+        End::Cancelled => queue.stopped(lease).await?.map(|_| true),
+        End::Stopping => queue.release(lease, "the worker stopped", false).await?.map(|_| false),
+        End::Fenced => Err(Fenced),
     };
-    if fenced {
-        tracing::warn!(job = %id, fence = lease.fence, "lease lapsed: this run counts for nothing");
-    }
-    if ended {
-        forget_lent(worker, &lease.job).await;
+    match ended {
+        Err(Fenced) => tracing::warn!(job = %id, fence = lease.fence, "lease lapsed: this run counts for nothing"),
+        Ok(true) => forget_lent(worker, &lease.job).await,
+        Ok(false) => {}
     }
     Ok(())
 }
@@ -178,10 +169,21 @@ async fn settle(worker: &Worker, lease: &Lease, end: &mut End) -> Result<()> {
 async fn forget_lent(worker: &Worker, job: &Job) {
     let Ok(Payload { work: Work::Evaluation(evaluation), .. }) = serde_json::from_str(&job.payload) else { return };
     if let WeightsAt::Lent(secrets) = &evaluation.weights {
-        if let Err(problem) = worker.custody.delete(secrets).await {
+        if let Err(problem) = forget_unneeded(worker, secrets).await {
             tracing::warn!(job = %job.id, error = %problem, "lent weights are not deleted yet");
         }
     }
+}
+
+/// Deletes a secret, unless a job that waits or runs names it, too.
+async fn forget_unneeded(worker: &Worker, secret: &str) -> Result<()> {
+    let mut tx = worker.queue.database().begin().await?;
+    let needing = worker.queue.needing(&mut tx, secret).await?;
+    tx.commit().await?;
+    if needing.is_some() {
+        return Ok(());
+    }
+    worker.custody.delete(secret).await
 }
 
 /// Starts the child process, keeps the lease alive and returns how the child ended. The child never outlives this call.

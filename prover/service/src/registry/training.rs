@@ -1,6 +1,7 @@
 //! Requests to train across nodes and for schemas' ranges, as a node holds them for its participants, and the one answer to each
 //! round.
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sqlx::Row as _;
 use tokio::runtime::Handle;
@@ -213,13 +214,13 @@ impl Trainings {
     /// The node's keys for a request, made when they are first needed.
     pub async fn keys(&self, id: RequestId, account: AccountAddress) -> Result<NodeKeys> {
         let tenant = account.to_string();
-        let fresh = self.custody.seal(&tenant, SEALED, NodeKeys::random().to_bytes().as_slice()).await?;
+        let fresh = self.sealed(account, NodeKeys::random().to_bytes().as_slice()).await?;
         sqlx::query(
             self.db.sql("UPDATE requests SET sealed_keys = $3 WHERE id = $1 AND account = $2 AND sealed_keys IS NULL"),
         )
         .bind(id.to_string())
         .bind(&tenant)
-        .bind(hex::encode(fresh))
+        .bind(fresh)
         .execute(self.db.pool())
         .await?;
         let sealed: String =
@@ -228,8 +229,7 @@ impl Trainings {
                 .bind(&tenant)
                 .fetch_one(self.db.pool())
                 .await?;
-        let sealed = hex::decode(sealed).map_err(Problem::internal)?;
-        let bytes = self.custody.unseal(&tenant, SEALED, &sealed).await?;
+        let bytes = self.opened(account, &sealed).await?;
         let bytes: &[u8; 64] = bytes.as_slice().try_into().map_err(|_| Problem::internal("a node's keys are cut"))?;
         NodeKeys::from_bytes(bytes).ok_or_else(|| Problem::internal("a node's keys are no keys"))
     }
@@ -239,7 +239,7 @@ impl Trainings {
     pub async fn approve(&self, consent: &Consent, least_share_bps: u32, numbers: Option<&[u8]>) -> Result<bool> {
         let tenant = consent.account.to_string();
         let sealed = match numbers {
-            Some(numbers) => Some(hex::encode(self.custody.seal(&tenant, SEALED, numbers).await?)),
+            Some(numbers) => Some(self.sealed(consent.account, numbers).await?),
             None => None,
         };
         // numbers that were answered with are forgotten, and no others take their place
@@ -282,16 +282,12 @@ impl Trainings {
                 .fetch_one(self.db.pool())
                 .await?;
         let Some(sealed) = sealed else { return Ok(None) };
-        let sealed = hex::decode(sealed).map_err(Problem::internal)?;
-        self.custody.unseal(&account.to_string(), SEALED, &sealed).await.map(Some)
+        self.opened(account, &sealed).await.map(Some)
     }
 
     /// The answer to a request for ranges, if it was given.
     pub async fn ranges_answer(&self, id: RequestId, account: AccountAddress) -> Result<Option<RangesAnswer>> {
-        match self.load_body(id, account).await? {
-            Some(bytes) => Ok(Some(serde_json::from_slice(&bytes)?)),
-            None => Ok(None),
-        }
+        self.load(id, account).await
     }
 
     /// Stores the answer to a request for ranges, unless there is one already: the one that is stored. The numbers are forgotten.
@@ -302,14 +298,14 @@ impl Trainings {
         answer: &RangesAnswer,
     ) -> Result<RangesAnswer> {
         let tenant = account.to_string();
-        let sealed = self.custody.seal(&tenant, SEALED, &serde_json::to_vec(answer)?).await?;
+        let sealed = self.sealed(account, &serde_json::to_vec(answer)?).await?;
         let mut tx = self.db.begin().await?;
         sqlx::query(self.db.sql(
             "INSERT INTO rounds (request, account, round, body, factors) VALUES ($1, $2, 0, $3, '') ON CONFLICT DO NOTHING",
         ))
         .bind(id.to_string())
         .bind(&tenant)
-        .bind(hex::encode(sealed))
+        .bind(sealed)
         .execute(&mut *tx)
         .await?;
         sqlx::query(self.db.sql("UPDATE requests SET sealed_numbers = NULL WHERE id = $1 AND account = $2"))
@@ -380,15 +376,19 @@ impl Trainings {
         Rounds { trainings: self.clone(), id, account, runtime: Handle::current() }
     }
 
-    async fn load_round(&self, id: RequestId, account: AccountAddress) -> Result<Option<Stored>> {
-        match self.load_body(id, account).await? {
-            Some(bytes) => Ok(Some(serde_json::from_slice(&bytes)?)),
-            None => Ok(None),
-        }
+    /// Seals what is stored for an account.
+    async fn sealed(&self, account: AccountAddress, plain: &[u8]) -> Result<String> {
+        self.custody.seal(&account.to_string(), SEALED, plain).await.map(hex::encode)
     }
 
-    /// What was stored last, unsealed.
-    async fn load_body(&self, id: RequestId, account: AccountAddress) -> Result<Option<Vec<u8>>> {
+    /// What was sealed.
+    async fn opened(&self, account: AccountAddress, sealed: &str) -> Result<Vec<u8>> {
+        let sealed = hex::decode(sealed).map_err(Problem::internal)?;
+        self.custody.unseal(&account.to_string(), SEALED, &sealed).await
+    }
+
+    /// What was stored last.
+    async fn load<T: DeserializeOwned>(&self, id: RequestId, account: AccountAddress) -> Result<Option<T>> {
         let body: Option<String> = sqlx::query_scalar(
             self.db.sql("SELECT body FROM rounds WHERE request = $1 AND account = $2 ORDER BY round DESC LIMIT 1"),
         )
@@ -397,8 +397,7 @@ impl Trainings {
         .fetch_optional(self.db.pool())
         .await?;
         let Some(body) = body else { return Ok(None) };
-        let sealed = hex::decode(body).map_err(Problem::internal)?;
-        self.custody.unseal(&account.to_string(), SEALED, &sealed).await.map(Some)
+        Ok(Some(serde_json::from_slice(&self.opened(account, &body).await?)?))
     }
 
     async fn load_factors(&self, id: RequestId, account: AccountAddress, round: u32) -> Result<Vec<u8>> {
@@ -410,8 +409,7 @@ impl Trainings {
         .bind(i64::from(round))
         .fetch_one(self.db.pool())
         .await?;
-        let sealed = hex::decode(factors).map_err(Problem::internal)?;
-        self.custody.unseal(&account.to_string(), SEALED, &sealed).await
+        self.opened(account, &factors).await
     }
 
     /// Stores a round; false if it is stored already. Of the rounds before only that they were answered is kept: they are
@@ -424,9 +422,9 @@ impl Trainings {
         factors: Option<&[u8]>,
     ) -> Result<bool> {
         let tenant = account.to_string();
-        let sealed = self.custody.seal(&tenant, SEALED, &serde_json::to_vec(next)?).await?;
+        let sealed = self.sealed(account, &serde_json::to_vec(next)?).await?;
         let sealed_factors = match factors {
-            Some(factors) => hex::encode(self.custody.seal(&tenant, SEALED, factors).await?),
+            Some(factors) => self.sealed(account, factors).await?,
             None => String::new(),
         };
         let round = i64::from(next.rule.round());
@@ -437,7 +435,7 @@ impl Trainings {
         .bind(id.to_string())
         .bind(&tenant)
         .bind(round)
-        .bind(hex::encode(sealed))
+        .bind(sealed)
         .bind(sealed_factors)
         .execute(&mut *tx)
         .await?
@@ -466,7 +464,7 @@ pub struct Rounds {
 
 impl Store for Rounds {
     fn load(&self) -> Result<Option<Stored>, String> {
-        self.runtime.block_on(self.trainings.load_round(self.id, self.account)).map_err(|p| p.message)
+        self.runtime.block_on(self.trainings.load(self.id, self.account)).map_err(|p| p.message)
     }
 
     fn factors(&self, round: u32) -> Result<Vec<u8>, String> {

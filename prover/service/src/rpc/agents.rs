@@ -5,10 +5,11 @@ use tribute_core::hexed::AccountAddress;
 use tribute_custody::Custody;
 use tribute_problem::{Problem, Result};
 use tribute_proto::v1;
+use tribute_steps::train::AgentBody;
 use tribute_store::artefacts::Artefacts;
 
 use crate::auth::caller;
-use crate::registry::Registry;
+use crate::registry::{Dated, Registry};
 use crate::rules::admission::Admission;
 use crate::rules::certificates::Certificates;
 use crate::rules::ownership::Ownership;
@@ -32,6 +33,14 @@ impl AgentRpc {
     ) -> Result<Option<v1::Job>> {
         let job = self.admission.submit(caller, work, options.as_ref()).await?;
         wire::job_with_outcome(&self.artefacts, job).await.map(Some)
+    }
+
+    /// An agent without its model.
+    async fn message(&self, agent: &Dated<AgentBody>) -> Result<v1::Agent> {
+        let digest = agent.body.weights_digest;
+        let proven = self.registry.proven(digest).await?;
+        let shows_scores = self.registry.shows_scores(digest).await?;
+        Ok(v1::Agent { shows_scores, ..wire::agent(&agent.body, proven, agent.created_ms) })
     }
 }
 
@@ -65,22 +74,16 @@ impl v1::agent_service_server::AgentService for AgentRpc {
         let caller = caller(&request)?;
         let r = request.into_inner();
         let agent = self.ownership.agent(caller, &r.weights_digest).await?;
-        let proven = self.registry.proven(agent.body.weights_digest).await?;
-        let mut message = wire::agent(&agent.body, proven, agent.created_ms);
-        message.onnx = self.custody.get(&caller.to_string(), "model", &agent.body.model).await?;
-        message.shows_scores = self.registry.shows_scores(agent.body.weights_digest).await?;
-        Ok(Response::new(message))
+        let onnx = self.custody.get(&caller.to_string(), "model", &agent.body.model).await?;
+        Ok(Response::new(v1::Agent { onnx, ..self.message(&agent).await? }))
     }
 
     async fn show_scores(&self, request: Request<v1::ShowScoresRequest>) -> Result<Response<v1::Agent>, Status> {
         let caller = caller(&request)?;
         let r = request.into_inner();
         let agent = self.ownership.agent(caller, &r.weights_digest).await?;
-        let digest = agent.body.weights_digest;
-        self.registry.show_scores(digest, r.show).await?;
-        let mut message = wire::agent(&agent.body, self.registry.proven(digest).await?, agent.created_ms);
-        message.shows_scores = r.show;
-        Ok(Response::new(message))
+        self.registry.show_scores(agent.body.weights_digest, r.show).await?;
+        Ok(Response::new(self.message(&agent).await?))
     }
 
     async fn list_agents(
@@ -94,11 +97,8 @@ impl v1::agent_service_server::AgentService for AgentRpc {
         let last = rows.last().map(|a| (a.created_ms, a.body.weights_digest.to_string()));
         let next_page_token = wire::next_page(rows.len(), size, last);
         let mut agents = Vec::with_capacity(rows.len());
-        for a in rows {
-            let proven = self.registry.proven(a.body.weights_digest).await?;
-            let mut message = wire::agent(&a.body, proven, a.created_ms);
-            message.shows_scores = self.registry.shows_scores(a.body.weights_digest).await?;
-            agents.push(message);
+        for agent in &rows {
+            agents.push(self.message(agent).await?);
         }
         Ok(Response::new(v1::ListAgentsResponse { agents, next_page_token }))
     }

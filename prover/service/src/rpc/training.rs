@@ -48,8 +48,8 @@ impl TrainingRpc {
             least_share_bps: row.least_share_bps,
         };
         if row.account == caller {
-            if let Asked::Training(_) = row.request {
-                let expenses = self.participants.expenses(&row.clone().training()?).await?;
+            if let Asked::Training(request) = &row.request {
+                let expenses = self.participants.expenses(request, row.account).await?;
                 message.expenses = Some(v1::Expenses {
                     shards: expenses.shards,
                     openings_left: expenses.openings_left,

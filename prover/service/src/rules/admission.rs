@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use tokio::sync::Notify;
-use tribute_core::certificate::Certificate;
 use tribute_core::hexed::AccountAddress;
-use tribute_core::id::{DatasetId, ShardDigest, SrsDigest, WeightsDigest};
-use tribute_core::layout::{Layout, Task};
+use tribute_core::id::{DatasetId, SrsDigest};
+use tribute_core::layout::Task;
 use tribute_core::link::Link;
 use tribute_core::numbers::LAMBDA_LIMIT_BITS;
 use tribute_core::schema::Schema;
@@ -18,12 +17,11 @@ use tribute_proto::v1;
 use tribute_steps::calibrate::CalibrateJob;
 use tribute_steps::circuit::CircuitJob;
 use tribute_steps::dataset::{shards, DatasetBody, DatasetJob, ShardJob};
-use tribute_steps::evaluation::{EvaluationJob, WeightsAt};
 use tribute_steps::optimum::OptimumJob;
 use tribute_steps::shape::{Profile, ShapeBody, Target};
-use tribute_steps::train::{AgentBody, TrainJob};
+use tribute_steps::train::TrainJob;
 use tribute_steps::work::Work;
-use tribute_store::artefacts::{ArtefactId, Artefacts};
+use tribute_store::artefacts::Artefacts;
 
 use super::certificates::Certificates;
 use super::off_thread;
@@ -62,66 +60,6 @@ pub(super) enum Right {
     Open,
     /// By a grant: preferably one in the chain's registry, if it has one; otherwise one of this server.
     Granted(Option<ChainGrant>),
-}
-
-/// An agent of this server, its certificate file, and a dataset that it can be evaluated on.
-#[derive(Clone)]
-pub(super) struct OwnEvaluation {
-    pub(super) agent: AgentBody,
-    pub(super) certificate: ArtefactId,
-    pub(super) dataset: DatasetBody,
-}
-
-/// What decides whether an agent can be evaluated on a dataset.
-pub(super) struct Evaluated<'a> {
-    pub(super) weights_digest: WeightsDigest,
-    /// Canonical JSON of the schema.
-    pub(super) schema: &'a str,
-    pub(super) layout: Layout,
-    /// The shards that it was trained on: digest, position, dataset.
-    pub(super) shards: Vec<(ShardDigest, u32, DatasetId)>,
-}
-
-impl Evaluated<'_> {
-    /// The dataset must have the agent's schema and layout, and none of the shards that it was trained on.
-    pub(super) fn check(&self, dataset: &DatasetBody) -> Result<()> {
-        let id = dataset.id;
-        if dataset.schema != self.schema || dataset.layout()? != self.layout {
-            return Err(Problem::new(
-                Reason::SchemaMismatch,
-                format!("dataset {id} and the agent differ in schema or profile"),
-            )
-            .with("dataset", id)
-            .with("agent", self.weights_digest));
-        }
-        if self.layout.task() == Task::Real {
-            let message = "the agent's target is a real value: it answers no classes, and has no accuracy";
-            return Err(Problem::field("weights_digest", message));
-        }
-        let known = self.shards.iter().find(|(digest, ..)| dataset.shards.iter().any(|d| d.digest == *digest));
-        if let Some((_, shard, trained)) = known {
-            let message = format!("the agent was trained on it (shard {shard} of dataset {trained})");
-            return Err(Problem::field("dataset_id", message).with("dataset", id));
-        }
-        Ok(())
-    }
-}
-
-/// A dataset and an agent's certificate must be proven for one chain.
-pub(super) fn same_chain(dataset: &DatasetBody, certificate: &Certificate) -> Result<()> {
-    let (id, chain) = (dataset.id, &certificate.chain);
-    if (dataset.target.chain_id, dataset.target.contract) == (chain.chain_id, chain.dataset_registry) {
-        return Ok(());
-    }
-    Err(Problem::new(
-        Reason::NotReady,
-        format!(
-            "dataset {id} is proven for chain {}, registry {}, the agent's certificate for chain {}, registry {}: \
-             register it again for that one",
-            dataset.target.chain_id, dataset.target.contract, chain.chain_id, chain.dataset_registry
-        ),
-    )
-    .with("dataset", id))
 }
 
 impl From<Work> for Admitted {
@@ -302,28 +240,16 @@ impl Admission {
 
     /// A dataset that the caller may train on or test with, and the grant that this takes.
     pub(super) async fn usable(&self, caller: AccountAddress, id: DatasetId) -> Result<(DatasetBody, Option<Grant>)> {
-        let dataset = self.registry.dataset(id).await?.ok_or_else(|| Problem::not_found("dataset", id))?.body;
-        self.registry.check_kept(id).await?;
+        let dataset = self.kept(id).await?;
         let grant = self.grant_needed(caller, &dataset).await?;
         Ok((dataset, grant))
     }
 
-    /// A dataset that the caller may have an agent evaluated on at home, and the grant of this server that this takes. Open terms and
-    /// grants on chain do not count: they are given for agents that are paid for, and a count with chosen weights tells single records.
-    pub(super) async fn granted_here(
-        &self,
-        caller: AccountAddress,
-        id: DatasetId,
-    ) -> Result<(DatasetBody, Option<Grant>)> {
-        let dataset = self.registry.dataset(id).await?.ok_or_else(|| Problem::not_found("dataset", id))?.body;
+    /// A dataset whose records are kept.
+    pub(super) async fn kept(&self, id: DatasetId) -> Result<DatasetBody> {
+        let found = self.registry.dataset(id).await?.ok_or_else(|| Problem::not_found("dataset", id))?;
         self.registry.check_kept(id).await?;
-        if dataset.owner == caller {
-            let grant = self.grant_needed(caller, &dataset).await?;
-            return Ok((dataset, grant));
-        }
-        self.registry.check_use_left(id, caller).await?;
-        let grant = Grant { dataset: id, root: dataset.root, by: Right::Granted(None) };
-        Ok((dataset, Some(grant)))
+        Ok(found.body)
     }
 
     /// Loads the listed datasets, which must share one schema and profile, and the grants that they need.
@@ -367,7 +293,7 @@ impl Admission {
     ///
     /// # Errors
     /// [`Reason::NoGrant`] if it may not.
-    async fn grant_needed(&self, caller: AccountAddress, dataset: &DatasetBody) -> Result<Option<Grant>> {
+    pub(super) async fn grant_needed(&self, caller: AccountAddress, dataset: &DatasetBody) -> Result<Option<Grant>> {
         let granted = |by| Ok(Some(Grant { dataset: dataset.id, root: dataset.root, by }));
         if self.owner_now(dataset).await? == caller {
             // the shards that came with a transferred dataset are lent to its owner
@@ -413,40 +339,6 @@ impl Admission {
             version: w.version,
             agent,
         }))
-    }
-
-    async fn evaluation_work(&self, caller: AccountAddress, w: v1::EvaluationWork) -> Result<Admitted> {
-        let (own, grants) = self.evaluation_of(caller, w).await?;
-        let work = Work::Evaluation(EvaluationJob {
-            owner: caller,
-            weights_digest: own.agent.weights_digest,
-            weights: WeightsAt::Here(own.agent.model),
-            link: own.agent.link,
-            certificate: own.certificate,
-            dataset: own.dataset,
-        });
-        Ok(Admitted { grants, ..work.into() })
-    }
-
-    /// An agent of the caller, and a dataset that it can be evaluated on.
-    pub(super) async fn evaluation_of(
-        &self,
-        caller: AccountAddress,
-        w: v1::EvaluationWork,
-    ) -> Result<(OwnEvaluation, Vec<Grant>)> {
-        let agent = self.ownership.agent(caller, &w.weights_digest).await?.body;
-        let evaluated = Evaluated {
-            weights_digest: agent.weights_digest,
-            schema: &agent.schema,
-            layout: agent.layout()?,
-            shards: agent.sources.iter().map(|s| (s.digest, s.shard, s.dataset)).collect(),
-        };
-        let (dataset, grant) = self.usable(caller, field("dataset_id", &w.dataset_id)?).await?;
-        evaluated.check(&dataset)?;
-        let file = self.certificates.of(&agent).await?;
-        same_chain(&dataset, &Certificate::from_json(&file).map_err(Problem::internal)?)?;
-        let certificate = self.artefacts.put(file).await?;
-        Ok((OwnEvaluation { agent, certificate, dataset }, grant.into_iter().collect()))
     }
 
     /// A request's profile, with zero fields replaced by the server's defaults for this schema.

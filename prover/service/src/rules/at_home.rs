@@ -15,8 +15,10 @@ use tribute_steps::work::Work;
 use tribute_store::artefacts::Artefacts;
 use tribute_store::db::Database;
 
-use super::admission::{same_chain, Admission, Admitted, Evaluated};
+use super::admission::{Admission, Admitted};
+use super::evaluations::{same_chain, Evaluated};
 use super::files::FileChecks;
+use super::gather::commit;
 use super::off_thread;
 use super::ownership::Ownership;
 use super::uploads::Uploads;
@@ -52,13 +54,9 @@ impl AtHome {
             .map_err(|e| Problem::new(Reason::ArtefactDamaged, e.to_string()))?;
         let committer = self.custody.committer(&tenant).await?;
         let parameters = self.parameters.clone();
-        let (model, committed, blinding) = off_thread(move || {
-            let srs = parameters
-                .get(layout.k())
-                .map_err(|e| Problem::new(Reason::NotReady, format!("no parameters for k = {}: {e}", layout.k())))?;
-            let committed = committer.weights(&srs, &layout, &model.weights)?;
-            let blinding = committer.weights_blinding(&srs, &layout, &model.weights).to_bytes();
-            Ok((model, committed, blinding))
+        let (model, (committed, blinding)) = off_thread(move || {
+            let sealed = commit(&committer, &parameters, &layout, &model)?;
+            Ok((model, sealed))
         })
         .await?;
         let request = lending(&agent.weights_digest, &dataset, r.lending);
@@ -104,7 +102,7 @@ impl AtHome {
             return Ok(None);
         }
         let weights = weights_from_bytes(&self.uploads.open(caller, "weights_upload", &r.weights_upload).await?.bytes)?;
-        let secrets = LentSecrets { weights, blinding: HexBytes(r.blinding), number: r.lending };
+        let secrets = LentSecrets { dataset: dataset.id, weights, blinding: HexBytes(r.blinding), number: r.lending };
         let secrets = self.custody.put(&caller.to_string(), SECRETS, serde_json::to_vec(&secrets)?).await?;
         let request = lending(&weights_digest, &dataset.id, r.lending);
         let openings = lent_openings(dataset.shards.len());
@@ -120,8 +118,6 @@ impl AtHome {
             dataset,
         });
         let admitted = Admitted { grants: grant.into_iter().collect(), ..work.into() };
-        let mut jobs = self.admission.queue_all(caller, &[admitted], r.options.as_ref()).await?;
-        let job = jobs.pop().ok_or_else(|| Problem::internal("a submitted job vanished"))?;
-        Ok(Some(job))
+        self.admission.queue_one(caller, admitted, r.options.as_ref()).await.map(Some)
     }
 }

@@ -13,7 +13,8 @@ use tribute_steps::train::AgentBody;
 use tribute_steps::work::Work;
 use tribute_store::artefacts::ArtefactId;
 
-use super::admission::{Admission, Admitted, Grant, OwnEvaluation};
+use super::admission::{Admission, Admitted, Grant};
+use super::evaluations::OwnEvaluation;
 use crate::wire;
 
 /// An agent and the test set that it is valued on.

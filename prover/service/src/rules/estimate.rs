@@ -17,8 +17,7 @@ use super::admission::{Admission, Admitted};
 impl Admission {
     /// Checks work as if it were submitted, and says what it would cost. Nothing is stored.
     pub(crate) async fn estimate(&self, caller: AccountAddress, work: v1::work::Work) -> Result<v1::EstimateResponse> {
-        let Admitted { work, parts, share, .. } = self.holding().prepare(caller, work).await?;
-        drop(share);
+        let Admitted { work, parts, .. } = self.holding().prepare(caller, work).await?;
         let mut estimate = v1::EstimateResponse {
             jobs: parts.len() as u32 + 1,
             existing: self.queue.equal(&self.new_job(caller, &work, None)?).await?.unwrap_or_default(),

@@ -93,8 +93,7 @@ impl Owners {
             weights_digest,
             parties,
         });
-        let mut jobs = self.admission.queue_all(caller, &[work.into()], r.options.as_ref()).await?;
-        jobs.pop().ok_or_else(|| Problem::internal("a submitted job vanished"))
+        self.admission.queue_one(caller, work.into(), r.options.as_ref()).await
     }
 
     /// The caller's request with its committed weights.
@@ -213,7 +212,8 @@ fn public_part(request: &Request, participant: &Participant, d: &v1::Dataset) ->
     })
 }
 
-fn commit(
+/// Commits to an agent's weights; also what the commitment is blinded with.
+pub(super) fn commit(
     committer: &Committer,
     parameters: &SrsStore,
     layout: &Layout,

@@ -7,6 +7,7 @@ mod batches;
 pub(crate) mod certificates;
 mod coalitions;
 mod estimate;
+mod evaluations;
 mod extension;
 pub(crate) mod files;
 mod forget;

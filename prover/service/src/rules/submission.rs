@@ -51,6 +51,17 @@ impl Admission {
         self.queue_all(caller, &admitted, options).await
     }
 
+    /// Queues one admitted piece of work.
+    pub(crate) async fn queue_one(
+        &self,
+        caller: AccountAddress,
+        admitted: Admitted,
+        options: Option<&v1::JobOptions>,
+    ) -> Result<Job> {
+        let mut jobs = self.queue_all(caller, &[admitted], options).await?;
+        jobs.pop().ok_or_else(|| Problem::internal("a submitted job vanished"))
+    }
+
     /// The same admission, which stores nothing: its artefacts are held in memory.
     pub(super) fn holding(&self) -> Self {
         let artefacts = self.artefacts.holding();

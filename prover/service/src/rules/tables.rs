@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
+use tribute_core::hexed::AccountAddress;
 use tribute_core::records::Records;
 use tribute_core::schema::Schema;
-use tribute_proto::v1;
-use tribute_records::{Inferred, Options, Predicts, Range, Report, Source};
-
-use super::uploads::{Share, Stored};
 use tribute_problem::{Problem, Result};
+use tribute_proto::v1;
+use tribute_records::{Inferred, Options, Predicts, Range, ReadAt, Report, Source};
+
+use super::off_thread;
+use super::uploads::{File, Share, Stored, Uploads, AT_HAND};
 
 /// An uploaded table.
 pub(crate) struct Table {
@@ -19,6 +21,41 @@ pub(crate) struct Table {
     pub(crate) share: Share,
     /// The file, for as long as it is read.
     pub(crate) stored: Arc<Stored>,
+}
+
+impl Uploads {
+    /// Opens an account's table, with its share of memory: a columnar one is read where it is, a column at a time.
+    pub(crate) async fn table(&self, owner: AccountAddress, csv: Option<v1::CsvRecords>) -> Result<Table> {
+        let csv = csv.ok_or_else(|| Problem::field("csv", "is missing"))?;
+        let stored = Arc::new(self.stored(owner, "csv.upload", &csv.upload).await?);
+        let options = Options { most_bytes: self.most(), ..options(csv.options.unwrap_or_default())? };
+        let file = if csv.file.is_empty() { "records".to_owned() } else { csv.file };
+        let share = self.share(AT_HAND).await?;
+        let (name, how, bytes) = (file.clone(), options.clone(), stored.clone());
+        let columnar = off_thread(move || {
+            let reader: Arc<dyn ReadAt> = bytes.clone();
+            Source::columnar(&name, reader, &how).map_err(|e| bytes.reason(e))
+        })
+        .await?;
+        // a file that waits for more holds nothing that others wait for
+        drop(share);
+        let (source, share) = match columnar {
+            Some(source) => {
+                let share = self.share(source.memory().saturating_add(AT_HAND)).await?;
+                (source, share)
+            }
+            None => {
+                let File { bytes, share } = self.whole(&stored).await?;
+                let how = options.clone();
+                let source = off_thread(move || Ok(Source::from_bytes(&file, bytes, &how)?)).await?;
+                drop(share);
+                // a table that is larger than the memory for all is read alone
+                let share = self.share(source.memory().min(self.limits.memory)).await?;
+                (source, share)
+            }
+        };
+        Ok(Table { source, options, share, stored })
+    }
 }
 
 /// Parses the records of a table.
@@ -50,7 +87,7 @@ fn json(report: &Report) -> Result<Vec<u8>> {
 }
 
 /// How the sender wants a table read.
-pub(crate) fn options(o: v1::TableOptions) -> Result<Options> {
+fn options(o: v1::TableOptions) -> Result<Options> {
     let accept = o.accept.iter().map(|kind| {
         named("options.accept", kind)?.ok_or_else(|| Problem::field("options.accept", "a doubt without a name"))
     });

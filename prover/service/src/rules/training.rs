@@ -113,17 +113,17 @@ impl Participants {
     }
 
     /// What a participant's part would spend.
-    pub(crate) async fn expenses(&self, row: &RequestRow<Request>) -> Result<Expenses> {
-        let participant = participant(row)?;
-        let layout = row.request.layout()?;
+    pub(crate) async fn expenses(&self, request: &Request, account: AccountAddress) -> Result<Expenses> {
+        let participant = participant(request, account)?;
+        let layout = request.layout()?;
         let mut openings_left = Vec::new();
         for shard in participant.shards() {
             let counter = self.custody.counter(&shard.digest.into()).await?;
             let left = counter.map_or_else(|| layout.opening_budget(), |c| c.end.saturating_sub(c.used));
             openings_left.push(left);
         }
-        let largest = Asks::Point(Some(row.request.largest()?));
-        let answer_bytes = Format::of(&row.request, &largest)?.bytes() as u64;
+        let largest = Asks::Point(Some(request.largest()?));
+        let answer_bytes = Format::of(request, &largest)?.bytes() as u64;
         let mut seconds = 0.0;
         for lot in &participant.datasets {
             let found = self.registry.dataset(lot.dataset).await?;
@@ -260,8 +260,7 @@ impl Participants {
         let mut tx = self.trainings.database().begin().await?;
         self.custody.accept_allotment(&mut tx, row.id, row.account, weights_digest.into(), openings).await?;
         tx.commit().await?;
-        let mut jobs = self.admission.queue_all(row.account, &[work.into()], None).await?;
-        let job = jobs.pop().ok_or_else(|| Problem::internal("a submitted job vanished"))?;
+        let job = self.admission.queue_one(row.account, work.into(), None).await?;
         let mut tx = self.trainings.database().begin().await?;
         self.trainings.note_job(&mut tx, row.id, row.account, &job.id).await?;
         tx.commit().await?;
@@ -383,7 +382,7 @@ impl Participants {
     }
 
     async fn own_sources(&self, row: &RequestRow<Request>) -> Result<Vec<SourceBody>> {
-        let sources = self.sources(&row.request, participant(row)?).await?;
+        let sources = self.sources(&row.request, participant(&row.request, row.account)?).await?;
         sources.ok_or_else(|| Problem::internal("a participant's datasets are gone"))
     }
 
@@ -401,10 +400,10 @@ impl Participants {
     }
 }
 
-fn participant(row: &RequestRow<Request>) -> Result<&Participant> {
-    let position = row.request.position(row.account);
+fn participant(request: &Request, account: AccountAddress) -> Result<&Participant> {
+    let position = request.position(account);
     let position = position.ok_or_else(|| Problem::internal("a stored request without its participant"))?;
-    Ok(&row.request.participants[position])
+    Ok(&request.participants[position])
 }
 
 fn declined(row: &RequestRow) -> Problem {

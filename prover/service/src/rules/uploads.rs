@@ -13,13 +13,9 @@ use tribute_client::signing::Content;
 use tribute_core::hexed::AccountAddress;
 use tribute_custody::Custody;
 use tribute_problem::{Problem, Reason, Result};
-use tribute_proto::v1;
-use tribute_records::{DataError, Options, ReadAt, Source};
+use tribute_records::{DataError, ReadAt};
 use tribute_store::artefacts::{ArtefactId, Artefacts};
 use tribute_store::db::Database;
-
-use super::off_thread;
-use super::tables::{self, Table};
 
 const SEALED: &str = "upload";
 /// Bytes of a file that are sealed together: what is in memory while it is received.
@@ -28,7 +24,7 @@ const PIECE: usize = 2 << 20;
 /// artefact, and deleting one would delete the other.
 const PAD: usize = 16;
 /// Memory that a file takes while it is received, or read piece by piece: pieces as they are and sealed.
-const AT_HAND: usize = 4 * PIECE;
+pub(super) const AT_HAND: usize = 4 * PIECE;
 /// Retention time of a file, milliseconds.
 const KEPT_MS: i64 = 24 * 3600 * 1000;
 /// Timeout for the next chunk of a file.
@@ -64,7 +60,7 @@ pub(crate) struct Uploads {
     db: Database,
     artefacts: Artefacts,
     custody: Custody,
-    limits: Limits,
+    pub(super) limits: Limits,
     memory: Arc<Semaphore>,
     /// Space for files that are being received, in [`UNIT`]s.
     space: Arc<Semaphore>,
@@ -179,7 +175,7 @@ impl Uploads {
     }
 
     /// Maximum decompressed size of a table, bytes, or number of values of a columnar one.
-    fn most(&self) -> usize {
+    pub(super) fn most(&self) -> usize {
         usize::try_from(self.limits.account).unwrap_or(usize::MAX)
     }
 
@@ -346,7 +342,7 @@ impl Uploads {
     }
 
     /// An account's file by its SHA-256; `field` is the name of the request field, for errors.
-    async fn stored(&self, owner: AccountAddress, field: &str, digest: &[u8]) -> Result<Stored> {
+    pub(super) async fn stored(&self, owner: AccountAddress, field: &str, digest: &[u8]) -> Result<Stored> {
         let name = hex::encode(digest);
         let known = self.known(owner, &name).await?;
         let (ids, bytes) = known.ok_or_else(|| Problem::not_found("upload", &name).with("field", field))?;
@@ -355,7 +351,7 @@ impl Uploads {
     }
 
     /// Waits for a share of the memory.
-    async fn share(&self, bytes: usize) -> Result<Share> {
+    pub(super) async fn share(&self, bytes: usize) -> Result<Share> {
         let most = self.limits.memory;
         if bytes > most {
             let text = format!(
@@ -369,7 +365,7 @@ impl Uploads {
         waited.map_err(busy)?.map_err(Problem::internal)
     }
 
-    async fn whole(&self, stored: &Stored) -> Result<File> {
+    pub(super) async fn whole(&self, stored: &Stored) -> Result<File> {
         let length = usize::try_from(stored.bytes).map_err(Problem::internal)?;
         let share = self.share(length).await?;
         let mut bytes = Vec::with_capacity(length);
@@ -382,39 +378,6 @@ impl Uploads {
     /// Reads an account's file by its SHA-256; `field` is the name of the request field, for errors.
     pub(crate) async fn open(&self, owner: AccountAddress, field: &str, digest: &[u8]) -> Result<File> {
         self.whole(&self.stored(owner, field, digest).await?).await
-    }
-
-    /// Opens an account's table, with its share of memory: a columnar one is read where it is, a column at a time.
-    pub(crate) async fn table(&self, owner: AccountAddress, csv: Option<v1::CsvRecords>) -> Result<Table> {
-        let csv = csv.ok_or_else(|| Problem::field("csv", "is missing"))?;
-        let stored = Arc::new(self.stored(owner, "csv.upload", &csv.upload).await?);
-        let options = Options { most_bytes: self.most(), ..tables::options(csv.options.unwrap_or_default())? };
-        let file = if csv.file.is_empty() { "records".to_owned() } else { csv.file };
-        let share = self.share(AT_HAND).await?;
-        let (name, how, bytes) = (file.clone(), options.clone(), stored.clone());
-        let columnar = off_thread(move || {
-            let reader: Arc<dyn ReadAt> = bytes.clone();
-            Source::columnar(&name, reader, &how).map_err(|e| bytes.reason(e))
-        })
-        .await?;
-        // a file that waits for more holds nothing that others wait for
-        drop(share);
-        let (source, share) = match columnar {
-            Some(source) => {
-                let share = self.share(source.memory().saturating_add(AT_HAND)).await?;
-                (source, share)
-            }
-            None => {
-                let File { bytes, share } = self.whole(&stored).await?;
-                let how = options.clone();
-                let source = off_thread(move || Ok(Source::from_bytes(&file, bytes, &how)?)).await?;
-                drop(share);
-                // a table that is larger than the memory for all is read alone
-                let share = self.share(source.memory().min(self.limits.memory)).await?;
-                (source, share)
-            }
-        };
-        Ok(Table { source, options, share, stored })
     }
 
     /// Deletes files older than a day.
