@@ -89,4 +89,5 @@ def model_file(source: str | os.PathLike[str] | bytes) -> bytes:
         file = (folder / location).resolve()
         if not file.is_relative_to(folder) or not file.is_file():
             raise errors.BadModel(f"tensor `{tensor.name}` keeps its values in `{location}`, which is no regular file beside the model")
-    return onnx.load(os.fspath(source)).SerializeToString()
+    onnx.external_data_helper.load_external_data_for_model(described, os.fspath(folder))
+    return described.SerializeToString()

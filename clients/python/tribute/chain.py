@@ -16,6 +16,7 @@ from web3.exceptions import ContractCustomError
 from web3.logs import DISCARD
 
 from . import errors, keys
+from ._encoding import bytes_of
 from ._proto.tribute.v1 import circuit_service_pb2, common_pb2
 from .client import Client
 from .schema import Schema
@@ -140,20 +141,23 @@ class Chain:
         if self.token.functions.allowance(self.account.address, self.escrow.address).call() < escrow:
             self.send(self.token.functions.approve(self.escrow.address, escrow))
         key = Web3.to_checksum_address(session_key or self.account.address)
-        call = self.escrow.functions.open((_bytes(agent_id), version, price, escrow, key))
+        call = self.escrow.functions.open((bytes_of(agent_id), version, price, escrow, key))
         return self.send(call, self.escrow.events.SessionOpened).events[0]["args"]["session"]
 
     def thaw(self, session: bytes | str, amount: int = 0) -> int:
         """Requests a session's remaining escrow, or part of it, back; returns the Unix time from which it can be withdrawn."""
-        call = self.escrow.functions.requestThaw(_bytes(session), amount or self._left(session))
+        call = self.escrow.functions.requestThaw(bytes_of(session), amount or self._left(session))
         return self.send(call, self.escrow.events.ThawRequested).events[0]["args"]["thawEnd"]
 
     def _left(self, session: bytes | str) -> int:
-        return _fields("SessionEscrow", "getSession", self.escrow.functions.getSession(_bytes(session)).call())["remaining"]
+        return self._session(session)["remaining"]
+
+    def _session(self, session: bytes | str) -> dict[str, Any]:
+        return _fields("SessionEscrow", "getSession", self.escrow.functions.getSession(bytes_of(session)).call())
 
     def _told(self, session: bytes) -> dict[str, Any]:
         """What the chain says of a session, its agent and that agent's schema."""
-        opened = _fields("SessionEscrow", "getSession", self.escrow.functions.getSession(session).call())
+        opened = self._session(session)
         call = self.agents.functions.getVersion(opened["agentId"], opened["version"]).call()
         version = _fields("AgentRegistry", "getVersion", call)
         return {
@@ -167,7 +171,7 @@ class Chain:
 
     def refund(self, session: bytes | str) -> int:
         """Withdraws the thawed escrow; returns the amount."""
-        call = self.escrow.functions.withdrawThawed(_bytes(session))
+        call = self.escrow.functions.withdrawThawed(bytes_of(session))
         return self.send(call, self.escrow.events.ThawedWithdrawn).events[0]["args"]["amount"]
 
     # owners
@@ -177,7 +181,7 @@ class Chain:
 
         The chain stores only the digest of its schema. The schema itself comes from its provider and is checked against that digest.
         """
-        dataset = _bytes(dataset)
+        dataset = bytes_of(dataset)
         found = _fields("DatasetRegistry", "dataset", self.datasets.functions.dataset(dataset).call())
         if found["schemaId"] != schema.id:
             raise errors.SchemaMismatch(
@@ -242,7 +246,7 @@ class Chain:
             circuits["service"],
             agent.model_sha256,
         )
-        agent_id, f = _bytes(agent_id), self.agents.functions
+        agent_id, f = bytes_of(agent_id), self.agents.functions
         version = self.send(f.propose(agent_id, params), self.agents.events.VersionProposed).events[0]["args"]["version"]
         for start in range(0, len(agent.datasets), DATASETS_TO_A_TRANSACTION):
             self.send(f.addDatasets(agent_id, version, agent.datasets[start : start + DATASETS_TO_A_TRANSACTION]))
@@ -268,7 +272,7 @@ class Chain:
 
         The last gradients and the optimum go in one transaction, which costs less: the chain checks their pairings together.
         """
-        agent_id, f, gas = _bytes(agent_id), self.agents.functions, 0
+        agent_id, f, gas = bytes_of(agent_id), self.agents.functions, 0
         places = {}
         for dataset in proofs.datasets:
             for shard, digest in enumerate(self.datasets.functions.shardDigests(dataset).call()):
@@ -315,21 +319,21 @@ class Chain:
 
     def withdraw(self, agent_id: bytes | str, version: int, dataset: bytes | str | None = None) -> int:
         """Withdraws what an agent's owner, or a dataset, earned with a version; returns the amount."""
-        agent_id, f = _bytes(agent_id), self.escrow.functions
+        agent_id, f = bytes_of(agent_id), self.escrow.functions
         before = self.token.functions.balanceOf(self.account.address).call()
-        self.send(f.withdrawOwner(agent_id, version) if dataset is None else f.withdrawProvider(agent_id, version, _bytes(dataset)))
+        self.send(f.withdrawOwner(agent_id, version) if dataset is None else f.withdrawProvider(agent_id, version, bytes_of(dataset)))
         return self.token.functions.balanceOf(self.account.address).call() - before
 
     def paid_part(self, agent_id: bytes | str, version: int, dataset: bytes | str) -> Fraction:
         """The part of a certified version's next data fees that a dataset earns: by the weights that all the datasets' owners
         agreed on, or else its share."""
-        call = self.weights.functions.weightOf(_bytes(agent_id), version, _bytes(dataset))
+        call = self.weights.functions.weightOf(bytes_of(agent_id), version, bytes_of(dataset))
         weight, total = call.call()
         return Fraction(weight, total)
 
     def is_certified(self, agent_id: bytes | str, version: int) -> bool:
         """Whether a version is certified."""
-        return self.agents.functions.isCertified(_bytes(agent_id), version).call()
+        return self.agents.functions.isCertified(bytes_of(agent_id), version).call()
 
 
 def _fields(contract: str, function: str, values: Any) -> dict[str, Any]:
@@ -357,7 +361,3 @@ def _type(parameter: dict[str, Any]) -> str:
         inner = ",".join(_type(c) for c in parameter["components"])
         return f"({inner}){parameter['type'].removeprefix('tuple')}"
     return parameter["type"]
-
-
-def _bytes(value: bytes | str) -> bytes:
-    return value if isinstance(value, bytes) else bytes.fromhex(value.removeprefix("0x"))

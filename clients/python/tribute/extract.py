@@ -14,6 +14,7 @@ from typing import Any, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from ._encoding import model_file
 from .errors import BadModel, BadQuery
 from .schema import Schema
 
@@ -161,7 +162,7 @@ def split(model: str | os.PathLike[str], body: str | os.PathLike[str]) -> str:
     """
     import onnx
 
-    whole = onnx.load(os.fspath(model))
+    whole = onnx.load_from_string(model_file(model))
     graph = whole.graph
     made_by = {output: node for node in graph.node for output in node.output}
     constants = {tensor.name for tensor in graph.initializer} | {n.output[0] for n in graph.node if n.op_type == "Constant"}

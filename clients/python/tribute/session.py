@@ -16,6 +16,7 @@ import numpy.typing as npt
 from eth_account.signers.local import LocalAccount
 
 from . import errors, keys
+from ._encoding import bytes_of
 from ._proto.tribute.v1 import session_pb2, session_service_pb2
 from ._stream import QueryStream
 from .client import Client
@@ -81,7 +82,7 @@ class Session:
     ):
         self.client = client
         self.extractor = extractor
-        self.session = session if isinstance(session, bytes) else bytes.fromhex(session.removeprefix("0x"))
+        self.session = bytes_of(session)
         self.file = Path(file)
         self.answers, self.voucher, self._pending = [], None, None
         self._stream: QueryStream | None = None
@@ -111,10 +112,14 @@ class Session:
         if chain is not None:
             known.append(("the chain", chain._told(self.session)))
         if certificate is not None:
-            file = json.loads(certificate)
-            agent = file["agent"]
-            weights = bytes.fromhex(agent["weights_digest"].removeprefix("0x"))
-            of_file = {"schema": Schema(file["schema"]).id, "version": agent["version"], "digest of the weights": weights}
+            stated = json.loads(certificate)
+            agent = stated["agent"]
+            of_file = {
+                "schema": Schema(stated["schema"]).id,
+                "agent": bytes_of(agent["id"]),
+                "version": agent["version"],
+                "digest of the weights": bytes_of(agent["weights_digest"]),
+            }
             known.append(("the certificate", of_file))
         if schema is not None:
             known.append(("the schema given", {"schema": schema.id}))

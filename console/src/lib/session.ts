@@ -97,6 +97,9 @@ export async function ask(calls: Services, key: Hex, state: Saved, labels: strin
     position: BigInt(now.count),
     voucher: voucherMessage(now),
   });
+  if (labels.length > 0 && response.answer >= labels.length) {
+    throw new Problem(`The server answers class ${response.answer}, and the schema has ${labels.length}. Do not ask it again.`, "INTERNAL");
+  }
   const transcript = word(extend(BigInt(now.transcript), query, BigInt(pending.salt), response.answer));
   if (!same(hex(response.transcript), transcript) || response.position !== BigInt(now.count + 1)) {
     throw new Problem("The server's account of this session is not yours. Do not ask it again; what it says here is not paid for.", "FORKED_TRANSCRIPT");

@@ -120,7 +120,8 @@ export function Way({ agent, weights, reread }: { agent: Agent; weights: Hex; re
   const create = call(chain.agents, "createAgent", stringToHex(name.slice(0, 32), { size: 32 }), "");
   const list = version && call(chain.agents, "addDatasets", id, version.number, rest.slice(0, LIST_BATCH));
   const close = version && call(chain.agents, "close", id, version.number);
-  const certify = version && proofs && call(chain.agents, "certify", id, version.number, filedProof(proofs.optimum.proof).inputs, filedProof(proofs.optimum.proof).proof);
+  const optimum = proofs && filedProof(proofs.optimum.proof);
+  const certify = version && optimum && call(chain.agents, "certify", id, version.number, optimum.inputs, optimum.proof);
   const allProven = agent.gradientsProven >= agent.shards;
   const sent = version !== undefined && closed && version.shardsDone >= version.shards && version.shards > 0;
 
