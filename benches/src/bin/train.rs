@@ -100,11 +100,13 @@ fn main() -> Result<(), Failure> {
     let here = if a.pieces.is_none() { Some(stored.read(0, count)?) } else { None };
     let fit = |lambda: f64, start: Option<&Trained>| -> Result<(Trained, f64), Failure> {
         let (options, began) = (options(lambda)?, Instant::now());
-        let trained = match (&here, start) {
-            (Some(records), None) => train(&schema, &[records], &options, |_| ()),
-            (Some(records), Some(t)) => polish(&schema, &[records], &options, &t.weights, |_| ()),
-            (None, None) => train(&schema, &[&stored], &options, |_| ()),
-            (None, Some(t)) => polish(&schema, &[&stored], &options, &t.weights, |_| ()),
+        let records: &dyn Pieces = match &here {
+            Some(records) => records,
+            None => &stored,
+        };
+        let trained = match start {
+            None => train(&schema, &[records], &options, |_| ()),
+            Some(t) => polish(&schema, &[records], &options, &t.weights, |_| ()),
         }?;
         Ok((trained, began.elapsed().as_secs_f64()))
     };

@@ -84,15 +84,17 @@ impl<T: Trust> Verifier<T> {
     /// # Errors
     /// [`Refused`], whose message starts with the field that is wrong.
     pub fn verify(&mut self, json: &[u8]) -> Result<Report, Refused<T::Error>> {
-        if holds(json, "coalitions") {
-            return self.verify_valuation(Valuation::from_json(json)?);
+        match File::from_json(json)? {
+            File::Certificate(certificate) => {
+                self.check_certificate(&certificate)?;
+                Ok(Report::of(*certificate))
+            }
+            File::Evaluation(evaluation) => self.verify_evaluation(*evaluation),
+            File::Valuation(valuation) => self.verify_valuation(*valuation),
         }
-        if !holds(json, "certificate") {
-            let certificate = Certificate::from_json(json)?;
-            self.check_certificate(&certificate)?;
-            return Ok(Report::of(certificate));
-        }
-        let evaluation = Evaluation::from_json(json)?;
+    }
+
+    fn verify_evaluation(&mut self, evaluation: Evaluation) -> Result<Report, Refused<T::Error>> {
         self.check_contained(&evaluation.certificate)?;
         let mut relations = evaluation.check()?;
         self.check_evaluation_proofs(&evaluation, &mut relations)?;

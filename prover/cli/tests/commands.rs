@@ -13,6 +13,7 @@ use tribute_problem::Reason;
 use tribute_proto::v1;
 use tribute_testing::data::WINE_FILE;
 use tribute_testing::market::{certified, open, text, CLIENT, DEPLOYER, OWNER, PROVIDER};
+use tribute_testing::process::Killed;
 use tribute_testing::{program, Place, World, ROOT};
 
 /// Runs a command and kills it while its transaction is in flight; then the transaction is mined.
@@ -170,16 +171,6 @@ impl Drop for Forwarded {
     }
 }
 
-/// A process that is killed with the test.
-struct Watching(std::process::Child);
-
-impl Drop for Watching {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_thaw_would_take_is_claimed_in_time() {
     let (w, _, weights, agent) = certified();
@@ -197,7 +188,7 @@ async fn what_a_thaw_would_take_is_claimed_in_time() {
         let mut command = w.command(DEPLOYER, "claim watch --every 0.3 --owner-key-env OWNER_KEY");
         command.env("OWNER_KEY", hex::encode(w.key(OWNER).to_bytes()));
         command.env("TRIBUTE_RPC", format!("http://127.0.0.1:{port}")).env("RUST_LOG", "info");
-        Watching(command.stderr(file).spawn().unwrap())
+        Killed(command.stderr(file).spawn().unwrap())
     };
     let said = |what: &str| std::fs::read_to_string(&log).unwrap().matches(what).count();
     let until = |what: &'static str, times: usize| {

@@ -31,7 +31,7 @@ pub(crate) struct CheckArgs {
 
 /// What was compared.
 #[derive(Default)]
-pub(super) struct Compared {
+struct Compared {
     agreed: u64,
     differences: Vec<Value>,
 }
@@ -59,13 +59,8 @@ impl Compared {
 pub(super) async fn run(a: CheckArgs) -> CommandResult {
     let file = read(&a.file)?;
     let contracts = a.read.contracts().await?;
-    let mut follower = Follower::new(&contracts);
-    follower.follow(&contracts).await?;
     let certificate = file.certificate();
-    let mut compared = compare(certificate, &contracts, follower.tables()).await?;
-    if let Some(tested) = tested(&file) {
-        compare_dataset(&mut compared, follower.tables(), &tested);
-    }
+    let (compared, follower) = compared(certificate, tested(&file), &contracts).await?;
     let found = compared.differences.len();
     a.read.emit(&json!({
         "agent_id": certificate.agent.id,
@@ -85,10 +80,7 @@ pub(super) async fn run(a: CheckArgs) -> CommandResult {
 /// Fails unless the chain certified what a verified valuation says of its version, and registered its datasets and its
 /// test set as it says.
 pub(super) async fn requires(valuation: &Valuation, contracts: &Contracts) -> Result<()> {
-    let mut follower = Follower::new(contracts);
-    follower.follow(contracts).await?;
-    let mut compared = compare(&valuation.certificate, contracts, follower.tables()).await?;
-    compare_dataset(&mut compared, follower.tables(), &test_set(valuation));
+    let (compared, _) = compared(&valuation.certificate, Some(test_set(valuation)), contracts).await?;
     match compared.differences.first() {
         None => Ok(()),
         Some(first) => {
@@ -104,6 +96,21 @@ pub(super) async fn requires(valuation: &Valuation, contracts: &Contracts) -> Re
             Err(Problem::new(Reason::ChainDiffers, message))
         }
     }
+}
+
+/// Compares a certificate, and the dataset that its agent was tested on, with the chain.
+async fn compared(
+    certificate: &Certificate,
+    tested: Option<Stated<'_>>,
+    contracts: &Contracts,
+) -> Result<(Compared, Follower)> {
+    let mut follower = Follower::new(contracts);
+    follower.follow(contracts).await?;
+    let mut compared = compare(certificate, contracts, follower.tables()).await?;
+    if let Some(tested) = &tested {
+        compare_dataset(&mut compared, follower.tables(), tested);
+    }
+    Ok((compared, follower))
 }
 
 fn read(path: &std::path::Path) -> Result<File> {

@@ -118,10 +118,15 @@ pub(crate) struct Connected {
 impl NodeArgs {
     /// The contracts, for reading.
     pub(crate) async fn contracts(&self) -> Result<Contracts> {
-        let deployment = Deployment::load(&self.contracts)?;
-        let options = Options { roots: self.rpc_ca.clone(), ..Options::default() };
-        Ok(Contracts::new(&Chain::connect_with(&self.rpc, options).await?, deployment)?)
+        contracts_at(&self.rpc, self.rpc_ca.clone(), &self.contracts).await
     }
+}
+
+/// The contracts of a deployment's file, for reading.
+pub(crate) async fn contracts_at(rpc: &str, roots: Option<PathBuf>, deployment: &Path) -> Result<Contracts> {
+    let deployment = Deployment::load(deployment)?;
+    let options = Options { roots, ..Options::default() };
+    Ok(Contracts::new(&Chain::connect_with(rpc, options).await?, deployment)?)
 }
 
 impl ReadArgs {

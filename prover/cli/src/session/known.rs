@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use tribute_chain::{Chain, Contracts, Deployment, Options};
+use tribute_chain::Contracts;
 use tribute_client::files::read_file;
 use tribute_client::session::{ClientSession, Known, KnownVersion};
 use tribute_core::certificate::Certificate;
@@ -11,6 +11,8 @@ use tribute_core::context::Domain;
 use tribute_core::id::SessionId;
 use tribute_core::schema::Schema;
 use tribute_problem::{Problem, Result};
+
+use crate::chain::contracts_at;
 
 /// Where to compare the server's schema and agent with.
 #[derive(Clone, Debug, Args)]
@@ -53,9 +55,7 @@ impl KnownArgs {
     async fn known(&self, session: SessionId) -> Result<Vec<Known>> {
         let mut all = Vec::new();
         if let Some(rpc) = &self.rpc {
-            let options = Options { roots: self.rpc_ca.clone(), ..Options::default() };
-            let chain = Chain::connect_with(rpc, options).await?;
-            all.push(on_chain(&Contracts::new(&chain, Deployment::load(&self.contracts)?)?, session).await?);
+            all.push(on_chain(&contracts_at(rpc, self.rpc_ca.clone(), &self.contracts).await?, session).await?);
         }
         if let Some(file) = &self.certificate {
             let unusable =
@@ -70,9 +70,7 @@ impl KnownArgs {
             });
         }
         if let Some(file) = &self.schema {
-            let unusable = |e: &dyn std::fmt::Display| Problem::field("schema", format!("{}: {e}", file.display()));
-            let text = String::from_utf8(read_file(file)?).map_err(|e| unusable(&e))?;
-            let schema = Schema::from_json(&text).map_err(|e| unusable(&e))?.id();
+            let schema = crate::schema::read(file)?.id();
             all.push(Known { source: file.display().to_string(), schema, version: None, escrow: None });
         }
         Ok(all)

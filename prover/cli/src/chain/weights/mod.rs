@@ -11,7 +11,7 @@ use alloy::primitives::Address;
 use clap::Args;
 use serde_json::{json, Value};
 use tribute_chain::weight_messages::{SignedWeightMessage, WeightMessage};
-use tribute_chain::weights::{Installed, Proposal};
+use tribute_chain::weights::{Installed, Paying, Proposal};
 use tribute_chain::Contracts;
 use tribute_client::files::write_file;
 use tribute_core::digest::Digest;
@@ -209,14 +209,15 @@ pub(super) async fn install(a: InstallArgs) -> CommandResult {
     let c = a.chain.connect().await?;
     let Parts { proposal, attestation, consents } = parts(&c.contracts, &a.messages).await?;
     let id = c.contracts.proposal_id(&proposal).await?;
-    let mut placed = c.contracts.installation(&proposal).await?.placed as usize;
+    let paying = c.contracts.paying(&proposal.agent, proposal.version).await?;
+    let mut placed = c.contracts.installation(&id).await?.placed as usize;
     let all_signed = consents.iter().all(Option::is_some);
-    if all_signed && consents.len() <= usize::from(a.batch) && !in_force(&c.contracts, &proposal, &id).await? {
+    if all_signed && consents.len() <= usize::from(a.batch) && paying.round == proposal.round {
         // all in one call, whatever was placed before: nothing waits
         placed = 0;
     }
     if placed == consents.len() {
-        requires_alive(&c.contracts, &proposal, &id).await?;
+        requires_alive(&paying, &proposal, &id)?;
     } else {
         let missing = proposal.weights.iter().zip(&consents).skip(placed).filter(|(_, signed)| signed.is_none());
         let missing: Vec<String> = missing.map(|((dataset, _), _)| dataset.to_string()).collect();
@@ -249,16 +250,10 @@ pub(super) async fn install(a: InstallArgs) -> CommandResult {
     }))
 }
 
-/// Whether a version pays by a proposal.
-async fn in_force(contracts: &Contracts, proposal: &Proposal, id: &Digest) -> Result<bool> {
-    let paying = contracts.paying(&proposal.agent, proposal.version).await?;
-    Ok(paying.agreed.is_some_and(|agreed| agreed.proposal == *id))
-}
-
 /// Fails unless a complete proposal is in force or waits.
-async fn requires_alive(contracts: &Contracts, proposal: &Proposal, id: &Digest) -> Result<()> {
-    let paying = contracts.paying(&proposal.agent, proposal.version).await?;
-    if in_force(contracts, proposal, id).await? || paying.waiting.is_some_and(|(waiting, _)| waiting == *id) {
+fn requires_alive(paying: &Paying, proposal: &Proposal, id: &Digest) -> Result<()> {
+    let in_force = paying.agreed.is_some_and(|agreed| agreed.proposal == *id);
+    if in_force || paying.waiting.is_some_and(|(waiting, _)| waiting == *id) {
         return Ok(());
     }
     let message = format!(
@@ -315,7 +310,7 @@ pub(super) async fn show(a: ShowArgs) -> CommandResult {
     let grantee = contracts.version(&agent, version).await?.owner;
     let paying = contracts.paying(&agent, version).await?;
     let waiting = match paying.waiting {
-        Some((proposal, until)) => Some((proposal, until, contracts.valuation_of(&proposal).await?)),
+        Some((proposal, until)) => Some((proposal, until, contracts.installation(&proposal).await?.valuation)),
         None => None,
     };
     let mut datasets = Vec::new();
