@@ -9,6 +9,7 @@ mod clock;
 mod stage;
 mod storage;
 mod upgrade;
+mod wire;
 mod workers;
 
 use std::future::Future;

@@ -49,16 +49,12 @@ impl Stage {
     }
 
     pub(crate) fn worker(&self) -> Killed {
-        self.worker_at(&self.database)
-    }
-
-    pub(crate) fn worker_at(&self, database: &str) -> Killed {
-        Killed(self.place.worker(&[LEASE, &["--database", database]].concat()))
+        self.worker_with(Command::new(program()), &self.database)
     }
 
     /// Starts a worker with `program`: the program itself, or a command that runs it.
-    pub(crate) fn worker_with(&self, program: Command) -> Killed {
-        Killed(self.place.worker_with(program, &[LEASE, &["--database", &self.database]].concat()))
+    pub(crate) fn worker_with(&self, program: Command, database: &str) -> Killed {
+        Killed(self.place.worker_with(program, &[LEASE, &["--database", database]].concat()))
     }
 
     pub(crate) async fn sql(&self) -> AnyConnection {

@@ -65,7 +65,7 @@ pub(crate) async fn disk_full() -> (i64, i64) {
     let stage = Stage::on_postgres();
     let served = stage.serve_with(limitable(), "0");
     let client = connect(&served.url).await;
-    let worker = stage.worker_with(limitable());
+    let worker = stage.worker_with(limitable(), &stage.database);
     let job = submit_dataset(&client, dataset(0)).await.unwrap();
     stage.phase(&job.id, "keys").await;
     let mut processes = working_children(worker.0.id());

@@ -1,17 +1,15 @@
 //! Workers killed, stopped, cut off and drained, and a server killed, while jobs run.
 
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
 use tribute_proto::v1::{self, JobState};
 use tribute_testing::calls::{calibrate, connect, get, submit, submit_dataset, until};
 use tribute_testing::process::{is_alive, kill_hard, working_children};
-use tribute_testing::wait_for;
+use tribute_testing::{program, wait_for};
 
 use super::long;
 use super::stage::{dataset, send, slow, works, Stage};
+use super::wire::Wire;
 
 pub(crate) async fn worker_killed_in_mid_proof() -> (i64, i64) {
     let stage = Stage::on_postgres();
@@ -146,38 +144,6 @@ pub(crate) async fn proofs_while_workers_are_killed() -> (i64, i64) {
     (lost + more, doubled + twice)
 }
 
-/// A way to the database that can be cut: then nothing passes any more, and nobody is told.
-struct Wire {
-    address: SocketAddr,
-    cut: watch::Sender<bool>,
-}
-
-impl Wire {
-    async fn to(target: String) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let (cut, is_cut) = watch::channel(false);
-        tokio::spawn(async move {
-            while let Ok((mut near, _)) = listener.accept().await {
-                let (target, mut is_cut) = (target.clone(), is_cut.clone());
-                tokio::spawn(async move {
-                    let mut far = TcpStream::connect(target).await.unwrap();
-                    tokio::select! {
-                        _ = tokio::io::copy_bidirectional(&mut near, &mut far) => {}
-                        // both ends stay open: neither hears anything
-                        () = becomes(&mut is_cut, true) => becomes(&mut is_cut, false).await,
-                    }
-                });
-            }
-        });
-        Wire { address, cut }
-    }
-}
-
-async fn becomes(cut: &mut watch::Receiver<bool>, wanted: bool) {
-    let _ = cut.wait_for(|cut| *cut == wanted).await;
-}
-
 pub(crate) async fn worker_cut_off() -> (i64, i64) {
     let stage = Stage::on_postgres();
     let served = stage.serve("0");
@@ -185,14 +151,14 @@ pub(crate) async fn worker_cut_off() -> (i64, i64) {
     let (_, place) = stage.database.split_once('@').unwrap();
     let (target, name) = place.split_once('/').unwrap();
     let wire = Wire::to(target.to_owned()).await;
-    let _far = stage.worker_at(&format!("postgres://postgres@{}/{name}", wire.address));
+    let _far = stage.worker_with(wire.beyond(program()), &format!("postgres://postgres@{}/{name}", wire.address));
     let job = submit(&client, slow("cut off")).await;
     until(&client, &job.id, works).await;
-    wire.cut.send_replace(true);
+    wire.cut(true);
     // the lease lapses, another worker takes the job over, and the late result of the first is refused
     let _near = stage.worker();
     until(&client, &job.id, |j| j.starts >= 2).await;
-    wire.cut.send_replace(false);
+    wire.cut(false);
     let result = stage.all_succeed().await;
     tokio::time::sleep(Duration::from_secs(2)).await;
     assert_eq!(stage.count("succeeded").await, result);
