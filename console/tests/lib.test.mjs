@@ -8,8 +8,8 @@ import { ROOT } from "../scripts/world.mjs";
 
 const vite = await createServer({ root: `${ROOT}/console`, server: { middlewareMode: true, ws: false }, appType: "custom", logLevel: "error" });
 after(() => vite.close());
-const [{ queries }, { extend }, { parseSchema, quantise }, { follows, partsOf, shapley, weightsOf }, { bareSchema, canonical, listHash, packed, readRequest, unpacked }] = await Promise.all(
-  ["csv", "receipt", "schema", "valuation", "request"].map((name) => vite.ssrLoadModule(`/src/lib/${name}.ts`)),
+const [{ queries }, { extend }, { parseSchema, quantise }, { follows, partsOf, shapley, weightsOf }, { bareSchema, canonical, listHash, packed, readRequest, unpacked }, { nodeEntry }] = await Promise.all(
+  ["csv", "receipt", "schema", "valuation", "request", "node"].map((name) => vite.ssrLoadModule(`/src/lib/${name}.ts`)),
 );
 
 test("receipts are those that `tribute-core` pins", () => {
@@ -93,4 +93,16 @@ test("a schema's file is what the registry knows, without its spaces", () => {
   const id = keccak256(toBytes(bare));
   assert.equal(bareSchema(`{\n  "name": "a b \\" c",\n  "n": [1, 2.50]\n}\n`, id), bare);
   assert.throws(() => bareSchema(`{"name":"other"}`, id), /not the schema/);
+});
+
+test("only a node's URL becomes a link", () => {
+  assert.equal(nodeEntry(""), undefined);
+  const longest = `https://node.example/${"a".repeat(234)}`;
+  for (const url of ["http://127.0.0.1:7410", "https://node.example:8443/", "http://[::1]:7410", "https://node.example/a@b", longest]) {
+    assert.deepEqual(nodeEntry(url), { url, text: url });
+  }
+  for (const text of ["javascript:alert(1)", "ftp://node.example", "HTTPS://node.example", "https://", "https:///node.example", "https://node.example:70000", "https://me:secret@node.example", "https://@node.example", "https://node.example\\@evil.example", "https://node.example/a b", `${longest}a`]) {
+    assert.deepEqual(nodeEntry(text), { text });
+  }
+  assert.deepEqual(nodeEntry("https://nod\u0435.example/\u202e\u001b\n"), { text: "https://nod\\u{435}.example/\\u{202e}\\u{1b}\\u{a}" });
 });

@@ -31,6 +31,7 @@ abstract contract DatasetRecords is IDatasetRegistry {
         // written only when used
         address offeredTo;
         address payout;
+        string node;
         mapping(uint256 index => bytes32) digests;
     }
 

@@ -28,6 +28,9 @@ contract DatasetRegistry is TrainingGrants, SignedMessages, Multicall {
         keccak256("AcceptDataset(bytes32 datasetId,uint256 nonce,uint256 deadline)");
     bytes32 private constant PAYOUT_TYPEHASH =
         keccak256("SetPayout(bytes32 datasetId,address payout,uint256 nonce,uint256 deadline)");
+    bytes32 private constant NODE_TYPEHASH =
+        keccak256("SetNode(bytes32 datasetId,string node,uint256 nonce,uint256 deadline)");
+    uint256 private constant NODE_MOST = 255;
 
     /// @param proofGate The proof gate that checks registrations.
     /// @param erc20 The token of all prices in terms and grants.
@@ -128,6 +131,19 @@ contract DatasetRegistry is TrainingGrants, SignedMessages, Multicall {
     }
 
     /// @inheritdoc IDatasetOwners
+    function setNode(bytes32 datasetId, string calldata node) external {
+        _requireOwner(datasetId);
+        _setNode(datasetId, node);
+    }
+
+    /// @inheritdoc IDatasetOwners
+    function setNodeFor(bytes32 datasetId, string calldata node, Authority calldata authority) external {
+        bytes32 message = _nodeStruct(datasetId, node, authority.nonce, authority.deadline);
+        _requireSigned(_ownerOf(datasetId), message, authority);
+        _setNode(datasetId, node);
+    }
+
+    /// @inheritdoc IDatasetOwners
     function datasetOwner(bytes32 datasetId) external view returns (address owner) {
         return _ownerOf(datasetId);
     }
@@ -143,6 +159,12 @@ contract DatasetRegistry is TrainingGrants, SignedMessages, Multicall {
         (bytes32 root,,) = _known(datasetId);
         account = _roots[root].payout;
         if (account == address(0)) account = _roots[root].owner;
+    }
+
+    /// @inheritdoc IDatasetOwners
+    function nodeOf(bytes32 datasetId) external view returns (string memory node) {
+        (bytes32 root,,) = _known(datasetId);
+        return _roots[root].node;
     }
 
     /// @inheritdoc IDatasetRegistry
@@ -188,6 +210,15 @@ contract DatasetRegistry is TrainingGrants, SignedMessages, Multicall {
         return _hashTypedDataV4(_payoutStruct(datasetId, payout, nonce, deadline));
     }
 
+    /// @inheritdoc IDatasetOwners
+    function nodeDigest(bytes32 datasetId, string calldata node, uint256 nonce, uint256 deadline)
+        external
+        view
+        returns (bytes32 digest)
+    {
+        return _hashTypedDataV4(_nodeStruct(datasetId, node, nonce, deadline));
+    }
+
     function _accept(bytes32 datasetId, address to) private {
         (bytes32 root,,) = _known(datasetId);
         Root storage entry = _roots[root];
@@ -196,12 +227,24 @@ contract DatasetRegistry is TrainingGrants, SignedMessages, Multicall {
         entry.owner = to;
         entry.offeredTo = address(0);
         entry.payout = address(0);
+        if (bytes(entry.node).length != 0) {
+            delete entry.node;
+            emit NodeSet(root, "");
+        }
     }
 
     function _setPayout(bytes32 datasetId, address payout) private {
         (bytes32 root,,) = _known(datasetId);
         _roots[root].payout = payout;
         emit PayoutChanged(root, payout);
+    }
+
+    function _setNode(bytes32 datasetId, string calldata node) private {
+        uint256 length = bytes(node).length;
+        if (length > NODE_MOST) revert NodeTooLong(length);
+        (bytes32 root,,) = _known(datasetId);
+        _roots[root].node = node;
+        emit NodeSet(root, node);
     }
 
     function _registerStruct(
@@ -261,5 +304,13 @@ contract DatasetRegistry is TrainingGrants, SignedMessages, Multicall {
         returns (bytes32)
     {
         return keccak256(abi.encode(PAYOUT_TYPEHASH, datasetId, payout, nonce, deadline));
+    }
+
+    function _nodeStruct(bytes32 datasetId, string calldata node, uint256 nonce, uint256 deadline)
+        private
+        pure
+        returns (bytes32)
+    {
+        return keccak256(abi.encode(NODE_TYPEHASH, datasetId, keccak256(bytes(node)), nonce, deadline));
     }
 }

@@ -204,6 +204,22 @@ contract EntryPointsTest is World {
         assertEq(datasets.payoutOf(adaSet), payout);
     }
 
+    function testFuzz_SetNodeFor(uint256 key, uint256 nonce, bytes calldata junk) public {
+        registerDatasets();
+        key = stranger(key, ADA_KEY);
+        bytes32 digest = datasets.nodeDigest(adaSet, "https://ada.example", nonce, block.timestamp);
+        ISignedMessages.Authority memory signed = authority(key, digest, nonce);
+        bytes memory invalid = abi.encodeWithSelector(ISignedMessages.SignatureInvalid.selector, ADA);
+        vm.expectRevert(invalid);
+        datasets.setNodeFor(adaSet, "https://ada.example", signed);
+        signed.signature = junk;
+        vm.expectRevert(invalid);
+        datasets.setNodeFor(adaSet, "https://ada.example", signed);
+        assertEq(bytes(datasets.nodeOf(adaSet)).length, 0);
+        datasets.setNodeFor(adaSet, "https://ada.example", authority(ADA_KEY, digest, nonce));
+        assertEq(keccak256(bytes(datasets.nodeOf(adaSet))), keccak256("https://ada.example"));
+    }
+
     function testFuzz_OpenFor(uint256 key, uint256 nonce, bytes calldata junk) public {
         certifiedAgent();
         key = stranger(key, CLEO_KEY);

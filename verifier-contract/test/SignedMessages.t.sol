@@ -7,7 +7,8 @@ import {ISignedMessages} from "../src/interfaces/ISignedMessages.sol";
 import {World} from "./base/World.sol";
 import {Wallet} from "./hostile/Wallet.sol";
 
-/// Everything that a provider decides, by a signature that somebody else submits; and owners and payouts of datasets.
+/// Everything that a provider decides, by a signature that somebody else submits; and owners, payouts and nodes of
+/// datasets.
 contract SignedMessagesTest is World {
     uint256 private constant ADA_KEY = 0xada;
     uint256 private constant BEN_KEY = 0xbe;
@@ -250,5 +251,109 @@ contract SignedMessagesTest is World {
         datasets.setPayoutFor(adaSet, MALLORY, signed);
         datasets.setPayoutFor(adaSet, CLEO, signed);
         assertEq(datasets.payoutOf(adaSet), CLEO);
+    }
+
+    // ---- nodes ---------------------------------------------------------------------------------------------------
+
+    string private constant NODE = "https://ada.example:7410";
+
+    function assertNode(bytes32 datasetId, string memory node) private view {
+        assertEq(keccak256(bytes(datasets.nodeOf(datasetId))), keccak256(bytes(node)));
+    }
+
+    function nodeAuthority(string memory node, uint256 nonce) private view returns (ISignedMessages.Authority memory) {
+        return authority(ADA_KEY, datasets.nodeDigest(adaSet, node, nonce, block.timestamp), nonce, block.timestamp);
+    }
+
+    function test_TheNodeIsTheOwnersToSet() public {
+        registerAda();
+        assertNode(adaSet, "");
+        vm.expectRevert(abi.encodeWithSelector(IDatasetOwners.NotDatasetOwner.selector, adaSet, MALLORY));
+        vm.prank(MALLORY);
+        datasets.setNode(adaSet, NODE);
+        vm.expectEmit();
+        emit IDatasetOwners.NodeSet(adaSet, NODE);
+        vm.prank(ADA);
+        datasets.setNode(adaSet, NODE);
+        assertNode(adaSet, NODE);
+        vm.expectEmit();
+        emit IDatasetOwners.NodeSet(adaSet, "");
+        vm.prank(ADA);
+        datasets.setNode(adaSet, "");
+        assertNode(adaSet, "");
+        vm.expectRevert(abi.encodeWithSelector(IDatasetOwners.UnknownDataset.selector, bytes32("none")));
+        datasets.nodeOf("none");
+    }
+
+    function test_AnybodyBringsANodeOnceAndInTime() public {
+        registerAda();
+        ISignedMessages.Authority memory signed = nodeAuthority(NODE, 8);
+        ISignedMessages.Authority memory late = nodeAuthority("http://late.example", 9);
+        vm.expectRevert(abi.encodeWithSelector(ISignedMessages.SignatureInvalid.selector, ADA));
+        datasets.setNodeFor(adaSet, "https://mallory.example", signed);
+        vm.prank(MALLORY);
+        datasets.setNodeFor(adaSet, NODE, signed);
+        assertNode(adaSet, NODE);
+        vm.expectRevert(abi.encodeWithSelector(ISignedMessages.NonceUsed.selector, ADA, 8));
+        datasets.setNodeFor(adaSet, NODE, signed);
+        vm.warp(block.timestamp + 1);
+        vm.expectRevert(abi.encodeWithSelector(ISignedMessages.MessageExpired.selector, late.deadline));
+        datasets.setNodeFor(adaSet, "http://late.example", late);
+        assertNode(adaSet, NODE);
+    }
+
+    function test_ANodeIsOfAllVersions() public {
+        registerAda();
+        vm.prank(ADA);
+        datasets.setNode(adaSet, NODE);
+        IDatasetRegistry.ShardProof[] memory more = oneShard(shardProof(ADA, "ada 2", 2, 50));
+        vm.prank(ADA);
+        bytes32 second = datasets.extend(adaSet, more);
+        assertNode(second, NODE);
+        vm.expectEmit();
+        emit IDatasetOwners.NodeSet(adaSet, "http://b.example");
+        vm.prank(ADA);
+        datasets.setNode(second, "http://b.example");
+        assertNode(adaSet, "http://b.example");
+    }
+
+    /// The old owner's node answers for the dataset no longer, nor does one that it signed for before.
+    function test_ATransferTakesTheNodeBack() public {
+        registerAda();
+        vm.prank(ADA);
+        datasets.setNode(adaSet, NODE);
+        ISignedMessages.Authority memory signed = nodeAuthority(NODE, 8);
+        vm.prank(ADA);
+        datasets.offerDataset(adaSet, BEN);
+        assertNode(adaSet, NODE);
+        vm.expectEmit();
+        emit IDatasetOwners.DatasetTransferred(adaSet, ADA, BEN);
+        vm.expectEmit();
+        emit IDatasetOwners.NodeSet(adaSet, "");
+        vm.prank(BEN);
+        datasets.acceptDataset(adaSet);
+        assertNode(adaSet, "");
+        vm.expectRevert(abi.encodeWithSelector(ISignedMessages.SignatureInvalid.selector, BEN));
+        datasets.setNodeFor(adaSet, NODE, signed);
+        vm.expectRevert(abi.encodeWithSelector(IDatasetOwners.NotDatasetOwner.selector, adaSet, ADA));
+        vm.prank(ADA);
+        datasets.setNode(adaSet, NODE);
+    }
+
+    function test_RevertWhen_ANodeIsTooLong() public {
+        registerAda();
+        string memory most = string(new bytes(255));
+        string memory more = string(new bytes(256));
+        vm.prank(ADA);
+        datasets.setNode(adaSet, most);
+        assertNode(adaSet, most);
+        bytes memory reason = abi.encodeWithSelector(IDatasetOwners.NodeTooLong.selector, 256);
+        vm.expectRevert(reason);
+        vm.prank(ADA);
+        datasets.setNode(adaSet, more);
+        ISignedMessages.Authority memory signed = nodeAuthority(more, 8);
+        vm.expectRevert(reason);
+        datasets.setNodeFor(adaSet, more, signed);
+        assertNode(adaSet, most);
     }
 }

@@ -6,6 +6,7 @@ import type { Dataset } from "../gen/tribute/v1/dataset_pb";
 import { bytes, hex, isDigest, same, text } from "../lib/bytes";
 import { call, LINKS, proofArgs, type Chain, type Token } from "../lib/chain";
 import { amount, bps, count, percent, plural, when } from "../lib/format";
+import { nodeEntry } from "../lib/node";
 import { agent, shares, version } from "../lib/reads";
 import { classes, parseSchema } from "../lib/schema";
 import { Facts, Failure, Id, Loading, Note, OnChain, Private, Table, useAction, useLoad } from "../parts/basics";
@@ -67,12 +68,15 @@ function Chained({ dataset, id }: { dataset: Dataset; id: Hex }): ReactNode {
   const chain = world.chain!;
   const registered = useLoad(async () => {
     const found = await chain.client.readContract({ ...chain.datasets, functionName: "datasetOwner", args: [id] }).catch(() => undefined);
-    return { owner: found && !/^0x0+$/.test(found) ? found : undefined };
+    if (!found || /^0x0+$/.test(found)) return { owner: undefined, node: undefined };
+    const node = await chain.client.readContract({ ...chain.datasets, functionName: "nodeOf", args: [id] });
+    return { owner: found, node: nodeEntry(node) };
   }, [id, chain]);
   if (registered.failure) return <Failure problem={registered.failure} />;
   if (!registered.value) return <Loading of="the chain" />;
   const terms = dataset.terms;
-  if (!registered.value.owner) {
+  const { owner, node } = registered.value;
+  if (!owner) {
     const first = dataset.shards[0]?.proof;
     const register = call(
       chain.datasets, "register",
@@ -110,7 +114,9 @@ function Chained({ dataset, id }: { dataset: Dataset; id: Hex }): ReactNode {
   }
   return (
     <>
-      <Note kind="good"><p>Registered on chain {chain.id}. Owner: <Id of={registered.value.owner} name="owner" /></p></Note>
+      <Note kind="good"><p>Registered on chain {chain.id}. Owner: <Id of={owner} name="owner" /></p></Note>
+      {node?.url && <p>Its node, where agents' owners can ask for it: <a href={node.url} target="_blank" rel="noreferrer">{node.text}</a></p>}
+      {node && !node.url && <Note kind="warning"><p>Its entry should name the node where agents' owners can ask for it, but this is no URL of a node: {node.text}</p></Note>}
       <Uses id={id} chain={chain} />
       <Grants id={id} chain={chain} />
     </>

@@ -43,6 +43,10 @@ fn amount(value: &Value) -> u128 {
 async fn from_a_csv_to_paid_providers() {
     let (w, dataset, weights, agent) = certified();
     let chain = w.anvil().connect().await.unwrap();
+    // an agent's owner finds the dataset's node on chain; of one participant there is no sum
+    w.run(PROVIDER, &format!("chain set-node {dataset} {}", w.url()));
+    let found = w.fails(OWNER, &format!("request ask --dataset {dataset} --purpose wines --out @request.json"));
+    assert!(found.contains("1 take part, at least 2"), "{found}");
     // a command resumes after a crash even if a repetition has another time or permit in its calldata
     let grant = format!("chain grant {dataset} --to {} --uses 2", w.key(OWNER).address());
     killed_under_way(&w, PROVIDER, &grant).await;

@@ -181,6 +181,15 @@ sol! {
         uint256 deadline;
     }
 
+    /// Signed by an owner, so that somebody else can set the node in the dataset's entry.
+    #[derive(Debug, PartialEq, Eq)]
+    struct SetNode {
+        bytes32 datasetId;
+        string node;
+        uint256 nonce;
+        uint256 deadline;
+    }
+
     /// Signed by a dataset's owner: these weights may take the place of shares.
     #[derive(Debug, PartialEq, Eq)]
     struct AgreeWeights {

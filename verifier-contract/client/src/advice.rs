@@ -49,6 +49,7 @@ const ADVICE: &[(&str, &str)] = &[
     ("UnknownLinks", "link codes are 1 to 3, so only bits 1 to 3 may be set"),
     ("NotLatest", "only the latest version of a dataset can be extended; give its id"),
     ("NotOffered", "it was not offered to this account; its owner offers it first"),
+    ("NodeTooLong", "a node's URL has at most 255 bytes; use a shorter one"),
     ("ShardOutOfRange", "the dataset has fewer shards in this version; they count from 0"),
     ("OtherDeployment", "the contracts belong to different deployments; use those of one deployment.json"),
     ("OtherToken", "the datasets' prices are in another token; give the escrow the same one"),

@@ -30,6 +30,7 @@ pub mod chain;
 pub mod circuits;
 pub mod claims;
 pub mod contracts;
+pub mod dataset_node;
 pub mod datasets;
 mod deploying;
 pub mod deployment;

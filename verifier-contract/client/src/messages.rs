@@ -16,6 +16,7 @@ use crate::abi::IDatasetRegistry as Abi;
 use crate::abi::{self, word, Authority};
 use crate::call::Call;
 use crate::contracts::Contracts;
+use crate::dataset_node::{self, NodeUrl};
 use crate::datasets::{shard_proof, GrantTerms, NewDataset};
 use crate::error::{ChainError, Result};
 use crate::signing::{eip712, sign};
@@ -68,6 +69,13 @@ pub enum Decision {
         dataset: DatasetId,
         /// `None` for its owner.
         payout: Option<Address>,
+    },
+    /// Sets the node in its entry.
+    Node {
+        /// Any version of the dataset.
+        dataset: DatasetId,
+        /// `None` takes it back.
+        node: Option<NodeUrl>,
     },
 }
 
@@ -150,6 +158,10 @@ impl Draft {
                 let payout = payout.unwrap_or_default();
                 abi::SetPayout { datasetId: word(dataset), payout, nonce, deadline }.eip712_signing_hash(&domain)
             }
+            Decision::Node { dataset, node } => {
+                let node = dataset_node::text(node.as_ref());
+                abi::SetNode { datasetId: word(dataset), node, nonce, deadline }.eip712_signing_hash(&domain)
+            }
         };
         hash.0
     }
@@ -185,6 +197,10 @@ impl SignedDecision {
             Decision::Payout { dataset, payout } => {
                 let payout = payout.unwrap_or_default();
                 Abi::setPayoutForCall { datasetId: word(dataset), payout, authority }.abi_encode()
+            }
+            Decision::Node { dataset, node } => {
+                let node = dataset_node::text(node.as_ref());
+                Abi::setNodeForCall { datasetId: word(dataset), node, authority }.abi_encode()
             }
         };
         data.into()
@@ -263,7 +279,8 @@ impl Contracts {
                 Decision::Extend { previous: dataset, .. }
                 | Decision::Grant { dataset, .. }
                 | Decision::Accept { dataset }
-                | Decision::Payout { dataset, .. } => match self.find_dataset(dataset).await? {
+                | Decision::Payout { dataset, .. }
+                | Decision::Node { dataset, .. } => match self.find_dataset(dataset).await? {
                     Some(found) => (dataset, found),
                     None if fresh => continue,
                     None => {

@@ -16,6 +16,7 @@ use crate::abi::IAgentRegistry::IAgentRegistryEvents as AgentEvent;
 use crate::abi::IDatasetRegistry::IDatasetRegistryEvents as DatasetEvent;
 use crate::abi::IProofGate::IProofGateEvents as GateEvent;
 use crate::abi::ISessionEscrow::ISessionEscrowEvents as SessionEvent;
+use crate::dataset_node::NodeEntry;
 use crate::deployment::Deployment;
 use crate::error::{ChainError, Result};
 
@@ -77,6 +78,8 @@ pub struct DatasetState {
     pub grants: BTreeMap<Address, GrantState>,
     /// Payout address of its rewards, if not the owner; only set in the root.
     pub payout: Option<Address>,
+    /// What its entry says about its provider's node; only set in the root.
+    pub node: Option<NodeEntry>,
 }
 
 /// Content of a certificate.
@@ -274,12 +277,13 @@ impl Tables {
                     shards: Vec::new(),
                     grants: BTreeMap::new(),
                     payout: None,
+                    node: None,
                 };
                 self.datasets.insert(id, entry);
             }
             DatasetEvent::DatasetExtended(e) => {
                 let mut entry = self.datasets.get(&e.previousId.0)?.clone();
-                (entry.records, entry.grants, entry.payout) = (e.records, BTreeMap::new(), None);
+                (entry.records, entry.grants, entry.payout, entry.node) = (e.records, BTreeMap::new(), None, None);
                 self.datasets.insert(DatasetId::new(e.datasetId.0), entry);
             }
             DatasetEvent::ShardRegistered(e) => {
@@ -300,9 +304,10 @@ impl Tables {
             }
             DatasetEvent::DatasetTransferred(e) => {
                 let versions = self.datasets.values_mut().filter(|d| d.root.as_bytes() == &e.root.0);
-                versions.for_each(|d| (d.owner, d.payout) = (e.to, None));
+                versions.for_each(|d| (d.owner, d.payout, d.node) = (e.to, None, None));
             }
             DatasetEvent::PayoutChanged(e) => self.datasets.get_mut(&e.root.0)?.payout = payout(e.payout),
+            DatasetEvent::NodeSet(e) => self.datasets.get_mut(&e.root.0)?.node = NodeEntry::new(e.node),
             _ => {}
         }
         Some(())

@@ -51,7 +51,11 @@ impl fmt::Display for ReportedEvent {
         let removed = if self.removed { "removed by a reorganisation: " } else { "" };
         write!(f, "block {}: {removed}{}", self.block, self.event)?;
         for (name, value) in &self.operands {
-            write!(f, " {name}={value}")?;
+            // owners write metadata and nodes as they like: a terminal must not obey them
+            match value.chars().all(|c| c == ' ' || c.is_ascii_graphic()) {
+                true => write!(f, " {name}={value}")?,
+                false => write!(f, " {name}={value:?}")?,
+            }
         }
         write!(f, " (transaction {})", self.tx)
     }
@@ -168,5 +172,21 @@ mod tests {
         let names: Vec<&str> = operands.iter().map(|(n, _)| n.as_str()).collect();
         assert_eq!(names, ["session", "agentId", "version", "count", "transcript", "paid", "queries", "amount"]);
         assert_eq!((operands[3].1.as_str(), operands[7].1.as_str()), ("5", "60"));
+    }
+
+    #[test]
+    fn a_text_in_an_event_gives_a_terminal_no_orders() {
+        let event = |node: &str| ReportedEvent {
+            removed: false,
+            block: 7,
+            block_hash: B256::ZERO,
+            tx: B256::ZERO,
+            index: 0,
+            contract: "DatasetRegistry".to_owned(),
+            event: "NodeSet".to_owned(),
+            operands: vec![("node".to_owned(), node.to_owned())],
+        };
+        assert!(event("https://node.example").to_string().starts_with("block 7: NodeSet node=https://node.example ("));
+        assert!(event("\u{1b}[2J\n").to_string().starts_with("block 7: NodeSet node=\"\\u{1b}[2J\\n\" ("));
     }
 }

@@ -3,7 +3,7 @@
 use clap::Subcommand;
 
 use super::{
-    agent, check, cost, data, evaluation, export, find, guard, money, own, relay, session, sign, status, version,
+    agent, check, cost, data, evaluation, export, find, guard, money, node, own, relay, session, sign, status, version,
     watch, weights, withdraw,
 };
 use crate::CommandResult;
@@ -94,6 +94,8 @@ pub(crate) enum ChainCommand {
     ObjectWeights(weights::ObjectArgs),
     /// Set the address that receives a dataset's rewards or an agent's fees.
     Payout(own::PayoutArgs),
+    /// Name the node at which agents' owners can ask for a dataset, in its entry; or take that back.
+    SetNode(node::SetNodeArgs),
     /// Offer a dataset, an agent or the escrow contract to a new owner.
     Transfer(own::TransferArgs),
     /// Accept a dataset, an agent or the escrow contract that was offered to you.
@@ -159,6 +161,7 @@ pub(crate) async fn run(command: ChainCommand) -> CommandResult {
         ChainCommand::AcceptValuations(a) => weights::accept(a).await,
         ChainCommand::ObjectWeights(a) => weights::object(a).await,
         ChainCommand::Payout(a) => own::payout(a).await,
+        ChainCommand::SetNode(a) => node::set(a).await,
         ChainCommand::Transfer(a) => own::transfer(a).await,
         ChainCommand::Accept(a) => own::accept(a).await,
         ChainCommand::Sign(command) => sign::run(command).await,

@@ -16,7 +16,7 @@ use tribute_core::proof::Proof;
 use tribute_problem::{Problem, Result};
 
 use super::terms::{effective, links, unset, warn, GrantTermsArgs};
-use super::{account, json_file, ChainArgs, Connected, ReadArgs};
+use super::{account, json_file, node, ChainArgs, Connected, ReadArgs};
 use crate::proof_file::ProofFile;
 use crate::CommandResult;
 
@@ -302,6 +302,7 @@ pub(super) async fn show(a: ShowArgs) -> CommandResult {
             })).collect::<Vec<_>>(),
         })
     });
+    let (node, node_refused) = node::told(contracts.dataset_node(&a.dataset).await?.as_ref());
     a.read.emit(&json!({
         "dataset_id": a.dataset,
         "root": d.root,
@@ -310,6 +311,8 @@ pub(super) async fn show(a: ShowArgs) -> CommandResult {
         "owner": d.owner,
         "offered_to": contracts.dataset_offered_to(&a.dataset).await?,
         "payout": contracts.dataset_payout(&a.dataset).await?,
+        "node": node,
+        "node_refused": node_refused,
         "records": d.records,
         "shards": d.shards,
         "schema_id": d.schema,

@@ -12,6 +12,7 @@ use tribute_chain::abi::IAgentRegistry::IAgentRegistryEvents as Agent;
 use tribute_chain::abi::IAgreedWeights::IAgreedWeightsEvents as Weights;
 use tribute_chain::abi::IDatasetRegistry::IDatasetRegistryEvents as Dataset;
 use tribute_chain::abi::ISessionEscrow::ISessionEscrowEvents as Session;
+use tribute_chain::dataset_node::NodeEntry;
 use tribute_chain::Contracts;
 use tribute_client::files::write_file;
 use tribute_problem::{Problem, Result};
@@ -48,6 +49,7 @@ const TABLES: [(&str, &[&str]); 5] = [
             "root",
             "owner",
             "account",
+            "node",
             "schema_id",
             "records",
             "shards",
@@ -312,6 +314,11 @@ fn dataset(event: Dataset) -> Option<(&'static str, Value)> {
         }
         Dataset::PayoutChanged(e) => {
             ("datasets", json!({ "kind": "payout", "root": e.root, "account": somebody(e.payout) }))
+        }
+        Dataset::NodeSet(e) => {
+            // a text that is no URL is told escaped, between quotes
+            let told = |entry: NodeEntry| entry.url().map_or_else(|bad| bad.to_string(), String::from);
+            ("datasets", json!({ "kind": "node", "root": e.root, "node": NodeEntry::new(e.node).map(told) }))
         }
         Dataset::TrainingGranted(e) => (
             "grants",

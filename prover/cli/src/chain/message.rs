@@ -2,6 +2,7 @@
 
 use alloy::primitives::{Address, Signature, U256};
 use serde::{Deserialize, Serialize};
+use tribute_chain::dataset_node::NodeUrl;
 use tribute_chain::datasets::{GrantTerms, NewDataset};
 use tribute_chain::messages::{Decision, Draft, Shard, SignedDecision};
 use tribute_chain::sessions::NewSession;
@@ -65,6 +66,10 @@ pub(super) enum Content {
     Payout {
         dataset_id: DatasetId,
         payout: Option<Address>,
+    },
+    SetNode {
+        dataset_id: DatasetId,
+        node: Option<NodeUrl>,
     },
     OpenSession(Box<Opening>),
     Settlement {
@@ -242,6 +247,7 @@ impl MessageFile {
             }
             Decision::Accept { dataset } => Content::AcceptDataset { dataset_id: *dataset },
             Decision::Payout { dataset, payout } => Content::Payout { dataset_id: *dataset, payout: *payout },
+            Decision::Node { dataset, node } => Content::SetNode { dataset_id: *dataset, node: node.clone() },
         };
         let mut file = MessageFile::new(chain_id, registry, signed.draft.signer, message, signed.signature.to_vec());
         (file.nonce, file.deadline) = (Some(signed.draft.nonce.to_string()), Some(signed.draft.deadline));
@@ -264,6 +270,7 @@ impl MessageFile {
             }
             Content::AcceptDataset { dataset_id } => Decision::Accept { dataset: *dataset_id },
             Content::Payout { dataset_id, payout } => Decision::Payout { dataset: *dataset_id, payout: *payout },
+            Content::SetNode { dataset_id, node } => Decision::Node { dataset: *dataset_id, node: node.clone() },
             _ => return Ok(None),
         };
         let nonce = self.number()?;
@@ -335,6 +342,10 @@ impl MessageFile {
             Content::AcceptDataset { dataset_id } => format!("accept dataset {dataset_id}"),
             Content::Payout { dataset_id, payout: Some(to) } => format!("pay what dataset {dataset_id} earns to {to}"),
             Content::Payout { dataset_id, payout: None } => format!("pay what dataset {dataset_id} earns to its owner"),
+            Content::SetNode { dataset_id, node: Some(url) } => {
+                format!("name {url} as the node of dataset {dataset_id}")
+            }
+            Content::SetNode { dataset_id, node: None } => format!("name no node of dataset {dataset_id}"),
             Content::OpenSession(o) => format!(
                 "open a session with agent {} version {}: {} into escrow, {} a query, vouchers by {}",
                 o.agent_id, o.version, o.escrow, o.price, o.session_key

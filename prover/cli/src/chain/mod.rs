@@ -13,6 +13,7 @@ mod find;
 pub(crate) mod guard;
 mod message;
 mod money;
+mod node;
 mod own;
 pub(crate) mod publish;
 mod relay;
@@ -44,9 +45,9 @@ use super::keys::KeyArgs;
 use super::output::emit;
 use super::CommandResult;
 
-/// The node and the contracts on it.
+/// A node of the chain, and the contracts on it.
 #[derive(Clone, Debug, Args)]
-pub(crate) struct NodeArgs {
+pub(crate) struct DeployedArgs {
     /// JSON-RPC URL of an Ethereum node.
     #[arg(
         long,
@@ -62,6 +63,13 @@ pub(crate) struct NodeArgs {
     /// File with the contracts' addresses, as `tribute chain deploy` writes it.
     #[arg(long, value_name = "FILE", env = "TRIBUTE_CONTRACTS", default_value = "deployment.json")]
     contracts: PathBuf,
+}
+
+/// The same, for commands whose result is text unless asked otherwise.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct NodeArgs {
+    #[command(flatten)]
+    at: DeployedArgs,
     /// Print JSON instead of text.
     #[arg(long)]
     pub(crate) json: bool,
@@ -115,10 +123,17 @@ pub(crate) struct Connected {
     expect_revert: bool,
 }
 
-impl NodeArgs {
+impl DeployedArgs {
     /// The contracts, for reading.
     pub(crate) async fn contracts(&self) -> Result<Contracts> {
         contracts_at(&self.rpc, self.rpc_ca.clone(), &self.contracts).await
+    }
+}
+
+impl NodeArgs {
+    /// The contracts, for reading.
+    pub(crate) async fn contracts(&self) -> Result<Contracts> {
+        self.at.contracts().await
     }
 }
 
@@ -156,7 +171,7 @@ impl ChainArgs {
 
 impl SenderArgs {
     pub(crate) async fn connect(&self) -> Result<Connected> {
-        let file = &self.read.node.contracts;
+        let file = &self.read.node.at.contracts;
         let wallet = self.wallet(file).await?;
         let contracts = Contracts::new(wallet.chain(), Deployment::load(file)?)?;
         Ok(Connected { contracts, wallet, expect_revert: false })
@@ -170,16 +185,16 @@ impl SenderArgs {
             max_fee_per_gas: u128::from(self.max_fee) * 1_000_000_000,
             max_priority_fee_per_gas: u128::from(self.max_tip) * 1_000_000_000,
             receipt_timeout: Duration::from_secs(self.wait),
-            roots: self.read.node.rpc_ca.clone(),
+            roots: self.read.node.at.rpc_ca.clone(),
             journal: Some(journal.into()),
             ..Options::default()
         };
         let signer = self.key.signer()?;
-        Ok(Wallet::new(&Chain::connect_with(&self.read.node.rpc, options).await?, signer))
+        Ok(Wallet::new(&Chain::connect_with(&self.read.node.at.rpc, options).await?, signer))
     }
     /// The deployment file.
     pub(crate) fn contracts_file(&self) -> &Path {
-        &self.read.node.contracts
+        &self.read.node.at.contracts
     }
     /// See [`ReadArgs::emit`].
     pub(crate) fn emit(&self, value: &Value) -> CommandResult {

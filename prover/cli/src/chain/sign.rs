@@ -18,7 +18,7 @@ use super::data::{self, DatasetFile, SHARDS_TO_A_TRANSACTION};
 use super::message::{Content, MessageFile, Opening};
 use super::session::NewSessionArgs;
 use super::terms::{now, GrantTermsArgs};
-use super::{account, json_file, weights, NodeArgs};
+use super::{account, json_file, node, weights, NodeArgs};
 use crate::keys::KeyArgs;
 use crate::CommandResult;
 
@@ -36,6 +36,8 @@ pub(crate) enum SignCommand {
     AcceptDataset(IdArgs),
     /// Set the address that receives a dataset's rewards.
     Payout(PayoutArgs),
+    /// Name the node at which agents' owners can ask for a dataset, in its entry; or take that back.
+    SetNode(SetNodeArgs),
     /// Open a prepaid session: you pay the escrow, and the account that submits the message pays the gas.
     OpenSession(OpenArgs),
     /// Pay for all queries of your session so far, without a proof.
@@ -118,6 +120,16 @@ pub(crate) struct PayoutArgs {
     /// Pay its current owner.
     #[arg(long)]
     owner: bool,
+    #[command(flatten)]
+    sign: SignArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SetNodeArgs {
+    /// The dataset's id.
+    dataset: DatasetId,
+    #[command(flatten)]
+    node: node::NewNodeArgs,
     #[command(flatten)]
     sign: SignArgs,
 }
@@ -242,6 +254,11 @@ pub(super) async fn run(command: SignCommand) -> CommandResult {
         SignCommand::Payout(a) => {
             let s = a.sign.signer().await?;
             let decision = Decision::Payout { dataset: a.dataset, payout: a.to.map(account) };
+            a.sign.write(&s.decide(Some(&a.dataset), decision).await?)
+        }
+        SignCommand::SetNode(a) => {
+            let s = a.sign.signer().await?;
+            let decision = Decision::Node { dataset: a.dataset, node: a.node.url().cloned() };
             a.sign.write(&s.decide(Some(&a.dataset), decision).await?)
         }
         SignCommand::OpenSession(a) => open(a).await,

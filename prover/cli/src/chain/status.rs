@@ -13,7 +13,7 @@ use tribute_core::id::{AgentId, DatasetId, SessionId};
 use tribute_core::statement::Statement;
 use tribute_problem::Result;
 
-use super::{account, guard, withdraw, ReadArgs};
+use super::{account, guard, node, withdraw, ReadArgs};
 use crate::CommandResult;
 
 #[derive(Debug, Args)]
@@ -120,9 +120,11 @@ fn statement(code: u8) -> String {
 
 fn dataset((id, d): (&DatasetId, &DatasetState)) -> Value {
     let grants = d.grants.iter().filter(|(_, g)| g.uses > 0);
+    let (node, node_refused) = node::told(d.node.as_ref());
     json!({
         "dataset_id": id, "owner": d.owner, "records": d.records, "shards": d.shards.len(),
         "root": d.root, "schema_id": d.schema, "circuit_id": d.circuit, "terms": d.terms, "payout": d.payout,
+        "node": node, "node_refused": node_refused,
         "grants": grants.map(|(to, g)| json!({ "to": to, "uses": g.uses, "expiry": g.expiry })).collect::<Vec<_>>(),
     })
 }

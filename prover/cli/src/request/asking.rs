@@ -1,6 +1,7 @@
 //! The owner asks, and sees what participants say.
 
 use serde_json::json;
+use tribute_chain::Contracts;
 use tribute_client::files::{read_file, write_file};
 use tribute_client::{problem, Client};
 use tribute_core::head::lambda_units;
@@ -18,11 +19,14 @@ use crate::output::emit;
 use crate::CommandResult;
 
 pub(super) async fn ask(a: AskArgs) -> CommandResult {
+    let mut places = a.nodes.iter().map(|text| parsed(text)).collect::<Result<Vec<_>>>()?;
+    if !a.datasets.is_empty() {
+        found(&a.chain.contracts().await?, &a.datasets, &mut places).await?;
+    }
     let own = a.server.connect().await?;
     let mut participants: Vec<Participant> = Vec::new();
     let mut first: Option<v1::Dataset> = None;
-    for text in &a.nodes {
-        let (url, ids) = parsed(text)?;
+    for (url, ids) in &places {
         let node = nodes::connect(url, &a.server).await?;
         for id in ids {
             let request = v1::DescribeDatasetRequest { dataset_id: id.to_vec() };
@@ -35,7 +39,7 @@ pub(super) async fn ask(a: AskArgs) -> CommandResult {
                     format!("dataset {id} at {url} has another schema or profile than the first one: send all providers one schema"),
                 ));
             }
-            add(&mut participants, url, id, &dataset)?;
+            add(&mut participants, url, *id, &dataset)?;
         }
     }
     let first = first.ok_or_else(|| Problem::field("node", "names no dataset"))?;
@@ -113,12 +117,43 @@ pub(super) async fn status(a: StatusArgs) -> CommandResult {
 }
 
 /// Splits `URL=ID[,ID…]`.
-fn parsed(text: &str) -> Result<(&str, Vec<DatasetId>)> {
+fn parsed(text: &str) -> Result<(String, Vec<DatasetId>)> {
     let (url, ids) = text
         .split_once('=')
         .ok_or_else(|| Problem::field("node", format!("`{text}` is not of the form URL=ID[,ID…]")))?;
     let id = |id: &str| id.parse().map_err(|e| Problem::field("node", format!("{e}")));
-    Ok((url, ids.split(',').map(id).collect::<Result<_>>()?))
+    Ok((url.to_owned(), ids.split(',').map(id).collect::<Result<_>>()?))
+}
+
+/// Adds datasets at the nodes that their entries on chain name. The entries are told before any node is called.
+async fn found(
+    contracts: &Contracts,
+    datasets: &[DatasetId],
+    places: &mut Vec<(String, Vec<DatasetId>)>,
+) -> Result<()> {
+    for id in datasets {
+        let entry = contracts.dataset_node(id).await?;
+        let entry = entry.ok_or_else(|| {
+            let text = format!(
+                "the entry of {id} on chain names no node: give the node with --node URL={id}, or ask its provider to run \
+                 `tribute chain set-node {id} URL`"
+            );
+            Problem::field("dataset", text)
+        })?;
+        let url = entry.url().map_err(|bad| {
+            let text =
+                format!("the entry of {id} on chain names no usable node: {bad}; give the node with --node URL={id}");
+            Problem::field("dataset", text)
+        })?;
+        // with and without the slash it is one node
+        let url = url.as_str().trim_end_matches('/');
+        eprintln!("dataset {id} is at {url}, its entry on chain says");
+        match places.iter_mut().find(|(known, _)| known.trim_end_matches('/') == url) {
+            Some((_, ids)) => ids.push(*id),
+            None => places.push((url.to_owned(), vec![*id])),
+        }
+    }
+    Ok(())
 }
 
 /// Adds a dataset to its owner's part at a node.

@@ -12,9 +12,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 pub(crate) use nodes::{connect, named};
-use tribute_core::id::{AgentId, RequestId};
+use tribute_core::id::{AgentId, DatasetId, RequestId};
 
 use super::CommandResult;
+use crate::chain::DeployedArgs;
 use crate::link_arg::LinkArg;
 use crate::server_args::ServerArgs;
 
@@ -43,8 +44,11 @@ pub(super) enum RequestCommand {
 #[derive(Debug, Args)]
 pub(super) struct AskArgs {
     /// A node with the ids of its datasets, `URL=ID[,ID…]`; repeat for every node, in the order of the agent's version.
-    #[arg(long = "node", value_name = "URL=ID[,ID]", required = true)]
+    #[arg(long = "node", value_name = "URL=ID[,ID]", required_unless_present = "datasets")]
     nodes: Vec<String>,
+    /// A dataset whose entry on chain names its node; repeat for every dataset. They come after those of --node.
+    #[arg(long = "dataset", value_name = "ID")]
+    datasets: Vec<DatasetId>,
     /// Regularisation strength λ, between 0 and 1.
     #[arg(long, default_value_t = 1e-3)]
     lambda: f64,
@@ -83,6 +87,9 @@ pub(super) struct AskArgs {
     out: PathBuf,
     #[command(flatten)]
     server: ServerArgs,
+    // where the entries of --dataset are
+    #[command(flatten)]
+    chain: DeployedArgs,
 }
 
 #[derive(Debug, Args)]

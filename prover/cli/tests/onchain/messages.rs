@@ -63,6 +63,29 @@ async fn a_provider_without_coin_registers_grants_and_is_paid() {
     signs(&d, &poor, &format!("payout {dataset} --to {payee} --out @payout.json"));
     d.run(BEN, "relay @payout.json");
 
+    // its node is what it signed, once; a text that is no URL is not even read
+    let entry = || d.run(CLEO, &format!("dataset {dataset}"))["node"].clone();
+    signs(&d, &poor, &format!("set-node {dataset} https://node.example:7410 --out @node.json"));
+    let other = |url: &str| altered(&d, "node.json", |m| m["message"]["node"] = json!(url));
+    assert!(other("https://other.example").contains("not its signer's"));
+    assert!(other("https://me@node.example").contains("user or password"));
+    assert!(d
+        .fails(ADA, &format!("sign set-node {dataset} https://ada.example --out @x.json"))
+        .contains("is owned by"));
+    assert_eq!(entry(), Value::Null);
+    let said = d.told(BEN, "relay @node.json").1;
+    assert!(
+        said.contains(&format!("{provider} says: name https://node.example:7410 as the node of dataset")),
+        "{said}"
+    );
+    assert_eq!(entry(), "https://node.example:7410");
+    assert!(d.fails(BEN, "relay @node.json").contains("was used or taken back"));
+    signs(&d, &poor, &format!("set-node {dataset} --none --out @none.json"));
+    d.run(BEN, "relay @none.json");
+    assert_eq!(entry(), Value::Null);
+    signs(&d, &poor, &format!("set-node {dataset} https://node.example --out @again.json"));
+    d.run(BEN, "relay @again.json");
+
     // an agent is certified over it and serves; the provider's rewards go to its payout address
     let id = dataset.parse().unwrap();
     let agent = w.contracts.create_agent(short_name("a").unwrap(), "").send(&w.olga).await.unwrap().event;
@@ -92,6 +115,7 @@ async fn a_provider_without_coin_registers_grants_and_is_paid() {
     signs(&d, &heir, &format!("accept-dataset {dataset} --out @accept.json"));
     d.run(BEN, "relay @accept.json");
     assert_eq!(d.run(CLEO, &format!("dataset {dataset}"))["owner"], json!(heir.address()));
+    assert_eq!(entry(), Value::Null, "it was the old owner's node");
     // the old owner's messages are void
     signs(&d, &heir, &format!("revoke {dataset} --from {olga} --out @revoke.json"));
     d.run(BEN, "relay @revoke.json");

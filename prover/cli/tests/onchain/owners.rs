@@ -1,7 +1,9 @@
-//! Owners of datasets and agents: terms, growth, grants, payouts and transfers.
+//! Owners of datasets and agents: terms, growth, grants, payouts, nodes and transfers.
 
-use serde_json::json;
-use tribute_chain::U256;
+use alloy::sol_types::SolCall;
+use serde_json::{json, Value};
+use tribute_chain::abi::IDatasetRegistry::setNodeCall;
+use tribute_chain::{Message, B256, U256};
 use tribute_core::context::Terms;
 use tribute_testing::chain::{ESCROW, PRICE};
 
@@ -95,6 +97,61 @@ async fn things_change_hands_in_two_steps_and_pay_where_they_are_told() {
     let shown = d.run(BEN, &format!("agent {agent}"));
     assert_eq!((&shown["owner"], &shown["payout"]), (&json!(cleo), &json!(cleo)));
     assert!(d.fails(OLGA, &format!("set-metadata {agent} --about mine")).contains("NotAgentOwner"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dataset_names_its_node_and_nothing_else_is_followed() {
+    let d = Desk::new().await;
+    let dataset = d.w.register(&d.w.ada, "ada", 900).await;
+    let entry = || {
+        let shown = d.run(CLEO, &format!("dataset {dataset}"));
+        (shown["node"].clone(), shown["node_refused"].clone())
+    };
+    let ask = || {
+        let output =
+            d.output(OLGA, &format!("request ask --dataset {dataset} --purpose digits --server http://127.0.0.1:9"));
+        assert!(!output.status.success());
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    assert_eq!(entry(), (Value::Null, Value::Null));
+    let said = ask();
+    assert!(said.contains(&format!("--node URL={dataset}")) && said.contains("chain set-node"), "{said}");
+
+    // the command takes URLs alone, of the owner alone
+    for wrong in ["ftp://node.example", "https://me:secret@node.example", "https://nod\u{e9}.example", "node.example"] {
+        let refused = d.fails(ADA, &format!("set-node {dataset} {wrong}"));
+        assert!(refused.contains("is no URL of a node"), "{refused}");
+    }
+    let long = format!("https://node.example/{}", "a".repeat(235));
+    assert!(d.fails(ADA, &format!("set-node {dataset} {long}")).contains("256 bytes"));
+    assert!(d.fails(ADA, &format!("set-node {dataset}")).contains("<URL>"));
+    assert!(d.fails(ADA, &format!("set-node {dataset} https://node.example --none")).contains("--none"));
+    assert!(d.fails(BEN, &format!("set-node {dataset} https://node.example")).contains("NotDatasetOwner"));
+    assert_eq!(d.run(ADA, &format!("set-node {dataset} http://127.0.0.1:9/"))["node"], "http://127.0.0.1:9/");
+    assert_eq!(entry(), (json!("http://127.0.0.1:9/"), Value::Null));
+    assert_eq!(d.run(CLEO, "status")["datasets"][0]["node"], "http://127.0.0.1:9/");
+    let said = ask();
+    assert!(said.contains(&format!("dataset {dataset} is at http://127.0.0.1:9, its entry on chain says")), "{said}");
+
+    // an owner can write anything without our command: it is told, escaped, and not called
+    let text = "https://node.example\u{1b}[2J".to_owned();
+    let data = setNodeCall { datasetId: B256::new(*dataset.as_bytes()), node: text }.abi_encode();
+    let registry = d.w.contracts.deployment().dataset_registry.address;
+    d.w.ada.send(&Message::new("write anything", Some(registry), data.into(), U256::ZERO)).await.unwrap();
+    let (node, why) = entry();
+    assert_eq!(node, Value::Null);
+    assert!(why.as_str().unwrap().starts_with("\"https://node.example\\u{1b}[2J\" is no URL of a node"), "{why}");
+    let said = ask();
+    assert!(said.contains("names no usable node") && !said.contains('\u{1b}'), "{said}");
+    let watched = d.output(CLEO, &format!("chain watch --from 0 --until {}", d.w.chain.block_number().await.unwrap()));
+    assert!(watched.status.success() && !watched.stdout.contains(&0x1b));
+
+    d.run(CLEO, "export --out @audit");
+    let all: Value = serde_json::from_slice(&std::fs::read(d.file("audit/datasets.json")).unwrap()).unwrap();
+    let nodes: Vec<&Value> = all.as_array().unwrap().iter().filter(|r| r["kind"] == "node").collect();
+    assert_eq!((nodes.len(), &nodes[0]["node"], &nodes[1]["node"]), (2, &json!("http://127.0.0.1:9/"), &why));
+    d.run(ADA, &format!("set-node {dataset} --none"));
+    assert_eq!(entry(), (Value::Null, Value::Null));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
