@@ -48,7 +48,7 @@ fn all_gone(folder: &Path) {
         if left.is_empty() {
             return;
         }
-        assert!(start.elapsed() < Duration::from_secs(20), "still running: {left:?}");
+        assert!(start.elapsed() < Duration::from_secs(60), "still running: {left:?}");
         std::thread::sleep(Duration::from_millis(100));
     }
 }
@@ -65,7 +65,7 @@ fn until_it_proves(demo: &mut Child, out: &Path) {
     let begin = Instant::now();
     while !processes_of(out).iter().any(|p| p.trim_end().ends_with("tribute work")) {
         assert!(demo.try_wait().unwrap().is_none(), "the demo ended early");
-        assert!(begin.elapsed() < Duration::from_secs(120), "nothing is proven");
+        assert!(begin.elapsed() < Duration::from_secs(300), "nothing is proven");
         std::thread::sleep(Duration::from_millis(50));
     }
 }

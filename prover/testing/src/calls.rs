@@ -45,7 +45,7 @@ pub async fn get(client: &Client, job: &str) -> v1::Job {
     client.jobs().get_job(request).await.unwrap().into_inner()
 }
 
-/// Polls a job until `ready`, for at most a minute.
+/// Polls a job until `ready`, for at most three minutes.
 pub async fn until(client: &Client, job: &str, ready: impl Fn(&v1::Job) -> bool) -> v1::Job {
     let start = Instant::now();
     loop {
@@ -53,7 +53,7 @@ pub async fn until(client: &Client, job: &str, ready: impl Fn(&v1::Job) -> bool)
         if ready(&found) {
             return found;
         }
-        assert!(start.elapsed() < Duration::from_secs(60), "timed out; last state: {found:?}");
+        assert!(start.elapsed() < Duration::from_secs(180), "timed out; last state: {found:?}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }

@@ -47,14 +47,14 @@ pub fn json(file: &Path) -> serde_json::Value {
     serde_json::from_slice(&bytes).unwrap_or_else(|e| panic!("{}: {e}", file.display()))
 }
 
-/// Polls `look` until it returns something, for at most a minute.
+/// Polls `look` until it returns something, for at most three minutes.
 pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
     loop {
         if let Some(found) = look() {
             return found;
         }
-        assert!(start.elapsed() < Duration::from_secs(60), "timed out waiting for {what}");
+        assert!(start.elapsed() < Duration::from_secs(180), "timed out waiting for {what}");
         std::thread::sleep(Duration::from_millis(20));
     }
 }

@@ -116,7 +116,7 @@ impl Stage {
             if phase == wanted {
                 return phase;
             }
-            assert!(start.elapsed() < Duration::from_secs(60), "{state}, {phase}");
+            assert!(start.elapsed() < Duration::from_secs(180), "{state}, {phase}");
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
