@@ -54,7 +54,7 @@ pub(super) fn minimise(
         let stuck = gradient <= limits.rounding && gradient > 0.5 * before;
         before = gradient;
         if gradient > limits.gradient && steps < limits.steps && !stuck {
-            let direction = newton_direction(objective, &mut at, &curvature, gradient, limits.inner);
+            let direction = newton_direction(objective, &mut at, &curvature, gradient, limits);
             if let Some((there, found)) = line_search(objective, &w, &at, &direction) {
                 (w, at) = (there, found);
                 steps += 1;
@@ -72,15 +72,16 @@ fn shared_curvature(objective: &Objective<'_>, gram: &Array2<f64>, at: &Evaluati
     matrix
 }
 
-/// Solves `H·x = −gradient` by preconditioned conjugate gradients: roughly at first, more precisely near the minimum.
+/// Solves `H·x = −gradient` by preconditioned conjugate gradients: roughly at first, more precisely near the minimum, and never to
+/// much less than the gradient that is wanted.
 fn newton_direction(
     objective: &Objective<'_>,
     at: &mut Evaluation,
     curvature: &Array2<f64>,
     gradient: f64,
-    most: usize,
+    limits: Limits,
 ) -> Array2<f64> {
-    let accuracy = gradient * gradient.sqrt().min(0.1);
+    let accuracy = (gradient * gradient.sqrt().min(0.1)).max(0.1 * limits.gradient);
     let factor = Cholesky::factor(curvature.clone());
     let precondition = |r: &Array2<f64>| {
         let mut z = r.clone();
@@ -95,7 +96,7 @@ fn newton_direction(
     let mut z = precondition(&residual);
     let mut search = z.clone();
     let mut energy = (&residual * &z).sum();
-    for _ in 0..most {
+    for _ in 0..limits.inner {
         let product = objective.curvature(at, &search);
         let bend = (&search * &product).sum();
         // the Hessian is positive semidefinite: a negative value is rounding, and the direction so far is usable
