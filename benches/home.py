@@ -71,7 +71,8 @@ class Node:
         serve = [TRIBUTE, "serve", "--listen", self.address, "--data", "data", "--k", "14", "--port-file", "address"]
         serve += ["--name", self.address, "--name", self.link.address]
         self.log = open(folder / "serve.log", "wb")
-        self.process = subprocess.Popen(serve, cwd=folder, stdout=self.log, stderr=self.log)
+        environment = {**os.environ, "TRIBUTE_ONNXRUNTIME": str(ROOT / ".deps/ort/libonnxruntime.so")}
+        self.process = subprocess.Popen(serve, cwd=folder, env=environment, stdout=self.log, stderr=self.log)
 
     def ready(self):
         for _ in range(1200):
