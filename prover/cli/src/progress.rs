@@ -12,6 +12,7 @@ pub(crate) async fn finish(client: &Client, title: &str, job: &v1::Job) -> Resul
         bar.set_style(style);
     }
     bar.set_prefix(title.to_owned());
+    bar.set_message("waits for a worker");
     bar.enable_steady_tick(std::time::Duration::from_millis(120));
     let done = client
         .finish(&job.id, |event| match &event.event {

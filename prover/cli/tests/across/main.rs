@@ -9,7 +9,7 @@ mod several;
 use serde_json::Value;
 use tribute_client::{problem, Client};
 use tribute_proto::v1;
-use tribute_testing::calls::{registered, terms, trained};
+use tribute_testing::calls::{calibrate, registered, submit, terms, trained};
 use tribute_testing::data::{self, csv, wine_schema};
 
 use crate::party::{held_out, part, Party, LAMBDA};
@@ -105,6 +105,14 @@ async fn data_stays_home() {
         rows
     };
     assert_eq!(allotted().await, 3);
+    // columns that the training's check has of its own are no uploads any more
+    let pool = sqlx::AnyPool::connect(&database).await.unwrap();
+    let left: i64 = sqlx::query_scalar("SELECT CAST(COALESCE(SUM(bytes), 0) AS BIGINT) FROM uploads")
+        .fetch_one(&pool)
+        .await
+        .unwrap();
+    pool.close().await;
+    assert!(left < 32 << 14, "{left} bytes of uploads are left");
     guest.says(&[
         "dataset",
         "grant",
@@ -118,13 +126,16 @@ async fn data_stays_home() {
     assert_eq!(allotted().await, 4);
     // the node deletes what it was lent once the job has ended
     let guests = format!("sqlite:{}", guest.place.data().join("tribute.db").display());
-    let pool = sqlx::AnyPool::connect(&guests).await.unwrap();
-    let payload: String =
-        sqlx::query_scalar("SELECT payload FROM jobs WHERE kind = 'evaluation'").fetch_one(&pool).await.unwrap();
-    pool.close().await;
-    let payload: Value = serde_json::from_str(&payload).unwrap();
-    let lent = payload["weights"]["lent"].as_str().unwrap();
-    let file = guest.place.data().join("artefacts").join(&lent[..2]).join(lent);
+    let lent_at_guest = async || {
+        let pool = sqlx::AnyPool::connect(&guests).await.unwrap();
+        let last = "SELECT payload FROM jobs WHERE kind = 'evaluation' ORDER BY created_ms DESC LIMIT 1";
+        let payload: String = sqlx::query_scalar(last).fetch_one(&pool).await.unwrap();
+        pool.close().await;
+        let payload: Value = serde_json::from_str(&payload).unwrap();
+        let lent = payload["weights"]["lent"].as_str().unwrap();
+        guest.place.data().join("artefacts").join(&lent[..2]).join(lent)
+    };
+    let file = lent_at_guest().await;
     for _ in 0..100 {
         if !file.exists() {
             break;
@@ -162,6 +173,23 @@ async fn data_stays_home() {
     let asking = Client::connect(&url, owner.key.clone()).await.unwrap();
     let refused = sent(&asking, certificate.clone(), vec![0; 8 * 14 * 3], &kept.id).await.unwrap_err();
     assert!(refused.message.contains("weights"), "{refused}");
+    // what was lent for a job that never ran goes, too
+    let before = submit(&asking, calibrate(14, 5000, "before it")).await;
+    let waiting = v1::EvaluateAtHomeRequest {
+        dataset_id: kept.id.clone(),
+        certificate_upload: asking.upload(certificate.clone()).await.unwrap(),
+        weights_upload: asking.upload(vec![0; 8 * 14 * 3]).await.unwrap(),
+        blinding: vec![2; 96],
+        options: Some(v1::JobOptions { needs: vec![before.id.clone()], ..Default::default() }),
+        lending: 0,
+    };
+    let waiting = asking.trainings().evaluate_at_home(waiting).await.unwrap().into_inner().job.unwrap();
+    let file = lent_at_guest().await;
+    assert!(file.exists());
+    for job in [waiting.id, before.id] {
+        asking.jobs().cancel_job(v1::CancelJobRequest { job }).await.unwrap();
+    }
+    assert!(!file.exists(), "{} is still there", file.display());
     let broken = String::from_utf8(certificate.clone()).unwrap().replacen("\"epsilon\": ", "\"epsilon\": 1", 1);
     assert_ne!(broken.as_bytes(), certificate);
     let refused = sent(&asking, broken.into_bytes(), vec![0; 8], &kept.id).await.unwrap_err();

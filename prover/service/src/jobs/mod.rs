@@ -6,6 +6,7 @@
 //! | [`fitness`] | whether a worker's machine can do the service's jobs |
 //! | [`keys`] | idempotency keys |
 //! | `leasing` | leases jobs that fit into memory, and runs them |
+//! | `lent` | weights lent for a job, which end with it |
 //! | `lost` | jobs that have lost their worker |
 //! | [`needs`] | jobs that wait for other jobs |
 //! | [`news`] | tells those who wait what has changed |
@@ -32,6 +33,7 @@ pub mod fairness;
 pub mod fitness;
 pub mod keys;
 mod leasing;
+pub(crate) mod lent;
 mod lost;
 pub mod needs;
 pub mod news;

@@ -12,16 +12,15 @@ use tracing::Instrument as _;
 use tribute_custody::{Charge, Custody};
 use tribute_problem::{Problem, Result};
 use tribute_steps::child::{Message, Request, Task, ORPHANED};
-use tribute_steps::evaluation::WeightsAt;
 use tribute_steps::parent::{Bounds, Running};
 use tribute_steps::toolbox::Progress;
-use tribute_steps::work::{Outcome, Payload, Work};
+use tribute_steps::work::{Outcome, Payload};
 use tribute_telemetry::{names, trace};
 
-use super::fitness;
 use super::queue::Heartbeat;
 use super::worker::Worker;
-use super::{Fenced, Job, Lease, State};
+use super::{fitness, lent};
+use super::{Fenced, Lease, State};
 use crate::observe;
 use crate::observe::run::Run;
 
@@ -159,31 +158,10 @@ async fn settle(worker: &Worker, lease: &Lease, end: &mut End) -> Result<()> {
     };
     match ended {
         Err(Fenced) => tracing::warn!(job = %id, fence = lease.fence, "lease lapsed: this run counts for nothing"),
-        Ok(true) => forget_lent(worker, &lease.job).await,
+        Ok(true) => lent::forget(&worker.queue, &worker.custody, &lease.job).await,
         Ok(false) => {}
     }
     Ok(())
-}
-
-/// Deletes weights that were lent for a job which has ended. If that fails, they go when the job is forgotten.
-async fn forget_lent(worker: &Worker, job: &Job) {
-    let Ok(Payload { work: Work::Evaluation(evaluation), .. }) = serde_json::from_str(&job.payload) else { return };
-    if let WeightsAt::Lent(secrets) = &evaluation.weights {
-        if let Err(problem) = forget_unneeded(worker, secrets).await {
-            tracing::warn!(job = %job.id, error = %problem, "lent weights are not deleted yet");
-        }
-    }
-}
-
-/// Deletes a secret, unless a job that waits or runs names it, too.
-async fn forget_unneeded(worker: &Worker, secret: &str) -> Result<()> {
-    let mut tx = worker.queue.database().begin().await?;
-    let needing = worker.queue.needing(&mut tx, secret).await?;
-    tx.commit().await?;
-    if needing.is_some() {
-        return Ok(());
-    }
-    worker.custody.delete(secret).await
 }
 
 /// Starts the child process, keeps the lease alive and returns how the child ended. The child never outlives this call.

@@ -329,7 +329,8 @@ impl Uploads {
         }
         if own.saturating_add(length) > most {
             return over(format!(
-                "you have uploaded {own} of {most} bytes, and this is {length}: wait until the oldest is a day old"
+                "you have uploaded {own} of {most} bytes, and this is {length}: wait until the oldest is a day old, or ask the \
+                 operator for more (`tribute serve --upload-quota`)"
             ));
         }
         if all.saturating_add(length) > self.limits.all {
@@ -378,6 +379,22 @@ impl Uploads {
     /// Reads an account's file by its SHA-256; `field` is the name of the request field, for errors.
     pub(crate) async fn open(&self, owner: AccountAddress, field: &str, digest: &[u8]) -> Result<File> {
         self.whole(&self.stored(owner, field, digest).await?).await
+    }
+
+    /// Deletes an account's files that are needed no more, which leaves their room to others.
+    pub(super) async fn spent(&self, owner: AccountAddress, digests: &[Vec<u8>]) -> Result<()> {
+        for digest in digests {
+            let delete_one = "DELETE FROM uploads WHERE owner = $1 AND digest = $2 RETURNING artefact";
+            let row = sqlx::query(self.db.sql(delete_one))
+                .bind(owner.to_string())
+                .bind(hex::encode(digest))
+                .fetch_optional(self.db.pool())
+                .await?;
+            if let Some(row) = row {
+                delete(&self.artefacts, &pieces(row.try_get("artefact")?)).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Deletes files older than a day.
