@@ -178,7 +178,7 @@ bench-home: build ## training across 1 to 30 nodes, and rounds of a large model 
 	TRIBUTE_FILE=$(CURDIR)/.deps/text/embeddings.csv $(CARGO) test --release --locked -p tribute-federation --test protocol -- --ignored --nocapture rounds_of_a_file
 
 EVERY ?= 1
-kills: build ## kill -9 of the owner and of a node at every piece of data of a training across nodes (or EVERY so many), a training for each: an hour
+kills: build ## kill -9 of the owner and of a node at every piece of data of a training across nodes (or EVERY so many), a training for each: ten minutes
 	TRIBUTE_KILLS=$(EVERY) $(CARGO) test --release --locked -p tribute --test across -- --nocapture killed
 
 bench-peers: setup ## the same beside UltraHonk and Groth16: that section of benches/RESULTS.md

@@ -1,25 +1,29 @@
 #!/usr/bin/env bash
-# Runs a throw-away S3 server for tests (moto, in memory) with one empty bucket, on a free port.
-#   s3-for-tests.sh start       prints "PID ENDPOINT"; exits with 3 if moto is not installed
-#   s3-for-tests.sh stop PID
-# scripts/test-tools.sh installs moto.
+# Runs a throw-away S3 server for tests (s3s-fs, on a folder of its own) with one empty bucket, on a free port. It takes
+# requests that AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY have signed.
+#   s3-for-tests.sh start            prints "PID ENDPOINT FOLDER"; exits with 3 if s3s-fs is not installed
+#   s3-for-tests.sh stop PID FOLDER
+# scripts/test-tools.sh installs s3s-fs.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 case "${1:-}" in
 start)
-  python=.deps/s3-venv/bin/python
-  if [ ! -x "$python" ]; then python=python3; fi
-  if ! "$python" -c 'import moto.server, flask_cors' 2>/dev/null; then
-    echo "moto is not installed: run scripts/test-tools.sh" >&2
+  server=.deps/s3/bin/s3s-fs
+  if [ ! -x "$server" ]; then
+    echo "s3s-fs is not installed: run scripts/test-tools.sh" >&2
     exit 3
   fi
+  folder=$(mktemp -d)
+  mkdir "$folder/tribute"
   port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
-  "$python" -c 'from moto.server import main; import sys; main(sys.argv[1:])' -H 127.0.0.1 -p "$port" >/dev/null 2>&1 &
+  RUST_LOG=warn "$server" --host 127.0.0.1 --port "$port" --access-key "$AWS_ACCESS_KEY_ID" \
+    --secret-key "$AWS_SECRET_ACCESS_KEY" "$folder" >/dev/null 2>&1 &
   endpoint="http://127.0.0.1:$port"
   for _ in $(seq 150); do
-    if curl --silent --output /dev/null --request PUT "$endpoint/tribute"; then
-      echo "$! $endpoint"
+    # it refuses what nobody signed, so it is there
+    if curl --silent --output /dev/null "$endpoint/tribute"; then
+      echo "$! $endpoint $folder"
       exit 0
     fi
     sleep 0.2
@@ -29,9 +33,10 @@ start)
   ;;
 stop)
   kill "$2"
+  rm -rf "${3:?}"
   ;;
 *)
-  echo "usage: $0 start | stop PID" >&2
+  echo "usage: $0 start | stop PID FOLDER" >&2
   exit 2
   ;;
 esac

@@ -1,10 +1,17 @@
 #!/usr/bin/env bash
-# Installs what only the tests need: snarkjs and a second EVM node (Hardhat's) from npm, an S3 server (moto) from PyPI, and
+# Installs what only the tests need: snarkjs and a second EVM node (Hardhat's) from npm, an S3 server (s3s-fs, a crate), and
 # PostgreSQL's server programs, if they are missing and it has permission.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 scripts/ceremony-tools.sh
-scripts/venv.sh .deps/s3-venv scripts/s3-requirements.txt
+
+s3=0.14.1
+if [ "$(.deps/s3/bin/s3s-fs --version 2>/dev/null)" != "s3s-fs $s3" ]; then
+  cargo install s3s-fs --version "$s3" --features binary --locked --debug --quiet --root .deps/s3 2>.deps/s3.log || {
+    cat .deps/s3.log >&2
+    exit 1
+  }
+fi
 
 node=verifier-contract/hardhat
 installed="$node/node_modules/.package-lock.json"

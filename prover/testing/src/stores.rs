@@ -62,7 +62,8 @@ const S3_SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../scripts/s3-f
 /// A temporary S3 server with one bucket, `tribute`; stopped when dropped.
 #[derive(Debug)]
 pub struct S3 {
-    process: String,
+    /// What stops it: its process and folder.
+    stop: Vec<String>,
     /// Environment variables with its endpoint and credentials.
     pub environment: Vec<(&'static str, String)>,
 }
@@ -71,27 +72,23 @@ impl S3 {
     /// Starts a server; `None` if it is not installed, unless `TRIBUTE_REQUIRE_S3` is set.
     #[must_use]
     pub fn start() -> Option<Self> {
-        let started = Command::new(S3_SCRIPT).arg("start").output().unwrap();
+        let keys = [("AWS_ACCESS_KEY_ID", "planted-access-key"), ("AWS_SECRET_ACCESS_KEY", "planted-secret-key")];
+        let started = Command::new(S3_SCRIPT).arg("start").envs(keys).output().unwrap();
         if started.status.code() == Some(3) && std::env::var_os("TRIBUTE_REQUIRE_S3").is_none() {
             eprintln!("not run: {}", String::from_utf8_lossy(&started.stderr).trim());
             return None;
         }
         assert!(started.status.success(), "{}", String::from_utf8_lossy(&started.stderr));
         let said = String::from_utf8(started.stdout).unwrap();
-        let (process, endpoint) = said.trim().split_once(' ').unwrap();
-        let environment = vec![
-            ("AWS_ENDPOINT", endpoint.to_owned()),
-            ("AWS_ALLOW_HTTP", "true".to_owned()),
-            ("AWS_REGION", "eu-central-1".to_owned()),
-            ("AWS_ACCESS_KEY_ID", "planted-access-key".to_owned()),
-            ("AWS_SECRET_ACCESS_KEY", "planted-secret-key".to_owned()),
-        ];
-        Some(S3 { process: process.into(), environment })
+        let [process, endpoint, folder] = said.split_whitespace().collect::<Vec<_>>()[..] else { panic!("{said}") };
+        let place = [("AWS_ENDPOINT", endpoint), ("AWS_ALLOW_HTTP", "true"), ("AWS_REGION", "eu-central-1")];
+        let environment = place.into_iter().chain(keys).map(|(name, value)| (name, value.to_owned())).collect();
+        Some(S3 { stop: vec![process.into(), folder.into()], environment })
     }
 }
 
 impl Drop for S3 {
     fn drop(&mut self) {
-        let _ = Command::new(S3_SCRIPT).args(["stop", &self.process]).status();
+        let _ = Command::new(S3_SCRIPT).arg("stop").args(&self.stop).status();
     }
 }
