@@ -14,6 +14,7 @@ start)
     echo "s3s-fs is not installed: run scripts/test-tools.sh" >&2
     exit 3
   fi
+  : "${AWS_ACCESS_KEY_ID:?}" "${AWS_SECRET_ACCESS_KEY:?}"
   folder=$(mktemp -d)
   mkdir "$folder/tribute"
   port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
@@ -22,17 +23,19 @@ start)
   endpoint="http://127.0.0.1:$port"
   for _ in $(seq 150); do
     # it refuses what nobody signed, so it is there
-    if curl --silent --output /dev/null "$endpoint/tribute"; then
+    if kill -0 $! && curl --silent --output /dev/null "$endpoint/tribute"; then
       echo "$! $endpoint $folder"
       exit 0
     fi
     sleep 0.2
   done
   echo "the S3 server does not start" >&2
+  kill $! 2>/dev/null || true
+  rm -rf "$folder"
   exit 1
   ;;
 stop)
-  kill "$2"
+  kill "$2" || true
   rm -rf "${3:?}"
   ;;
 *)

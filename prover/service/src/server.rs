@@ -30,6 +30,7 @@ use crate::auth::Here;
 use crate::chain::{Chain, Registries};
 use crate::connections::{self, Connection};
 use crate::jobs::fitness;
+use crate::jobs::lent;
 use crate::jobs::news::News;
 use crate::jobs::queue::{Queue, Quotas};
 use crate::jobs::retention;
@@ -277,7 +278,13 @@ pub async fn start(config: Config) -> Result<Running> {
         let worker = Worker::new(config.worker.clone(), queue.clone(), registry.clone(), custody.clone());
         tasks.push(tokio::spawn(worker.run(wake, stopping.clone())));
     }
-    tasks.push(tokio::spawn(housekeeping(gate.clone(), uploads.clone(), stopping.clone())));
+    tasks.push(tokio::spawn(housekeeping(
+        gate.clone(),
+        uploads.clone(),
+        queue.clone(),
+        custody.clone(),
+        stopping.clone(),
+    )));
     if let Some(age) = config.keep {
         tasks.push(tokio::spawn(forgetting(queue.clone(), artefacts.clone(), age, stopping.clone())));
     }
@@ -446,13 +453,14 @@ async fn forgetting(queue: Queue, artefacts: Artefacts, age: Duration, mut stop:
     }
 }
 
-/// Deletes expired nonces, tokens and uploads once a minute.
-async fn housekeeping(gate: Gate, uploads: Uploads, mut stop: watch::Receiver<bool>) {
+/// Deletes expired nonces, tokens and uploads once a minute, and what was lent for jobs that have ended.
+async fn housekeeping(gate: Gate, uploads: Uploads, queue: Queue, custody: Custody, mut stop: watch::Receiver<bool>) {
     let mut tick = tokio::time::interval(Duration::from_secs(60));
     while !*stop.borrow() {
         tokio::select! {
             _ = tick.tick() => {
-                for forgot in [gate.nonces.forget().await, gate.tokens.forget().await, uploads.forget().await] {
+                let lent = lent::sweep(&queue, &custody).await;
+                for forgot in [gate.nonces.forget().await, gate.tokens.forget().await, uploads.forget().await, lent] {
                     if let Err(e) = forgot {
                         tracing::warn!(error = %e, "cannot forget what has expired");
                     }

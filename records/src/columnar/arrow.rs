@@ -80,12 +80,12 @@ impl Parts {
         let described = read(bytes, head.0, head.1)?;
         let message = root_as_message(&described).map_err(Refused::damaged)?;
         let length = u64::try_from(message.bodyLength()).map_err(Refused::damaged)?;
+        let end = body.checked_add(length).filter(|end| *end <= bytes.size());
         // a footer may name one message many times, and each costs a look
         self.taken = self.taken.saturating_add(head.1 as u64).saturating_add(length);
-        if self.taken > bytes.size() {
+        if end.is_some() && self.taken > bytes.size() {
             return Err(Refused::damaged("its messages overlap"));
         }
-        let end = body.checked_add(length).filter(|end| *end <= bytes.size());
         let missing = || Refused::damaged("a message lacks its description");
         let batch = |dictionary, batch: RecordBatch<'_>| {
             let rows = usize::try_from(batch.length()).map_err(Refused::damaged)?;

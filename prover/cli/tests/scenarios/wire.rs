@@ -19,8 +19,8 @@ impl Wire {
     pub(crate) async fn to(target: String) -> Self {
         let namespace =
             Namespace::new().map_err(|why| println!("no network namespaces here ({why}): a relay is cut")).ok();
-        let here = if namespace.is_some() { NEAR } else { "127.0.0.1" };
-        let listener = TcpListener::bind((here, 0)).await.unwrap();
+        let here = namespace.as_ref().map_or("127.0.0.1".to_owned(), |namespace| namespace.address(1));
+        let listener = TcpListener::bind((here.as_str(), 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let (cut, is_cut) = watch::channel(false);
         tokio::spawn(async move {
@@ -59,9 +59,6 @@ async fn becomes(cut: &mut watch::Receiver<bool>, wanted: bool) {
     let _ = cut.wait_for(|cut| *cut == wanted).await;
 }
 
-/// This machine's end of the link.
-const NEAR: &str = "10.78.0.1";
-
 /// A network namespace, joined to this machine by one link of the same name.
 struct Namespace {
     name: String,
@@ -71,14 +68,21 @@ impl Namespace {
     fn new() -> Result<Self, String> {
         // a link's name has at most 15 characters
         let made = Namespace { name: format!("tr-{}", std::process::id()) };
-        let name = made.name.as_str();
+        let (name, ends) = (made.name.as_str(), [1, 2].map(|end| format!("{}/30", made.address(end))));
         ip(&["netns", "add", name])?;
         ip(&["link", "add", name, "type", "veth", "peer", "name", "eth0", "netns", name])?;
-        ip(&["addr", "add", &format!("{NEAR}/30"), "dev", name])?;
+        ip(&["addr", "add", &ends[0], "dev", name])?;
         ip(&["link", "set", name, "up"])?;
-        ip(&["-n", name, "addr", "add", "10.78.0.2/30", "dev", "eth0"])?;
+        ip(&["-n", name, "addr", "add", &ends[1], "dev", "eth0"])?;
         ip(&["-n", name, "link", "set", "eth0", "up"])?;
         Ok(made)
+    }
+
+    /// Address of the link's end: 1 on this machine, 2 in the namespace. Of a network of its own, as one of a run that was killed
+    /// may be left.
+    fn address(&self, end: u32) -> String {
+        let net = std::process::id() % 16_384;
+        format!("10.78.{}.{}", net / 64, net % 64 * 4 + end)
     }
 }
 

@@ -2,24 +2,43 @@
 
 use tribute_custody::Custody;
 use tribute_problem::Result;
-use tribute_steps::evaluation::WeightsAt;
+use tribute_steps::evaluation::{EvaluationJob, WeightsAt};
 use tribute_steps::work::{Payload, Work};
 
 use super::queue::Queue;
 use super::Job;
 
+/// How long ago a job may have ended for [`sweep`] to look at it: what a day did not delete goes when the job is forgotten.
+const LOOK_BACK_MS: i64 = 86_400_000;
+
 /// Deletes weights that were lent for a job which has ended. If that fails, they go when the job is forgotten.
 pub(crate) async fn forget(queue: &Queue, custody: &Custody, job: &Job) {
-    let Ok(Payload { work: Work::Evaluation(evaluation), .. }) = serde_json::from_str(&job.payload) else { return };
-    if let WeightsAt::Lent(secrets) = &evaluation.weights {
-        if let Err(problem) = forget_unneeded(queue, custody, secrets).await {
-            tracing::warn!(job = %job.id, error = %problem, "lent weights are not deleted yet");
-        }
+    let Some(secrets) = lent(&job.payload) else { return };
+    if let Err(problem) = forget_unneeded(queue, custody, &secrets).await {
+        tracing::warn!(job = %job.id, error = %problem, "lent weights are not deleted yet");
     }
 }
 
+/// What a job's payload names that was lent.
+pub(super) fn lent(payload: &str) -> Option<String> {
+    match serde_json::from_str(payload) {
+        Ok(Payload { work: Work::Evaluation(EvaluationJob { weights: WeightsAt::Lent(secrets), .. }), .. }) => {
+            Some(secrets)
+        }
+        _ => None,
+    }
+}
+
+/// Deletes what was lent for jobs that ended without a worker: at their deadline, with one that they waited for, with their worker.
+pub(crate) async fn sweep(queue: &Queue, custody: &Custody) -> Result<()> {
+    for secret in queue.lent_for_ended(LOOK_BACK_MS).await? {
+        forget_unneeded(queue, custody, &secret).await?;
+    }
+    Ok(())
+}
+
 /// Deletes a secret, unless a job that waits or runs names it, too.
-async fn forget_unneeded(queue: &Queue, custody: &Custody, secret: &str) -> Result<()> {
+pub(crate) async fn forget_unneeded(queue: &Queue, custody: &Custody, secret: &str) -> Result<()> {
     let mut tx = queue.database().begin().await?;
     let needing = queue.needing(&mut tx, secret).await?;
     tx.commit().await?;

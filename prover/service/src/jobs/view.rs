@@ -8,7 +8,7 @@ use tribute_store::db::Tx;
 
 use super::queue::{content_hash, Queue};
 use super::row::{job_from_row, JOB_COLUMNS};
-use super::{EventRow, Job, NewJob, State};
+use super::{lent, EventRow, Job, NewJob, State};
 
 impl Queue {
     /// A job by id.
@@ -27,6 +27,14 @@ impl Queue {
             "SELECT id FROM jobs WHERE state IN ('queued', 'running') AND payload LIKE '%' || $1 || '%' LIMIT 1";
         let select = sqlx::query_scalar(self.database().sql(select)).bind(artefact);
         Ok(select.fetch_optional(&mut **tx).await?)
+    }
+
+    /// What was lent for evaluations that have ended, at most `age_ms` ago.
+    pub(super) async fn lent_for_ended(&self, age_ms: i64) -> Result<Vec<String>> {
+        let select = "SELECT payload FROM jobs WHERE ended_ms > 0 AND ended_ms > {now} - $1 AND kind = 'evaluation' AND payload LIKE '%\"lent\"%'";
+        let select = sqlx::query_scalar(self.database().sql(select)).bind(age_ms);
+        let payloads: Vec<String> = select.fetch_all(self.database().pool()).await?;
+        Ok(payloads.iter().filter_map(|payload| lent::lent(payload)).collect())
     }
 
     /// The tables that a tenant's dataset was registered from, as artefacts.

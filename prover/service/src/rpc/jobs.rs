@@ -14,7 +14,7 @@ use tribute_store::artefacts::Artefacts;
 use crate::auth::{caller, place, Inside};
 use crate::jobs::news::{News, Watcher};
 use crate::jobs::queue::Queue;
-use crate::jobs::{lent, Event, EventRow, Job, State};
+use crate::jobs::{lent, Event, EventRow, Job};
 use crate::rules::admission::Admission;
 use crate::rules::ownership::Ownership;
 use crate::wire;
@@ -153,7 +153,7 @@ impl v1::job_service_server::JobService for JobRpc {
         self.queue.cancel(&r.job).await?;
         let job = self.ownership.job(caller, &r.job).await?;
         // of one that runs, its worker does
-        if job.state == State::Cancelled {
+        if job.state.has_ended() {
             lent::forget(&self.queue, &self.admission.custody, &job).await;
         }
         Ok(Response::new(self.message(job).await?))

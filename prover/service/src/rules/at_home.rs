@@ -22,7 +22,7 @@ use super::gather::commit;
 use super::off_thread;
 use super::ownership::Ownership;
 use super::uploads::Uploads;
-use crate::jobs::Job;
+use crate::jobs::{lent, Job};
 
 /// Most shards of a dataset that weights are lent for.
 const MOST_SHARDS: u32 = 4_096;
@@ -103,7 +103,8 @@ impl AtHome {
         }
         let weights = weights_from_bytes(&self.uploads.open(caller, "weights_upload", &r.weights_upload).await?.bytes)?;
         let secrets = LentSecrets { dataset: dataset.id, weights, blinding: HexBytes(r.blinding), number: r.lending };
-        let secrets = self.custody.put(&caller.to_string(), SECRETS, serde_json::to_vec(&secrets)?).await?;
+        let (tenant, bytes) = (caller.to_string(), serde_json::to_vec(&secrets)?);
+        let secrets = self.custody.put(&tenant, SECRETS, bytes.clone()).await?;
         let request = lending(&weights_digest, &dataset.id, r.lending);
         let openings = lent_openings(dataset.shards.len());
         let mut tx = self.database.begin().await?;
@@ -112,12 +113,19 @@ impl AtHome {
         let work = Work::Evaluation(EvaluationJob {
             owner: caller,
             weights_digest,
-            weights: WeightsAt::Lent(secrets),
+            weights: WeightsAt::Lent(secrets.clone()),
             link: certificate.loss.link,
             certificate: self.artefacts.put(file).await?,
             dataset,
         });
         let admitted = Admitted { grants: grant.into_iter().collect(), ..work.into() };
-        self.admission.queue_one(caller, admitted, r.options.as_ref()).await.map(Some)
+        let queued = self.admission.queue_one(caller, admitted, r.options.as_ref()).await;
+        if queued.as_ref().is_ok_and(|job| !job.state.has_ended()) {
+            // again, because the end of an equal job may have deleted it before this one was there
+            self.custody.put(&tenant, SECRETS, bytes).await?;
+        } else {
+            lent::forget_unneeded(&self.admission.queue, &self.custody, &secrets).await?;
+        }
+        queued.map(Some)
     }
 }

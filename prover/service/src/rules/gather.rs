@@ -75,8 +75,6 @@ impl Owners {
                 format!("{} parts, the request has {} participants", sent.parts.len(), request.participants.len()),
             ));
         }
-        let mut spent: Vec<Vec<u8>> = sent.parts.iter().map(|part| part.masked_upload.clone()).collect();
-        spent.push(r.parts_upload);
         let mut parties = Vec::with_capacity(sent.parts.len());
         for (participant, part) in request.participants.iter().zip(sent.parts) {
             parties.push(self.party(caller, &request, participant, part).await?);
@@ -95,12 +93,7 @@ impl Owners {
             weights_digest,
             parties,
         });
-        let job = self.admission.queue_one(caller, work.into(), r.options.as_ref()).await?;
-        // the job has columns of its own: several trainings a day should not fill the quota
-        if let Err(problem) = self.uploads.spent(caller, &spent).await {
-            tracing::warn!(job = %job.id, error = %problem, "a training's uploads are kept for their day");
-        }
-        Ok(job)
+        self.admission.queue_one(caller, work.into(), r.options.as_ref()).await
     }
 
     /// The caller's request with its committed weights.

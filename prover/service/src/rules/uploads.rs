@@ -381,22 +381,6 @@ impl Uploads {
         self.whole(&self.stored(owner, field, digest).await?).await
     }
 
-    /// Deletes an account's files that are needed no more, which leaves their room to others.
-    pub(super) async fn spent(&self, owner: AccountAddress, digests: &[Vec<u8>]) -> Result<()> {
-        for digest in digests {
-            let delete_one = "DELETE FROM uploads WHERE owner = $1 AND digest = $2 RETURNING artefact";
-            let row = sqlx::query(self.db.sql(delete_one))
-                .bind(owner.to_string())
-                .bind(hex::encode(digest))
-                .fetch_optional(self.db.pool())
-                .await?;
-            if let Some(row) = row {
-                delete(&self.artefacts, &pieces(row.try_get("artefact")?)).await?;
-            }
-        }
-        Ok(())
-    }
-
     /// Deletes files older than a day.
     pub(crate) async fn forget(&self) -> Result<()> {
         let old = sqlx::query(self.db.sql("DELETE FROM uploads WHERE created_ms < {now} - $1 RETURNING artefact"))
