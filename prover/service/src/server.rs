@@ -456,10 +456,12 @@ async fn forgetting(queue: Queue, artefacts: Artefacts, age: Duration, mut stop:
 /// Deletes expired nonces, tokens and uploads once a minute, and what was lent for jobs that have ended.
 async fn housekeeping(gate: Gate, uploads: Uploads, queue: Queue, custody: Custody, mut stop: watch::Receiver<bool>) {
     let mut tick = tokio::time::interval(Duration::from_secs(60));
+    let mut look_back = lent::A_DAY_MS;
     while !*stop.borrow() {
         tokio::select! {
             _ = tick.tick() => {
-                let lent = lent::sweep(&queue, &custody).await;
+                let lent = lent::sweep(&queue, &custody, look_back).await;
+                look_back = if lent.is_ok() { lent::RECENTLY_MS } else { lent::A_DAY_MS };
                 for forgot in [gate.nonces.forget().await, gate.tokens.forget().await, uploads.forget().await, lent] {
                     if let Err(e) = forgot {
                         tracing::warn!(error = %e, "cannot forget what has expired");

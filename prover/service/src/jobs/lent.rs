@@ -8,8 +8,11 @@ use tribute_steps::work::{Payload, Work};
 use super::queue::Queue;
 use super::Job;
 
-/// How long ago a job may have ended for [`sweep`] to look at it: what a day did not delete goes when the job is forgotten.
-const LOOK_BACK_MS: i64 = 86_400_000;
+/// How long ago a job may have ended for a first [`sweep`], or one after a failure, to look at it: what a day did not delete goes
+/// when the job is forgotten.
+pub(crate) const A_DAY_MS: i64 = 86_400_000;
+/// The same for a sweep soon after another.
+pub(crate) const RECENTLY_MS: i64 = 300_000;
 
 /// Deletes weights that were lent for a job which has ended. If that fails, they go when the job is forgotten.
 pub(crate) async fn forget(queue: &Queue, custody: &Custody, job: &Job) {
@@ -29,9 +32,10 @@ pub(super) fn lent(payload: &str) -> Option<String> {
     }
 }
 
-/// Deletes what was lent for jobs that ended without a worker: at their deadline, with one that they waited for, with their worker.
-pub(crate) async fn sweep(queue: &Queue, custody: &Custody) -> Result<()> {
-    for secret in queue.lent_for_ended(LOOK_BACK_MS).await? {
+/// Deletes what was lent for jobs that ended without a worker, at most `age_ms` ago: at their deadline, with one that they waited
+/// for, with their worker.
+pub(crate) async fn sweep(queue: &Queue, custody: &Custody, age_ms: i64) -> Result<()> {
+    for secret in queue.lent_for_ended(age_ms).await? {
         forget_unneeded(queue, custody, &secret).await?;
     }
     Ok(())

@@ -213,20 +213,19 @@ impl Trainings {
 
     /// The node's keys for a request, made when they are first needed.
     pub async fn keys(&self, id: RequestId, account: AccountAddress) -> Result<NodeKeys> {
-        let tenant = account.to_string();
         let fresh = self.sealed(account, NodeKeys::random().to_bytes().as_slice()).await?;
         sqlx::query(
             self.db.sql("UPDATE requests SET sealed_keys = $3 WHERE id = $1 AND account = $2 AND sealed_keys IS NULL"),
         )
         .bind(id.to_string())
-        .bind(&tenant)
+        .bind(account.to_string())
         .bind(fresh)
         .execute(self.db.pool())
         .await?;
         let sealed: String =
             sqlx::query_scalar(self.db.sql("SELECT sealed_keys FROM requests WHERE id = $1 AND account = $2"))
                 .bind(id.to_string())
-                .bind(&tenant)
+                .bind(account.to_string())
                 .fetch_one(self.db.pool())
                 .await?;
         let bytes = self.opened(account, &sealed).await?;
@@ -237,7 +236,6 @@ impl Trainings {
     /// Stores a participant's consent: to a training with the least share, in basis points; to ranges with its numbers, once.
     /// False if the request is not in a state to be approved: declined, or approved with numbers already.
     pub async fn approve(&self, consent: &Consent, least_share_bps: u32, numbers: Option<&[u8]>) -> Result<bool> {
-        let tenant = consent.account.to_string();
         let sealed = match numbers {
             Some(numbers) => Some(self.sealed(consent.account, numbers).await?),
             None => None,
@@ -250,7 +248,7 @@ impl Trainings {
         );
         let updated = sqlx::query(self.db.sql(&update))
             .bind(consent.request.to_string())
-            .bind(&tenant)
+            .bind(consent.account.to_string())
             .bind(serde_json::to_string(consent)?)
             .bind(sealed)
             .bind(i64::from(least_share_bps))

@@ -16,6 +16,11 @@ use crate::registry::grants::Use;
 /// Most jobs that one job may be made to wait for.
 const MOST_NEEDS: usize = 64;
 
+/// The job that one piece of work has become.
+fn only(mut jobs: Vec<Job>) -> Result<Job> {
+    jobs.pop().ok_or_else(|| Problem::internal("a submitted job vanished"))
+}
+
 impl Admission {
     /// Checks a request's work and queues it for `caller`.
     pub(crate) async fn submit(
@@ -24,8 +29,7 @@ impl Admission {
         work: v1::work::Work,
         options: Option<&v1::JobOptions>,
     ) -> Result<Job> {
-        let mut jobs = self.submit_all(caller, vec![work], options).await?;
-        jobs.pop().ok_or_else(|| Problem::internal("a submitted job vanished"))
+        only(self.submit_all(caller, vec![work], options).await?)
     }
 
     /// [`Admission::submit`] for several pieces of work: queues all or none.
@@ -58,8 +62,7 @@ impl Admission {
         admitted: Admitted,
         options: Option<&v1::JobOptions>,
     ) -> Result<Job> {
-        let mut jobs = self.queue_all(caller, &[admitted], options).await?;
-        jobs.pop().ok_or_else(|| Problem::internal("a submitted job vanished"))
+        only(self.queue_all(caller, &[admitted], options).await?)
     }
 
     /// The same admission, which stores nothing: its artefacts are held in memory.
