@@ -28,6 +28,8 @@ PIECE = 4_096
 TIMES = 3
 """Alternated runs of every line, of which the fastest counts."""
 STEPS = 255.0 / 256.0
+DEVIATIONS = 4.5
+"""On each side of the mean, as `schema infer --range standard` has them."""
 
 
 def data(records, features, classes, informative):
@@ -84,14 +86,14 @@ def measured(name, shape, work):
     records, features, classes, _ = shape
     train, labels, held_out, held_out_labels = data(*shape)
     mean, scale = train.mean(axis=0), train.std(axis=0)
-    lo, hi = mean - 4 * scale, mean + 4 * scale
+    lo, hi = mean - DEVIATIONS * scale, mean + DEVIATIONS * scale
 
     def steps(values):
         return np.clip(np.rint((values - lo) * 255.0 / (hi - lo)), 0, 255).astype(np.uint8)
 
     file, weights = work / "records", work / "weights"
     np.hstack([steps(train), labels.astype(">u2").view(np.uint8).reshape(-1, 2)]).tofile(file)
-    penalty = (STEPS / 8.0) ** 2 / records
+    penalty = (STEPS / (2 * DEVIATIONS)) ** 2 / records
     base = [RELEASE / "train", file, "--features", features, "--classes", classes, "--lambda", penalty, "--weights", weights]
     threads = str(os.cpu_count())
     script = [sys.executable, __file__, "--peer", json.dumps(shape)]

@@ -9,7 +9,7 @@ pub enum Range {
     /// From the minimum to the maximum.
     #[default]
     MinMax,
-    /// `[μ − 4σ, μ + 4σ]`, with the population σ, as in scikit-learn's `StandardScaler`.
+    /// [`Range::DEVIATIONS`] on each side of the mean, with the population σ, as in scikit-learn's `StandardScaler`.
     Standard,
     /// The 5 % to 95 % quantiles, extended by their distance on each side but not beyond the values: robust to
     /// outliers.
@@ -17,6 +17,10 @@ pub enum Range {
 }
 
 impl Range {
+    /// How many standard deviations a standard range reaches on each side of the mean. More leaves fewer values beyond it, fewer
+    /// makes its steps finer: `docs/parity.md` has both sides measured.
+    pub const DEVIATIONS: f64 = 4.5;
+
     /// The range from `lo` to `hi`, with a positive width even where adding 1 does not change `lo`.
     #[must_use]
     pub fn widened(lo: f64, hi: f64) -> (f64, f64) {
@@ -34,7 +38,7 @@ impl Range {
                 let mean = values.iter().sum::<f64>() / n;
                 let spread = (values.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / n).sqrt();
                 if min < max {
-                    Range::widened(mean - 4.0 * spread, mean + 4.0 * spread)
+                    Range::widened(mean - Range::DEVIATIONS * spread, mean + Range::DEVIATIONS * spread)
                 } else {
                     Range::widened(min, max)
                 }
@@ -59,7 +63,7 @@ mod tests {
     #[test]
     fn minmax_and_standard() {
         assert_eq!(Range::MinMax.of(vec![3.0, -1.0, 2.0]), (-1.0, 3.0));
-        assert_eq!(Range::Standard.of(vec![1.0, 3.0]), (-2.0, 6.0));
+        assert_eq!(Range::Standard.of(vec![1.0, 3.0]), (-2.5, 6.5));
         for range in [Range::MinMax, Range::Standard, Range::Quantile] {
             assert_eq!(range.of(vec![36.6; 3]), (36.6, 37.6), "{range:?}");
             let (lo, hi) = range.of(vec![1e300]);

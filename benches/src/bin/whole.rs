@@ -132,7 +132,7 @@ fn main() -> Result<(), Failure> {
     let columns = a.columns.unwrap_or_else(|| schema.fitting_columns());
     let layout = schema.layout(a.k, columns)?.with_intercept_scale(a.intercept_scale)?;
     // a step of 1/256 is 8σ/255: weights are eight times as large, and λ a sixty-fourth
-    let lambda = lambda_units(1.0 / (64.0 * a.strength * a.records as f64))?;
+    let lambda = lambda_units(1.0 / ((2.0 * Range::DEVIATIONS).powi(2) * a.strength * a.records as f64))?;
     let loss = LossOptions { link: Link::Softmax, lambda, intercept_scale: a.intercept_scale };
     let trained = train(&schema, &[&records], &loss, |_| ())?;
     let weights = trained.weights;

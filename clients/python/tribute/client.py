@@ -150,7 +150,7 @@ class Client:
         table : path
             A CSV file, gzip-compressed or not.
         range : {"minmax", "standard", "quantile"}
-            The range covered by a feature's 256 steps. ``standard`` is mean ± 4 standard deviations.
+            The range covered by a feature's 256 steps. ``standard`` is mean ± 4.5 standard deviations.
         real : bool
             Whether the label is a number to predict rather than a class.
         one_hot : sequence of str

@@ -17,6 +17,8 @@ from .types import LAMBDA_UNIT
 
 STEPS = 255.0 / 256.0
 """Value of a feature at the upper end of its range, as the circuits see it."""
+DEVIATIONS = 4.5
+"""Standard deviations that a ``standard`` range reaches on each side of the mean, as in the command line."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ def mapping(pipeline: Any, schema: Schema, records: int) -> Mapping:
     scikit-learn minimises ``C Σ loss + ½‖w‖²`` over scaled features ``(x − μ)/σ``, Tribute the mean loss ``+ ½λ‖W‖²`` over
     quantised features ``(x − lo)/(hi − lo)·255/256``. The same function has ``W_j = w_j (hi_j − lo_j)/σ_j · 256/255``, so the
     penalties agree where ``λ = (255/256 · σ_j/(hi_j − lo_j))² / (C n)`` is the same for every feature: where a schema's ranges
-    are ``standard`` (μ ± 4σ) for ``StandardScaler``, or ``minmax`` for ``MinMaxScaler``. For ``Ridge`` and ``RidgeClassifier``,
+    are ``standard`` (μ ± 4.5σ) for ``StandardScaler``, or ``minmax`` for ``MinMaxScaler``. For ``Ridge`` and ``RidgeClassifier``,
     ``1/alpha`` takes the place of C.
 
     Parameters
@@ -68,7 +70,7 @@ def mapping(pipeline: Any, schema: Schema, records: int) -> Mapping:
     if scaler is None:
         scale = np.ones_like(width)
     elif isinstance(scaler, StandardScaler):
-        scale = np.asarray(scaler.scale_) if hasattr(scaler, "scale_") else width / 8.0
+        scale = np.asarray(scaler.scale_) if hasattr(scaler, "scale_") else width / (2.0 * DEVIATIONS)
     else:
         scale = 1.0 / np.asarray(scaler.scale_) if hasattr(scaler, "scale_") else width
     order = None if scaler is None else _order(pipeline, schema)

@@ -21,7 +21,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .client import Client
-from .mapping import Mapping, mapping
+from .mapping import DEVIATIONS, Mapping, mapping
 from .schema import Schema
 from .types import LOGIT_UNIT, TARGET_STEPS, WEIGHT_UNIT
 from .verify import Page, Refused, verify
@@ -112,7 +112,7 @@ class TributeClassifier(ClassifierMixin, _Head):
     C : float
         Inverse of the penalty, as in ``LogisticRegression`` after the scaler that `range` names.
     range : {"standard", "minmax"}
-        The range of a feature's 256 steps: mean ± 4 standard deviations, or minimum to maximum. Values beyond it are moved to its
+        The range of a feature's 256 steps: mean ± 4.5 standard deviations, or minimum to maximum. Values beyond it are moved to its
         ends.
     intercept_scale : int
         The `s`, 0 to 4, of the bias's feature 2^s: a larger one penalises the intercept less.
@@ -253,7 +253,7 @@ def _ranges(X: npt.NDArray[np.float64], rule: str) -> tuple[npt.NDArray[np.float
     if rule == "standard":
         mean, spread = X.mean(axis=0), X.std(axis=0)
         varies = lo < hi
-        lo, hi = np.where(varies, mean - 4.0 * spread, lo), np.where(varies, mean + 4.0 * spread, hi)
+        lo, hi = np.where(varies, mean - DEVIATIONS * spread, lo), np.where(varies, mean + DEVIATIONS * spread, hi)
     return _widened(lo, hi)
 
 

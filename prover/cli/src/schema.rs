@@ -72,7 +72,7 @@ pub(super) struct InferArgs {
 enum RangeArg {
     /// From the smallest to the largest value.
     Minmax,
-    /// Four standard deviations on each side of the mean.
+    /// Four and a half standard deviations on each side of the mean.
     Standard,
     /// From the 5 % to the 95 % quantile, extended by that distance on each side but not beyond the values: ignores outliers.
     Quantile,

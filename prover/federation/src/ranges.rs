@@ -262,7 +262,7 @@ pub fn check_consents(request: &RangesRequest, consents: &[Consent]) -> Result<(
 }
 
 /// The schema, from one answer of every participant, in order: the template with the ranges that [`Range`] would have chosen from
-/// all rows in one place. The ends of standard ranges differ from those by at most `5·2^-49`, the rounding of values, beside
+/// all rows in one place. The ends of standard ranges differ from those by at most `5.5·2^-49`, the rounding of values, beside
 /// the rounding of `f64`.
 ///
 /// # Errors
@@ -318,7 +318,7 @@ fn summed(answers: &[Answer], feature: usize) -> Moments {
     total
 }
 
-/// Four standard deviations on each side of the mean.
+/// [`Range::DEVIATIONS`] on each side of the mean.
 fn standard(name: &str, m: &Moments) -> Result<(f64, f64), Refusal> {
     let refused = |why: &str| Refusal::Values { feature: name.into(), why: why.into() };
     let impossible = || {
@@ -347,7 +347,7 @@ fn standard(name: &str, m: &Moments) -> Result<(f64, f64), Refusal> {
             "its values differ too little for fixed-point sums: have all participants multiply it by a power of ten",
         ));
     }
-    Ok(Range::widened(mean - 4.0 * deviation, mean + 4.0 * deviation))
+    Ok(Range::widened(mean - Range::DEVIATIONS * deviation, mean + Range::DEVIATIONS * deviation))
 }
 
 /// From the smallest value that a participant disclosed to the largest.

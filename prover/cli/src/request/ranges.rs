@@ -37,7 +37,7 @@ pub(crate) enum SchemaCommand {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum RangeArg {
-    /// Four standard deviations on each side of the mean, from masked sums: nobody's own numbers are seen.
+    /// Four and a half standard deviations on each side of the mean, from masked sums: nobody's own numbers are seen.
     Standard,
     /// From the smallest to the largest value: each participant discloses its own to you.
     Minmax,
