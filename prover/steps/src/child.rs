@@ -1,5 +1,6 @@
 //! The process that executes one job. It reads its request from standard input, writes JSON lines to standard output,
-//! and exits when standard input closes, so that it never outlives its worker. It has the keys that its job needs, but
+//! and exits when standard input closes, so that it never outlives its worker. It may be told what to load while it waits
+//! for its request. It has the keys that its job needs, but
 //! neither the database nor the master key: the worker counts openings for it.
 
 use std::io::{BufRead as _, Write as _};
@@ -12,14 +13,25 @@ use tribute_problem::{Problem, Reason, Result};
 use tribute_telemetry::trace;
 
 use crate::place::{Known, Workplace};
+use crate::shape::ShapeBody;
 use crate::toolbox::{Progress, Report, Toolbox};
+use crate::warm::{Warm, Warmup};
 use crate::work::{self, Outcome, Payload};
 
 /// Exit code of a child whose worker is gone.
 pub const ORPHANED: i32 = 75;
 
-/// The request to a child: the first line on its standard input. Secrets are never passed as arguments or in the
-/// environment.
+/// What a child is told first, a line each on its standard input.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Opening {
+    /// What to load while it waits.
+    Warm(Warmup),
+    /// Its request.
+    Work(Box<Request>),
+}
+
+/// The request to a child. Secrets are never passed as arguments or in the environment.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Request {
     /// What to work on; `None` only tests whether this process could work.
@@ -28,6 +40,8 @@ pub struct Request {
     pub workplace: Workplace,
     /// What the service says about itself.
     pub known: Known,
+    /// Most memory for its own data, MB; an allocation beyond it ends the process.
+    pub memory_mb: Option<u64>,
 }
 
 /// One job.
@@ -53,8 +67,8 @@ pub enum Message {
     Progress(Progress),
     /// Openings to count; the worker answers with a line on standard input, a [`Result`] in JSON.
     Open(Vec<Charge>),
-    /// Where a circuit's keys came from.
-    Keys(String),
+    /// Which circuit's keys were needed, and where they came from.
+    Keys(ShapeBody, String),
     /// The job has finished.
     Done(Box<Outcome>),
     /// The job has failed.
@@ -76,26 +90,51 @@ fn say(line: &Message) {
 /// Executes the request on standard input and returns the exit code. Must be called outside any async runtime.
 #[must_use]
 pub fn main() -> i32 {
-    let mut line = String::new();
-    if std::io::stdin().lock().read_line(&mut line).is_err() || line.is_empty() {
-        return ORPHANED;
-    }
     // the kernel, if it must, is to end this process and not the server
     let _ = std::fs::write("/proc/self/oom_score_adj", "500");
-    let (answer, answers) = channel();
+    let (line, lines) = channel();
     std::thread::spawn(move || {
         // ends when the worker closes its end or dies
-        for line in std::io::stdin().lock().lines().map_while(std::io::Result::ok) {
-            let Ok(counted) = serde_json::from_str::<Result<()>>(&line) else { break };
-            let _ = answer.send(counted);
+        for text in std::io::stdin().lock().lines().map_while(std::io::Result::ok) {
+            let _ = line.send(text);
         }
         std::process::exit(ORPHANED);
     });
-    match serde_json::from_str::<Request>(&line) {
-        Ok(request) => say(&serve(request, answers)),
-        Err(e) => say(&Message::Unfit(Problem::internal(format!("unreadable request: {e}")))),
+    let mut warm = Warm::default();
+    let mut early = None;
+    loop {
+        let Some(text) = early.take().or_else(|| lines.recv().ok()) else { return ORPHANED };
+        match serde_json::from_str::<Opening>(&text) {
+            Ok(Opening::Warm(warmup)) => {
+                warm = Warm::load(&warmup, || {
+                    early = lines.try_recv().ok();
+                    early.is_some()
+                });
+            }
+            Ok(Opening::Work(request)) => {
+                say(&serve(*request, warm, lines));
+                return 0;
+            }
+            Err(e) => {
+                say(&Message::Unfit(Problem::internal(format!("unreadable request: {e}"))));
+                return 0;
+            }
+        }
     }
-    0
+}
+
+/// Limits the memory of this process's own data.
+#[cfg(unix)]
+fn limit(mb: u64) -> Result<()> {
+    use rustix::process::{setrlimit, Resource, Rlimit};
+    let bytes = Some(mb << 20);
+    setrlimit(Resource::Data, Rlimit { current: bytes, maximum: bytes })
+        .map_err(|e| Problem::internal(format!("cannot limit this process to {mb} MB: {e}")))
+}
+
+#[cfg(not(unix))]
+fn limit(_: u64) -> Result<()> {
+    Ok(())
 }
 
 /// A span for each phase, as children of the process's.
@@ -115,12 +154,15 @@ impl Phases {
     }
 }
 
-fn serve(request: Request, answers: Receiver<Result<()>>) -> Message {
+fn serve(request: Request, warm: Warm, answers: Receiver<String>) -> Message {
+    if let Some(Err(problem)) = request.memory_mb.map(limit) {
+        return Message::Unfit(problem);
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build() {
         Ok(runtime) => runtime,
         Err(e) => return Message::Unfit(Problem::new(Reason::Internal, format!("no runtime: {e}"))),
     };
-    let Request { task, workplace, known } = request;
+    let Request { task, workplace, known, .. } = request;
     let Some(Task { job, payload, loan, needed, trace }) = task else {
         return match runtime.block_on(workplace.test(&known)) {
             Ok(()) => Message::Fit,
@@ -136,7 +178,8 @@ fn serve(request: Request, answers: Receiver<Result<()>>) -> Message {
     let count = move |charges| {
         let answers = answers.lock().unwrap_or_else(PoisonError::into_inner);
         say(&Message::Open(charges));
-        answers.recv().map_err(|_| Problem::internal("the worker is gone"))?
+        let counted = answers.recv().map_err(|_| Problem::internal("the worker is gone"))?;
+        serde_json::from_str::<Result<()>>(&counted)?
     };
     let custody = Lent::new(artefacts.clone(), loan, Arc::new(count));
     let span = tracing::info_span!("process", job = %job, kind = payload.work.kind());
@@ -148,10 +191,10 @@ fn serve(request: Request, answers: Receiver<Result<()>>) -> Message {
             phases.enter(&progress.phase);
             say(&Message::Progress(progress));
         }
-        Report::Keys(origin) => say(&Message::Keys(origin)),
+        Report::Keys(circuit, origin) => say(&Message::Keys(circuit, origin)),
     });
     let (cache, most) = (workplace.cache(), workplace.cache_mb << 20);
-    let toolbox = Toolbox::new(artefacts, custody, srs, (&cache, most), runtime.handle().clone(), report);
+    let toolbox = Toolbox::new(artefacts, custody, srs, (&cache, most), runtime.handle().clone(), report).with_warm(warm);
     tracing::info!(job = %job, kind = payload.work.kind(), "working");
     match work::run(&payload.work, &needed, &toolbox) {
         Ok(outcome) => Message::Done(Box::new(outcome)),

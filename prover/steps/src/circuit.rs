@@ -1,5 +1,7 @@
 //! Keys and verifiers. They depend only on the circuit's shape, so anyone can reproduce them.
 
+use std::path::Path;
+
 use halo2_proofs::halo2curves::bn256::Fr;
 use serde::{Deserialize, Serialize};
 use tribute_circuits::arithmetization::StatementWitness;
@@ -102,6 +104,28 @@ pub struct ProofStats {
     pub peak_rss_mb: u64,
 }
 
+/// A circuit's keys and verifier, which are the same in every process.
+pub(crate) struct Loaded {
+    /// What they are for.
+    pub(crate) srs: SrsDigest,
+    keys: Keys,
+    creation: Vec<u8>,
+    runtime: Vec<u8>,
+    gas: u64,
+}
+
+impl Loaded {
+    /// Keys from the cache in `folder`, or generated if it has none or a corrupt one. Generating the verifier from the key takes
+    /// a millisecond.
+    pub(crate) fn load(srs: &Srs, shape: &Shape, folder: &Path) -> Result<(Self, Origin)> {
+        let (keys, origin) = KeyCache::new(folder).get(srs, shape).map_err(refused)?;
+        let inputs = shape.statement.inputs();
+        let code = tribute_evm::direct::generate(srs.params(), keys.vk(), inputs).map_err(tool)?;
+        let gas = check_cost(keys.vk(), &code.runtime, inputs)?;
+        Ok((Loaded { srs: srs.digest(), keys, creation: code.creation, runtime: code.runtime, gas }, origin))
+    }
+}
+
 /// Everything needed to prove with a circuit.
 pub(super) struct Prepared {
     pub(super) srs: Srs,
@@ -115,31 +139,37 @@ pub fn run(job: &CircuitJob, toolbox: &Toolbox) -> Result<CircuitBody> {
     Ok(prepare(&job.shape, toolbox)?.body)
 }
 
-/// The keys and the verifier of a circuit. Keys come from the cache; a corrupt one is generated again. Generating the
-/// verifier from the key takes a millisecond.
+/// The keys and the verifier of a circuit, unless its process has them already.
 pub(super) fn prepare(body: &ShapeBody, toolbox: &Toolbox) -> Result<Prepared> {
     let shape = body.shape()?;
     toolbox.progress("keys", 0, 1);
     let srs = toolbox.srs(shape.layout.k())?;
-    let (keys, origin) = KeyCache::new(&toolbox.cache).get(&srs, &shape).map_err(refused)?;
-    tidy(&toolbox.cache, &format!("{}-", shape.name()), toolbox.cache_bytes);
-    toolbox.keys(match origin {
-        Origin::Kept => "kept",
-        Origin::Made => "made",
-        Origin::Remade(e) => {
-            tracing::warn!(error = %e, "corrupt keys were generated again");
-            "remade"
+    let (loaded, origin) = match toolbox.loaded(body, &srs) {
+        Some(loaded) => (loaded, "warm"),
+        None => {
+            let (loaded, origin) = Loaded::load(&srs, &shape, &toolbox.cache)?;
+            tidy(&toolbox.cache, &format!("{}-", shape.name()), toolbox.cache_bytes);
+            let origin = match origin {
+                Origin::Kept => "kept",
+                Origin::Made => "made",
+                Origin::Remade(e) => {
+                    tracing::warn!(error = %e, "corrupt keys were generated again");
+                    "remade"
+                }
+            };
+            (loaded, origin)
         }
-    });
+    };
+    toolbox.keys(body, origin);
     toolbox.progress("verifier", 0, 1);
-    let code = tribute_evm::direct::generate(srs.params(), keys.vk(), shape.statement.inputs()).map_err(tool)?;
+    let Loaded { keys, creation, runtime, gas, .. } = loaded;
     let identity = CircuitIdentity {
         verifying_key: key_digest(keys.vk()),
         srs: srs.digest(),
         layout: shape.layout.hash(),
         statement: shape.statement.code(),
         link: shape.link_code(),
-        code: CodeHash::new(keccak(&code.runtime)),
+        code: CodeHash::new(keccak(&runtime)),
         inputs: shape.statement.inputs() as u16,
         proof_length: proof_length(keys.vk()) as u32,
         groups: shape.groups().into_iter().map(|columns| columns as u16).collect(),
@@ -151,13 +181,13 @@ pub(super) fn prepare(body: &ShapeBody, toolbox: &Toolbox) -> Result<Prepared> {
         srs_digest: identity.srs,
         layout_hash: identity.layout,
         code_hash: identity.code,
-        code_bytes: code.runtime.len() as u64,
+        code_bytes: runtime.len() as u64,
         proof_length: identity.proof_length.into(),
-        gas: check_cost(keys.vk(), &code.runtime, shape.statement.inputs())?,
-        creation: toolbox.wait(toolbox.artefacts.put(code.creation))?,
-        runtime: toolbox.wait(toolbox.artefacts.put(code.runtime.clone()))?,
+        gas,
+        creation: toolbox.wait(toolbox.artefacts.put(creation))?,
+        runtime: toolbox.wait(toolbox.artefacts.put(runtime.clone()))?,
     };
-    Ok(Prepared { srs, keys, body, runtime: code.runtime })
+    Ok(Prepared { srs, keys, body, runtime })
 }
 
 impl Prepared {

@@ -14,6 +14,7 @@
 //! | [`toolbox`] | resources available to a step |
 //! | [`child`] | the process that executes one job, and its protocol with the worker |
 //! | [`parent`] | the worker's end of that protocol |
+//! | [`warm`] | what a process loads before it knows its job |
 //! | [`place`] | where a service stores its data, and what of that a child may open |
 //! | [`rebuilt`] | a circuit derived from its shape, for comparison with the proof gate |
 //! | [`membership`] | opening one record of a dataset, and checking that |
@@ -40,6 +41,7 @@ pub mod shape;
 mod shared;
 pub mod toolbox;
 pub mod train;
+pub mod warm;
 mod weight;
 pub mod work;
 

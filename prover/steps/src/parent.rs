@@ -3,13 +3,15 @@
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 
+use serde::Serialize;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tribute_problem::{Problem, Reason, Result};
 use tribute_store::artefacts::ENVIRONMENT;
 
-use crate::child::{Message, Request};
+use crate::child::{Message, Opening};
 use crate::memory::TRAINING_VARIABLE;
+use crate::place::Workplace;
 
 /// Environment variables that a child is given, beside those of logs and traces: where to find libraries, how many threads
 /// to start, how much memory to train in. Anything else, such as a database's password, stays with the worker.
@@ -40,15 +42,6 @@ const FOR_A_STORE: &[&str] = &[
 ];
 const LIBRARY: &str = tribute_inference::runtime::LIBRARY_VARIABLE;
 
-/// Limits of a child.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Bounds {
-    /// Threads that compute, unless RAYON_NUM_THREADS says otherwise.
-    pub threads: Option<usize>,
-    /// Memory for its own data, MB; an allocation beyond it ends the process.
-    pub memory_mb: Option<u64>,
-}
-
 /// A running child, killed when dropped.
 #[derive(Debug)]
 pub struct Running {
@@ -58,30 +51,20 @@ pub struct Running {
 }
 
 impl Running {
-    /// Starts `program work` with a request.
+    /// Starts `program work`, which waits for its request at a workplace. It computes with so many threads, unless
+    /// RAYON_NUM_THREADS says otherwise.
     ///
     /// # Errors
     /// [`Reason::ToolMissing`] if it does not start.
-    pub async fn start(program: &Path, request: &Request, bounds: Bounds) -> Result<Self> {
-        let tool =
-            |e: std::io::Error| Problem::new(Reason::ToolMissing, format!("cannot start {}: {e}", program.display()));
-        let mut command = match bounds.memory_mb {
-            // the shell sets the limit and becomes the program
-            Some(mb) => {
-                let mut shell = Command::new("/bin/sh");
-                shell.args(["-c", "ulimit -d \"$1\" && shift && exec \"$@\"", "sh", &(mb * 1024).to_string()]);
-                shell.arg(program);
-                shell
-            }
-            None => Command::new(program),
-        };
+    pub fn start(program: &Path, workplace: &Workplace, threads: Option<usize>) -> Result<Self> {
+        let mut command = Command::new(program);
         command.arg("work").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit()).kill_on_drop(true);
         command.env_clear();
-        if let Some(threads) = bounds.threads {
+        if let Some(threads) = threads {
             command.env("RAYON_NUM_THREADS", threads.to_string());
         }
         command.envs(tribute_telemetry::environment());
-        let store = request.workplace.artefacts.is_some();
+        let store = workplace.artefacts.is_some();
         for (name, value) in std::env::vars_os() {
             let Some(text) = name.to_str() else { continue };
             let reaches = text.starts_with(ENVIRONMENT) || FOR_A_STORE.contains(&text);
@@ -91,15 +74,36 @@ impl Running {
         }
         #[cfg(unix)]
         command.process_group(0); // Ctrl-C reaches the worker, which then stops its children
-        let mut child = command.spawn().map_err(tool)?;
+        let mut child = command
+            .spawn()
+            .map_err(|e| Problem::new(Reason::ToolMissing, format!("cannot start {}: {e}", program.display())))?;
         let without = |what: &str| Problem::internal(format!("child without standard {what}"));
-        let mut input = child.stdin.take().ok_or_else(|| without("input"))?;
+        let input = child.stdin.take().ok_or_else(|| without("input"))?;
         let output = child.stdout.take().ok_or_else(|| without("output"))?;
-        let mut line = serde_json::to_vec(request)?;
-        line.push(b'\n');
-        input.write_all(&line).await.map_err(tool)?;
-        input.flush().await.map_err(tool)?;
         Ok(Running { child, input, lines: BufReader::new(output).lines() })
+    }
+
+    /// Tells it what to load while it waits, or its request.
+    ///
+    /// # Errors
+    /// [`Reason::ToolMissing`] if it has ended.
+    pub async fn tell(&mut self, opening: &Opening) -> Result<()> {
+        let ended = |e| Problem::new(Reason::ToolMissing, format!("the working process takes no request: {e}"));
+        self.send(opening).await?.map_err(ended)
+    }
+
+    async fn send(&mut self, message: &impl Serialize) -> Result<std::io::Result<()>> {
+        let mut line = serde_json::to_vec(message)?;
+        line.push(b'\n');
+        Ok(match self.input.write_all(&line).await {
+            Ok(()) => self.input.flush().await,
+            failed => failed,
+        })
+    }
+
+    /// Whether it has not ended.
+    pub fn is_running(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
     }
 
     /// The child's process id; `None` when it has ended.
@@ -123,11 +127,8 @@ impl Running {
 
     /// Answers [`Message::Open`].
     pub async fn answer(&mut self, counted: &Result<()>) -> Result<()> {
-        let mut line = serde_json::to_vec(counted)?;
-        line.push(b'\n');
         // a child that has ended meanwhile closes its output, too
-        let _ = self.input.write_all(&line).await;
-        let _ = self.input.flush().await;
+        let _ = self.send(counted).await?;
         Ok(())
     }
 

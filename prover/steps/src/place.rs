@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use tribute_core::id::SrsDigest;
 use tribute_custody::KeySource;
-use tribute_engine::srs::SrsStore;
+use tribute_engine::srs::{Srs, SrsStore};
 use tribute_problem::{Problem, Reason, Result};
 use tribute_store::artefacts::{ArtefactId, Artefacts};
 
@@ -45,6 +45,11 @@ pub struct Known {
     pub srs: Option<SrsDigest>,
 }
 
+/// The SRS of size `2^k` in a store.
+pub(crate) fn of_size(store: &SrsStore, k: u32) -> Result<Srs> {
+    store.get(k).map_err(|e| Problem::new(Reason::NotReady, format!("no parameters for k = {k}: {e}")))
+}
+
 impl Storage {
     /// The default locations inside a data folder.
     #[must_use]
@@ -75,6 +80,11 @@ impl Workplace {
     /// Opens the SRS.
     pub fn srs(&self) -> Result<SrsStore> {
         SrsStore::open(self.srs.as_deref(), Some(&self.cache())).map_err(|e| Problem::field("srs", e.to_string()))
+    }
+
+    /// The SRS of size `2^k`.
+    pub fn srs_of(&self, k: u32) -> Result<Srs> {
+        of_size(&self.srs()?, k)
     }
 
     /// Opens the stores, if they are the service's.

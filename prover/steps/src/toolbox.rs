@@ -1,14 +1,19 @@
 //! The resources available to a step.
 
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use tribute_custody::Lent;
 use tribute_engine::srs::{Srs, SrsStore};
-use tribute_problem::{Problem, Reason, Result};
+use tribute_problem::{Problem, Result};
 use tribute_store::artefacts::Artefacts;
+
+use crate::circuit::Loaded;
+use crate::place::of_size;
+use crate::shape::ShapeBody;
+use crate::warm::Warm;
 
 /// Progress of a running step.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,8 +31,8 @@ pub struct Progress {
 pub enum Report {
     /// How far it is.
     Progress(Progress),
-    /// Where a circuit's keys came from.
-    Keys(String),
+    /// Which circuit's keys were needed, and where they came from.
+    Keys(ShapeBody, String),
 }
 
 /// The resources available to a step.
@@ -43,6 +48,7 @@ pub struct Toolbox {
     pub cache_bytes: u64,
     runtime: tokio::runtime::Handle,
     report: Box<dyn Fn(Report) + Send + Sync>,
+    warm: Mutex<Warm>,
     last: Mutex<Option<(String, Instant)>>,
 }
 
@@ -56,12 +62,17 @@ impl Toolbox {
         runtime: tokio::runtime::Handle,
         report: Box<dyn Fn(Report) + Send + Sync>,
     ) -> Self {
-        Toolbox { artefacts, custody, srs, cache: cache.into(), cache_bytes, runtime, report, last: Mutex::new(None) }
+        Toolbox { artefacts, custody, srs, cache: cache.into(), cache_bytes, runtime, report, warm: Mutex::default(), last: Mutex::new(None) }
     }
 
     /// The SRS of size `2^k`.
     pub fn srs(&self, k: u32) -> Result<Srs> {
-        self.srs.get(k).map_err(|e| Problem::new(Reason::NotReady, format!("no parameters for k = {k}: {e}")))
+        let loaded = self.warm().srs(k);
+        // a store that cannot tell its digest cannot give the parameters either, and says why
+        match loaded.filter(|srs| self.srs.digest().is_ok_and(|digest| digest == srs.digest())) {
+            Some(srs) => Ok(srs),
+            None => of_size(&self.srs, k),
+        }
     }
 
     /// Blocks on a future, such as access to storage. Steps are synchronous functions on a thread outside the runtime.
@@ -69,14 +80,28 @@ impl Toolbox {
         self.runtime.block_on(future)
     }
 
-    /// Reports where a circuit's keys came from: `kept`, `made` or `remade`.
-    pub fn keys(&self, origin: &str) {
-        (self.report)(Report::Keys(origin.into()));
+    /// Reports where a circuit's keys came from: `warm`, `kept`, `made` or `remade`.
+    pub fn keys(&self, circuit: &ShapeBody, origin: &str) {
+        (self.report)(Report::Keys(*circuit, origin.into()));
+    }
+
+    /// With what its process had loaded before it knew its job.
+    pub(crate) fn with_warm(self, warm: Warm) -> Self {
+        Toolbox { warm: Mutex::new(warm), ..self }
+    }
+
+    /// A circuit's keys and verifier, if its process had loaded them.
+    pub(crate) fn loaded(&self, circuit: &ShapeBody, srs: &Srs) -> Option<Loaded> {
+        self.warm().take(circuit, srs)
+    }
+
+    fn warm(&self) -> MutexGuard<'_, Warm> {
+        self.warm.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Reports the step's progress, at most five times a second within a phase.
     pub fn progress(&self, phase: &str, done: u64, total: u64) {
-        let mut last = self.last.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((known, at)) = last.as_ref() {
             if known == phase && done < total && at.elapsed() < Duration::from_millis(200) {
                 return;

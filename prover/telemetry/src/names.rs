@@ -18,7 +18,7 @@ pub const RUN_SECONDS: &str = "tribute_run_seconds";
 pub const PHASE_SECONDS: &str = "tribute_phase_seconds";
 /// Jobs put back into the queue, by `why`.
 pub const REQUEUES: &str = "tribute_requeues_total";
-/// Circuit keys that jobs needed, by `origin`: `kept` in the cache, or `made`, or `remade` because the file was damaged.
+/// Circuit keys that jobs needed, by `origin`: `warm`, loaded before the job came, `kept` in the cache, or `made`, or `remade` because the file was damaged.
 pub const KEYS: &str = "tribute_keys_total";
 /// Largest memory of a job's process, bytes, by `kind`.
 pub const RUN_BYTES: &str = "tribute_run_peak_bytes";
@@ -44,7 +44,7 @@ pub const ALL: &[(&str, &str)] = &[
     (RUN_SECONDS, "Time of a job's run."),
     (PHASE_SECONDS, "Time in each phase of a job."),
     (REQUEUES, "Jobs put back into the queue."),
-    (KEYS, "Circuit keys that jobs needed, by origin: kept in the cache, made, or remade."),
+    (KEYS, "Circuit keys that jobs needed, by origin: loaded before the job came, kept in the cache, made, or remade."),
     (RUN_BYTES, "Largest memory of a job's process."),
     (GAS, "Execution gas of the verifier of the latest proof."),
     (RESIDENT, "Memory of this process."),
@@ -104,7 +104,7 @@ pub fn record() -> Option<Recorded> {
     for why in [Requeue::Lost, Requeue::Stopped, Requeue::Failed] {
         counter!(REQUEUES, "why" => why.text()).absolute(0);
     }
-    for origin in ["kept", "made", "remade"] {
+    for origin in ["warm", "kept", "made", "remade"] {
         counter!(KEYS, "origin" => origin).absolute(0);
     }
     Some(Recorded(handle))

@@ -13,10 +13,10 @@ use tribute_core::proof::Proof;
 use tribute_custody::Custody;
 use tribute_problem::{Problem, Reason, Result};
 use tribute_service::registry::Registry;
-use tribute_steps::child::{Message, Request, Task};
+use tribute_steps::child::{Message, Opening, Request, Task};
 use tribute_steps::dataset::SourceBody;
 use tribute_steps::gradient::GradientJob;
-use tribute_steps::parent::{Bounds, Running};
+use tribute_steps::parent::Running;
 use tribute_steps::place::{Known, Storage};
 use tribute_steps::shape::Target;
 use tribute_steps::work::{Outcome, Payload, Work};
@@ -194,22 +194,23 @@ pub(super) async fn altered_gradient(
         needed: Vec::new(),
         trace: None,
     };
-    let request = Request { task: Some(task), workplace: storage.workplace.clone(), known: Known::default() };
-    match work_through(&request, &custody).await? {
+    let request = Request { task: Some(task), workplace: storage.workplace.clone(), known: Known::default(), memory_mb: None };
+    match work_through(request, &custody).await? {
         Outcome::Gradient(gradient) => gradient.proof.load(&artefacts).await,
         _ => Err(Problem::internal("the proving process returned another kind of outcome")),
     }
 }
 
 /// Runs a request in a proving process.
-async fn work_through(request: &Request, custody: &Custody) -> Result<Outcome> {
-    let mut child = Running::start(&std::env::current_exe()?, request, Bounds::default()).await?;
+async fn work_through(request: Request, custody: &Custody) -> Result<Outcome> {
+    let mut child = Running::start(&std::env::current_exe()?, &request.workplace, None)?;
+    child.tell(&Opening::Work(Box::new(request))).await?;
     while let Some(message) = child.next().await {
         match message {
             Message::Done(outcome) => return Ok(*outcome),
             Message::Failed(problem) | Message::Unfit(problem) => return Err(problem),
             Message::Open(charges) => child.answer(&custody.count_openings(&charges).await).await?,
-            Message::Progress(_) | Message::Keys(_) | Message::Fit => {}
+            Message::Progress(_) | Message::Keys(..) | Message::Fit => {}
         }
     }
     Err(Problem::new(Reason::WorkerLost, "the proving process ended without a result"))

@@ -6,8 +6,8 @@
 use sha2::{Digest as _, Sha256};
 use tribute_core::id::SrsDigest;
 use tribute_problem::{Problem, Reason, Result};
-use tribute_steps::child::{Message, Request};
-use tribute_steps::parent::{Bounds, Running};
+use tribute_steps::child::{Message, Opening, Request};
+use tribute_steps::parent::Running;
 use tribute_steps::place::Known;
 use tribute_store::artefacts::Artefacts;
 use tribute_store::db::Database;
@@ -76,8 +76,10 @@ async fn read(db: &Database, name: &str) -> Result<Option<String>> {
 /// # Errors
 /// What is wrong with the machine, or that the database does not answer.
 pub async fn test(config: &Config, db: &Database) -> Result<()> {
-    let request = Request { task: None, workplace: config.storage.workplace.clone(), known: known(db).await? };
-    let mut child = Running::start(&config.program, &request, Bounds::default()).await?;
+    let workplace = &config.storage.workplace;
+    let request = Request { task: None, workplace: workplace.clone(), known: known(db).await?, memory_mb: None };
+    let mut child = Running::start(&config.program, workplace, None)?;
+    child.tell(&Opening::Work(Box::new(request))).await?;
     let said = child.next().await;
     child.kill().await;
     match said {

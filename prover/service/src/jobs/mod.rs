@@ -15,6 +15,7 @@
 //! | [`queue`] | the rows: submit, lease, heartbeat, finish, cancel |
 //! | [`view`] | reading jobs and their events |
 //! | `run` | one leased job: its process, its lease, its end |
+//! | `spares` | processes that wait for jobs with keys in memory |
 //! | [`worker`] | a worker's configuration, and what it works with |
 //!
 //! States of a job:
@@ -42,6 +43,7 @@ pub mod queue;
 pub mod retention;
 mod row;
 mod run;
+mod spares;
 pub mod view;
 pub mod worker;
 

@@ -11,8 +11,7 @@ use tokio::time::Instant;
 use tracing::Instrument as _;
 use tribute_custody::{Charge, Custody};
 use tribute_problem::{Problem, Result};
-use tribute_steps::child::{Message, Request, Task, ORPHANED};
-use tribute_steps::parent::{Bounds, Running};
+use tribute_steps::child::{Message, Opening, Request, Task, ORPHANED};
 use tribute_steps::toolbox::Progress;
 use tribute_steps::work::{Outcome, Payload};
 use tribute_telemetry::{names, trace};
@@ -176,13 +175,17 @@ async fn run_child(worker: &Worker, lease: &Lease, run: &mut Run, mut stop: watc
         Ok(known) => known,
         Err(problem) => return Ok(End::Unfit(problem)),
     };
-    let bounds = Bounds { threads: Some(config.threads()), memory_mb: Some(config.limit_mb(&payload.work)) };
+    let memory_mb = Some(config.limit_mb(&payload.work));
     let task = Task { job: lease.job.id.clone(), payload, loan, needed, trace };
-    let request = Request { task: Some(task), workplace: config.storage.workplace.clone(), known };
-    let mut child = match Running::start(&config.program, &request, bounds).await {
+    let request = Request { task: Some(task), workplace: config.storage.workplace.clone(), known, memory_mb };
+    let mut child = match worker.spares.take(config) {
         Ok(child) => child,
         Err(problem) => return Ok(End::Unfit(problem)),
     };
+    if let Err(problem) = child.tell(&Opening::Work(Box::new(request))).await {
+        return Ok(End::Unfit(problem));
+    }
+    worker.spares.refill(config).await;
     // also bounds how long a cancelled job keeps running
     let mut beat = tokio::time::interval((config.lease / 3).clamp(Duration::from_millis(20), Duration::from_secs(1)));
     let mut news: Option<Progress> = None;
@@ -191,7 +194,10 @@ async fn run_child(worker: &Worker, lease: &Lease, run: &mut Run, mut stop: watc
     let end = loop {
         tokio::select! {
             message = child.next() => match message {
-                Some(Message::Keys(origin)) => names::keys(&origin),
+                Some(Message::Keys(circuit, origin)) => {
+                    names::keys(&origin);
+                    worker.spares.used(circuit);
+                }
                 Some(Message::Progress(progress)) => {
                     run.progress(&progress);
                     news = Some(progress);
@@ -228,6 +234,7 @@ async fn run_child(worker: &Worker, lease: &Lease, run: &mut Run, mut stop: watc
         let _ = tokio::time::timeout(LAST_WORDS, child.ended()).await;
     }
     child.kill().await;
+    worker.spares.refill(config).await;
     Ok(end)
 }
 

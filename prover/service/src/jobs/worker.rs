@@ -11,6 +11,7 @@ use tribute_steps::place::Storage;
 use tribute_steps::work::Work;
 
 use super::queue::Queue;
+use super::spares::Spares;
 use crate::registry::Registry;
 
 /// Configuration of a worker.
@@ -67,6 +68,8 @@ pub struct Worker {
     pub registry: Registry,
     /// The tenants' keys, and the openings.
     pub custody: Custody,
+    /// Processes that wait for jobs.
+    pub(super) spares: Arc<Spares>,
     /// Since when the database has answered without a fault.
     steady: Arc<Mutex<Instant>>,
 }
@@ -76,7 +79,7 @@ impl Worker {
     #[must_use]
     pub fn new(config: Config, queue: Queue, registry: Registry, custody: Custody) -> Self {
         let steady = Arc::new(Mutex::new(Instant::now()));
-        Worker { config: Arc::new(config), queue, registry, custody, steady }
+        Worker { config: Arc::new(config), queue, registry, custody, spares: Arc::default(), steady }
     }
 
     /// How long the database has answered without a fault.
