@@ -26,7 +26,7 @@ fn highest_first(digits: [u64; 5]) -> [i128; 5] {
 /// Elements in `[0, 2^260)`.
 pub(super) fn below_2_260(sum: &Sum) {
     for element in elements(sum) {
-        assert!((0..1 << 52).contains(&element[0]), "{element:x?} is not in [0, 2^260)");
+        assert!((0..1i128 << 52).contains(&element[0]), "{element:x?} is not in [0, 2^260)");
     }
 }
 
@@ -34,7 +34,7 @@ pub(super) fn below_2_260(sum: &Sum) {
 pub(super) fn at_most_84p<F: Field>(sum: &Sum) {
     let most = highest_first(times(F::P, 84));
     for (element, highest) in elements(sum).into_iter().zip(sum.0[4].lanes()) {
-        assert!([0; 5] <= element && element <= most, "{element:x?} is not in [0, 84p]");
+        assert!(([0; 5]..=most).contains(&element), "{element:x?} is not in [0, 84p]");
         assert!(highest <= MASK, "{highest:x} is negative or no digit");
     }
 }
