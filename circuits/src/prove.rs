@@ -88,10 +88,12 @@ pub fn prove_predictably(
         seed[..8].copy_from_slice(&count.fetch_add(1, Ordering::Relaxed).to_le_bytes());
         seed
     };
-    prove_with(&Engine { backend, seed: &seed }, srs, keys, witness, inputs)
+    prove_with(&Engine { seed: &seed, ..Engine::new(backend) }, srs, keys, witness, inputs)
 }
 
-fn prove_with(
+/// [`prove_unchecked`] with a given engine, for measurements.
+#[doc(hidden)]
+pub fn prove_with(
     engine: &Engine<'_>,
     srs: &Srs,
     keys: &Keys,

@@ -1,43 +1,95 @@
-//! Proofs are the same, byte by byte, with every backend.
+//! Keys, committed columns and proofs are the same, byte by byte, with every arithmetic: every statement, every link.
+//!
+//! A proof can be given a backend. Everything before it takes the process's, so a second process does all of it without
+//! vector code.
 
 mod support;
 
-use support::instance;
-use support::keyed::keyed;
-use tribute_circuits::arithmetization::StatementWitness;
-use tribute_circuits::prove::prove_predictably;
-use tribute_circuits::statements::dataset::DatasetCircuit;
-use tribute_circuits::statements::gradient::GradientCircuit;
-use tribute_core::layout::{Layout, Task};
-use tribute_core::link::Link;
-use tribute_core::shape::Shape;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use tribute_circuits::keys::key_digest;
+use tribute_circuits::prove::{prove_predictably, prove_with};
+use tribute_core::digest::keccak;
+use tribute_engine::field::{point_bytes, word};
 use tribute_engine::halo2_proofs::halo2curves::bn256::Fr;
-use tribute_engine::proof::verify;
+use tribute_engine::plonk::{Engine, Part};
 use tribute_simd::Backend;
 
+use support::keyed::keyed;
+use support::subjects::{subjects, Subject};
+
+/// Set for the second process, which prints its digests.
+const PRINT: &str = "TRIBUTE_PRINT_DIGESTS";
+/// What every digest's line begins with.
+const DIGESTS: &str = "digests of ";
+
+/// The keys, committed columns and proof of a circuit, hashed.
+fn digests(subject: &Subject, proof: &[u8]) -> String {
+    let keys = &keyed(subject.circuit.shape()).keys;
+    let fixed: Vec<u8> = keys.fixed_polynomials().iter().flatten().flat_map(word).collect();
+    let committed = subject.circuit.committed();
+    let columns: Vec<u8> = committed.iter().filter_map(|c| point_bytes(&c.point)).flatten().collect();
+    assert_eq!(columns.len(), 64 * committed.len());
+    let [fixed, columns, proof] = [&fixed[..], &columns, proof].map(|bytes| hex::encode(keccak(bytes)));
+    let key = hex::encode(key_digest(keys.vk()));
+    format!("{DIGESTS}{}: key {key}, fixed {fixed}, columns {columns}, proof {proof}", subject.name)
+}
+
 #[test]
-fn proofs_are_the_same_with_every_backend() {
-    let layout = Layout::new(10, 8, 16, 10, Task::Classes).unwrap();
-    let i = instance(layout, Link::Squared, 40, 3);
-    let (dataset, gradient) = (Shape::dataset(layout), Shape::gradient(layout, Link::Squared));
-    let of_gradient = GradientCircuit::new(gradient.clone(), &i.xy, &i.w, &i.g).unwrap();
-    let inputs = of_gradient.public_inputs(Fr::from(77));
-    let circuits: [(Shape, Box<dyn StatementWitness>, Vec<Fr>); 2] = [
-        (dataset.clone(), Box::new(DatasetCircuit::new(dataset, &i.xy)), vec![Fr::from(77), Fr::from(40)]),
-        (gradient, Box::new(of_gradient), inputs),
-    ];
-    for (shape, witness, inputs) in circuits {
-        let keys = &keyed(&shape).keys;
-        let prove = |backend, inputs: &[Fr]| {
-            prove_predictably(backend, &i.srs, keys, witness.as_ref(), inputs.to_vec()).unwrap()
-        };
-        let expected = prove(Backend::PORTABLE, &inputs);
-        assert!(verify(&i.srs, keys.vk(), &expected), "{}", shape.name());
-        for backend in Backend::all() {
-            assert!(prove(backend, &inputs) == expected, "{}, {backend:?}", shape.name());
+fn keys_columns_and_proofs_are_the_same_with_every_arithmetic() {
+    let subjects = || subjects().into_iter().map(|subject| subject());
+    let prove = |backend, subject: &Subject, inputs: &[Fr]| {
+        let keyed = keyed(subject.circuit.shape());
+        prove_predictably(backend, keyed.srs, &keyed.keys, subject.circuit.as_ref(), inputs.to_vec()).unwrap()
+    };
+    if std::env::var_os(PRINT).is_some() {
+        assert_eq!(Backend::best(), Backend::PORTABLE);
+        for subject in subjects() {
+            println!("{}", digests(&subject, &prove(Backend::best(), &subject, &subject.inputs).bytes));
         }
-        let mut others = inputs.clone();
-        others[0] = Fr::from(78);
-        assert!(prove(Backend::best(), &others).bytes != expected.bytes, "another context");
+        return;
     }
+    let portable = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "keys_columns_and_proofs_are_the_same_with_every_arithmetic", "--nocapture"])
+        .env(Backend::VARIABLE, "portable")
+        .env(PRINT, "1")
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut expected = Vec::new();
+    for subject in subjects() {
+        let mut proofs = Backend::all().into_iter().map(|backend| prove(backend, &subject, &subject.inputs));
+        let proof = proofs.next().unwrap();
+        assert!(keyed(subject.circuit.shape()).native(&proof), "{}", subject.name);
+        assert!(proofs.all(|other| other == proof), "{}", subject.name);
+        expected.push(digests(&subject, &proof.bytes));
+        let mut others = subject.inputs.clone();
+        others[0] += Fr::from(1);
+        assert!(prove(Backend::best(), &subject, &others).bytes != proof.bytes, "{}: another context", subject.name);
+    }
+    let output = portable.wait_with_output().unwrap();
+    assert!(output.status.success());
+    let output = String::from_utf8(output.stdout).unwrap();
+    let printed: Vec<&str> = output.lines().filter_map(|line| Some(&line[line.find(DIGESTS)?..])).collect();
+    assert_eq!(printed, expected);
+}
+
+/// The engine's report covers the proof, and every part has a share of it.
+#[test]
+fn the_parts_of_a_proof_add_up_to_its_time() {
+    let subject = subjects()[0]();
+    let keyed = keyed(subject.circuit.shape());
+    let parts: RefCell<BTreeMap<Part, Duration>> = RefCell::default();
+    let report = |part: Part, time: Duration| *parts.borrow_mut().entry(part).or_default() += time;
+    let engine = Engine { report: &report, ..Engine::new(Backend::best()) };
+    let start = Instant::now();
+    prove_with(&engine, keyed.srs, &keyed.keys, subject.circuit.as_ref(), subject.inputs.clone()).unwrap();
+    let total = start.elapsed();
+    let parts = parts.take();
+    assert!(parts.keys().copied().eq(Part::ALL), "{parts:?}");
+    let sum: Duration = parts.values().sum();
+    assert!(sum <= total && total - sum < total / 4, "{sum:?} of {total:?}");
 }

@@ -153,7 +153,7 @@ fn halo2_s_parameter_files_are_read_and_checked() {
     let n = 1usize << POWER;
     let file = |name: &str, format: SerdeFormat| {
         let mut bytes = Vec::new();
-        whole.params().write_custom(&mut bytes, format).unwrap();
+        whole.whole_params().write_custom(&mut bytes, format).unwrap();
         (written(name, &bytes), bytes)
     };
     let flaw = |name: &str, bytes: &[u8]| {

@@ -2,7 +2,7 @@
 
 use ethnum::{I256, U256};
 use halo2_proofs::halo2curves::bn256::{Fq, Fr, G1Affine};
-use halo2_proofs::halo2curves::ff::PrimeField;
+use halo2_proofs::halo2curves::ff::{Field, PrimeField};
 use halo2_proofs::halo2curves::group::prime::PrimeCurveAffine;
 use halo2_proofs::halo2curves::CurveAffine;
 use rayon::prelude::*;
@@ -104,15 +104,31 @@ pub fn from_word(w: &[u8; 32]) -> Option<Fr> {
 }
 
 /// Divides the polynomial by `X − root` and drops the remainder. The length stays the same, so the highest coefficient
-/// becomes 0.
+/// becomes 0. All threads work on long polynomials.
 #[must_use]
-pub fn divide(mut p: Vec<Fr>, root: Fr) -> Vec<Fr> {
-    let mut carry = Fr::zero();
-    for c in p.iter_mut().rev() {
-        let next = *c + carry * root;
-        *c = carry;
-        carry = next;
+pub fn divide(backend: Backend, p: Vec<Fr>, root: Fr) -> Vec<Fr> {
+    let part = p.len().div_ceil(rayon::current_num_threads()).max(PART);
+    divide_in_parts(backend, p, root, part)
+}
+
+/// [`divide`], `part` coefficients at a time. The quotient's highest coefficient in a part is the value at the root of all
+/// parts above it, as a polynomial of its own.
+fn divide_in_parts(backend: Backend, mut p: Vec<Fr>, root: Fr, part: usize) -> Vec<Fr> {
+    let above: Vec<&[Fr]> = p.chunks(part).skip(1).collect();
+    let values: Vec<Fr> = above.par_iter().map(|part| tribute_simd::evaluate(backend, part, root)).collect();
+    let step = root.pow_vartime([part as u64]);
+    // highest part first; a part that is not full has none above it
+    let mut carries = vec![Fr::zero()];
+    for value in values.iter().rev() {
+        carries.push(carries[carries.len() - 1] * step + value);
     }
+    p.par_chunks_mut(part).zip(carries.into_par_iter().rev()).for_each(|(part, mut carry)| {
+        for c in part.iter_mut().rev() {
+            let next = *c + carry * root;
+            *c = carry;
+            carry = next;
+        }
+    });
     p
 }
 
@@ -148,7 +164,6 @@ pub fn point_from_bytes(bytes: &[u8; 64]) -> Option<G1Affine> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use halo2_proofs::halo2curves::ff::Field;
 
     #[test]
     fn integers_and_words_round_trip() {
@@ -167,6 +182,23 @@ mod tests {
         for v in [U256::ONE << 254, U256::MAX - 1, U256::MAX] {
             let (hi, lo) = v.into_words();
             assert_eq!(from_u256(&v), Fr::from_u128(hi) * two_to(128) + Fr::from_u128(lo));
+        }
+    }
+
+    #[test]
+    fn quotients_times_the_divisor_are_the_polynomial() {
+        let root = Fr::from(12_345);
+        for n in [0, 1, 2, 99, 100, 101, 1000] {
+            let p: Vec<Fr> = (0..n).map(|i| Fr::from(i).square() - Fr::from(7)).collect();
+            for part in [1, 2, 10, 50, 99, 100, 101, 2000] {
+                let q = divide_in_parts(Backend::best(), p.clone(), root, part);
+                assert_eq!(q.len(), p.len());
+                assert!(q.last().is_none_or(|c| *c == Fr::ZERO));
+                for (i, c) in p.iter().enumerate().skip(1) {
+                    assert_eq!(q[i - 1] - root * q[i], *c, "{n} coefficients, {part} at a time, at {i}");
+                }
+            }
+            assert_eq!(divide(Backend::best(), p.clone(), root), divide_in_parts(Backend::best(), p, root, 2000));
         }
     }
 

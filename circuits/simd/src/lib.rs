@@ -15,11 +15,13 @@
 //!
 //! # Why `unsafe` is sound here
 //!
-//! No other crate of the workspace contains `unsafe`. There are four kinds, each with a comment in place:
+//! No other crate of the workspace contains `unsafe`. There are five kinds, each with a comment in place:
 //!
 //! - **Calls of functions for other CPUs.** All are in `ifma/mod.rs`, in methods of `Cpu`. A `Cpu` is created only
 //!   after checking that the CPU has all features that those functions are compiled for, so whoever has one can call
 //!   them. Within them the compiler checks features itself.
+//! - **A promise about types.** `unsafe trait Field` in `ifma/prime.rs` says that a type is four words for which every
+//!   value is valid, as the loads and stores require. It is implemented for the library's two fields, nothing else.
 //! - **Loads and stores of registers.** All are in `ifma/lanes.rs`. They take references to whole arrays of the
 //!   register's size, never a pointer and a length; those that need alignment take a type that has it. Everything else
 //!   works on bounds-checked slices.
@@ -28,6 +30,10 @@
 //! - **The library's elements as words.** `raw.rs` checks at compile time that `Fr`, `Fq` and `G1Affine` have the
 //!   representation that the loads assume. Any words are memory-safe there; that they are below the modulus matters
 //!   only for correct results, which the tests compare.
+//!
+//! Unit tests compile the vector code without any instruction of such a CPU: `ifma/model.rs` takes their place. So the
+//! same source runs on any x86-64 CPU, with checks for overflow of lanes and for the stated bounds of elements. The
+//! model's own `unsafe` compares it with the instructions if the CPU has them.
 
 mod backend;
 mod fft;
@@ -41,6 +47,15 @@ mod raw;
 mod rows;
 mod slices;
 mod sums;
+
+// the tests of all backends, with the vector code on a model of the instructions
+#[cfg(test)]
+#[path = "../tests/backends/main.rs"]
+mod modelled;
+
+// the tests name the crate as its users do
+#[cfg(test)]
+extern crate self as tribute_simd;
 
 pub use backend::Backend;
 pub use fft::{Fft, Interpolation};

@@ -149,7 +149,7 @@ pub fn open_unchecked(srs: &Srs, group: &CommittedGroup, claim: &RecordClaim) ->
     let first = domain.get_omega().pow_vartime([claim.rows().start as u64]);
     let points = std::iter::successors(Some(first), |x| Some(x * domain.get_omega())).take(claim.rows().len());
     let points: Vec<Fr> = points.collect();
-    let quotient = points.iter().fold(combined.clone(), |p, x| divide(p, *x));
+    let quotient = points.iter().fold(combined.clone(), |p, x| divide(backend, p, *x));
     let first_point = commit(&quotient)?;
 
     let z = challenge(&second_seed(&seed, &first_point));
@@ -157,7 +157,7 @@ pub fn open_unchecked(srs: &Srs, group: &CommittedGroup, claim: &RecordClaim) ->
     let mut linear = combined;
     add_scaled(backend, &mut linear, -vanishing, &quotient);
     // subtracting I(z) changes only the remainder
-    Ok(RecordOpening { quotient: first_point, remainder: commit(&divide(linear, z))? })
+    Ok(RecordOpening { quotient: first_point, remainder: commit(&divide(backend, linear, z))? })
 }
 
 /// A hash modulo r.

@@ -219,7 +219,7 @@ mod tests {
 
     fn same_as_halo2s<C: Circuit<Fr>>(srs: &Srs, circuit: &C) {
         let (vk, fixed) = Synthesis::of(srs.k(), circuit).unwrap().keys(srs);
-        let expected = keygen_pk2(srs.params(), circuit, false).unwrap();
+        let expected = keygen_pk2(&srs.whole_params(), circuit, false).unwrap();
         let bytes = |vk: &VerifyingKey<G1Affine>| vk.to_bytes(SerdeFormat::RawBytes);
         assert_eq!(bytes(&vk), bytes(expected.get_vk()));
         assert_eq!(vk.transcript_repr(), expected.get_vk().transcript_repr());

@@ -7,6 +7,7 @@ use serde::Serialize;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tribute_problem::{Problem, Reason, Result};
+use tribute_simd::Backend;
 use tribute_store::artefacts::ENVIRONMENT;
 
 use crate::child::{Message, Opening};
@@ -14,7 +15,8 @@ use crate::memory::TRAINING_VARIABLE;
 use crate::place::Workplace;
 
 /// Environment variables that a child is given, beside those of logs and traces: where to find libraries, how many threads
-/// to start, how much memory to train in. Anything else, such as a database's password, stays with the worker.
+/// to start, how much memory to train in, which arithmetic to prove with. Anything else, such as a database's password,
+/// stays with the worker.
 const PASSED_ON: &[&str] = &[
     "PATH",
     "HOME",
@@ -25,6 +27,7 @@ const PASSED_ON: &[&str] = &[
     "RAYON_NUM_THREADS",
     LIBRARY,
     TRAINING_VARIABLE,
+    Backend::VARIABLE,
 ];
 /// Those that say how to reach an artefact store with a URL, beside those that begin with
 /// [`ENVIRONMENT`](tribute_store::artefacts::ENVIRONMENT).

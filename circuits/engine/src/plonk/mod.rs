@@ -12,12 +12,14 @@
 
 mod gates;
 mod open;
+mod parts;
 mod quotient;
 #[cfg(test)]
 mod toy;
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use halo2_proofs::arithmetic::powers;
 use halo2_proofs::halo2curves::bn256::{Fr, G1Affine, G1};
@@ -29,6 +31,8 @@ use halo2_proofs::poly::commitment::ParamsProver;
 use halo2_proofs::poly::Rotation;
 use halo2_proofs::transcript::{Transcript, TranscriptWrite};
 use open::{open, Opening};
+use parts::Clock;
+use quotient::{quotient, Assignment};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{OsRng, SeedableRng};
 use rayon::prelude::*;
@@ -38,6 +42,8 @@ use crate::column::CommittedColumn;
 use crate::msm::msm_by;
 use crate::srs::Srs;
 use crate::transcript::{squeeze, Keccak};
+
+pub use parts::Part;
 
 /// The inputs of a proof. Object safe on purpose, so that the prover is compiled once, here, for all circuits.
 pub trait Witness: Sync {
@@ -60,12 +66,14 @@ pub struct Engine<'a> {
     pub backend: Backend,
     /// Source of seeds for the random rows and the random polynomial. It must never return the same seed twice.
     pub seed: &'a dyn Fn() -> [u8; 32],
+    /// Told how long each stretch of a part took; most parts have several.
+    pub report: &'a dyn Fn(Part, Duration),
 }
 
 impl Engine<'_> {
-    /// An engine that takes seeds from the operating system.
+    /// An engine that takes seeds from the operating system and reports to nobody.
     pub const fn new(backend: Backend) -> Engine<'static> {
-        Engine { backend, seed: &fresh_seed }
+        Engine { backend, seed: &fresh_seed, report: &unheard }
     }
 
     fn rng(&self) -> ChaCha20Rng {
@@ -91,11 +99,12 @@ pub fn create_proof(
     witness: &dyn Witness,
     inputs: &[Fr],
 ) -> io::Result<Vec<u8>> {
-    let backend = engine.backend;
+    let (backend, clock) = (engine.backend, Clock::start(engine.report));
     let cs = vk.cs();
     let domain = vk.get_domain();
     let n = 1usize << domain.k();
     let interpolation = Interpolation::new(backend, domain.k(), domain.get_omega(), Fr::ONE);
+    clock.lap(Part::Columns);
     let interpolate = |mut values: Vec<Fr>| {
         interpolation.run(&mut values);
         values
@@ -121,6 +130,7 @@ pub fn create_proof(
         let mut values: Vec<(Vec<Fr>, Option<G1Affine>)> =
             committed.iter().map(|c| (c.values.clone(), Some(c.point))).collect();
         values.extend(fresh.into_iter().map(|column| (blind(engine, gate_rows, n, column), None)));
+        clock.lap(Part::Witness);
         let columns: Vec<(Column, G1)> = values
             .into_par_iter()
             .map(|(values, point)| {
@@ -139,6 +149,7 @@ pub fn create_proof(
                 *challenge = squeeze(&mut transcript);
             }
         }
+        clock.lap(Part::Columns);
     }
     let advice: Vec<Column> = advice.into_iter().flatten().collect();
 
@@ -150,21 +161,25 @@ pub fn create_proof(
     let random: Vec<Fr> = (0..n).map(|_| Fr::random(&mut rng)).collect();
     transcript.write_point(commit(&random).to_affine())?;
     let y = squeeze(&mut transcript);
+    clock.lap(Part::Commitments);
 
     let instance = {
         let mut values = vec![Fr::ZERO; n];
         values[..inputs.len()].copy_from_slice(inputs);
         interpolate(values)
     };
+    clock.lap(Part::Columns);
     let fixed: Vec<&[Fr]> = fixed.iter().map(Vec::as_slice).collect();
     let advice_coefficients: Vec<&[Fr]> = advice.iter().map(|c| c.coefficients.as_slice()).collect();
-    let columns = quotient::Columns { fixed: &fixed, advice: &advice_coefficients, instance: &[&instance] };
-    let pieces = quotient::quotient(backend, &interpolation, cs, domain, &columns, &challenges, y);
+    let assignment =
+        Assignment { fixed: &fixed, advice: &advice_coefficients, instance: &[&instance], challenges: &challenges };
+    let pieces = quotient(backend, &clock, &interpolation, cs, domain, &assignment, y);
     let points: Vec<G1> = pieces.par_iter().map(|piece| commit(piece)).collect();
     for point in normalise(points) {
         transcript.write_point(point)?;
     }
     let x = squeeze(&mut transcript);
+    clock.lap(Part::Commitments);
 
     // evaluations, in the verifier's order
     let at = |rotation: Rotation| domain.rotate_omega(x, rotation);
@@ -193,7 +208,15 @@ pub fn create_proof(
     let combined_eval = evaluate_at(&combined, x);
     openings.push(Opening { polynomial: &combined, point: x, eval: combined_eval });
     openings.push(Opening { polynomial: &random, point: x, eval: random_eval });
-    open(backend, &mut transcript, &openings, &commit)?;
+    clock.lap(Part::Evaluations);
+    let commit_timed = |coefficients: &[Fr]| {
+        clock.lap(Part::Openings);
+        let point = commit(coefficients);
+        clock.lap(Part::Commitments);
+        point
+    };
+    open(backend, &mut transcript, &openings, &commit_timed)?;
+    clock.lap(Part::Openings);
     Ok(transcript.into_inner())
 }
 
@@ -204,6 +227,8 @@ fn blind(engine: &Engine<'_>, gate_rows: usize, rows: usize, mut column: Vec<Fr>
     column.extend((gate_rows..rows).map(|_| Fr::random(&mut rng)));
     column
 }
+
+fn unheard(_: Part, _: Duration) {}
 
 fn fresh_seed() -> [u8; 32] {
     let mut seed = [0; 32];

@@ -54,14 +54,14 @@ pub(super) fn open(
         .map(|((set, combined), low)| {
             let mut numerator = combined.clone();
             numerator.iter_mut().zip(low).for_each(|(n, l)| *n -= l);
-            set.points.iter().fold(numerator, |p, root| divide(p, *root))
+            set.points.iter().fold(numerator, |p, root| divide(backend, p, *root))
         })
         .collect();
     let h = combine(backend, quotients.iter().map(Vec::as_slice), v);
     transcript.write_point(commit(&h).to_affine())?;
     let u = squeeze(transcript);
 
-    // Σ_i v^i z_i (Σ_j y^j P_ij − r_i(u)) − z(u)·h, divided by X − u and normalised by the first set's z
+    // Σ_i v^i z_i (Σ_j y^j P_ij − r_i(u)) − z(u)·h, normalised by the first set's z, divided by X − u
     let z: Vec<Fr> = sets
         .iter()
         .map(|s| {
@@ -69,19 +69,16 @@ pub(super) fn open(
             evaluate_vanishing_polynomial(&others, u)
         })
         .collect();
-    let len = h.len();
-    let mut linear = vec![Fr::ZERO; len];
+    let normalise = Option::<Fr>::from(z[0].invert()).unwrap_or(Fr::ZERO);
+    let mut linear = vec![Fr::ZERO; h.len()];
     for (((combined, low), z), v) in combined.iter().zip(&low).zip(&z).zip(powers(v)) {
-        let factor = v * z;
+        let factor = normalise * v * z;
         add_scaled(backend, &mut linear, factor, combined);
         linear[0] -= factor * eval_polynomial(low, u);
     }
     let z_all = evaluate_vanishing_polynomial(&all_points, u);
-    add_scaled(backend, &mut linear, -z_all, &h);
-    let normalise = Option::<Fr>::from(z[0].invert()).unwrap_or(Fr::ZERO);
-    let mut last = divide(linear, u);
-    last.par_iter_mut().for_each(|x| *x *= normalise);
-    transcript.write_point(commit(&last).to_affine())
+    add_scaled(backend, &mut linear, -normalise * z_all, &h);
+    transcript.write_point(commit(&divide(backend, linear, u)).to_affine())
 }
 
 /// A point and the polynomial's value there.

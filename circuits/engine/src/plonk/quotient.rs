@@ -16,27 +16,29 @@ use rayon::prelude::*;
 use tribute_simd::{Backend, Fft, Interpolation};
 
 use super::gates::{Kinds, Program};
+use super::parts::{Clock, Part};
 
-/// Coefficients of all columns.
-pub(super) struct Columns<'a> {
+/// What gates read: the coefficients of all columns, and the challenges.
+pub(super) struct Assignment<'a> {
     pub(super) fixed: &'a [&'a [Fr]],
     pub(super) advice: &'a [&'a [Fr]],
     pub(super) instance: &'a [&'a [Fr]],
+    pub(super) challenges: &'a [Fr],
 }
 
 /// The `degree − 1` pieces of the quotient, n coefficients each. `interpolation` is the one over the domain.
 pub(super) fn quotient(
     backend: Backend,
+    clock: &Clock<'_>,
     interpolation: &Interpolation,
     cs: &ConstraintSystem<Fr>,
     domain: &EvaluationDomain<Fr>,
-    columns: &Columns<'_>,
-    challenges: &[Fr],
+    read: &Assignment<'_>,
     y: Fr,
 ) -> Vec<Vec<Fr>> {
     let n = 1usize << domain.k();
-    let all: Vec<&[Fr]> = columns.fixed.iter().chain(columns.advice).chain(columns.instance).copied().collect();
-    let kinds = Kinds { challenges, fixed: columns.fixed.len(), advice: columns.advice.len() };
+    let all: Vec<&[Fr]> = read.fixed.iter().chain(read.advice).chain(read.instance).copied().collect();
+    let kinds = Kinds { challenges: read.challenges, fixed: read.fixed.len(), advice: read.advice.len() };
     let pieces = cs.degree() - 1;
     let shifts: Vec<Fr> = (0..pieces).map(|i| Fr::ZETA * domain.get_extended_omega().pow_vartime([i as u64])).collect();
     let at_n: Vec<Fr> = shifts.iter().map(|g| g.pow_vartime([n as u64])).collect();
@@ -46,6 +48,7 @@ pub(super) fn quotient(
         // a gate of degree D is determined by D − 1 cosets
         let program = Program::new(cs, &kinds, y, i + 2);
         let rotations = program.rotations(all.len());
+        clock.lap(Part::GateRows);
         let fft = Fft::new(backend, domain.k(), domain.get_omega(), *shift);
         let values: Vec<Vec<Fr>> = all
             .par_iter()
@@ -55,8 +58,10 @@ pub(super) fn quotient(
                 None => vec![],
             })
             .collect();
+        clock.lap(Part::QuotientFfts);
         let mut numerators = program.run(backend, &values, &rotations, n);
         drop((values, fft));
+        clock.lap(Part::GateRows);
         let scale = invert(at_n[i] - Fr::ONE);
         let interpolation = interpolation.on(*shift);
         numerators.par_iter_mut().for_each(|values| interpolation.run(values));
@@ -67,6 +72,7 @@ pub(super) fn quotient(
                 tribute_simd::add_scaled(backend, piece, part * scale, values);
             });
         }
+        clock.lap(Part::QuotientFfts);
     }
     out
 }
@@ -139,11 +145,18 @@ mod tests {
             let advice = advice.map(|values| polynomial(&values));
             let (fixed, instance) = ([polynomial(&q), polynomial(&p)], polynomial(&instance));
             let all: Vec<&[Fr]> = advice.iter().map(Vec::as_slice).collect();
-            let columns = Columns { fixed: &[&fixed[0], &fixed[1]], advice: &all, instance: &[&instance] };
+            let read = Assignment {
+                fixed: &[&fixed[0], &fixed[1]],
+                advice: &all,
+                instance: &[&instance],
+                challenges: &[challenge],
+            };
+            let report = |_: Part, _: std::time::Duration| {};
+            let clock = Clock::start(&report);
 
             let [pieces, others] = [Backend::best(), Backend::PORTABLE].map(|backend| {
                 let interpolation = Interpolation::new(backend, k, domain.get_omega(), Fr::ONE);
-                quotient(backend, &interpolation, &cs, &domain, &columns, &[challenge], y)
+                quotient(backend, &clock, &interpolation, &cs, &domain, &read, y)
             });
             assert!(pieces == others, "the same by portable code, k = {k}");
             let at = |f: &[Fr], rotation| eval_polynomial(f, domain.rotate_omega(x, rotation));

@@ -16,14 +16,19 @@
 //!
 //! It cannot show that nobody knows τ: that rests on the ceremony.
 
-use ark_bn254::{Bn254, Fr, G1Affine, G1Projective, G2Affine, G2Projective};
+use ark_bn254::{Bn254, G2Affine, G2Projective};
 use ark_ec::pairing::Pairing;
 use ark_ec::{AffineRepr, CurveGroup, VariableBaseMSM};
-use ark_ff::One;
+use ark_ff::{One, Zero};
+use ethnum::U256;
+use halo2_proofs::halo2curves::bn256::{Fr, G1Affine};
 use rand_core::{OsRng, RngCore};
 use rayon::prelude::*;
 
 use super::error::{Flaw, Group};
+use super::points::to_ark;
+use crate::field::from_u256;
+use crate::msm::msm;
 
 /// Checks `2^k` powers in G1 and at least two in G2, as described in the module's documentation.
 pub(super) fn check(k: u32, g1: &[G1Affine], g2: &[G2Affine]) -> Result<(), Flaw> {
@@ -36,50 +41,48 @@ pub(super) fn check(k: u32, g1: &[G1Affine], g2: &[G2Affine]) -> Result<(), Flaw
     if *q0 != G2Affine::generator() {
         return Err(Flaw::Generator { group: Group::G2 });
     }
-    let random: Vec<Fr> = (0..g1.len().max(g2.len()) - 1).map(|_| scalar()).collect();
+    let random: Vec<u128> = (0..g1.len().max(g2.len()) - 1).map(|_| scalar()).collect();
+    let scalars: Vec<Fr> = random[..g1.len() - 1].iter().map(|r| from_u256(&U256::from(*r))).collect();
     let g1_holds = |n: usize| {
-        let (low, high) = shifted::<G1Projective>(&g1[..n], &random);
-        same(high, *q0, low, *q1)
+        let sum = |points: &[G1Affine]| G1Affine::from(msm(&scalars[..n - 1], points));
+        same(&sum(&g1[1..n]), *q0, &sum(&g1[..n - 1]), *q1)
     };
     if !g1_holds(g1.len()) {
         return Err(Flaw::Inconsistent { group: Group::G1, index: first_bad(g1.len(), g1_holds) });
     }
     let g2_holds = |n: usize| {
-        let (low, high) = shifted::<G2Projective>(&g2[..n], &random);
-        same(g1[0], high, *p1, low)
+        let sum = |points: &[G2Affine]| g2_sum(points, &random);
+        same(&g1[0], sum(&g2[1..n]), p1, sum(&g2[..n - 1]))
     };
     if !g2_holds(g2.len()) {
         return Err(Flaw::Inconsistent { group: Group::G2, index: first_bad(g2.len(), g2_holds) });
     }
-    if same(g1[g1.len() - 1], *q1, g1[0], *q0) {
+    if same(&g1[g1.len() - 1], *q1, &g1[0], *q0) {
         return Err(Flaw::Trivial { k });
     }
     Ok(())
 }
 
-fn scalar() -> Fr {
+fn scalar() -> u128 {
     let mut bytes = [0; 16];
     OsRng.fill_bytes(&mut bytes);
-    Fr::from(u128::from_le_bytes(bytes))
+    u128::from_le_bytes(bytes)
 }
 
-/// `Σ r_i P_i` and `Σ r_i P_{i+1}`.
-fn shifted<G: VariableBaseMSM + CurveGroup<MulBase = <G as CurveGroup>::Affine, ScalarField = Fr>>(
-    points: &[G::Affine],
-    random: &[Fr],
-) -> (G::Affine, G::Affine) {
-    let n = points.len() - 1;
-    let sum = |points: &[G::Affine]| -> G::Affine {
-        let size = n.div_ceil(rayon::current_num_threads()).max(1024);
-        let parts = points.par_chunks(size).zip(random.par_chunks(size));
-        parts.map(|(p, r)| G::msm_unchecked(p, &r[..p.len()])).reduce(G::zero, |a, b| a + b).into_affine()
+/// `Σ r_i Q_i`. By the library: `tribute-simd` sums points of G1 only, and an SRS is checked once.
+fn g2_sum(points: &[G2Affine], random: &[u128]) -> G2Affine {
+    let size = points.len().div_ceil(rayon::current_num_threads()).max(1024);
+    let sum = |(points, random): (&[G2Affine], &[u128])| {
+        let scalars: Vec<ark_bn254::Fr> = random[..points.len()].iter().map(|r| (*r).into()).collect();
+        G2Projective::msm_unchecked(points, &scalars)
     };
-    (sum(&points[..n]), sum(&points[1..]))
+    let parts = points.par_chunks(size).zip(random.par_chunks(size));
+    parts.map(sum).reduce(G2Projective::zero, |a, b| a + b).into_affine()
 }
 
 /// `e(a, b) = e(c, d)`.
-fn same(a: G1Affine, b: G2Affine, c: G1Affine, d: G2Affine) -> bool {
-    Bn254::multi_pairing([a, (-c.into_group()).into_affine()], [b, d]).0.is_one()
+fn same(a: &G1Affine, b: G2Affine, c: &G1Affine, d: G2Affine) -> bool {
+    Bn254::multi_pairing([to_ark(a), to_ark(&-c)], [b, d]).0.is_one()
 }
 
 /// The smallest index at which the powers stop being consistent. `holds(n)` tells whether the first n are; it is true

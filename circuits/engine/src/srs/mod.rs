@@ -57,7 +57,7 @@ pub struct Srs {
 impl Srs {
     fn new(k: u32, g: Vec<G1Affine>, lagrange: Vec<G1Affine>, g2: G2Affine, s_g2: G2Affine) -> Self {
         // `from_parts` is a method, so it needs a receiver: the smallest parameters
-        let params = ParamsKZG::<Bn256>::setup(1, OsRng).from_parts(k, g, Some(lagrange.clone()), g2, s_g2);
+        let params = ParamsKZG::<Bn256>::setup(1, OsRng).from_parts(k, g, Some(vec![]), g2, s_g2);
         let g = params.get_g();
         let digest = digest_of([g[0], g[1]], [g2, s_g2]);
         Srs { params, lagrange, digest }
@@ -111,10 +111,19 @@ impl Srs {
         self.params.k()
     }
 
-    /// The parameters in halo2's form.
+    /// The parameters in halo2's form, without the Lagrange basis, which would be in memory twice: verifiers do not read
+    /// it, and committing to values with these parameters panics. See [`Self::lagrange_basis`].
     #[must_use]
     pub fn params(&self) -> &ParamsKZG<Bn256> {
         &self.params
+    }
+
+    /// The parameters in halo2's form with the Lagrange basis, for comparisons with halo2.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn whole_params(&self) -> ParamsKZG<Bn256> {
+        let (g, lagrange) = (self.params.get_g().to_vec(), self.lagrange.clone());
+        self.params.from_parts(self.k(), g, Some(lagrange), self.params.g2(), self.params.s_g2())
     }
 
     /// Identity of the secret behind the SRS: keccak256 of `[1]₁‖[τ]₁‖[1]₂‖[τ]₂`, the same for every size.
@@ -136,10 +145,10 @@ impl Srs {
     /// # Errors
     /// The first flaw found.
     pub fn check(&self) -> Result<(), Flaw> {
-        let g1 = ptau::check_points(&raw(self.params.get_g()), Group::G1, points::g1)?;
+        ptau::check_points(&raw(self.params.get_g()), Group::G1, points::g1)?;
         let g2 = ptau::check_points(&raw(&[self.params.g2(), self.params.s_g2()]), Group::G2, points::g2)?;
         ptau::check_points(&raw(&self.lagrange), Group::Lagrange, points::g1)?;
-        consistency::check(self.k(), &g1, &g2)?;
+        consistency::check(self.k(), self.params.get_g(), &g2)?;
         self.check_lagrange()
     }
 

@@ -60,11 +60,10 @@ pub struct Params {
     form: Form,
 }
 
-/// Points of a file, each checked by itself: for halo2, and as the consistency check takes them.
+/// Points of a file, each checked by itself: for halo2, and those of G2 also as the consistency check takes them.
 struct Points {
     g1: Vec<G1Affine>,
     g2: [G2Affine; 2],
-    checked_g1: Vec<ark_bn254::G1Affine>,
     checked_g2: Vec<ark_bn254::G2Affine>,
 }
 
@@ -122,9 +121,9 @@ impl Params {
         if k == 0 || k > self.k {
             return Err(Flaw::TooSmall { power: self.k, k });
         }
-        let Points { g1, g2, checked_g1, checked_g2 } = self.points(1 << k)?;
-        consistency::check(k, &checked_g1, &checked_g2)?;
-        drop((checked_g1, checked_g2));
+        let Points { g1, g2, checked_g2 } = self.points(1 << k)?;
+        consistency::check(k, &g1, &checked_g2)?;
+        // the library's FFT over points, as in `ptau`
         let lagrange = g_to_lagrange(g1.par_iter().map(|p| G1::from(*p)).collect(), k);
         let srs = Srs::new(k, g1, lagrange, g2[0], g2[1]);
         srs.check_lagrange()?;
@@ -142,12 +141,12 @@ impl Params {
                 (raw::<G1Affine, G1_BYTES>(&g1, self.form.g1())?, raw::<G2Affine, G2_BYTES>(&g2, self.form.g2())?)
             }
         };
-        let checked_g1 = check_points(&g1, Group::G1, points::g1)?;
+        check_points(&g1, Group::G1, points::g1)?;
         let checked_g2 = check_points(&g2, Group::G2, points::g2)?;
         let halo2 = |raw: &[u8; G2_BYTES]| G2Affine::read_raw(&mut raw.as_slice());
         let g2 = [halo2(&g2[0])?, halo2(&g2[1])?];
         let g1 = g1.iter().map(|p| G1Affine::read_raw(&mut p.as_slice())).collect::<Result<_, _>>()?;
-        Ok(Points { g1, g2, checked_g1, checked_g2 })
+        Ok(Points { g1, g2, checked_g2 })
     }
 
     fn read(&self, at: u64, count: usize, size: usize) -> Result<Vec<u8>, Flaw> {

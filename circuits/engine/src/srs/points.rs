@@ -2,7 +2,10 @@
 //! Montgomery form with R = 2^256, which arkworks uses too.
 
 use ark_bn254::{Fq, Fq2, G1Affine, G2Affine};
+use ark_ec::AffineRepr;
 use ark_ff::{BigInt, PrimeField};
+use halo2_proofs::halo2curves::bn256;
+use halo2_proofs::halo2curves::serde::SerdeObject;
 
 use super::error::PointProblem;
 
@@ -39,6 +42,12 @@ pub(super) fn g2(raw: &[u8; G2_BYTES]) -> Result<G2Affine, PointProblem> {
     point.is_in_correct_subgroup_assuming_on_curve().then_some(point).ok_or(PointProblem::OutsideSubgroup)
 }
 
+/// A point of halo2's as one of arkworks'.
+pub(super) fn to_ark(point: &bn256::G1Affine) -> G1Affine {
+    // what is encoded is on the curve, so only the point at infinity is refused
+    point.to_raw_bytes().as_slice().try_into().ok().and_then(|raw| g1(raw).ok()).unwrap_or_else(G1Affine::zero)
+}
+
 fn coordinate(raw: &[u8], at: usize) -> Option<Fq> {
     let mut limbs = [0u64; 4];
     for (limb, bytes) in limbs.iter_mut().zip(raw.get(at..at + 32)?.chunks_exact(8)) {
@@ -51,10 +60,8 @@ fn coordinate(raw: &[u8], at: usize) -> Option<Fq> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ark_ec::AffineRepr;
-    use halo2_proofs::halo2curves::bn256;
+    use halo2_proofs::halo2curves::group::prime::PrimeCurveAffine;
     use halo2_proofs::halo2curves::group::Curve;
-    use halo2_proofs::halo2curves::serde::SerdeObject;
 
     fn raw<const N: usize>(point: &impl SerdeObject) -> [u8; N] {
         point.to_raw_bytes().try_into().unwrap()
@@ -68,6 +75,8 @@ mod tests {
         assert_eq!(g2(&raw(&b)), Ok(G2Affine::generator()));
         let expected: G1Affine = (G1Affine::generator() * ark_bn254::Fr::from(3u64)).into();
         assert_eq!(g1(&raw(&(a * three).to_affine())), Ok(expected));
+        assert_eq!(to_ark(&(a * three).to_affine()), expected);
+        assert_eq!(to_ark(&bn256::G1Affine::identity()), G1Affine::zero());
         let expected: G2Affine = (G2Affine::generator() * ark_bn254::Fr::from(3u64)).into();
         assert_eq!(g2(&raw(&(b * three).to_affine())), Ok(expected));
     }

@@ -145,11 +145,12 @@ impl Ptau {
         }
         let n = 1usize << k;
         let (g1, g2) = (self.raw::<G1_BYTES>(self.g1, n)?, self.raw::<G2_BYTES>(self.g2, n)?);
-        let checked_g1 = check_points(&g1, Group::G1, points::g1)?;
+        check_points(&g1, Group::G1, points::g1)?;
         let checked_g2 = check_points(&g2, Group::G2, points::g2)?;
-        consistency::check(k, &checked_g1, &checked_g2)?;
-        drop((checked_g1, checked_g2));
         let (g1, g2) = (to_halo2::<G1Affine>(&g1)?, to_halo2::<G2Affine>(&g2[..2])?);
+        consistency::check(k, &g1, &checked_g2)?;
+        drop(checked_g2);
+        // the library's FFT over points: needed nowhere else, and once per import
         let lagrange = g_to_lagrange(g1.iter().map(|p| G1::from(*p)).collect(), k);
         let srs = Srs::new(k, g1, lagrange, g2[0], g2[1]);
         srs.check_lagrange()?;

@@ -40,7 +40,7 @@ pub(crate) struct Table {
 impl Table {
     /// Computes the factors from the roots, which are stored level by level: at half + i for i below half = 1, 2, 4, …,
     /// n/2.
-    #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,avx512vbmi2")]
+    #[cfg_attr(not(test), target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,avx512vbmi2"))]
     pub(super) fn new(roots: &[Fr]) -> Table {
         let eights = roots.as_chunks::<8>().0;
         let blocks = eights.len() / 8;
@@ -72,7 +72,7 @@ impl Table {
     }
 
     /// Transforms the values and multiplies them by `scales`, if given.
-    #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,avx512vbmi2")]
+    #[cfg_attr(not(test), target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,avx512vbmi2"))]
     pub(super) fn run(&self, values: &mut [Fr], scales: Option<&[Fr]>) {
         let m = self.within.len();
         assert_eq!(values.len(), 8 * m, "wrong number of values for this FFT");
@@ -90,7 +90,7 @@ impl Table {
     }
 
     /// The three levels between lanes, for eight indices at a time.
-    #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,avx512vbmi2")]
+    #[cfg_attr(not(test), target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,avx512vbmi2"))]
     fn last_levels(&self, values: &mut [Fr], lanes: &[Sum], scales: Option<&[Fr]>) {
         let blocks = self.between.len();
         let values = values.as_chunks_mut::<8>().0;
@@ -133,20 +133,20 @@ impl Table {
 
 /// `a ± b·w`; each result exceeds a by at most 3p.
 #[inline]
-#[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,avx512vbmi2")]
+#[cfg_attr(not(test), target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,avx512vbmi2"))]
 fn butterfly(a: Sum, b: Sum, w: &[Factor; 2]) -> (Sum, Sum) {
     let t = b.carry().times_known::<Fr>(w);
     (a.add(t), a.sub(t).plus::<Fr, 3>())
 }
 
 #[inline]
-#[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,avx512vbmi2")]
+#[cfg_attr(not(test), target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,avx512vbmi2"))]
 fn butterfly_all(a: Sum, b: Sum, root: &Root) -> (Sum, Sum) {
     butterfly(a, b, &[Factor::splat(&root[0]), Factor::splat(&root[1])])
 }
 
 /// All levels within lanes of a part of the transforms.
-#[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,avx512vbmi2")]
+#[cfg_attr(not(test), target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,avx512vbmi2"))]
 fn levels(lanes: &mut [Sum], roots: &[Root]) {
     let n = lanes.len();
     if n > BLOCK {
@@ -169,7 +169,7 @@ fn levels(lanes: &mut [Sum], roots: &[Root]) {
 }
 
 /// The two levels `half` and `2·half`.
-#[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,avx512vbmi2")]
+#[cfg_attr(not(test), target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,avx512vbmi2"))]
 fn two_levels(lanes: &mut [Sum], half: usize, roots: &[Root]) {
     let (one, two) = (&roots[half..2 * half], &roots[2 * half..4 * half]);
     let (two, three) = two.split_at(half);

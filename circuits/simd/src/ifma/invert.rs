@@ -2,11 +2,12 @@
 
 use halo2curves::ff;
 
-use super::field::{Factor, Field, V};
+use super::field::{Factor, V};
 use super::lanes::{load, store};
+use super::prime::Field;
 
 /// `scale/(16·x)` for the eight elements `x·2^260`, in words in the library's form; `None` if one is 0.
-#[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,avx512vbmi2")]
+#[cfg_attr(not(test), target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,avx512vbmi2"))]
 pub(super) fn invert<F: Field + ff::Field>(x: &Factor, scale: F) -> Option<[V; 4]> {
     // the library reads x·2^260 as 16·x
     let mut values = [F::ZERO; 8];

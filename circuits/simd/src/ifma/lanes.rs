@@ -1,10 +1,10 @@
 //! Moves elements between memory and lanes: all loads and stores of the vector code.
 
-use core::arch::x86_64::*;
-
 use halo2curves::bn256::{Fq, G1Affine};
 
-use super::field::{unpack_shifted, Factor, Field, V};
+use super::field::{unpack_shifted, Factor, V};
+use super::isa::*;
+use super::prime::Field;
 use crate::points::Point;
 
 /// Lane order of eight consecutive elements: lane i holds element `ORDER[i]`. The permutation is its own inverse.
@@ -19,7 +19,7 @@ const _: () = {
 
 /// Loads eight elements, one word of each per register, in [`ORDER`].
 #[inline]
-#[target_feature(enable = "avx512f")]
+#[cfg_attr(not(test), target_feature(enable = "avx512f"))]
 pub(super) fn load<F: Field>(elements: &[F; 8]) -> [V; 4] {
     const { assert!(size_of::<[F; 8]>() == 4 * size_of::<V>()) };
     let at = elements.as_ptr().cast::<V>();
@@ -44,7 +44,7 @@ pub(super) fn load<F: Field>(elements: &[F; 8]) -> [V; 4] {
 
 /// Inverse of [`load`]. The words must be below p.
 #[inline]
-#[target_feature(enable = "avx512f")]
+#[cfg_attr(not(test), target_feature(enable = "avx512f"))]
 pub(super) fn store<F: Field>(elements: &mut [F; 8], words: &[V; 4]) {
     const { assert!(size_of::<[F; 8]>() == 4 * size_of::<V>()) };
     let [w, x, y, z] = *words;
@@ -64,14 +64,14 @@ pub(super) fn store<F: Field>(elements: &mut [F; 8], words: &[V; 4]) {
 
 /// One element in all lanes, times `2^260` and below p.
 #[inline]
-#[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,avx512vbmi2")]
+#[cfg_attr(not(test), target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,avx512vbmi2"))]
 pub(super) fn splat<F: Field>(x: F) -> Factor {
     unpack_shifted(&load(&[x; 8])).canonical::<F>().digits()
 }
 
 /// The words of one point: x, then y.
 #[inline]
-#[target_feature(enable = "avx512f")]
+#[cfg_attr(not(test), target_feature(enable = "avx512f"))]
 pub(super) fn load_point(point: &Point) -> V {
     // SAFETY: a point is a whole register and aligned as one; `Fq` is plain words.
     unsafe { _mm512_load_si512(core::ptr::from_ref(point).cast()) }
@@ -79,7 +79,7 @@ pub(super) fn load_point(point: &Point) -> V {
 
 /// [`load_point`] for a point that need not be aligned.
 #[inline]
-#[target_feature(enable = "avx512f")]
+#[cfg_attr(not(test), target_feature(enable = "avx512f"))]
 pub(super) fn load_affine(point: &G1Affine) -> V {
     // SAFETY: a point is as large as a register; the load needs no alignment, and `Fq` is plain words.
     unsafe { _mm512_loadu_si512(core::ptr::from_ref(point).cast()) }
@@ -87,7 +87,7 @@ pub(super) fn load_affine(point: &G1Affine) -> V {
 
 /// Inverse of [`load_point`]. Both coordinates must be below p.
 #[inline]
-#[target_feature(enable = "avx512f")]
+#[cfg_attr(not(test), target_feature(enable = "avx512f"))]
 pub(super) fn to_point(words: V) -> Point {
     let mut point = Point::IDENTITY;
     // SAFETY: a point is a whole register and aligned as one; any words are a valid `Fq`.
@@ -97,14 +97,14 @@ pub(super) fn to_point(words: V) -> Point {
 
 /// Prefetches a point that will be needed soon.
 #[inline]
-#[target_feature(enable = "avx512f")]
+#[cfg_attr(not(test), target_feature(enable = "avx512f"))]
 pub(super) fn prefetch(point: &Point) {
     _mm_prefetch::<_MM_HINT_T0>(core::ptr::from_ref(point).cast());
 }
 
 /// The values of the lanes.
 #[inline]
-#[target_feature(enable = "avx512f")]
+#[cfg_attr(not(test), target_feature(enable = "avx512f"))]
 pub(super) fn to_lanes(v: V) -> [u64; 8] {
     let mut out = [0; 8];
     // SAFETY: the array is as large as the register; the store needs no alignment.
@@ -114,7 +114,7 @@ pub(super) fn to_lanes(v: V) -> [u64; 8] {
 
 /// The lanes whose number has its lowest bit set.
 #[inline]
-#[target_feature(enable = "avx512f")]
+#[cfg_attr(not(test), target_feature(enable = "avx512f"))]
 pub(super) fn odd_lanes(numbers: &[u32; 8]) -> __mmask8 {
     // through memory: otherwise the compiler would build the mask bit by bit from eight registers
     let numbers = core::hint::black_box(numbers);
@@ -125,7 +125,7 @@ pub(super) fn odd_lanes(numbers: &[u32; 8]) -> __mmask8 {
 
 /// The lanes whose words are not all 0.
 #[inline]
-#[target_feature(enable = "avx512f")]
+#[cfg_attr(not(test), target_feature(enable = "avx512f"))]
 pub(super) fn nonzero_lanes(words: &[V; 4]) -> __mmask8 {
     let [a, b, c, d] = *words;
     let any = _mm512_or_si512(_mm512_or_si512(a, b), _mm512_or_si512(c, d));
@@ -134,7 +134,7 @@ pub(super) fn nonzero_lanes(words: &[V; 4]) -> __mmask8 {
 
 /// Transposes: lane j of register i becomes lane i of register j.
 #[inline]
-#[target_feature(enable = "avx512f")]
+#[cfg_attr(not(test), target_feature(enable = "avx512f"))]
 pub(super) fn transpose(rows: [V; 8]) -> [V; 8] {
     let mut out = rows;
     for half in 0..2 {
@@ -156,13 +156,13 @@ pub(super) fn transpose(rows: [V; 8]) -> [V; 8] {
 }
 
 #[inline]
-#[target_feature(enable = "avx512f")]
+#[cfg_attr(not(test), target_feature(enable = "avx512f"))]
 fn even_quarters(a: V, b: V) -> V {
     _mm512_shuffle_i64x2::<0b10_00_10_00>(a, b)
 }
 
 #[inline]
-#[target_feature(enable = "avx512f")]
+#[cfg_attr(not(test), target_feature(enable = "avx512f"))]
 fn odd_quarters(a: V, b: V) -> V {
     _mm512_shuffle_i64x2::<0b11_01_11_01>(a, b)
 }

@@ -2,6 +2,7 @@
 //!
 //! | file | contents |
 //! |---|---|
+//! | `prime` | the primes and their constants |
 //! | `field` | products and sums of eight elements |
 //! | `lanes` | loads and stores |
 //! | `invert` | inversion of eight elements |
@@ -9,14 +10,26 @@
 //! | `sums` | sums of points |
 //! | `slices` | arithmetic over slices of elements |
 //! | `rows` | programs over rows of columns |
+//! | `model` | what takes the instructions' place in unit tests |
+
+// in unit tests, nothing but the model requires features of the CPU
+#![cfg_attr(test, allow(unused_unsafe))]
 
 pub(crate) mod fft;
 mod field;
 mod invert;
 mod lanes;
+#[cfg(test)]
+mod model;
+mod prime;
 mod rows;
 mod slices;
 mod sums;
+
+#[cfg(not(test))]
+use core::arch::x86_64 as isa;
+#[cfg(test)]
+use model as isa;
 
 use halo2curves::bn256::{Fq, Fr, G1Affine};
 
@@ -28,15 +41,20 @@ use crate::program::Program;
 pub(crate) struct Cpu(());
 
 impl Cpu {
-    /// Checks the CPU's features and that the operating system saves its registers.
+    /// Checks the CPU; unit tests run on any.
     #[inline]
     pub(crate) fn detect() -> Option<Cpu> {
-        let all = is_x86_feature_detected!("avx512f")
+        (cfg!(test) || Self::has_instructions()).then_some(Cpu(()))
+    }
+
+    /// Whether the CPU has the features, and the operating system saves their registers.
+    #[inline]
+    fn has_instructions() -> bool {
+        is_x86_feature_detected!("avx512f")
             && is_x86_feature_detected!("avx512dq")
             && is_x86_feature_detected!("avx512vl")
             && is_x86_feature_detected!("avx512ifma")
-            && is_x86_feature_detected!("avx512vbmi2");
-        all.then_some(Cpu(()))
+            && is_x86_feature_detected!("avx512vbmi2")
     }
 
     pub(crate) fn fft_table(self, roots: &[Fr]) -> fft::Table {

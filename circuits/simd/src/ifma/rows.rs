@@ -26,7 +26,7 @@ struct Prepared {
 
 impl Prepared {
     /// With factors times `2^260`, so that results have the operands' form.
-    #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,avx512vbmi2")]
+    #[cfg_attr(not(test), target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,avx512vbmi2"))]
     fn new(combination: &Combination) -> Prepared {
         let (mut plain, mut products) = (Vec::new(), Vec::new());
         for (factor, operand) in &combination.terms {
@@ -40,7 +40,7 @@ impl Prepared {
     }
 
     /// With factors times `2^256`, so that results have the library's form.
-    #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,avx512vbmi2")]
+    #[cfg_attr(not(test), target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,avx512vbmi2"))]
     fn last(combination: &Combination) -> Prepared {
         let mut products = Vec::new();
         for (factor, operand) in &combination.terms {
@@ -51,7 +51,7 @@ impl Prepared {
 
     /// The combination on the `part`-th eight rows, below 84p.
     #[inline]
-    #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,avx512vbmi2")]
+    #[cfg_attr(not(test), target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,avx512vbmi2"))]
     fn run(&self, read: &Read<'_>, part: usize) -> Sum {
         let mut sum = self.constant;
         // each adds at most 16p to a value below 2p
@@ -89,7 +89,7 @@ struct Read<'a> {
 impl Read<'_> {
     /// The operand on the `part`-th eight rows, in digits and below 16p.
     #[inline]
-    #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,avx512vbmi2")]
+    #[cfg_attr(not(test), target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,avx512vbmi2"))]
     fn operand(&self, operand: Operand, part: usize) -> Sum {
         match operand {
             Operand::Slot(slot) => self.slots[slot][part],
@@ -110,7 +110,7 @@ fn short_column(column: usize) -> ! {
 }
 
 /// The program's results on the rows from `start`, as many as `out` has room for.
-#[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,avx512vbmi2")]
+#[cfg_attr(not(test), target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,avx512vbmi2"))]
 pub(super) fn run(program: &Program, columns: &[&[Fr]], start: usize, out: &mut [&mut [Fr]]) {
     let rows = out.first().map_or(0, |o| o.len());
     let whole = rows / (8 * WIDTH) * (8 * WIDTH);

@@ -3,12 +3,13 @@
 use halo2curves::bn256::Fr;
 use halo2curves::ff::Field as _;
 
-use super::field::{unpack, unpack_shifted, Field, Sum};
+use super::field::{unpack, unpack_shifted, Sum};
 use super::invert::invert;
 use super::lanes::{load, nonzero_lanes, splat, store};
+use super::prime::Field;
 
 /// `sums[i] += factor·values[i]`, up to the length of the shorter slice.
-#[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,avx512vbmi2")]
+#[cfg_attr(not(test), target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,avx512vbmi2"))]
 pub(super) fn add_scaled(sums: &mut [Fr], factor: Fr, values: &[Fr]) {
     let by = splat(factor);
     let (sums, sums_rest) = sums.as_chunks_mut::<8>();
@@ -26,7 +27,7 @@ pub(super) fn add_scaled(sums: &mut [Fr], factor: Fr, values: &[Fr]) {
 const CHAINS: usize = 4;
 
 /// `Σ coefficients_i·x^i`.
-#[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,avx512vbmi2")]
+#[cfg_attr(not(test), target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,avx512vbmi2"))]
 pub(super) fn evaluate(coefficients: &[Fr], x: Fr) -> Fr {
     let horner = |values: &[Fr], start: Fr| values.iter().rev().fold(start, |sum, c| sum * x + c);
     let (blocks, rest) = coefficients.as_chunks::<{ 8 * CHAINS }>();
@@ -51,7 +52,7 @@ pub(super) fn evaluate(coefficients: &[Fr], x: Fr) -> Fr {
 }
 
 /// Replaces every non-zero element by its inverse; zeros stay zero.
-#[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,avx512vbmi2")]
+#[cfg_attr(not(test), target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,avx512vbmi2"))]
 pub(super) fn batch_invert(values: &mut [Fr]) {
     let one = Sum::splat(&Fr::ONE_260);
     let (eights, rest) = values.as_chunks_mut::<8>();

@@ -10,9 +10,10 @@ use core::cell::Cell;
 
 use halo2curves::bn256::{Fq, G1Affine};
 
-use super::field::{unpack, unpack_shifted, Factor, Field, Sum};
+use super::field::{unpack, unpack_shifted, Factor, Sum};
 use super::invert::invert;
 use super::lanes::{load_affine, load_point, odd_lanes, prefetch, splat, to_point, transpose};
+use super::prime::Field;
 use crate::points::{Point, Points, Term};
 use crate::portable_sums;
 
@@ -46,7 +47,7 @@ struct Addition {
 }
 
 /// See [`crate::sums::with_images`].
-#[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,avx512vbmi2")]
+#[cfg_attr(not(test), target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,avx512vbmi2"))]
 pub(super) fn with_images(bases: &[G1Affine], beta: Fq) -> Points {
     let factor = splat(beta);
     Points::fill(2 * bases.len(), |points| {
@@ -73,7 +74,7 @@ pub(super) fn with_images(bases: &[G1Affine], beta: Fq) -> Points {
 }
 
 /// See [`crate::sums::group_sums`], which has checked that the groups cover all terms.
-#[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,avx512vbmi2")]
+#[cfg_attr(not(test), target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,avx512vbmi2"))]
 pub(super) fn group_sums(points: &Points, terms: &[Term], counts: &[u32]) -> Points {
     if points.identity && terms.iter().any(|t| points.as_slice()[t.index()].is_identity()) {
         return portable_sums::group_sums(points.as_slice(), terms, counts).into_iter().collect();
@@ -108,7 +109,7 @@ pub(super) fn group_sums(points: &Points, terms: &[Term], counts: &[u32]) -> Poi
 }
 
 /// The sum of each list. No point may be the point at infinity.
-#[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,avx512vbmi2")]
+#[cfg_attr(not(test), target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,avx512vbmi2"))]
 fn list_sums(points: &[Point], terms: &[Term], lists: &[List]) -> Points {
     // longest first, so that in every round the lists with remaining terms come first
     let longest = lists.iter().map(|l| l.len).max().unwrap_or(0);
@@ -163,7 +164,7 @@ struct Batch {
 
 impl Batch {
     /// Sums all lists; false if two points were equal or opposite.
-    #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,avx512vbmi2")]
+    #[cfg_attr(not(test), target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,avx512vbmi2"))]
     fn run(&mut self, points: &[Point], terms: &[Term]) -> bool {
         self.accumulators.clear();
         for eight in self.lists.chunks(8) {
@@ -184,7 +185,7 @@ impl Batch {
     }
 
     /// Adds the `round`-th term of the first `active` lists.
-    #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,avx512vbmi2")]
+    #[cfg_attr(not(test), target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,avx512vbmi2"))]
     fn round(&mut self, points: &[Point], terms: &[Term], round: usize, active: usize) -> bool {
         let lists = &self.lists[..active];
         // two products, so that one need not wait for the other
@@ -224,7 +225,7 @@ impl Batch {
 impl Accumulator {
     /// `x − self.x`, below 18p; 1 outside the mask.
     #[inline]
-    #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,avx512vbmi2")]
+    #[cfg_attr(not(test), target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,avx512vbmi2"))]
     fn denominator(&self, x: &Sum, mask: u8) -> Factor {
         let difference = x.sub(self.x).plus::<Fq, 2>();
         if mask == u8::MAX {
@@ -235,7 +236,7 @@ impl Accumulator {
 
     /// Adds a point within the mask, given the inverse of the denominator.
     #[inline]
-    #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,avx512vbmi2")]
+    #[cfg_attr(not(test), target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,avx512vbmi2"))]
     fn add(&mut self, other: &Addition, inverse: &Factor, mask: u8) {
         let slope = other.y.sub(self.y).plus::<Fq, 2>().carry().times::<Fq>(inverse).carry();
         // below 6p + 18p
@@ -250,7 +251,7 @@ impl Accumulator {
     }
 
     /// The eight points in the library's form.
-    #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,avx512vbmi2")]
+    #[cfg_attr(not(test), target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,avx512vbmi2"))]
     fn to_rows(&self) -> [Point; 8] {
         let to_memory = Factor::splat(&Fq::TO_MEMORY);
         let [a, b, c, d] = self.x.digits().times::<Fq>(&to_memory).canonical::<Fq>().pack();
@@ -282,7 +283,7 @@ fn round_terms(terms: &[Term], lists: &[List], round: usize) -> [Term; 8] {
 
 /// Both coordinates of eight points, below 16p; points of negative terms are negated.
 #[inline]
-#[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,avx512vbmi2")]
+#[cfg_attr(not(test), target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,avx512vbmi2"))]
 fn gather(points: &[Point], terms: &[Term; 8]) -> (Sum, Sum) {
     let mut rows = [load_point(&points[terms[0].index()]); 8];
     for (row, term) in rows.iter_mut().zip(terms) {

@@ -4,7 +4,7 @@ use halo2curves::bn256::Fr;
 use halo2curves::ff::{Field, PrimeField};
 use tribute_simd::{evaluate, Backend, Fft, Interpolation};
 
-use crate::support::{edges, mixed, random};
+use super::support::{edges, mixed, random};
 
 fn omega(k: u32) -> Fr {
     Fr::ROOT_OF_UNITY.pow_vartime([1 << (Fr::S - k)])

@@ -5,7 +5,7 @@ use halo2curves::ff::Field;
 use tribute_simd::program::{Combination, Operand, Program, Step};
 use tribute_simd::{add_scaled, batch_invert, evaluate, Backend};
 
-use crate::support::{edges, mixed, random};
+use super::support::{edges, mixed, random};
 
 /// Lengths around the sizes of registers and blocks.
 const LENGTHS: [usize; 12] = [0, 1, 7, 8, 9, 31, 32, 33, 64, 127, 1000, 4096];

@@ -5,7 +5,7 @@ use halo2curves::group::prime::PrimeCurveAffine;
 use halo2curves::group::{Curve, Group};
 use tribute_simd::{group_sums, with_images, Backend, Points, Term};
 
-use crate::support::{beta, points, sum};
+use super::support::{beta, points, sum};
 
 /// Compares sums of all terms in groups, by every backend, with one-by-one addition.
 fn check(what: &str, bases: &[G1Affine], terms: &[(usize, bool)], counts: &[u32]) {

@@ -1,6 +1,7 @@
 //! Each operation compared with the library's field, with elements up to the allowed bounds: x + k·p, limbs before
 //! carrying, and both primes.
 
+use halo2curves::bn256::{Fq, Fr};
 use halo2curves::ff::PrimeField;
 use halo2curves::serde::SerdeObject;
 use rand_chacha::ChaCha20Rng;
@@ -8,7 +9,7 @@ use rand_core::SeedableRng;
 
 use super::*;
 use crate::ifma::lanes::{splat, to_lanes};
-use crate::ifma::Cpu;
+use crate::ifma::prime::digits;
 
 /// A number of five digits.
 type Number = [u64; 5];
@@ -36,7 +37,6 @@ fn plus<F: Field + SerdeObject>(x: &F, k: u64) -> Number {
     add(number(x), times(F::P, k))
 }
 
-#[target_feature(enable = "avx512f")]
 fn of_lanes(lanes: [Number; 8]) -> Sum {
     let mut out = [_mm512_setzero_si512(); 5];
     for (i, v) in out.iter_mut().enumerate() {
@@ -46,7 +46,6 @@ fn of_lanes(lanes: [Number; 8]) -> Sum {
     Sum(out)
 }
 
-#[target_feature(enable = "avx512f")]
 fn lanes(sum: Sum) -> [Number; 8] {
     let limbs = [to_lanes(sum.0[0]), to_lanes(sum.0[1]), to_lanes(sum.0[2]), to_lanes(sum.0[3]), to_lanes(sum.0[4])];
     std::array::from_fn(|lane| limbs.map(|limb| limb[lane]))
@@ -70,7 +69,6 @@ fn values<F: PrimeField + SerdeObject>(n: usize) -> Vec<F> {
 /// Multiples of p such that products of elements with these multiples added stay below 84p: `80·80/84.6 + 5 < 84`.
 const MULTIPLES: [u64; 8] = [0, 1, 2, 15, 40, 63, 78, 79];
 
-#[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,avx512vbmi2")]
 fn products<F: Field + PrimeField + SerdeObject>() {
     let values = values::<F>(60);
     let sixteenth = F::from(16).invert().unwrap();
@@ -97,7 +95,6 @@ fn products<F: Field + PrimeField + SerdeObject>() {
     }
 }
 
-#[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,avx512vbmi2")]
 fn reductions<F: Field + PrimeField + SerdeObject>() {
     for (i, x) in values::<F>(500).iter().enumerate() {
         for first in (0..84).step_by(4) {
@@ -136,7 +133,6 @@ fn reductions<F: Field + PrimeField + SerdeObject>() {
 }
 
 /// As many products of the largest operands as a program over rows accumulates before reducing.
-#[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,avx512vbmi2")]
 fn sums_of_products<F: Field + PrimeField + SerdeObject>() {
     let sixteenth = F::from(16).invert().unwrap();
     for x in values::<F>(4) {
@@ -152,7 +148,6 @@ fn sums_of_products<F: Field + PrimeField + SerdeObject>() {
     }
 }
 
-#[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,avx512vbmi2")]
 fn a_million_products<F: Field + PrimeField + SerdeObject>() {
     let sixteenth = F::from(16).invert().unwrap();
     let values = values::<F>(1024);
@@ -167,18 +162,13 @@ fn a_million_products<F: Field + PrimeField + SerdeObject>() {
     }
 }
 
-/// Runs a check for both fields, if this CPU supports it.
+/// Runs a check for both fields.
 macro_rules! for_both_fields {
     ($name:ident, $check:ident) => {
         #[test]
         fn $name() {
-            if Cpu::detect().is_some() {
-                // SAFETY: the CPU has the features.
-                unsafe {
-                    $check::<Fr>();
-                    $check::<Fq>();
-                }
-            }
+            $check::<Fr>();
+            $check::<Fq>();
         }
     };
 }
