@@ -8,8 +8,10 @@ use crate::call::Call;
 use crate::contracts::Contracts;
 use crate::error::Result;
 
-/// Least number of permutations that can be committed to.
+/// Least number of permutations that the contract takes.
 pub const LEAST_PERMUTATIONS: u32 = 100;
+/// Largest number of permutations that the contract takes.
+pub const MOST_PERMUTATIONS: u32 = 4096;
 
 /// A commitment to a sampled valuation of a version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
