@@ -11,7 +11,7 @@ import {IValuationDraws} from "./interfaces/IValuationDraws.sol";
 /// @title Valuation draws
 /// @notice See {IValuationDraws}.
 abstract contract ValuationDraws is IValuationDraws {
-    // Of fewer permutations, intervals mislead; a file has at most so many.
+    // Files may have fewer, but what is paid by should vary little; they have no more than the most.
     uint32 private constant LEAST_PERMUTATIONS = 100;
     uint32 private constant MOST_PERMUTATIONS = 4096;
     // Who proposes a block is known up to 64 slots before, so nobody can commit just before a block of its own.
