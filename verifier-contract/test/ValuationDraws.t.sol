@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {IAgents} from "../src/interfaces/IAgents.sol";
 import {IAgreedWeights} from "../src/interfaces/IAgreedWeights.sol";
+import {IDatasetOwners} from "../src/interfaces/IDatasetOwners.sol";
 import {IDatasetRegistry} from "../src/interfaces/IDatasetRegistry.sol";
 import {IEvaluations} from "../src/interfaces/IEvaluations.sol";
 import {IValuationDraws} from "../src/interfaces/IValuationDraws.sol";
@@ -140,7 +141,7 @@ contract ValuationDrawsTest is Weighed {
     function test_Attack_ATestSetThatCannotBeOne() public {
         refuseCommit(OLGA, benSet, COUNT, abi.encodeWithSelector(IAgreedWeights.TrainedOn.selector, benSet));
         bytes32 unknown = "unknown";
-        refuseCommit(OLGA, unknown, COUNT, abi.encodeWithSelector(IDatasetRegistry.UnknownDataset.selector, unknown));
+        refuseCommit(OLGA, unknown, COUNT, abi.encodeWithSelector(IDatasetOwners.UnknownDataset.selector, unknown));
         IDatasetRegistry.RegisterParams memory params = registerParams();
         params.schemaId = "another schema";
         bytes32 other = registerAs(CLEO, params, "other test set", 100);

@@ -10,6 +10,7 @@ use tribute_chain::draws::Draw;
 use tribute_chain::version::Stage;
 use tribute_chain::{Contracts, Follower, Tables};
 use tribute_client::files::read_file;
+use tribute_core::certificate::evaluation::Evaluation;
 use tribute_core::certificate::Certificate;
 use tribute_core::context::Terms;
 use tribute_core::hexed::{AccountAddress, Hex};
@@ -66,8 +67,12 @@ pub(super) async fn run(a: CheckArgs) -> CommandResult {
             let (compared, follower, draw) = compared_valuation(valuation, &contracts).await?;
             (compared, follower, draw::sampled(valuation, draw.as_ref()))
         }
-        _ => {
-            let (compared, follower) = compared(certificate, tested(&file), &contracts).await?;
+        File::Certificate(_) => {
+            let (compared, follower) = compared(certificate, None, &contracts).await?;
+            (compared, follower, None)
+        }
+        File::Evaluation(evaluation) => {
+            let (compared, follower) = compared(certificate, Some(evaluated(evaluation)), &contracts).await?;
             (compared, follower, None)
         }
     };
@@ -123,7 +128,7 @@ fn requires_apart(tables: &Tables, test: &DatasetId, datasets: &[DatasetId]) -> 
         "{account} owns or registered the test set {test} and the dataset {dataset} that it would value: whoever has data to be \
          valued must not choose what it is valued on"
     );
-    Err(Problem::new(Reason::ChainDiffers, message).with("dataset", dataset))
+    Err(Problem::field("test_set", message).with("dataset", dataset))
 }
 
 /// Somebody who owns or registered the test set and one of the datasets, with that dataset. A file names only who registered
@@ -188,17 +193,11 @@ fn read(path: &std::path::Path) -> Result<File> {
     Ok(file)
 }
 
-/// The dataset that the agent was tested on.
-fn tested(file: &File) -> Option<Stated<'_>> {
-    match file {
-        File::Certificate(_) => None,
-        File::Evaluation(evaluation) => {
-            let d = &evaluation.dataset;
-            let shards = d.shards.iter().map(|s| (s.digest, s.records, s.owner)).collect();
-            Some(Stated { path: "dataset".into(), id: &d.dataset_id, terms: &d.terms, records: d.records, shards })
-        }
-        File::Valuation(valuation) => Some(test_set(valuation)),
-    }
+/// The dataset that an agent was evaluated on.
+fn evaluated(evaluation: &Evaluation) -> Stated<'_> {
+    let d = &evaluation.dataset;
+    let shards = d.shards.iter().map(|s| (s.digest, s.records, s.owner)).collect();
+    Stated { path: "dataset".into(), id: &d.dataset_id, terms: &d.terms, records: d.records, shards }
 }
 
 fn test_set(valuation: &Valuation) -> Stated<'_> {
