@@ -29,7 +29,8 @@ DEPLOYED = [
 ]
 INTERFACES = [
     "IProofGate", "ISignedMessages", "IDatasetOwners", "IDatasetRegistry", "IAgents", "ICertification", "IAgentRegistry",
-    "IAgreedWeights", "IEvaluations", "ISessionEscrow", "ITribute", "ICertificateValidator", "IRecordVerifier", "ITestToken",
+    "IValuationDraws", "IAgreedWeights", "IEvaluations", "ISessionEscrow", "ITribute", "ICertificateValidator", "IRecordVerifier",
+    "ITestToken",
 ]
 MOST_BYTES = 23_500
 # What may be spent at most, and what is aimed at, by group and name of a snapshot.

@@ -351,6 +351,39 @@ test("the whole life cycle, by clicking alone", async (t) => {
     await confirm(page, "Certify");
     await page.getByRole("heading", { name: "Certified" }).waitFor();
   });
+
+  await step("an auditor sees what each owner's data is worth, and the browser computes it again", async () => {
+    const { agent, datasets } = JSON.parse(readFileSync(certificate, "utf8"));
+    const is = (name, account) => keys[name].address.toLowerCase() === account.toLowerCase();
+    // one use for each owner's coalition
+    for (const { dataset_id, shards } of datasets) {
+      const holder = ["provider", "second"].find((name) => is(name, shards[0].owner));
+      await world.tribute(holder, "chain", "grant", dataset_id, "--to", keys.owner.address, "--uses", "1");
+    }
+    await world.tribute("owner", "agent", "value", agent.weights_digest, "--test", world.json("other.json").dataset_id, "--out", "valuation.json");
+    const page = await browser.person();
+    await page.goto(`${world.url}/#/auditor`);
+    const drop = page.getByLabel("A certificate, evaluation or valuation file");
+    await drop.setInputFiles(world.file("valuation.json"));
+    await page.locator("[data-by=chain]").getByText("It holds.").waitFor({ timeout: PROOF });
+    await page.locator("[data-by=server]").getByText("It holds.").waitFor({ timeout: PROOF });
+    await page.getByText("The values follow exactly from the losses of all coalitions").waitFor();
+    await page.getByText("The version pays by shares: its owners have not agreed on weights").waitFor();
+    const chart = page.getByRole("figure", { name: "Values, as parts of what is positive" });
+    const parts = (await chart.locator(".label span:last-child").allInnerTexts()).map(parseFloat);
+    assert.ok(parts.length === 2 && Math.abs(parts[0] + parts[1] - 100) < 0.02, `parts ${parts}`);
+    looks.push(...(await shoot(page, "valuation")));
+
+    // one loss altered: both find it
+    const altered = world.json("valuation.json");
+    altered.coalitions[0].loss += 1;
+    writeFileSync(join(folder, "altered.json"), JSON.stringify(altered));
+    await drop.setInputFiles(join(folder, "altered.json"));
+    await page.locator("[data-by=chain]").getByText("It does not hold.").waitFor({ timeout: PROOF });
+    await page.locator("[data-by=server]").getByText("It does not hold.").waitFor({ timeout: PROOF });
+    await page.getByText("other values follow").waitFor();
+    await page.context().close();
+  });
   for (const page of Object.values(windows)) await page.context().close();
   assert.deepEqual(browser.taken(), []);
 });

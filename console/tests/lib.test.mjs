@@ -8,7 +8,7 @@ import { ROOT } from "../scripts/world.mjs";
 
 const vite = await createServer({ root: `${ROOT}/console`, server: { middlewareMode: true, ws: false }, appType: "custom", logLevel: "error" });
 after(() => vite.close());
-const [{ queries }, { extend }, { parseSchema, quantise }, { follows, partsOf, shapley, weightsOf }, { bareSchema, canonical, listHash, packed, readRequest, unpacked }, { nodeEntry }] = await Promise.all(
+const [{ queries }, { extend }, { parseSchema, quantise }, { checkValuation, follows, partsOf, shapley, weightsOf }, { bareSchema, canonical, listHash, packed, readRequest, unpacked }, { nodeEntry }] = await Promise.all(
   ["csv", "receipt", "schema", "valuation", "request", "node"].map((name) => vite.ssrLoadModule(`/src/lib/${name}.ts`)),
 );
 
@@ -66,6 +66,60 @@ test("values follow exactly from losses", () => {
 
 const word = (digit) => `0x${digit.repeat(64)}`;
 const account = (digit) => `0x${digit.repeat(40)}`;
+
+/** A chain that has a valuation's test set as the file says, and these owners and this draw. */
+function chainWith(file, { owners = {}, draw = { attempts: 0 } } = {}) {
+  const { test } = file;
+  const event = (eventName, args, logIndex) => ({ eventName, args, blockNumber: 1n, logIndex });
+  const answers = {
+    dataset: () => ({ records: BigInt(test.records), root: test.dataset_id, circuitId: word("1") }),
+    shardDigests: () => test.shards.map((s) => s.digest),
+    datasetOwner: (id) => owners[id] ?? account(id === test.dataset_id ? "1" : "2"),
+    stateOf: () => ({ changes: 0 }),
+    drawOf: () => draw,
+  };
+  return {
+    client: { readContract: async ({ functionName, args }) => answers[functionName](...args) },
+    weights: async () => ({}),
+    events: async (_, name) => {
+      if (name === "DatasetRegistered") return [event(name, { owner: test.shards[0].owner }, 0)];
+      return name === "ShardRegistered" ? test.shards.map((s, i) => event(name, { digest: s.digest }, i + 1)) : [];
+    },
+  };
+}
+
+test("of a valuation, the chain is asked who owns what today, and what was drawn", async () => {
+  const file = JSON.parse(readFileSync(`${ROOT}/fuzz/corpus/valuation.json`, "utf8"));
+  const check = async (of, chain) => {
+    const found = [];
+    const holds = await checkValuation(chainWith(of, chain), of, word("0"), (finding) => found.push(finding));
+    return { holds, said: found.map((f) => f.said).join("; "), failed: found.filter((f) => !f.holds).map((f) => `${f.said}: ${f.why}`) };
+  };
+  assert.deepEqual((await check(file)).failed, []);
+  // sold since: the test set to an owner of data, or data to the test set's owner
+  const [dataset] = file.certificate.datasets;
+  for (const owners of [{ [file.test.dataset_id]: dataset.shards[0].owner }, { [dataset.dataset_id]: file.test.shards[0].owner }, { [file.test.dataset_id]: account("2") }]) {
+    const { holds, failed } = await check(file, { owners });
+    assert.ok(!holds && failed.length === 1 && failed[0].startsWith("Nobody who owns the test set"), failed.join());
+  }
+  // drawn: by the chain, or by whoever liked the result
+  const sampled = { ...file, sampling: { beacon: word("b"), permutations: 100 } };
+  const draw = { testSet: file.test.dataset_id, beacon: word("B"), permutations: 100, attempts: 1 };
+  const honest = await check(sampled, { draw });
+  assert.ok(honest.holds && honest.said.includes("this page does not"), honest.failed.join());
+  for (const [other, failed] of [
+    [{ attempts: 0 }, 2],
+    [{ beacon: word("0") }, 1],
+    [{ permutations: 200 }, 1],
+    [{ testSet: word("c") }, 1],
+  ]) {
+    const found = await check(sampled, { draw: { ...draw, ...other } });
+    assert.ok(!found.holds && found.failed.length === failed, `${JSON.stringify(other)}: ${found.failed.join()}`);
+  }
+  const again = await check(sampled, { draw: { ...draw, attempts: 3 } });
+  assert.ok(again.holds && again.said.includes("2 earlier draws could be seen"), again.said);
+});
+
 const request = {
   program: "0.1.0", chain_id: 31337, agent_registry: account("A"), owner: account("b"), agent: word("c"), version: 1, attempt: 0, purpose: "“grades”\n<b>", schema: "{}",
   k: 15, columns: 8, intercept_scale: 0, srs: word("d"), link: "softmax", lambda: 17592186044, price: "10", data_bps: 4000, rounds: 40, openings: 8,

@@ -7,14 +7,14 @@ import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 
 import {IAgentRegistry} from "./interfaces/IAgentRegistry.sol";
 import {IAgreedWeights} from "./interfaces/IAgreedWeights.sol";
-import {IDatasetRegistry} from "./interfaces/IDatasetRegistry.sol";
 import {ISessionEscrow} from "./interfaces/ISessionEscrow.sol";
 import {Statements} from "./libraries/Statements.sol";
+import {ValuationDraws} from "./ValuationDraws.sol";
 import {WeightMessages} from "./WeightMessages.sol";
 
 /// @title Agreed weights
 /// @notice See {IAgreedWeights}. It holds no funds and has no owner.
-contract AgreedWeights is IAgreedWeights, WeightMessages {
+contract AgreedWeights is IAgreedWeights, WeightMessages, ValuationDraws {
     uint256 private constant ONE = 1e18;
     uint256 private constant ALL_BPS = 10_000;
     // A withdrawal reads three slots for each change. The last ones are kept for weights that all owners signed.
@@ -34,8 +34,6 @@ contract AgreedWeights is IAgreedWeights, WeightMessages {
         Change[] changes;
     }
 
-    IAgentRegistry private immutable AGENTS;
-    IDatasetRegistry private immutable DATASETS;
     uint64 private immutable CHALLENGE_PERIOD;
     address private immutable DEPLOYER;
     ISessionEscrow private _escrow;
@@ -47,12 +45,10 @@ contract AgreedWeights is IAgreedWeights, WeightMessages {
 
     /// @param agents The agent registry; its dataset registry is used.
     /// @param challengeSeconds Seconds in which a waiting proposal can be objected to, one minute to ninety days.
-    constructor(IAgentRegistry agents, uint64 challengeSeconds) EIP712("Tribute", "1") {
+    constructor(IAgentRegistry agents, uint64 challengeSeconds) EIP712("Tribute", "1") ValuationDraws(agents) {
         if (challengeSeconds < 1 minutes || challengeSeconds > 90 days) {
             revert ChallengePeriodOutOfRange(challengeSeconds);
         }
-        AGENTS = agents;
-        DATASETS = IDatasetRegistry(agents.datasetRegistry());
         CHALLENGE_PERIOD = challengeSeconds;
         DEPLOYER = msg.sender;
     }

@@ -5,6 +5,7 @@ import { registered } from "./audit";
 import { same } from "./bytes";
 import type { Chain } from "./chain";
 import { LOSS_UNIT, type Finding, type ValuationFile } from "./files";
+import { plural } from "./format";
 
 /** An owner's value, as mean loss saved for a test record. */
 export const meanOf = (file: ValuationFile, numerator: bigint): number =>
@@ -73,6 +74,21 @@ export function follows(file: ValuationFile): boolean | undefined {
     values.length === file.values.length && values.every((v, i) => v === BigInt(file.values[i]!.numerator));
 }
 
+/** Whether the chain drew a file's permutations: by one commitment, and the beacon that followed. */
+async function drawn(chain: Chain, file: ValuationFile, { beacon, permutations }: NonNullable<ValuationFile["sampling"]>): Promise<Finding[]> {
+  const { id, version } = file.certificate.agent;
+  const draw = await chain.client.readContract({ ...(await chain.weights()), functionName: "drawOf", args: [id, version] });
+  const made = draw.attempts > 0;
+  const committed = made && same(draw.testSet, file.test.dataset_id) && draw.permutations === permutations;
+  const none = "nothing was committed to, so the permutations may have been chosen";
+  const lapsed = draw.attempts - 1;
+  return [
+    { said: "The agent’s owner had committed to this test set and number of permutations", holds: committed, why: made ? "it was to others" : none },
+    { said: "The beacon is the one that the chain drew", holds: made && same(draw.beacon, beacon), why: made ? "the permutations may have been chosen" : none },
+    ...(lapsed > 0 ? [{ said: `${plural(lapsed, "earlier draw")} could be seen before the time to fix a beacon was let pass, so this may be the best of ${draw.attempts}`, holds: true }] : []),
+  ];
+}
+
 /** What can be checked here, after the certificate: `digest` is the SHA-256 of the file. */
 export async function checkValuation(chain: Chain, file: ValuationFile, digest: Hex, told: (finding: Finding) => void): Promise<boolean> {
   let all = true;
@@ -82,11 +98,19 @@ export async function checkValuation(chain: Chain, file: ValuationFile, digest: 
   };
   const exact = follows(file);
   if (exact !== undefined) tell("The values follow exactly from the losses of all coalitions", exact, "other values follow");
+  else told({ said: "The values are estimates from drawn coalitions: the server computes them again, this page does not", holds: true });
   const { client } = chain;
   await registered(chain, file.test, "The test set", tell);
-  const valued = file.certificate.datasets.flatMap((d) => d.shards.map((s) => s.owner));
-  tell("Nobody who added a shard to it added one to the datasets valued", !valued.some((owner) => file.test.shards.some((s) => same(owner, s.owner))), "somebody did");
+  // the file names who added each shard; either may have been sold since
+  const accounts = async (d: { dataset_id: Hex; shards: { owner: Hex }[] }): Promise<Hex[]> => {
+    const owner = await client.readContract({ ...chain.datasets, functionName: "datasetOwner", args: [d.dataset_id] }).catch(() => undefined);
+    return [...d.shards.map((s) => s.owner), ...(owner ? [owner] : [])];
+  };
+  const testers = await accounts(file.test);
+  const valued = (await Promise.all(file.certificate.datasets.map(accounts))).flat();
+  tell("Nobody who owns the test set or added to it owns or added to a dataset that it values", !valued.some((owner) => testers.some((tester) => same(owner, tester))), "somebody does");
   const { id, version } = file.certificate.agent;
+  if (file.sampling) for (const { said, holds, why } of await drawn(chain, file, file.sampling)) tell(said, holds, why);
   const state = await client.readContract({ ...(await chain.weights()), functionName: "stateOf", args: [id, version] });
   if (state.changes === 0) told({ said: "The version pays by shares: its owners have not agreed on weights", holds: true });
   else if (!same(state.valuation, digest)) told({ said: "The version pays by weights that name another valuation", holds: true });

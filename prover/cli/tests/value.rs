@@ -110,7 +110,7 @@ fn three_owners_of_wines_are_valued() {
     w.run(PROVIDER, &format!("{own} --out @own.json"));
     let own = text(&w.json("own.json")["dataset_id"]);
     let refused = w.fails(OWNER, &format!("agent value {weights} --test {own}"));
-    assert!(refused.contains("owns the test set and one of the datasets"), "{refused}");
+    assert!(refused.contains("registered the test set and one of the datasets"), "{refused}");
     let trained = text(&w.json("d0.json")["dataset_id"]);
     let refused = w.fails(OWNER, &format!("agent value {weights} --test {trained}"));
     assert!(refused.contains("was trained on it"), "{refused}");
@@ -149,12 +149,12 @@ fn three_owners_of_wines_are_valued() {
     }
 }
 
-/// An agent of two owners certified on a chain, with a test set that is registered there, and a session.
+/// An agent of several owners certified on a chain, with a test set that is registered there, and a session.
 struct Sold {
     w: World,
     agent: String,
     weights: String,
-    datasets: [String; 2],
+    datasets: Vec<String>,
     test: String,
     session: String,
 }
@@ -162,7 +162,8 @@ struct Sold {
 /// Tokens that answers have brought to data, by 20 answers at 1,000 and 40 %.
 const TO_DATA: u128 = 8_000;
 
-fn sold() -> Sold {
+/// Wines in these rows, of as many owners, and those of the test set.
+fn sold(parts: &[std::ops::Range<usize>], tested: std::ops::Range<usize>) -> Sold {
     let mut w = World::with_chain();
     w.run(OWNER, "chain deploy --thaw-seconds 60 --challenge-seconds 60 --deployment @deployment.json");
     let (rpc, deployment) = (w.anvil().url().to_owned(), w.deployment().display().to_string());
@@ -171,15 +172,18 @@ fn sold() -> Sold {
     w.run(OWNER, &format!("schema infer {wine} --out @schema.json"));
     w.run(OWNER, "circuits add --schema @schema.json --link softmax --out @circuits.json");
     let owner = w.key(OWNER).address();
-    // one use to train, and one for each coalition; the test set's are the agent's evaluation and both coalitions'
-    let register = |w: &World, account: usize, rows: &str, uses: u32| {
+    // one use to train, and one for each coalition with the dataset; the test set's are the agent's evaluation and all coalitions'
+    let register = |w: &World, account: usize, rows: &std::ops::Range<usize>, uses: u32| {
+        let rows = format!("{}..{}", rows.start, rows.end);
         w.run(account, &format!("dataset register {wine} --rows {rows} --schema @schema.json --out @d.json"));
         let id = text(&w.run(account, "chain register-dataset @d.json")["dataset_id"]);
         w.run(account, &format!("chain grant {id} --to {owner} --uses {uses}"));
         id
     };
-    let datasets = [register(&w, PROVIDER, "0..60", 2), register(&w, PROVIDER + 1, "60..110", 2)];
-    let test = register(&w, TESTER, "110..150", 3);
+    let all = 1 << parts.len();
+    let datasets: Vec<String> =
+        parts.iter().enumerate().map(|(i, rows)| register(&w, PROVIDER + i, rows, all / 2)).collect();
+    let test = register(&w, TESTER, &tested, all - 1);
     let listed: String = datasets.iter().map(|id| format!(" --dataset {id}")).collect();
     w.run(OWNER, &format!("agent train --lambda 0.01{listed} --out @agent.json"));
     let weights = text(&w.json("agent.json")["weights_digest"]);
@@ -223,6 +227,25 @@ impl Sold {
     }
 }
 
+/// Sells a dataset.
+fn sells(w: &World, dataset: &str, from: usize, to: usize) {
+    w.run(from, &format!("chain transfer --dataset {dataset} --to {}", w.key(to).address()));
+    w.run(to, &format!("chain accept --dataset {dataset}"));
+}
+
+/// Where the chain differs from a file that claims these permutations.
+fn claims_a_draw(w: &World, valuation: &Valuation, beacon: &str, permutations: u32) -> Vec<String> {
+    let mut claimed = serde_json::to_value(valuation).unwrap();
+    claimed["sampling"] = json!({ "beacon": beacon, "permutations": permutations });
+    let mut claimed: Valuation = serde_json::from_value(claimed).unwrap();
+    claimed.checksum = tribute_core::certificate::Hex(claimed.expected_checksum());
+    std::fs::write(w.file("drawn.json"), claimed.to_json()).unwrap();
+    let told = w.output(CLIENT, "chain check-certificate @drawn.json --json");
+    let told: Value = serde_json::from_slice(&told.stdout).unwrap();
+    assert_eq!(told["sampled"]["permutations"], permutations);
+    told["differences"].as_array().unwrap().iter().map(|found| text(&found["what"])).collect()
+}
+
 /// Where the chain differs from a file that names another owner of the test set.
 fn claims_another_tester(w: &World, valuation: &Valuation) -> String {
     let mut claimed = valuation.clone();
@@ -237,9 +260,15 @@ fn claims_another_tester(w: &World, valuation: &Valuation) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn valued_and_signed_by_all_a_version_pays_by_value_and_one_refusal_keeps_shares() {
-    let s = sold();
+    let s = sold(&[0..60, 60..110], 110..150);
     let Sold { w, agent, weights, datasets, test, .. } = &s;
-    w.run(OWNER, &format!("agent value {weights} --test {test} --out @valuation.json"));
+    let value = format!("agent value {weights} --test {test} --out @valuation.json");
+    // whoever buys the test set has no data that it would value
+    sells(w, test, TESTER, PROVIDER + 1);
+    let refused = w.fails(OWNER, &value);
+    assert!(refused.contains("owns or registered the test set"), "{refused}");
+    sells(w, test, PROVIDER + 1, TESTER);
+    w.run(OWNER, &value);
     let valuation = Valuation::from_json(&std::fs::read(w.file("valuation.json")).unwrap()).unwrap();
     let attester = w.key(ATTESTER).address();
     let propose = "chain propose-weights --valuation @valuation.json --out @weights.json";
@@ -267,7 +296,19 @@ async fn valued_and_signed_by_all_a_version_pays_by_value_and_one_refusal_keeps_
     // the file says of the test set and the datasets what the chain has
     let compared = w.run(CLIENT, "chain check-certificate @valuation.json");
     assert_eq!(compared["agrees"], true, "{compared}");
+    assert_eq!(compared["sampled"], Value::Null);
     assert_eq!(claims_another_tester(w, &valuation), "test.shards[0].owner");
+
+    // permutations count only if the chain drew them: by one commitment, and the beacon that followed
+    let ground = format!("0x{}", "07".repeat(32));
+    assert_eq!(claims_a_draw(w, &valuation, &ground, 100), ["sampling"]);
+    w.run(OWNER, &format!("chain commit-valuation {agent} --test-set {test} --permutations 100"));
+    assert_eq!(claims_a_draw(w, &valuation, &ground, 100), ["sampling.beacon"]);
+    w.anvil().connect().await.unwrap().mine(101).await.unwrap();
+    let beacon = text(&w.run(CLIENT, &format!("chain beacon {agent}"))["beacon"]);
+    assert!(claims_a_draw(w, &valuation, &beacon, 100).is_empty());
+    assert_eq!(claims_a_draw(w, &valuation, &ground, 100), ["sampling.beacon"]);
+    assert_eq!(claims_a_draw(w, &valuation, &beacon, 101), ["sampling.permutations"]);
 
     // proposed again, and signed by both; weights that do not follow from the valuation are not
     w.run(OWNER, &propose);
@@ -308,10 +349,72 @@ async fn valued_and_signed_by_all_a_version_pays_by_value_and_one_refusal_keeps_
     // weights of a round that is over are not vouched for, nor a file that no longer says what each owner's data is worth
     let again = format!("chain sign agree-weights @weights.json {sign} --out @x.json");
     assert!(w.fails(PROVIDER, &again).contains("are for round 2, and it is round 3 by now"));
-    w.run(PROVIDER + 1, &format!("chain transfer --dataset {} --to {}", datasets[1], w.key(PROVIDER).address()));
-    w.run(PROVIDER, &format!("chain accept --dataset {}", datasets[1]));
+    // nor one whose test set was sold to somebody with data that it values, or the other way round
+    let both = "owns or registered the test set";
+    sells(w, test, TESTER, PROVIDER);
+    for command in [&propose, &again] {
+        let refused = w.fails(PROVIDER, command);
+        assert!(refused.contains(both), "{refused}");
+    }
+    let told = w.output(CLIENT, "chain check-certificate @valuation.json --json");
+    let told: Value = serde_json::from_slice(&told.stdout).unwrap();
+    assert!(text(&told["differences"][0]["what"]).contains("test set and a dataset"), "{told}");
+    sells(w, test, PROVIDER, TESTER);
+    sells(w, &datasets[1], PROVIDER + 1, TESTER);
+    let refused = w.fails(OWNER, &propose);
+    assert!(refused.contains(both), "{refused}");
+    sells(w, &datasets[1], TESTER, PROVIDER);
     let refused = w.fails(OWNER, &propose);
     assert!(refused.contains("as two owners', and they belong to one now"), "{refused}");
+}
+
+/// Seven owners, so permutations are drawn: weights follow only from those that the chain drew.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "some minutes: make values"]
+async fn a_sampled_valuation_is_signed_only_with_the_chains_draw() {
+    let parts: Vec<_> = (0..7).map(|i| i * 20..(i + 1) * 20).collect();
+    let Sold { w, agent, weights, test, .. } = &sold(&parts, 140..178);
+    let drawn = |beacon: &str, permutations: u32, file: &str| {
+        let draw = format!("--permutations {permutations} --beacon {beacon}");
+        w.run(OWNER, &format!("agent value {weights} --test {test} {draw} --out @{file}"));
+        Valuation::from_json(&std::fs::read(w.file(file)).unwrap()).unwrap()
+    };
+    let propose = |file: &str| format!("chain propose-weights --valuation @{file} --out @weights.json --allow-dev-srs");
+    let attester = w.key(ATTESTER).address();
+    let refused = |file: &str, what: &str| {
+        let refused = w.fails(OWNER, &propose(file));
+        assert!(refused.contains(what), "{refused}");
+    };
+
+    // the best of many beacons could be shown, so one that nobody committed to counts for nothing
+    let ground = format!("0x{}", "07".repeat(32));
+    let by_choice = drawn(&ground, 100, "ground.json");
+    refused("ground.json", "not committed to");
+    w.run(OWNER, &format!("chain commit-valuation {agent} --test-set {test} --permutations 100"));
+    refused("ground.json", "not fixed yet");
+    w.anvil().connect().await.unwrap().mine(101).await.unwrap();
+    let beacon = text(&w.run(CLIENT, &format!("chain beacon {agent}"))["beacon"]);
+    refused("ground.json", "sampling.beacon");
+    drawn(&beacon, 101, "more.json");
+    refused("more.json", "sampling.permutations");
+
+    let valuation = drawn(&beacon, 100, "valuation.json");
+    let output = w.output(OWNER, &format!("{} --attester {attester}", propose("valuation.json")));
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success() && said.contains("100 permutations of 7 owners"), "{said}");
+    let attest = |file: &str| {
+        format!("chain sign attest-weights @weights.json --valuation @{file} --allow-dev-srs --out @attest.json")
+    };
+    let output = w.output(ATTESTER, &attest("valuation.json"));
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success() && said.contains("the widest interval is ±"), "{said}");
+    // weights that follow from the other draw, as if they had been proposed
+    let mut weights = w.json("weights.json");
+    assert_eq!(text(&weights["valuation"]), format!("0x{}", hex::encode(valuation.digest())));
+    weights["valuation"] = json!(format!("0x{}", hex::encode(by_choice.digest())));
+    std::fs::write(w.file("weights.json"), weights.to_string()).unwrap();
+    let refused = w.fails(ATTESTER, &attest("ground.json"));
+    assert!(refused.contains("sampling.beacon"), "{refused}");
 }
 
 #[test]

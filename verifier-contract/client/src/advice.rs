@@ -128,6 +128,13 @@ const ADVICE: &[(&str, &str)] = &[
     ("NothingWaits", "no weights wait for the end of their challenge period"),
     ("StillChallengeable", "the challenge period is not over; any owner can still object"),
     ("ChallengeOver", "the challenge period is over, so nobody can object any more"),
+    ("PermutationsOutOfRange", "commit to 100 to 4,096 permutations"),
+    ("AlreadyCommitted", "a version has one draw: use the test set, the number and the beacon of that one"),
+    ("OtherCommitment", "the draw lapsed, and only the same test set and number of permutations can be committed to again"),
+    ("NotCommitted", "the agent's owner commits first, with `tribute chain commit-valuation`"),
+    ("BeaconKnown", "nothing to do: `tribute chain beacon` shows it"),
+    ("BlockToCome", "wait for the block after the one chosen"),
+    ("DrawLapsed", "the chain forgot the hash of the block: the agent's owner has to commit again, to the same"),
     // libraries
     ("ERC20InsufficientBalance", "the account has fewer tokens; fund it first"),
     ("ERC20InsufficientAllowance", "approve the escrow contract for this amount first, or open with a permit"),

@@ -34,6 +34,7 @@ pub mod dataset_node;
 pub mod datasets;
 mod deploying;
 pub mod deployment;
+pub mod draws;
 pub mod error;
 pub mod evaluations;
 mod fees;

@@ -23,6 +23,7 @@ interface Vm {
     function prank(address sender) external;
     function revertToStateAndDelete(uint256 state) external returns (bool);
     function readFile(string calldata path) external view returns (string memory);
+    function roll(uint256 blockNumber) external;
     function sign(uint256 key, bytes32 digest) external pure returns (uint8 v, bytes32 r, bytes32 s);
     function snapshotState() external returns (uint256 state);
     function snapshotGasLastCall(string calldata group, string calldata name) external returns (uint256 gas);

@@ -37,7 +37,8 @@ pub(crate) struct ValueArgs {
     /// beacon is known.
     #[arg(long, value_name = "COUNT", requires = "beacon", value_parser = clap::value_parser!(u32).range(2..=i64::from(MAX_PERMUTATIONS)))]
     permutations: Option<u32>,
-    /// With more than 6 owners: 32 public random bytes in hex, such as the hash of a block that did not exist yet.
+    /// With more than 6 owners: 32 public random bytes in hex. For a version on chain, those that `tribute chain beacon` shows
+    /// after `tribute chain commit-valuation`: no weights are proposed or signed by others.
     #[arg(long, value_name = "HEX", requires = "permutations")]
     beacon: Option<Hex<32>>,
     /// File to write to.

@@ -3,12 +3,14 @@
 use std::fmt::Display;
 use std::path::PathBuf;
 
-use alloy::primitives::I256;
+use alloy::primitives::{Address, I256};
 use clap::Args;
 use serde_json::{json, Value};
+use tribute_chain::draws::Draw;
 use tribute_chain::version::Stage;
 use tribute_chain::{Contracts, Follower, Tables};
 use tribute_client::files::read_file;
+use tribute_core::certificate::evaluation::Evaluation;
 use tribute_core::certificate::Certificate;
 use tribute_core::context::Terms;
 use tribute_core::hexed::{AccountAddress, Hex};
@@ -18,7 +20,7 @@ use tribute_core::valuation::Valuation;
 use tribute_problem::{Problem, Reason, Result};
 use tribute_verify::File;
 
-use super::ReadArgs;
+use super::{draw, ReadArgs};
 use crate::CommandResult;
 
 #[derive(Debug, Args)]
@@ -60,7 +62,20 @@ pub(super) async fn run(a: CheckArgs) -> CommandResult {
     let file = read(&a.file)?;
     let contracts = a.read.contracts().await?;
     let certificate = file.certificate();
-    let (compared, follower) = compared(certificate, tested(&file), &contracts).await?;
+    let (compared, follower, sampled) = match &file {
+        File::Valuation(valuation) => {
+            let (compared, follower, draw) = compared_valuation(valuation, &contracts).await?;
+            (compared, follower, draw::sampled(valuation, draw.as_ref()))
+        }
+        File::Certificate(_) => {
+            let (compared, follower) = compared(certificate, None, &contracts).await?;
+            (compared, follower, None)
+        }
+        File::Evaluation(evaluation) => {
+            let (compared, follower) = compared(certificate, Some(evaluated(evaluation)), &contracts).await?;
+            (compared, follower, None)
+        }
+    };
     let found = compared.differences.len();
     a.read.emit(&json!({
         "agent_id": certificate.agent.id,
@@ -68,6 +83,7 @@ pub(super) async fn run(a: CheckArgs) -> CommandResult {
         "block": follower.head(),
         "agrees": found == 0,
         "compared": compared.agreed + found as u64,
+        "sampled": sampled,
         "differences": compared.differences,
     }))?;
     if found == 0 {
@@ -77,10 +93,11 @@ pub(super) async fn run(a: CheckArgs) -> CommandResult {
     Err(Problem::new(Reason::ChainDiffers, message))
 }
 
-/// Fails unless the chain certified what a verified valuation says of its version, and registered its datasets and its
-/// test set as it says.
+/// Fails unless the chain certified what a verified valuation says of its version, registered its datasets and its test
+/// set as it says, nobody owns or registered both, and what was drawn was drawn by the chain.
 pub(super) async fn requires(valuation: &Valuation, contracts: &Contracts) -> Result<()> {
-    let (compared, _) = compared(&valuation.certificate, Some(test_set(valuation)), contracts).await?;
+    let (compared, follower, _) = compared_valuation(valuation, contracts).await?;
+    requires_apart(follower.tables(), &valuation.test.dataset_id, &datasets(valuation))?;
     match compared.differences.first() {
         None => Ok(()),
         Some(first) => {
@@ -96,6 +113,61 @@ pub(super) async fn requires(valuation: &Valuation, contracts: &Contracts) -> Re
             Err(Problem::new(Reason::ChainDiffers, message))
         }
     }
+}
+
+/// Fails if somebody owns or registered both the test set and one of the datasets that it would value.
+pub(super) async fn requires_stranger(contracts: &Contracts, test: &DatasetId, datasets: &[DatasetId]) -> Result<()> {
+    let mut follower = Follower::new(contracts);
+    follower.follow(contracts).await?;
+    requires_apart(follower.tables(), test, datasets)
+}
+
+fn requires_apart(tables: &Tables, test: &DatasetId, datasets: &[DatasetId]) -> Result<()> {
+    let Some((account, dataset)) = of_both(tables, test, datasets) else { return Ok(()) };
+    let message = format!(
+        "{account} owns or registered the test set {test} and the dataset {dataset} that it would value: whoever has data to be \
+         valued must not choose what it is valued on"
+    );
+    Err(Problem::field("test_set", message).with("dataset", dataset))
+}
+
+/// Somebody who owns or registered the test set and one of the datasets, with that dataset. A file names only who registered
+/// them; either may have been sold since.
+fn of_both(tables: &Tables, test: &DatasetId, datasets: &[DatasetId]) -> Option<(Address, DatasetId)> {
+    let accounts = |id: &DatasetId| -> Vec<Address> {
+        let found = tables.datasets.get(id);
+        found.map_or_else(Vec::new, |d| d.shards.iter().map(|s| s.owner).chain([d.owner]).collect())
+    };
+    let of_test = accounts(test);
+    datasets.iter().find_map(|id| accounts(id).into_iter().find(|a| of_test.contains(a)).map(|a| (a, *id)))
+}
+
+fn datasets(valuation: &Valuation) -> Vec<DatasetId> {
+    valuation.certificate.datasets.iter().map(|d| d.dataset_id).collect()
+}
+
+/// Compares a valuation with the chain: its certificate and test set, who owns what, and what was drawn.
+async fn compared_valuation(
+    valuation: &Valuation,
+    contracts: &Contracts,
+) -> Result<(Compared, Follower, Option<Draw>)> {
+    let (mut compared, follower) = compared(&valuation.certificate, Some(test_set(valuation)), contracts).await?;
+    let both = of_both(follower.tables(), &valuation.test.dataset_id, &datasets(valuation));
+    let both = both.map_or_else(|| "nobody".to_owned(), |(account, dataset)| format!("{account}, of {dataset}"));
+    compared.equal("who owns or registered the test set and a dataset", "nobody".to_owned(), both);
+    let Some(sampling) = &valuation.sampling else { return Ok((compared, follower, None)) };
+    let agent = &valuation.certificate.agent;
+    let draw = contracts.draw(&agent.id, agent.version).await?;
+    match &draw {
+        None => compared.equal("sampling", "committed to", "not committed to"),
+        Some(draw) => {
+            compared.equal("test.dataset_id: of the draw", valuation.test.dataset_id, draw.test_set);
+            compared.equal("sampling.permutations", sampling.permutations, draw.permutations);
+            let beacon = draw.beacon.map_or_else(|| "not fixed yet".to_owned(), |beacon| Hex(beacon).to_string());
+            compared.equal("sampling.beacon", sampling.beacon.to_string(), beacon);
+        }
+    }
+    Ok((compared, follower, draw))
 }
 
 /// Compares a certificate, and the dataset that its agent was tested on, with the chain.
@@ -121,17 +193,11 @@ fn read(path: &std::path::Path) -> Result<File> {
     Ok(file)
 }
 
-/// The dataset that the agent was tested on.
-fn tested(file: &File) -> Option<Stated<'_>> {
-    match file {
-        File::Certificate(_) => None,
-        File::Evaluation(evaluation) => {
-            let d = &evaluation.dataset;
-            let shards = d.shards.iter().map(|s| (s.digest, s.records, s.owner)).collect();
-            Some(Stated { path: "dataset".into(), id: &d.dataset_id, terms: &d.terms, records: d.records, shards })
-        }
-        File::Valuation(valuation) => Some(test_set(valuation)),
-    }
+/// The dataset that an agent was evaluated on.
+fn evaluated(evaluation: &Evaluation) -> Stated<'_> {
+    let d = &evaluation.dataset;
+    let shards = d.shards.iter().map(|s| (s.digest, s.records, s.owner)).collect();
+    Stated { path: "dataset".into(), id: &d.dataset_id, terms: &d.terms, records: d.records, shards }
 }
 
 fn test_set(valuation: &Valuation) -> Stated<'_> {
@@ -143,7 +209,7 @@ fn test_set(valuation: &Valuation) -> Stated<'_> {
 async fn compare(c: &Certificate, contracts: &Contracts, tables: &Tables) -> Result<Compared> {
     let mut compared = Compared::default();
     let deployment = contracts.deployment();
-    let hex = |address: alloy::primitives::Address| AccountAddress::from(address.into_array());
+    let hex = |address: Address| AccountAddress::from(address.into_array());
     compared.equal("chain.chain_id", c.chain.chain_id, deployment.chain_id);
     compared.equal("chain.dataset_registry", c.chain.dataset_registry, hex(deployment.dataset_registry.address));
     compared.equal("chain.agent_registry", c.chain.agent_registry, hex(deployment.agent_registry.address));

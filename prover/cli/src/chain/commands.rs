@@ -3,8 +3,8 @@
 use clap::Subcommand;
 
 use super::{
-    agent, check, cost, data, evaluation, export, find, guard, money, node, own, relay, session, sign, status, version,
-    watch, weights, withdraw,
+    agent, check, cost, data, draw, evaluation, export, find, guard, money, node, own, relay, session, sign, status,
+    version, watch, weights, withdraw,
 };
 use crate::CommandResult;
 
@@ -82,6 +82,10 @@ pub(crate) enum ChainCommand {
     Withdraw(withdraw::WithdrawArgs),
     /// Show what a version pays its datasets by: shares or agreed weights, and what waits for its challenge period.
     Weights(weights::ShowArgs),
+    /// Commit to a sampled valuation of a version: its test set and number of permutations. Once for each version.
+    CommitValuation(draw::CommitArgs),
+    /// Show the beacon of a committed valuation, for `tribute agent value --beacon`. Waits for its block, and fixes it if nobody has.
+    Beacon(version::StepArgs),
     /// Write the weights that follow from a valuation to a file, for the datasets' owners to sign. Sends nothing.
     ProposeWeights(weights::ProposeArgs),
     /// Submit the owners' signatures on weights. If all signed they are in force at once, otherwise after a challenge period.
@@ -155,6 +159,8 @@ pub(crate) async fn run(command: ChainCommand) -> CommandResult {
         ChainCommand::Claim(a) => session::claim(a).await,
         ChainCommand::Withdraw(a) => withdraw::run(a).await,
         ChainCommand::Weights(a) => weights::show(a).await,
+        ChainCommand::CommitValuation(a) => draw::commit(a).await,
+        ChainCommand::Beacon(a) => draw::beacon(a).await,
         ChainCommand::ProposeWeights(a) => weights::propose(a).await,
         ChainCommand::InstallWeights(a) => weights::install(a).await,
         ChainCommand::EnforceWeights(a) => weights::enforce(a).await,

@@ -117,6 +117,10 @@ const TABLES: [(&str, &[&str]); 5] = [
             "test_set",
             "attester",
             "grantee",
+            "permutations",
+            "attempt",
+            "drawn_block",
+            "beacon",
             "until",
             "earned_before",
         ],
@@ -343,6 +347,14 @@ fn weights(event: Weights) -> Option<(&'static str, Value)> {
             "kind": if e.attester.is_zero() { "acceptance-withdrawn" } else { "accepted" },
             "root": e.root, "account": e.owner, "grantee": somebody(e.grantee), "attester": somebody(e.attester),
             "test_set": (!e.testSet.is_zero()).then_some(e.testSet),
+        }),
+        Weights::ValuationCommitted(e) => json!({
+            "kind": "valuation-committed", "agent_id": e.agentId, "version": e.version, "test_set": e.testSet,
+            "permutations": e.permutations, "attempt": e.attempt, "drawn_block": e.blockNumber,
+        }),
+        Weights::BeaconFixed(e) => json!({
+            "kind": "beacon-fixed", "agent_id": e.agentId, "version": e.version, "attempt": e.attempt,
+            "beacon": e.beacon,
         }),
         Weights::WeightsProposed(e) => json!({
             "kind": "proposed", "agent_id": e.agentId, "version": e.version, "proposal": e.proposal, "round": e.round,

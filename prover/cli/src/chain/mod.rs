@@ -7,6 +7,7 @@ mod check;
 mod commands;
 mod cost;
 mod data;
+mod draw;
 mod evaluation;
 mod export;
 mod find;

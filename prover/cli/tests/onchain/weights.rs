@@ -204,6 +204,58 @@ async fn an_attester_signs_for_owners_who_accepted_it_and_one_objects() {
     assert_eq!(d.run(CLEO, &format!("weights {agent}"))["datasets"][0]["accepts_attester"], Value::Null);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_version_has_one_draw_and_everybody_sees_how_often_it_was_tried() {
+    let d = Desk::new().await;
+    let c = d.w.certified().await;
+    let (agent, chain) = (c.agent, &d.w.chain);
+    let tests = d.w.register(&d.w.cleo, "test set", 100).await;
+    let commit = format!("commit-valuation {agent} --test-set {tests} --permutations");
+    let refused = |account: usize, arguments: &str, what: &str| {
+        let refused = d.fails(account, arguments);
+        assert!(refused.contains(what), "{refused}");
+    };
+    refused(CLEO, &format!("beacon {agent}"), "was committed to");
+    refused(ADA, &format!("{commit} 100"), "NotAgentOwner");
+    refused(OLGA, &format!("{commit} 99"), "99 is not in 100..=4096");
+    // what is for good should not be for nothing
+    let own = d.w.register(&d.w.ada, "test set of Ada's", 100).await;
+    let on_own = format!("commit-valuation {agent} --test-set {own} --permutations 100");
+    refused(OLGA, &on_own, "owns or registered the test set");
+
+    let done = d.run(OLGA, &format!("{commit} 100"));
+    let block = done["block"].as_u64().unwrap();
+    assert_eq!((&done["attempt"], block), (&json!(1), chain.block_number().await.unwrap() + 100));
+    refused(OLGA, &format!("{commit} 100"), "AlreadyCommitted");
+    refused(OLGA, &format!("{commit} 200"), "AlreadyCommitted");
+
+    // nobody fixes it while the chain knows the block, here without a history of hashes
+    let history = "0x0000F90827F1C53a10cb7A02335B175320002935";
+    let _: Value = chain.request("anvil_setCode", (history, "0x")).await.unwrap();
+    chain.mine(357).await.unwrap();
+    refused(CLEO, &format!("beacon {agent}"), "DrawLapsed");
+    refused(OLGA, &format!("{commit} 200"), "OtherCommitment");
+    let done = d.run(OLGA, &format!("{commit} 100"));
+    assert_eq!(done["attempt"], 2);
+    let shown = d.run(CLEO, &format!("weights {agent}"));
+    assert_eq!((&shown["draw"]["attempts"], &shown["draw"]["beacon"]), (&json!(2), &Value::Null));
+
+    // by anybody, and the same for everybody
+    chain.mine(101).await.unwrap();
+    let fixed = d.run(CLEO, &format!("beacon {agent}"));
+    let draw = d.w.contracts.draw(&agent, c.version).await.unwrap().unwrap();
+    assert_eq!(fixed["beacon"], hexed(&draw.beacon.unwrap()));
+    assert!(fixed["tx"]["tx"].is_string() && fixed["permutations"] == 100, "{fixed}");
+    let again = d.run(BEN, &format!("beacon {agent}"));
+    assert!(again["beacon"] == fixed["beacon"] && again["tx"] == Value::Null, "{again}");
+    refused(OLGA, &format!("{commit} 100"), "AlreadyCommitted");
+    assert_eq!(d.run(CLEO, &format!("weights {agent}"))["draw"]["beacon"], fixed["beacon"]);
+    d.run(CLEO, "export --out @audit");
+    let rows: Vec<Value> = serde_json::from_slice(&std::fs::read(d.file("audit/weights.json")).unwrap()).unwrap();
+    let kinds: Vec<&str> = rows.iter().map(|row| row["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["valuation-committed", "valuation-committed", "beacon-fixed"]);
+}
+
 /// The client signs exactly what the contract checks, in every kind of message.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn messages_have_the_contracts_digests() {

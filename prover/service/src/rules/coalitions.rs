@@ -72,11 +72,7 @@ impl Admission {
             );
             return Err(Problem::field("weights_digest", text));
         }
-        let mut owners = test.shards.iter().map(|s| s.owner).chain([test.owner]);
-        if let Some(owner) = owners.find(|owner| agent.sources.iter().any(|s| s.owner == *owner)) {
-            let message = format!("{owner} owns the test set and one of the datasets that it would value");
-            return Err(Problem::field("dataset_id", message).with("dataset", test.id));
-        }
+        self.check_stranger(&agent, &test).await?;
         Ok(Valued { agent: agent.into(), certificate, test: test.into(), of_test, of_data: BTreeMap::new() })
     }
 
@@ -108,5 +104,20 @@ impl Admission {
             grants.extend(grant);
         }
         Ok(Admitted { grants, ..Work::Coalition(Box::new(job)).into() })
+    }
+    /// Checks that nobody owns or registered both the test set and one of the agent's datasets; either may have been sold
+    /// since.
+    async fn check_stranger(&self, agent: &AgentBody, test: &DatasetBody) -> Result<()> {
+        let mut of_test: Vec<AccountAddress> = test.shards.iter().map(|s| s.owner).chain([test.owner]).collect();
+        of_test.push(self.owner_now(test).await?);
+        let mut of_data: Vec<AccountAddress> = agent.sources.iter().map(|s| s.owner).collect();
+        for id in agent.datasets() {
+            if let Some(dataset) = self.registry.dataset(id).await? {
+                of_data.push(self.owner_now(&dataset.body).await?);
+            }
+        }
+        let Some(account) = of_test.iter().find(|account| of_data.contains(account)) else { return Ok(()) };
+        let message = format!("{account} owns or registered the test set and one of the datasets that it would value");
+        Err(Problem::field("dataset_id", message).with("dataset", test.id))
     }
 }

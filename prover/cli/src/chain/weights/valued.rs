@@ -20,8 +20,9 @@ pub(super) fn read(path: &Path, trust: &TrustArgs) -> Result<Valuation> {
 }
 
 /// The weights that follow from a verified valuation, for the round that is open. Fails unless it is of a version on this
-/// chain, which certified what it says, its datasets and its test set are registered as it says, and who it values as one
-/// owner is one today.
+/// chain, which certified what it says, its datasets and its test set are registered as it says, the test set is of
+/// nobody who has or had one of the datasets, what was drawn was drawn by the chain, and who it values as one owner is one
+/// today.
 pub(super) async fn proposal(
     contracts: &Contracts,
     valuation: &Valuation,
