@@ -12,7 +12,7 @@ import {IValuationDraws} from "./interfaces/IValuationDraws.sol";
 /// @notice See {IValuationDraws}.
 abstract contract ValuationDraws is IValuationDraws {
     // Files may have fewer, but what is paid by should vary little; they have no more than the most.
-    uint32 private constant LEAST_PERMUTATIONS = 100;
+    uint32 private constant LEAST_PERMUTATIONS = 30;
     uint32 private constant MOST_PERMUTATIONS = 4096;
     // Who proposes a block is known up to 64 slots before, so nobody can commit just before a block of its own.
     uint64 private constant DELAY = 100;

@@ -94,14 +94,14 @@ contract ValuationDrawsTest is Weighed {
 
     function test_BoundsOfTheNumber() public {
         refuseCommit(
-            OLGA, testSet, 99, abi.encodeWithSelector(IValuationDraws.PermutationsOutOfRange.selector, uint32(99))
+            OLGA, testSet, 29, abi.encodeWithSelector(IValuationDraws.PermutationsOutOfRange.selector, uint32(29))
         );
         refuseCommit(
             OLGA, testSet, 4097, abi.encodeWithSelector(IValuationDraws.PermutationsOutOfRange.selector, uint32(4097))
         );
         uint256 state = vm.snapshotState();
         vm.prank(OLGA);
-        weights.commitValuation(agent, version, testSet, 100);
+        weights.commitValuation(agent, version, testSet, 30);
         vm.revertToStateAndDelete(state);
         vm.prank(OLGA);
         weights.commitValuation(agent, version, testSet, 4096);

@@ -9,7 +9,7 @@ use crate::contracts::Contracts;
 use crate::error::Result;
 
 /// Least number of permutations that the contract takes.
-pub const LEAST_PERMUTATIONS: u32 = 100;
+pub const LEAST_PERMUTATIONS: u32 = 30;
 /// Largest number of permutations that the contract takes.
 pub const MOST_PERMUTATIONS: u32 = 4096;
 

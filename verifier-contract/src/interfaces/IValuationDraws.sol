@@ -51,7 +51,7 @@ interface IValuationDraws {
     /// @param attempt The commitment that it is for.
     event BeaconFixed(bytes32 indexed agentId, uint32 indexed version, bytes32 beacon, uint32 attempt);
 
-    /// @notice The number of permutations must be from 100 to 4,096.
+    /// @notice The number of permutations must be from 30 to 4,096.
     /// @param permutations The number given.
     error PermutationsOutOfRange(uint32 permutations);
     /// @notice A valuation of this version was committed to, and its beacon is fixed or can still be.
@@ -81,7 +81,7 @@ interface IValuationDraws {
     /// @param agentId The agent.
     /// @param version The version, counted from 1.
     /// @param testSet The dataset that the valuation is made on: registered, of the version's schema, not trained on.
-    /// @param permutations Number of permutations of the owners, 100 to 4,096.
+    /// @param permutations Number of permutations of the owners, 30 to 4,096.
     function commitValuation(bytes32 agentId, uint32 version, bytes32 testSet, uint32 permutations) external;
 
     /// @notice Fixes the beacon of a commitment, once the block chosen has a hash; anybody may call.

@@ -217,7 +217,7 @@ async fn a_version_has_one_draw_and_everybody_sees_how_often_it_was_tried() {
     };
     refused(CLEO, &format!("beacon {agent}"), "was committed to");
     refused(ADA, &format!("{commit} 100"), "NotAgentOwner");
-    refused(OLGA, &format!("{commit} 99"), "99 is not in 100..=4096");
+    refused(OLGA, &format!("{commit} 29"), "29 is not in 30..=4096");
     // what is for good should not be for nothing
     let own = d.w.register(&d.w.ada, "test set of Ada's", 100).await;
     let on_own = format!("commit-valuation {agent} --test-set {own} --permutations 100");
