@@ -25,7 +25,8 @@ use tribute_core::valuation::{CoalitionParts, Training};
 use tribute_core::{Fr, I256};
 use tribute_custody::{Committed, Opened};
 use tribute_engine::field::from_core;
-use tribute_inference::{train, LossOptions};
+use tribute_inference::train::Progress;
+use tribute_inference::{polish, LossOptions};
 use tribute_problem::{Problem, Reason, Result};
 use tribute_store::artefacts::ArtefactId;
 
@@ -33,7 +34,7 @@ use crate::cache::{forget, mark};
 use crate::circuit::{prepare, CircuitBody, Prepared, ProofBody};
 use crate::dataset::{DatasetBody, SourceBody};
 use crate::evaluation::refused;
-use crate::gradient::shard;
+use crate::gradient::{shard, weights as agents_weights};
 use crate::refusal::{head_of_others, no_gradient, training_of_others, unresolved};
 use crate::shape::ShapeBody;
 use crate::toolbox::Toolbox;
@@ -104,7 +105,10 @@ pub fn run(job: &CoalitionJob, toolbox: &Toolbox) -> Result<CoalitionOutcome> {
     }
     let options = LossOptions { link: agent.link, lambda: agent.lambda, intercept_scale: layout.intercept_scale() };
     let records: Vec<&Records> = shards.iter().map(|(records, _)| records).collect();
-    let weights = train(&agent.schema()?, &records, &options, |p| toolbox.progress("fit", p.step as u64, 100))
+    // the agent's weights are nearer to the coalition's than none
+    let (start, _) = agents_weights(agent, &layout, srs, toolbox)?;
+    let fitted = |p: Progress| toolbox.progress("fit", p.step as u64, 100);
+    let weights = polish(&agent.schema()?, &records, &options, &start, fitted)
         .map_err(|e| {
             let told = training_of_others(&e);
             Problem::new(Reason::BadField, format!("training coalition {:?}: {told}", job.owners))
@@ -129,33 +133,15 @@ pub fn run(job: &CoalitionJob, toolbox: &Toolbox) -> Result<CoalitionOutcome> {
         seconds: 0.0.into(),
     };
 
+    // what cannot be certified is refused before anything is opened
     let mut total = vec![I256::ZERO; layout.weights()];
-    let mut sum: Option<Committed> = None;
-    let mut proofs = Vec::with_capacity(sources.len());
-    for (source, (records, committed_records)) in sources.iter().zip(&shards) {
+    let mut committed_gradients: Vec<Committed> = Vec::with_capacity(sources.len());
+    for (source, (records, _)) in sources.iter().zip(&shards) {
         let g = gradient(&layout, agent.link, &weights, records).map_err(no_gradient)?;
         let content = [*source.digest.as_bytes(), *coalition.context.weights.as_bytes()];
-        let committed = committer.gradient(srs, &layout, &content, &g);
-        let ctx = gradient_ctx(&coalition.context.domain, &agent.owner.0, &coalition.context.weights, &source.digest);
-        proofs.push(coalition.proof(
-            &gradients,
-            ctx,
-            &[committed_records, &committed_weights, &committed],
-            |opened| {
-                let [shard, weights, gradient] = opened.exactly()?;
-                let circuit =
-                    GradientCircuit::new(gradients.shape().clone(), shard, weights, gradient).map_err(unresolved)?;
-                let inputs = circuit.public_inputs(from_core(&ctx));
-                gradients.prove(toolbox, &circuit, opened, inputs)
-            },
-        )?);
+        committed_gradients.push(committer.gradient(srs, &layout, &content, &g));
         add(&mut total, &g);
-        sum = Some(match sum {
-            None => committed,
-            Some(sum) => sum.plus(&committed),
-        });
     }
-    let sum = sum.ok_or_else(|| Problem::internal("a coalition without shards"))?;
     let n = records.iter().map(|r| r.len() as u64).sum();
     let numbers = optimum(&layout, &weights, &total, n, agent.lambda).map_err(|e| {
         Problem::new(Reason::NotTheOptimum, format!("coalition {:?}: {}", job.owners, head_of_others(&e)))
@@ -169,6 +155,29 @@ pub fn run(job: &CoalitionJob, toolbox: &Toolbox) -> Result<CoalitionOutcome> {
         );
         return Err(Problem::new(Reason::NotTheOptimum, message));
     }
+
+    let mut sum: Option<Committed> = None;
+    let mut proofs = Vec::with_capacity(sources.len());
+    for ((source, (_, committed_records)), committed) in sources.iter().zip(&shards).zip(committed_gradients) {
+        let ctx = gradient_ctx(&coalition.context.domain, &agent.owner.0, &coalition.context.weights, &source.digest);
+        proofs.push(coalition.proof(
+            &gradients,
+            ctx,
+            &[committed_records, &committed_weights, &committed],
+            |opened| {
+                let [shard, weights, gradient] = opened.exactly()?;
+                let circuit =
+                    GradientCircuit::new(gradients.shape().clone(), shard, weights, gradient).map_err(unresolved)?;
+                let inputs = circuit.public_inputs(from_core(&ctx));
+                gradients.prove(toolbox, &circuit, opened, inputs)
+            },
+        )?);
+        sum = Some(match sum {
+            None => committed,
+            Some(sum) => sum.plus(&committed),
+        });
+    }
+    let sum = sum.ok_or_else(|| Problem::internal("a coalition without shards"))?;
     let ctx = coalition.context.optimum();
     let optimum = coalition.proof(&optima, ctx, &[&committed_weights, &sum], |opened| {
         let [weights_group, sum] = opened.exactly()?;
