@@ -9,7 +9,7 @@ use tribute_service::jobs::fitness::announce;
 use tribute_service::jobs::news::News;
 use tribute_service::jobs::queue::{Heartbeat, Queue, Quotas, MAX_ATTEMPTS, MAX_LOST};
 use tribute_service::jobs::retention::sweep;
-use tribute_service::jobs::{Event, Fenced, Lease, NewJob, State};
+use tribute_service::jobs::{Event, EventRow, Fenced, Lease, NewJob, State};
 use tribute_steps::toolbox::Progress;
 use tribute_store::artefacts::Artefacts;
 use tribute_store::db::Database;
@@ -419,12 +419,30 @@ async fn a_job_waits_for_those_it_needs(queue: &Queue) {
     assert_eq!(last.job.id, whole);
     succeed(queue, &last).await;
 
+    let progress = |event: &EventRow| match &event.event {
+        Event::Progress(p) => Some((p.phase.clone(), p.done, p.total)),
+        _ => None,
+    };
+    let story = queue.events(&whole, 0).await.unwrap();
+    let told: Vec<_> = story.iter().filter_map(progress).collect();
+    assert_eq!(told, [0, 1, 2].map(|done| ("parts".to_owned(), done, 2)), "how many parts are done");
+
+    // a part that fails ends the whole with its reason, and the parts that still wait or run
     let (whole, needs) = waiting(queue, "one fails").await;
     let held = lease(queue).await;
     queue.fail(&held, &Problem::new(Reason::BadRecord, "no")).await.unwrap().unwrap();
     let ended = queue.get(&whole).await.unwrap().unwrap();
-    assert_eq!((ended.state, ended.problem.unwrap().reason), (State::Failed, Reason::NotReady));
-    succeed(queue, &lease(queue).await).await;
+    let problem = ended.problem.unwrap();
+    assert_eq!((ended.state, problem.reason, problem.message.as_str()), (State::Failed, Reason::BadRecord, "no"));
+    assert_eq!(problem.metadata["job"], held.job.id);
+    let other = needs.iter().find(|part| **part != held.job.id).unwrap();
+    assert_eq!(state(queue, other).await, State::Cancelled);
+    assert!(queue.lease("w", LEASE, ANY).await.unwrap().is_none());
+    waiting(queue, "one fails while another runs").await;
+    let (failing, running) = (lease(queue).await, lease(queue).await);
+    queue.fail(&failing, &Problem::new(Reason::BadRecord, "no")).await.unwrap().unwrap();
+    assert_eq!(queue.heartbeat(&running, LEASE, None).await.unwrap(), Ok(Heartbeat::Cancel));
+    queue.stopped(&running).await.unwrap().unwrap();
     // what has failed cannot be waited for
     let (late, _) = queue.submit(&job("needy", "too late")).await.unwrap();
     let mut tx = queue.database().begin().await.unwrap();
@@ -442,6 +460,17 @@ async fn a_job_waits_for_those_it_needs(queue: &Queue) {
     for part in &needs {
         assert_eq!(state(queue, part).await, State::Cancelled);
     }
+
+    // but not those that another whole waits for
+    let (whole, needs) = waiting(queue, "shared").await;
+    let mut tx = queue.database().begin().await.unwrap();
+    let (other, _) = queue.insert(&mut tx, &job("needy", "shares one")).await.unwrap();
+    queue.make_wait(&mut tx, &other.id, &needs[..1], &[]).await.unwrap();
+    tx.commit().await.unwrap();
+    queue.cancel(&whole).await.unwrap();
+    assert_eq!([state(queue, &needs[0]).await, state(queue, &needs[1]).await], [State::Queued, State::Cancelled]);
+    queue.cancel(&other.id).await.unwrap();
+    assert_eq!(state(queue, &needs[0]).await, State::Cancelled);
 }
 
 async fn news_reaches_who_waits(queue: &Queue) {
