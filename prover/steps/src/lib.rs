@@ -40,6 +40,7 @@ pub mod shape;
 mod shared;
 pub mod toolbox;
 pub mod train;
+pub mod valuation;
 mod weight;
 pub mod work;
 
