@@ -505,11 +505,23 @@ async fn news_reaches_who_waits(queue: &Queue) {
 async fn old_jobs_are_forgotten(queue: &Queue) {
     let (old, _) = queue.submit(&job("t", "old")).await.unwrap();
     succeed(queue, &lease(queue).await).await;
+    tokio::time::sleep(Duration::from_millis(5)).await;
     let (waiting, _) = queue.submit(&job("t", "still waiting")).await.unwrap();
+    // notes are found by the tenant's jobs, the latest first, and go with the job that kept them
+    for note in ["draft", "old"] {
+        queue.keep_note(&old.id, "proof", note).await.unwrap();
+    }
+    let noted = async |tenant, name| queue.note(tenant, name).await.unwrap();
+    assert_eq!(noted("t", "proof").await.as_deref(), Some("old"));
+    assert_eq!((noted("u", "proof").await, noted("t", "other").await), (None, None));
+    queue.keep_note(&waiting.id, "proof", "new").await.unwrap();
+    queue.keep_note(&old.id, "gone", "old").await.unwrap();
+    assert_eq!(noted("t", "proof").await.as_deref(), Some("new"));
     assert_eq!(queue.forget_ended(Duration::from_secs(3600)).await.unwrap(), 0);
     tokio::time::sleep(Duration::from_millis(5)).await;
     assert!(queue.forget_ended(Duration::ZERO).await.unwrap() > 5);
     assert!(queue.get(&old.id).await.unwrap().is_none());
+    assert_eq!((noted("t", "proof").await.as_deref(), noted("t", "gone").await), (Some("new"), None));
     assert!(queue.events(&old.id, 0).await.unwrap().is_empty());
     assert_eq!(state(queue, &waiting.id).await, State::Queued);
     succeed(queue, &lease(queue).await).await;

@@ -1,6 +1,6 @@
 //! The process that executes one job. It reads its request from standard input, writes JSON lines to standard output,
 //! and exits when standard input closes, so that it never outlives its worker. It has the keys that its job needs, but
-//! neither the database nor the master key: the worker counts openings for it.
+//! neither the database nor the master key: it asks the worker to count openings, and to keep notes.
 
 use std::io::{BufRead as _, Write as _};
 use std::sync::mpsc::{channel, Receiver};
@@ -12,7 +12,7 @@ use tribute_problem::{Problem, Reason, Result};
 use tribute_telemetry::trace;
 
 use crate::place::{Known, Workplace};
-use crate::toolbox::{Progress, Report, Toolbox};
+use crate::toolbox::{Notes, Progress, Report, Toolbox};
 use crate::work::{self, Outcome, Payload};
 
 /// Exit code of a child whose worker is gone.
@@ -51,8 +51,8 @@ pub struct Task {
 pub enum Message {
     /// The job has progressed.
     Progress(Progress),
-    /// Openings to count; the worker answers with a line on standard input, a [`Result`] in JSON.
-    Open(Vec<Charge>),
+    /// A question; the worker answers with a line on standard input, a [`Result`] in JSON, with the text that was asked for.
+    Ask(Ask),
     /// Where a circuit's keys came from.
     Keys(String),
     /// The job has finished.
@@ -63,6 +63,48 @@ pub enum Message {
     Fit,
     /// The process cannot work here, whatever the job.
     Unfit(Problem),
+}
+
+/// What a child asks its worker, which has the database.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Ask {
+    /// To count openings.
+    Open(Vec<Charge>),
+    /// For the note that a job of the same tenant has kept.
+    Find {
+        /// Under which name.
+        name: String,
+    },
+    /// To keep a note.
+    Keep {
+        /// Under which name.
+        name: String,
+        /// Its text.
+        note: String,
+    },
+}
+
+/// The worker, at the other end of this process's pipes.
+struct Asking(Mutex<Receiver<Result<Option<String>>>>);
+
+impl Asking {
+    fn ask(&self, question: Ask) -> Result<Option<String>> {
+        // the next answer is this question's
+        let answers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        say(&Message::Ask(question));
+        answers.recv().map_err(|_| Problem::internal("the worker is gone"))?
+    }
+}
+
+impl Notes for Asking {
+    fn find(&self, name: &str) -> Result<Option<String>> {
+        self.ask(Ask::Find { name: name.into() })
+    }
+
+    fn keep(&self, name: &str, note: &str) -> Result<()> {
+        self.ask(Ask::Keep { name: name.into(), note: note.into() }).map(|_| ())
+    }
 }
 
 fn say(line: &Message) {
@@ -86,8 +128,8 @@ pub fn main() -> i32 {
     std::thread::spawn(move || {
         // ends when the worker closes its end or dies
         for line in std::io::stdin().lock().lines().map_while(std::io::Result::ok) {
-            let Ok(counted) = serde_json::from_str::<Result<()>>(&line) else { break };
-            let _ = answer.send(counted);
+            let Ok(said) = serde_json::from_str::<Result<Option<String>>>(&line) else { break };
+            let _ = answer.send(said);
         }
         std::process::exit(ORPHANED);
     });
@@ -115,7 +157,7 @@ impl Phases {
     }
 }
 
-fn serve(request: Request, answers: Receiver<Result<()>>) -> Message {
+fn serve(request: Request, answers: Receiver<Result<Option<String>>>) -> Message {
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build() {
         Ok(runtime) => runtime,
         Err(e) => return Message::Unfit(Problem::new(Reason::Internal, format!("no runtime: {e}"))),
@@ -132,12 +174,9 @@ fn serve(request: Request, answers: Receiver<Result<()>>) -> Message {
         Ok(stores) => stores,
         Err(problem) => return Message::Unfit(problem),
     };
-    let answers = Mutex::new(answers);
-    let count = move |charges| {
-        let answers = answers.lock().unwrap_or_else(PoisonError::into_inner);
-        say(&Message::Open(charges));
-        answers.recv().map_err(|_| Problem::internal("the worker is gone"))?
-    };
+    let asking = Arc::new(Asking(Mutex::new(answers)));
+    let counting = asking.clone();
+    let count = move |charges| counting.ask(Ask::Open(charges)).map(|_| ());
     let custody = Lent::new(artefacts.clone(), loan, Arc::new(count));
     let span = tracing::info_span!("process", job = %job, kind = payload.work.kind());
     trace::follow(&span, trace.as_deref());
@@ -151,7 +190,7 @@ fn serve(request: Request, answers: Receiver<Result<()>>) -> Message {
         Report::Keys(origin) => say(&Message::Keys(origin)),
     });
     let (cache, most) = (workplace.cache(), workplace.cache_mb << 20);
-    let toolbox = Toolbox::new(artefacts, custody, srs, (&cache, most), runtime.handle().clone(), report);
+    let toolbox = Toolbox::new(artefacts, custody, asking, srs, (&cache, most), runtime.handle().clone(), report);
     tracing::info!(job = %job, kind = payload.work.kind(), "working");
     match work::run(&payload.work, &needed, &toolbox) {
         Ok(outcome) => Message::Done(Box::new(outcome)),

@@ -2,10 +2,8 @@
 //! them, and evaluated on the test set. Weights and gradients leave no trace: the caller gets proofs, the loss and the
 //! count of right answers.
 //!
-//! Finished proofs are noted in the cache folder, under their context: a coalition that is started again after a lost
-//! worker proves nothing twice, and opens nothing twice. Notes that nobody has used for [`KEPT`] are forgotten.
-
-use std::time::Duration;
+//! Finished proofs are noted with the job, under their context: a coalition that goes on on another worker, is cancelled and
+//! asked for again, or evaluated on another test set, proves and opens nothing twice.
 
 use std::sync::Arc;
 
@@ -30,7 +28,6 @@ use tribute_inference::{polish, LossOptions};
 use tribute_problem::{Problem, Reason, Result};
 use tribute_store::artefacts::ArtefactId;
 
-use crate::cache::{forget, mark};
 use crate::circuit::{prepare, CircuitBody, Prepared, ProofBody};
 use crate::dataset::{DatasetBody, SourceBody};
 use crate::evaluation::refused;
@@ -39,11 +36,6 @@ use crate::refusal::{head_of_others, no_gradient, training_of_others, unresolved
 use crate::shape::ShapeBody;
 use crate::toolbox::Toolbox;
 use crate::train::AgentBody;
-
-/// Folder of notes of finished proofs, in the cache.
-const NOTES: &str = "coalitions";
-/// How long notes of finished proofs are kept.
-const KEPT: Duration = Duration::from_secs(30 * 86_400);
 
 /// Trains, proves and evaluates one coalition of some, but not all, of an agent's owners.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -89,7 +81,6 @@ struct Coalition<'a> {
 pub fn run(job: &CoalitionJob, toolbox: &Toolbox) -> Result<CoalitionOutcome> {
     let agent = &job.agent;
     let layout = agent.layout()?;
-    forget(&toolbox.cache.join(NOTES), KEPT);
     let certificate = Certificate::from_json(&toolbox.wait(toolbox.artefacts.get(&job.certificate))?)
         .map_err(|e| Problem::new(Reason::ArtefactDamaged, format!("the certificate {}: {e}", job.certificate)))?;
     let sources = job.sources();
@@ -257,23 +248,15 @@ impl Coalition<'_> {
     ) -> Result<FileProof> {
         self.toolbox.progress("coalition", self.done.get(), self.steps);
         self.done.set(self.done.get() + 1);
-        let name = keccak(format!("{}/{}/{ctx}", prepared.body.circuit_id, self.job.agent.owner).as_bytes());
-        let folder = self.toolbox.cache.join(NOTES);
-        let path = folder.join(hex::encode(name));
-        let kept = std::fs::read(&path).ok().and_then(|text| serde_json::from_slice::<ProofBody>(&text).ok());
+        let about = format!("{}/{}/{ctx}", prepared.body.circuit_id, self.job.agent.owner);
+        let name = hex::encode(keccak(about.as_bytes()));
+        let kept = self.toolbox.notes.find(&name)?.and_then(|note| serde_json::from_str::<ProofBody>(&note).ok());
         let body = match kept {
-            Some(body) if self.toolbox.wait(self.toolbox.artefacts.get(&body.proof)).is_ok() => {
-                mark(&path);
-                body
-            }
+            Some(body) if self.toolbox.wait(self.toolbox.artefacts.get(&body.proof)).is_ok() => body,
             _ => {
                 let opened = self.toolbox.custody.spend_openings(committed)?;
                 let body = prove(&opened)?;
-                std::fs::create_dir_all(&folder)?;
-                // written whole or not at all, whoever else proves the same
-                let draft = folder.join(format!("{}.{}", hex::encode(name), std::process::id()));
-                std::fs::write(&draft, serde_json::to_vec(&body)?)?;
-                std::fs::rename(&draft, &path)?;
+                self.toolbox.notes.keep(&name, &serde_json::to_string(&body)?)?;
                 body
             }
         };

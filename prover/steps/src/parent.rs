@@ -121,9 +121,9 @@ impl Running {
         }
     }
 
-    /// Answers [`Message::Open`].
-    pub async fn answer(&mut self, counted: &Result<()>) -> Result<()> {
-        let mut line = serde_json::to_vec(counted)?;
+    /// Answers [`Message::Ask`].
+    pub async fn answer(&mut self, answer: &Result<Option<String>>) -> Result<()> {
+        let mut line = serde_json::to_vec(answer)?;
         line.push(b'\n');
         // a child that has ended meanwhile closes its output, too
         let _ = self.input.write_all(&line).await;

@@ -115,7 +115,8 @@ impl Queue {
     /// Sets a waiting job's progress: how many of its parts have succeeded.
     async fn tell_parts(&self, tx: &mut Tx, job: &str) -> Result<()> {
         let db = self.database();
-        let count = "SELECT CAST(SUM(CASE WHEN j.state = 'succeeded' THEN 1 ELSE 0 END) AS BIGINT) AS done, COUNT(*) AS total
+        let count =
+            "SELECT CAST(SUM(CASE WHEN j.state = 'succeeded' THEN 1 ELSE 0 END) AS BIGINT) AS done, COUNT(*) AS total
              FROM job_needs n JOIN jobs j ON j.id = n.needs WHERE n.job = $1 AND n.position >= 0";
         let (done, total): (i64, i64) = sqlx::query_as(db.sql(count)).bind(job).fetch_one(&mut **tx).await?;
         sqlx::query(db.sql("UPDATE jobs SET phase = $2, done = $3, total = $4 WHERE id = $1"))
