@@ -434,7 +434,7 @@ async fn a_job_waits_for_those_it_needs(queue: &Queue) {
     let ended = queue.get(&whole).await.unwrap().unwrap();
     let problem = ended.problem.unwrap();
     assert_eq!((ended.state, problem.reason, problem.message.as_str()), (State::Failed, Reason::BadRecord, "no"));
-    assert_eq!(problem.metadata["job"], held.job.id);
+    assert_eq!(problem.metadata["part"], held.job.id);
     let other = needs.iter().find(|part| **part != held.job.id).unwrap();
     assert_eq!(state(queue, other).await, State::Cancelled);
     assert!(queue.lease("w", LEASE, ANY).await.unwrap().is_none());

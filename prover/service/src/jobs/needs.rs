@@ -103,7 +103,7 @@ impl Queue {
                 continue;
             }
             let problem = match problem {
-                Some(problem) if is_part => problem.clone().with("job", ended),
+                Some(problem) if is_part => problem.clone().with("part", ended),
                 _ => lost(ended),
             };
             // in a box, because it tells its own dependents in turn
