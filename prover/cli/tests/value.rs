@@ -58,7 +58,7 @@ fn valued(w: &World, weights: &str, test: &str) -> Valuation {
     let start = Instant::now();
     let output = w.output(OWNER, &format!("agent value {weights} --test {test} --out @valuation.json"));
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success(), "{said}");
+    assert!(output.status.success() && said.contains(" coalitions"), "{said}");
     let proving = start.elapsed();
     let start = Instant::now();
     let report = verify_file(&w.file("valuation.json"), &Options { allow_dev_srs: true, srs: None }).unwrap();
