@@ -178,8 +178,8 @@ pub fn train<P: Pieces + ?Sized>(
     fit(schema, datasets, options, Array2::zeros((schema.features().len() + 1, schema.classes())), progress)
 }
 
-/// The same from weights that are near the optimum already, such as those of a model in single precision. [`crate::polish::moved`]
-/// tells how far that went.
+/// The same from weights that may be near the optimum already, such as those of a model in single precision, or of one trained on
+/// more datasets. [`crate::polish::moved`] tells how far that went.
 ///
 /// # Errors
 /// [`TrainError`].

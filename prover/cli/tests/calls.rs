@@ -212,8 +212,8 @@ fn of_another(path: &str) -> Option<Vec<u8>> {
         }
         ("AgentService", "ValueAgent") => {
             let coalitions = vec![v1::Coalition { owners: vec![0] }];
-            v1::ValueAgentRequest { weights_digest: id(), dataset_id: vec![1], coalitions, options: nonsense }
-                .encode_to_vec()
+            let work = v1::ValuationWork { weights_digest: id(), dataset_id: vec![1], coalitions };
+            v1::ValueAgentRequest { options: nonsense, work: Some(work) }.encode_to_vec()
         }
         ("AgentService", "ShowScores") => v1::ShowScoresRequest { weights_digest: id(), show: true }.encode_to_vec(),
         ("DatasetService", "RegisterDataset") => {

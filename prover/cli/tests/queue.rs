@@ -9,7 +9,7 @@ use tribute_service::jobs::fitness::announce;
 use tribute_service::jobs::news::News;
 use tribute_service::jobs::queue::{Heartbeat, Queue, Quotas, MAX_ATTEMPTS, MAX_LOST};
 use tribute_service::jobs::retention::sweep;
-use tribute_service::jobs::{Event, Fenced, Lease, NewJob, State};
+use tribute_service::jobs::{Event, EventRow, Fenced, Lease, NewJob, State};
 use tribute_steps::toolbox::Progress;
 use tribute_store::artefacts::Artefacts;
 use tribute_store::db::Database;
@@ -419,12 +419,30 @@ async fn a_job_waits_for_those_it_needs(queue: &Queue) {
     assert_eq!(last.job.id, whole);
     succeed(queue, &last).await;
 
+    let progress = |event: &EventRow| match &event.event {
+        Event::Progress(p) => Some((p.phase.clone(), p.done, p.total)),
+        _ => None,
+    };
+    let story = queue.events(&whole, 0).await.unwrap();
+    let told: Vec<_> = story.iter().filter_map(progress).collect();
+    assert_eq!(told, [0, 1, 2].map(|done| ("parts".to_owned(), done, 2)), "how many parts are done");
+
+    // a part that fails ends the whole with its reason, and the parts that still wait or run
     let (whole, needs) = waiting(queue, "one fails").await;
     let held = lease(queue).await;
     queue.fail(&held, &Problem::new(Reason::BadRecord, "no")).await.unwrap().unwrap();
     let ended = queue.get(&whole).await.unwrap().unwrap();
-    assert_eq!((ended.state, ended.problem.unwrap().reason), (State::Failed, Reason::NotReady));
-    succeed(queue, &lease(queue).await).await;
+    let problem = ended.problem.unwrap();
+    assert_eq!((ended.state, problem.reason, problem.message.as_str()), (State::Failed, Reason::BadRecord, "no"));
+    assert_eq!(problem.metadata["part"], held.job.id);
+    let other = needs.iter().find(|part| **part != held.job.id).unwrap();
+    assert_eq!(state(queue, other).await, State::Cancelled);
+    assert!(queue.lease("w", LEASE, ANY).await.unwrap().is_none());
+    waiting(queue, "one fails while another runs").await;
+    let (failing, running) = (lease(queue).await, lease(queue).await);
+    queue.fail(&failing, &Problem::new(Reason::BadRecord, "no")).await.unwrap().unwrap();
+    assert_eq!(queue.heartbeat(&running, LEASE, None).await.unwrap(), Ok(Heartbeat::Cancel));
+    queue.stopped(&running).await.unwrap().unwrap();
     // what has failed cannot be waited for
     let (late, _) = queue.submit(&job("needy", "too late")).await.unwrap();
     let mut tx = queue.database().begin().await.unwrap();
@@ -442,6 +460,17 @@ async fn a_job_waits_for_those_it_needs(queue: &Queue) {
     for part in &needs {
         assert_eq!(state(queue, part).await, State::Cancelled);
     }
+
+    // but not those that another whole waits for
+    let (whole, needs) = waiting(queue, "shared").await;
+    let mut tx = queue.database().begin().await.unwrap();
+    let (other, _) = queue.insert(&mut tx, &job("needy", "shares one")).await.unwrap();
+    queue.make_wait(&mut tx, &other.id, &needs[..1], &[]).await.unwrap();
+    tx.commit().await.unwrap();
+    queue.cancel(&whole).await.unwrap();
+    assert_eq!([state(queue, &needs[0]).await, state(queue, &needs[1]).await], [State::Queued, State::Cancelled]);
+    queue.cancel(&other.id).await.unwrap();
+    assert_eq!(state(queue, &needs[0]).await, State::Cancelled);
 }
 
 async fn news_reaches_who_waits(queue: &Queue) {
@@ -476,11 +505,23 @@ async fn news_reaches_who_waits(queue: &Queue) {
 async fn old_jobs_are_forgotten(queue: &Queue) {
     let (old, _) = queue.submit(&job("t", "old")).await.unwrap();
     succeed(queue, &lease(queue).await).await;
+    tokio::time::sleep(Duration::from_millis(5)).await;
     let (waiting, _) = queue.submit(&job("t", "still waiting")).await.unwrap();
+    // notes are found by the tenant's jobs, the latest first, and go with the job that kept them
+    for note in ["draft", "old"] {
+        queue.keep_note(&old.id, "proof", note).await.unwrap();
+    }
+    let noted = async |tenant, name| queue.note(tenant, name).await.unwrap();
+    assert_eq!(noted("t", "proof").await.as_deref(), Some("old"));
+    assert_eq!((noted("u", "proof").await, noted("t", "other").await), (None, None));
+    queue.keep_note(&waiting.id, "proof", "new").await.unwrap();
+    queue.keep_note(&old.id, "gone", "old").await.unwrap();
+    assert_eq!(noted("t", "proof").await.as_deref(), Some("new"));
     assert_eq!(queue.forget_ended(Duration::from_secs(3600)).await.unwrap(), 0);
     tokio::time::sleep(Duration::from_millis(5)).await;
     assert!(queue.forget_ended(Duration::ZERO).await.unwrap() > 5);
     assert!(queue.get(&old.id).await.unwrap().is_none());
+    assert_eq!((noted("t", "proof").await.as_deref(), noted("t", "gone").await), (Some("new"), None));
     assert!(queue.events(&old.id, 0).await.unwrap().is_empty());
     assert_eq!(state(queue, &waiting.id).await, State::Queued);
     succeed(queue, &lease(queue).await).await;

@@ -7,7 +7,7 @@ use serde_json::{json, Value};
 use tribute::offline::{verify_file, Options};
 use tribute_client::{problem, Client};
 use tribute_core::valuation::Valuation;
-use tribute_problem::Reason;
+use tribute_problem::{Problem, Reason};
 use tribute_proto::v1;
 use tribute_testing::{World, ROOT};
 
@@ -58,7 +58,7 @@ fn valued(w: &World, weights: &str, test: &str) -> Valuation {
     let start = Instant::now();
     let output = w.output(OWNER, &format!("agent value {weights} --test {test} --out @valuation.json"));
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success(), "{said}");
+    assert!(output.status.success() && said.contains(" coalitions"), "{said}");
     let proving = start.elapsed();
     let start = Instant::now();
     let report = verify_file(&w.file("valuation.json"), &Options { allow_dev_srs: true, srs: None }).unwrap();
@@ -83,26 +83,35 @@ fn three_owners_of_wines_are_valued() {
     let (weights, test) = certified(&mut w, &thirds("wine.csv", "squared", "11", 45, 135..178));
     let told = w.run(OWNER, &format!("agent value {weights} --test {test} --estimate"));
     assert_eq!((told["coalitions"].as_u64(), told["gradients"].as_u64()), (Some(6), Some(9)));
-    assert_eq!(told["openings_of_the_test_set"].as_u64(), Some(6));
-    assert!(told["datasets"].as_array().unwrap().iter().all(|d| d["openings"] == 3), "{told}");
+    // six coalitions, and the agent's own evaluation
+    assert_eq!(
+        (told["test_set"]["dataset_id"].as_str(), told["test_set"]["openings"].as_u64()),
+        (Some(&*test), Some(7))
+    );
+    let datasets = told["datasets"].as_array().unwrap();
+    assert!(datasets.len() == 3 && datasets.iter().all(|d| d["openings"] == 3), "{told}");
+    let left = |d: &Value| d["openings_left"].as_u64().unwrap();
+    assert!(datasets.iter().chain([&told["test_set"]]).all(|d| left(d) > 7), "{told}");
     // six coalitions, each of one or two shards, and of three more proofs or as long as that
     let (seconds, memory) = (told["seconds_of_one_worker"].as_f64().unwrap(), told["memory_mb_of_a_worker"].as_u64());
-    assert!(seconds > 0.0 && memory > Some(50), "{told}");
+    assert!(seconds > 0.0 && memory > Some(50) && told["existing"].is_null(), "{told}");
 
     let v = valued(&w, &weights, &test);
     assert_eq!((v.coalitions.len(), v.owners.len(), v.test.records), (7, 3, 43));
     assert!(v.values.iter().all(|value| value.numerator.0 > 0), "{:?}", v.values);
     assert_eq!(v.values.iter().map(|value| value.numerator.0).sum::<i128>(), 6 * v.utility());
-    // the same command finds every job, and the same file
+    // the same command finds its job, and the same file
     let again = Instant::now();
     assert_eq!(valued(&w, &weights, &test), v);
     assert!(again.elapsed().as_secs() < 30, "proven again: {:?}", again.elapsed());
 
-    // now as coalitions of these sizes took
+    // what is done takes nothing; what was told before is what was opened
     let later = w.run(OWNER, &format!("agent value {weights} --test {test} --estimate"));
-    assert!(
-        later["seconds_of_one_worker"].as_f64().unwrap() > 0.0 && later["memory_mb_of_a_worker"].as_u64() == memory
-    );
+    assert!(later["existing"].is_string() && later["seconds_of_one_worker"].is_null(), "{later}");
+    for (before, after) in datasets.iter().zip(later["datasets"].as_array().unwrap()) {
+        assert_eq!((after["openings"].as_u64(), left(after)), (Some(0), left(before) - 3));
+    }
+    assert_eq!(left(&later["test_set"]), left(&told["test_set"]) - 7);
 
     // an owner of valued data has no test set, and a table that was trained on is none
     let own =
@@ -115,27 +124,35 @@ fn three_owners_of_wines_are_valued() {
     let refused = w.fails(OWNER, &format!("agent value {weights} --test {trained}"));
     assert!(refused.contains("was trained on it"), "{refused}");
     // a request of many jobs is refused before any of them is made
-    let ask = |coalitions: Vec<u32>| {
-        let coalitions = coalitions.into_iter().map(|owner| v1::Coalition { owners: vec![owner] }).collect();
+    let ask = |coalitions: &[&[u32]]| {
         let bytes = |hex: &str| hex::decode(hex.trim_start_matches("0x")).unwrap();
-        let request = v1::ValueAgentRequest {
-            weights_digest: bytes(&weights),
-            dataset_id: bytes(&test),
-            coalitions,
-            options: None,
-        };
+        let coalitions = coalitions.iter().map(|owners| v1::Coalition { owners: owners.to_vec() }).collect();
+        let work = v1::ValuationWork { weights_digest: bytes(&weights), dataset_id: bytes(&test), coalitions };
+        let request = v1::ValueAgentRequest { work: Some(work), options: None };
         tokio::runtime::Runtime::new().unwrap().block_on(async {
             let client = Client::connect(w.url(), w.key(OWNER).clone()).await.unwrap();
-            client.agents().value_agent(request).await.map(|r| r.into_inner().jobs).map_err(problem)
+            let job = client.agents().value_agent(request).await.map_err(problem)?.into_inner().job.unwrap();
+            let jobs = client.jobs().list_jobs(v1::ListJobsRequest::default()).await.unwrap().into_inner().jobs;
+            let coalitions = jobs.into_iter().filter(|job| job.kind == "coalition").count();
+            Ok::<_, Problem>((client.finish(&job.id, |_| {}).await?, coalitions))
         })
     };
-    let refused = ask(vec![0, 1, 0]).unwrap_err();
-    assert!(refused.reason == Reason::BadField && refused.message.contains("listed twice"), "{refused}");
-    let refused = ask(vec![0; 10_000]).unwrap_err();
-    assert!(refused.reason == Reason::BadField && refused.message.contains("10000 jobs in one request"), "{refused}");
-    let found = ask(vec![0, 1]).unwrap();
-    assert!(found.iter().all(|job| job.state() == v1::JobState::Succeeded && job.outcome.is_none()), "{found:?}");
-    assert_eq!(found[1].title, "coalition 2 of 7, owner 2");
+    let refused = |coalitions: &[&[u32]]| -> Problem {
+        let refused = ask(coalitions).unwrap_err();
+        assert_eq!(refused.reason, Reason::BadField, "{refused}");
+        refused
+    };
+    assert!(refused(&[&[0], &[1], &[0]]).message.contains("listed twice"));
+    assert!(refused(&[&[0]; 10_000]).message.contains("10000 jobs in one request"));
+    assert!(refused(&[]).message.contains("name at least one"));
+    let wrong: [&[u32]; 5] = [&[], &[0, 1, 2], &[1, 0], &[0, 0], &[3]];
+    for owners in wrong {
+        let refused = refused(&[&[0], owners]);
+        assert!(refused.message.contains("is not a coalition of some of 3 owners"), "{refused}");
+    }
+    // other valuations share their coalitions
+    let (found, coalitions) = ask(&[&[0], &[1]]).unwrap();
+    assert_eq!((found.title.as_str(), coalitions), ("valuation by 2 coalitions", 6));
     let beacon = "11".repeat(32);
     let refused = w.fails(OWNER, &format!("agent value {weights} --test {test} --permutations 9 --beacon 0x{beacon}"));
     assert!(refused.contains("every coalition is trained"), "{refused}");

@@ -347,6 +347,20 @@ impl Custody {
         Ok(())
     }
 
+    /// How often a commitment with this budget may still be opened in this store: by its owner, or by somebody whom it is lent
+    /// to, who leaves the owner its reserve.
+    ///
+    /// # Errors
+    /// If the database does not answer.
+    pub async fn openings_left(&self, digest: &GroupDigest, budget: u64, lent: bool) -> Result<u64> {
+        let mut tx = self.db.begin().await?;
+        let lineage = self.lineage(&mut tx, "").await?;
+        tx.rollback().await?;
+        let counter = self.counter(digest).await?.unwrap_or_else(|| lineage.counter(budget));
+        let reserve = if lent { lineage.reserve(budget) } else { 0 };
+        Ok(counter.end.saturating_sub(counter.used + reserve))
+    }
+
     /// The counter of a commitment in this store; `None` if it was never opened here.
     pub async fn counter(&self, digest: &GroupDigest) -> Result<Option<Counter>> {
         let row: Option<(i64, i64, i64)> =

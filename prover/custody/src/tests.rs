@@ -75,6 +75,8 @@ async fn what_is_lent_is_charged_to_its_uses_and_leaves_the_owner_a_reserve() {
         custody.allow_use(&mut tx, dataset, account).await.unwrap();
         tx.commit().await.unwrap();
     };
+    let left = async |lent| custody.openings_left(&digest, 40, lent).await.unwrap();
+    assert_eq!((left(true).await, left(false).await), (30, 40));
     // without a use none; with one its openings, and no more; a refused opening counts nothing
     assert_eq!(open(ben).await.unwrap_err().reason, Reason::BudgetSpent);
     assert_eq!(custody.counter(&digest).await.unwrap(), None);
@@ -84,6 +86,7 @@ async fn what_is_lent_is_charged_to_its_uses_and_leaves_the_owner_a_reserve() {
     }
     assert!(open(ben).await.unwrap_err().message.contains("another grant"));
     assert_eq!(custody.counter(&digest).await.unwrap().unwrap().used, 8);
+    assert_eq!((left(true).await, left(false).await), (22, 32));
     // a use of another dataset is none of this one
     let other = Committed::bare(digest, 40).lent(DatasetId::new([9; 32]), ben);
     assert_eq!(custody.spend_openings(&[&other]).await.unwrap_err().reason, Reason::BudgetSpent);
@@ -95,6 +98,7 @@ async fn what_is_lent_is_charged_to_its_uses_and_leaves_the_owner_a_reserve() {
         open(eve).await.unwrap();
     }
     assert!(open(eve).await.unwrap_err().message.contains("its owner's alone"));
+    assert_eq!((left(true).await, left(false).await), (0, 10));
     grant(ben).await;
     assert!(open(ben).await.is_err());
     assert_eq!(exhaust(&custody, digest, 40).await, 10);

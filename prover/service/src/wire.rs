@@ -2,6 +2,7 @@
 
 pub(crate) use tribute_client::wire::{link, terms};
 use tribute_client::wire::{statement, terms_message, voucher};
+use tribute_core::id::DatasetId;
 use tribute_core::layout::Task;
 use tribute_core::proof::Proof;
 use tribute_core::schema::Schema;
@@ -70,13 +71,8 @@ pub(crate) fn event(row: EventRow) -> v1::JobEvent {
 
 /// Converts a job's row; the caller has converted its `outcome`.
 pub(crate) fn job(job: Job, outcome: Option<v1::Outcome>) -> v1::Job {
-    let title = title(&job);
-    v1::Job { outcome, ..titled(job, title) }
-}
-
-/// Converts a job's row without its outcome, if what it is about is known.
-pub(crate) fn titled(job: Job, title: String) -> v1::Job {
     v1::Job {
+        title: title(&job),
         id: job.id,
         kind: job.kind,
         state: state(job.state).into(),
@@ -88,18 +84,18 @@ pub(crate) fn titled(job: Job, title: String) -> v1::Job {
         started_ms: job.started_ms.unsigned_abs(),
         ended_ms: job.ended_ms.unsigned_abs(),
         error: job.problem.map(error),
-        outcome: None,
-        title,
+        outcome,
     }
 }
 
 /// What a job is about, where its kind leaves that open.
 fn title(job: &Job) -> String {
-    if job.kind != "coalition" {
+    if !["coalition", "valuation"].contains(&job.kind.as_str()) {
         return String::new();
     }
     match serde_json::from_str(&job.payload) {
         Ok(Payload { work: Work::Coalition(coalition), .. }) => coalition.title(),
+        Ok(Payload { work: Work::Valuation(valuation), .. }) => valuation.title(),
         _ => String::new(),
     }
 }
@@ -230,6 +226,11 @@ pub(crate) fn dataset(d: &DatasetBody, created_ms: i64) -> v1::Dataset {
     }
 }
 
+/// Converts how often a dataset's commitments are opened.
+pub(crate) fn openings(dataset: DatasetId, planned: u64, left: u64) -> v1::DatasetOpenings {
+    v1::DatasetOpenings { dataset_id: dataset.to_vec(), planned, left }
+}
+
 /// Converts a version of a dataset.
 pub(crate) fn dataset_version(v: &Version) -> v1::DatasetVersion {
     v1::DatasetVersion { id: v.id.to_vec(), owner: v.owner.to_vec(), records: v.records, shards: v.shards }
@@ -342,6 +343,13 @@ async fn outcome(artefacts: &Artefacts, outcome: &Outcome, ended_ms: i64) -> Res
             proving_seconds: c.seconds,
             parts_json: artefacts.get(&c.parts).await?,
         }),
+        Outcome::Valuation(v) => {
+            let mut parts_json = Vec::with_capacity(v.coalitions.len());
+            for parts in &v.coalitions {
+                parts_json.push(artefacts.get(parts).await?);
+            }
+            O::Valuation(v1::ValuationOutcome { evaluation_json: artefacts.get(&v.evaluation).await?, parts_json })
+        }
         Outcome::Service(s) => O::Service(v1::ServiceOutcome {
             proof: Some(proof(artefacts, &s.proof).await?),
             vouchers: s.vouchers.iter().map(voucher).collect(),

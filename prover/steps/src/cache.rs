@@ -1,8 +1,7 @@
-//! The cache folder: keys are kept within a limit, those that were used least recently go, and can always be made again; notes of
-//! finished proofs are forgotten when they are old.
+//! The cache folder: keys are kept within a limit, those that were used least recently go, and can always be made again.
 
 use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 /// Marks the keys whose file names begin with `used` as used now, and removes others, the least recently used first, until
 /// all keys have at most `most` bytes. What cannot be read or removed stays.
@@ -35,42 +34,17 @@ pub(crate) fn tidy(folder: &Path, used: &str, most: u64) {
     }
 }
 
-/// Removes the files of a folder that nobody has written or [marked](mark) for `age`. What cannot be removed stays.
-pub(crate) fn forget(folder: &Path, age: Duration) {
-    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-        let written = entry.metadata().and_then(|meta| meta.modified());
-        if written.is_ok_and(|at| SystemTime::now().duration_since(at).is_ok_and(|since| since > age)) {
-            let _ = std::fs::remove_file(entry.path());
-        }
-    }
-}
-
 /// Marks a file as used now.
-pub(crate) fn mark(file: &Path) {
+fn mark(file: &Path) {
     let opened = std::fs::File::options().append(true).open(file);
     let _ = opened.and_then(|file| file.set_modified(SystemTime::now()));
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::time::Duration;
 
-    #[test]
-    fn what_nobody_has_used_for_long_is_forgotten() {
-        let folder = tempfile::tempdir().unwrap();
-        let at = |name: &str| folder.path().join(name);
-        for (name, days) in [("old", 31), ("old.123", 31), ("used", 31), ("young", 29)] {
-            std::fs::write(at(name), name).unwrap();
-            let file = std::fs::File::options().append(true).open(at(name)).unwrap();
-            file.set_modified(SystemTime::now() - Duration::from_secs(days * 86_400)).unwrap();
-        }
-        mark(&at("used"));
-        forget(folder.path(), Duration::from_secs(30 * 86_400));
-        let left: Vec<bool> = ["old", "old.123", "used", "young"].iter().map(|name| at(name).exists()).collect();
-        assert_eq!(left, [false, false, true, true]);
-        // a folder that is not there is no reason to stop
-        forget(&at("nowhere"), Duration::ZERO);
-    }
+    use super::*;
 
     #[test]
     fn the_least_recently_used_keys_go() {

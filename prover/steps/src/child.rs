@@ -1,7 +1,8 @@
 //! The process that executes one job. It reads its request from standard input, writes JSON lines to standard output,
+//! The process that executes one job. It reads its request from standard input, writes JSON lines to standard output,
 //! and exits when standard input closes, so that it never outlives its worker. It may be told what to load while it waits
-//! for its request. It has the keys that its job needs, but
-//! neither the database nor the master key: the worker counts openings for it.
+//! for its request. It has the keys that its job needs, but neither the database nor the master key: it asks the worker to
+//! count openings, and to keep notes.
 
 use std::io::{BufRead as _, Write as _};
 use std::sync::mpsc::{channel, Receiver};
@@ -14,7 +15,7 @@ use tribute_telemetry::trace;
 
 use crate::place::{Known, Workplace};
 use crate::shape::ShapeBody;
-use crate::toolbox::{Progress, Report, Toolbox};
+use crate::toolbox::{Notes, Progress, Report, Toolbox};
 use crate::warm::{Warm, Warmup};
 use crate::work::{self, Outcome, Payload};
 
@@ -65,8 +66,8 @@ pub struct Task {
 pub enum Message {
     /// The job has progressed.
     Progress(Progress),
-    /// Openings to count; the worker answers with a line on standard input, a [`Result`] in JSON.
-    Open(Vec<Charge>),
+    /// A question; the worker answers with a line on standard input, a [`Result`] in JSON, with the text that was asked for.
+    Ask(Ask),
     /// Which circuit's keys were needed, and where they came from.
     Keys(ShapeBody, String),
     /// The job has finished.
@@ -77,6 +78,49 @@ pub enum Message {
     Fit,
     /// The process cannot work here, whatever the job.
     Unfit(Problem),
+}
+
+/// What a child asks its worker, which has the database.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Ask {
+    /// To count openings.
+    Open(Vec<Charge>),
+    /// For the note that a job of the same tenant has kept.
+    Find {
+        /// Under which name.
+        name: String,
+    },
+    /// To keep a note.
+    Keep {
+        /// Under which name.
+        name: String,
+        /// Its text.
+        note: String,
+    },
+}
+
+/// The worker, at the other end of this process's pipes.
+struct Asking(Mutex<Receiver<String>>);
+
+impl Asking {
+    fn ask(&self, question: Ask) -> Result<Option<String>> {
+        // the next answer is this question's
+        let answers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        say(&Message::Ask(question));
+        let answer = answers.recv().map_err(|_| Problem::internal("the worker is gone"))?;
+        serde_json::from_str::<Result<Option<String>>>(&answer)?
+    }
+}
+
+impl Notes for Asking {
+    fn find(&self, name: &str) -> Result<Option<String>> {
+        self.ask(Ask::Find { name: name.into() })
+    }
+
+    fn keep(&self, name: &str, note: &str) -> Result<()> {
+        self.ask(Ask::Keep { name: name.into(), note: note.into() }).map(|_| ())
+    }
 }
 
 fn say(line: &Message) {
@@ -174,13 +218,9 @@ fn serve(request: Request, warm: Warm, answers: Receiver<String>) -> Message {
         Ok(stores) => stores,
         Err(problem) => return Message::Unfit(problem),
     };
-    let answers = Mutex::new(answers);
-    let count = move |charges| {
-        let answers = answers.lock().unwrap_or_else(PoisonError::into_inner);
-        say(&Message::Open(charges));
-        let counted = answers.recv().map_err(|_| Problem::internal("the worker is gone"))?;
-        serde_json::from_str::<Result<()>>(&counted)?
-    };
+    let asking = Arc::new(Asking(Mutex::new(answers)));
+    let counting = asking.clone();
+    let count = move |charges| counting.ask(Ask::Open(charges)).map(|_| ());
     let custody = Lent::new(artefacts.clone(), loan, Arc::new(count));
     let span = tracing::info_span!("process", job = %job, kind = payload.work.kind());
     trace::follow(&span, trace.as_deref());
@@ -194,7 +234,8 @@ fn serve(request: Request, warm: Warm, answers: Receiver<String>) -> Message {
         Report::Keys(circuit, origin) => say(&Message::Keys(circuit, origin)),
     });
     let (cache, most) = (workplace.cache(), workplace.cache_mb << 20);
-    let toolbox = Toolbox::new(artefacts, custody, srs, (&cache, most), runtime.handle().clone(), report).with_warm(warm);
+    let toolbox = Toolbox::new(artefacts, custody, asking, srs, (&cache, most), runtime.handle().clone(), report)
+        .with_warm(warm);
     tracing::info!(job = %job, kind = payload.work.kind(), "working");
     match work::run(&payload.work, &needed, &toolbox) {
         Ok(outcome) => Message::Done(Box::new(outcome)),

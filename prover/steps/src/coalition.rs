@@ -2,10 +2,8 @@
 //! them, and evaluated on the test set. Weights and gradients leave no trace: the caller gets proofs, the loss and the
 //! count of right answers.
 //!
-//! Finished proofs are noted in the cache folder, under their context: a coalition that is started again after a lost
-//! worker proves nothing twice, and opens nothing twice. Notes that nobody has used for [`KEPT`] are forgotten.
-
-use std::time::Duration;
+//! Finished proofs are noted with the job, under their context: a coalition that goes on on another worker, is cancelled and
+//! asked for again, or evaluated on another test set, proves and opens nothing twice.
 
 use std::sync::Arc;
 
@@ -25,24 +23,19 @@ use tribute_core::valuation::{CoalitionParts, Training};
 use tribute_core::{Fr, I256};
 use tribute_custody::{Committed, Opened};
 use tribute_engine::field::from_core;
-use tribute_inference::{train, LossOptions};
+use tribute_inference::train::Progress;
+use tribute_inference::{polish, LossOptions};
 use tribute_problem::{Problem, Reason, Result};
 use tribute_store::artefacts::ArtefactId;
 
-use crate::cache::{forget, mark};
 use crate::circuit::{prepare, CircuitBody, Prepared, ProofBody};
 use crate::dataset::{DatasetBody, SourceBody};
 use crate::evaluation::refused;
-use crate::gradient::shard;
+use crate::gradient::{shard, weights as agents_weights};
 use crate::refusal::{head_of_others, no_gradient, training_of_others, unresolved};
 use crate::shape::ShapeBody;
 use crate::toolbox::Toolbox;
 use crate::train::AgentBody;
-
-/// Folder of notes of finished proofs, in the cache.
-const NOTES: &str = "coalitions";
-/// How long notes of finished proofs are kept.
-const KEPT: Duration = Duration::from_secs(30 * 86_400);
 
 /// Trains, proves and evaluates one coalition of some, but not all, of an agent's owners.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -88,7 +81,6 @@ struct Coalition<'a> {
 pub fn run(job: &CoalitionJob, toolbox: &Toolbox) -> Result<CoalitionOutcome> {
     let agent = &job.agent;
     let layout = agent.layout()?;
-    forget(&toolbox.cache.join(NOTES), KEPT);
     let certificate = Certificate::from_json(&toolbox.wait(toolbox.artefacts.get(&job.certificate))?)
         .map_err(|e| Problem::new(Reason::ArtefactDamaged, format!("the certificate {}: {e}", job.certificate)))?;
     let sources = job.sources();
@@ -104,7 +96,10 @@ pub fn run(job: &CoalitionJob, toolbox: &Toolbox) -> Result<CoalitionOutcome> {
     }
     let options = LossOptions { link: agent.link, lambda: agent.lambda, intercept_scale: layout.intercept_scale() };
     let records: Vec<&Records> = shards.iter().map(|(records, _)| records).collect();
-    let weights = train(&agent.schema()?, &records, &options, |p| toolbox.progress("fit", p.step as u64, 100))
+    // the agent's weights are nearer to the coalition's than none
+    let (start, _) = agents_weights(agent, &layout, srs, toolbox)?;
+    let fitted = |p: Progress| toolbox.progress("fit", p.step as u64, 100);
+    let weights = polish(&agent.schema()?, &records, &options, &start, fitted)
         .map_err(|e| {
             let told = training_of_others(&e);
             Problem::new(Reason::BadField, format!("training coalition {:?}: {told}", job.owners))
@@ -129,33 +124,15 @@ pub fn run(job: &CoalitionJob, toolbox: &Toolbox) -> Result<CoalitionOutcome> {
         seconds: 0.0.into(),
     };
 
+    // what cannot be certified is refused before anything is opened
     let mut total = vec![I256::ZERO; layout.weights()];
-    let mut sum: Option<Committed> = None;
-    let mut proofs = Vec::with_capacity(sources.len());
-    for (source, (records, committed_records)) in sources.iter().zip(&shards) {
+    let mut committed_gradients: Vec<Committed> = Vec::with_capacity(sources.len());
+    for (source, (records, _)) in sources.iter().zip(&shards) {
         let g = gradient(&layout, agent.link, &weights, records).map_err(no_gradient)?;
         let content = [*source.digest.as_bytes(), *coalition.context.weights.as_bytes()];
-        let committed = committer.gradient(srs, &layout, &content, &g);
-        let ctx = gradient_ctx(&coalition.context.domain, &agent.owner.0, &coalition.context.weights, &source.digest);
-        proofs.push(coalition.proof(
-            &gradients,
-            ctx,
-            &[committed_records, &committed_weights, &committed],
-            |opened| {
-                let [shard, weights, gradient] = opened.exactly()?;
-                let circuit =
-                    GradientCircuit::new(gradients.shape().clone(), shard, weights, gradient).map_err(unresolved)?;
-                let inputs = circuit.public_inputs(from_core(&ctx));
-                gradients.prove(toolbox, &circuit, opened, inputs)
-            },
-        )?);
+        committed_gradients.push(committer.gradient(srs, &layout, &content, &g));
         add(&mut total, &g);
-        sum = Some(match sum {
-            None => committed,
-            Some(sum) => sum.plus(&committed),
-        });
     }
-    let sum = sum.ok_or_else(|| Problem::internal("a coalition without shards"))?;
     let n = records.iter().map(|r| r.len() as u64).sum();
     let numbers = optimum(&layout, &weights, &total, n, agent.lambda).map_err(|e| {
         Problem::new(Reason::NotTheOptimum, format!("coalition {:?}: {}", job.owners, head_of_others(&e)))
@@ -169,6 +146,29 @@ pub fn run(job: &CoalitionJob, toolbox: &Toolbox) -> Result<CoalitionOutcome> {
         );
         return Err(Problem::new(Reason::NotTheOptimum, message));
     }
+
+    let mut sum: Option<Committed> = None;
+    let mut proofs = Vec::with_capacity(sources.len());
+    for ((source, (_, committed_records)), committed) in sources.iter().zip(&shards).zip(committed_gradients) {
+        let ctx = gradient_ctx(&coalition.context.domain, &agent.owner.0, &coalition.context.weights, &source.digest);
+        proofs.push(coalition.proof(
+            &gradients,
+            ctx,
+            &[committed_records, &committed_weights, &committed],
+            |opened| {
+                let [shard, weights, gradient] = opened.exactly()?;
+                let circuit =
+                    GradientCircuit::new(gradients.shape().clone(), shard, weights, gradient).map_err(unresolved)?;
+                let inputs = circuit.public_inputs(from_core(&ctx));
+                gradients.prove(toolbox, &circuit, opened, inputs)
+            },
+        )?);
+        sum = Some(match sum {
+            None => committed,
+            Some(sum) => sum.plus(&committed),
+        });
+    }
+    let sum = sum.ok_or_else(|| Problem::internal("a coalition without shards"))?;
     let ctx = coalition.context.optimum();
     let optimum = coalition.proof(&optima, ctx, &[&committed_weights, &sum], |opened| {
         let [weights_group, sum] = opened.exactly()?;
@@ -248,23 +248,15 @@ impl Coalition<'_> {
     ) -> Result<FileProof> {
         self.toolbox.progress("coalition", self.done.get(), self.steps);
         self.done.set(self.done.get() + 1);
-        let name = keccak(format!("{}/{}/{ctx}", prepared.body.circuit_id, self.job.agent.owner).as_bytes());
-        let folder = self.toolbox.cache.join(NOTES);
-        let path = folder.join(hex::encode(name));
-        let kept = std::fs::read(&path).ok().and_then(|text| serde_json::from_slice::<ProofBody>(&text).ok());
+        let about = format!("{}/{}/{ctx}", prepared.body.circuit_id, self.job.agent.owner);
+        let name = hex::encode(keccak(about.as_bytes()));
+        let kept = self.toolbox.notes.find(&name)?.and_then(|note| serde_json::from_str::<ProofBody>(&note).ok());
         let body = match kept {
-            Some(body) if self.toolbox.wait(self.toolbox.artefacts.get(&body.proof)).is_ok() => {
-                mark(&path);
-                body
-            }
+            Some(body) if self.toolbox.wait(self.toolbox.artefacts.get(&body.proof)).is_ok() => body,
             _ => {
                 let opened = self.toolbox.custody.spend_openings(committed)?;
                 let body = prove(&opened)?;
-                std::fs::create_dir_all(&folder)?;
-                // written whole or not at all, whoever else proves the same
-                let draft = folder.join(format!("{}.{}", hex::encode(name), std::process::id()));
-                std::fs::write(&draft, serde_json::to_vec(&body)?)?;
-                std::fs::rename(&draft, &path)?;
+                self.toolbox.notes.keep(&name, &serde_json::to_string(&body)?)?;
                 body
             }
         };

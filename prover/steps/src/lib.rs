@@ -41,6 +41,7 @@ pub mod shape;
 mod shared;
 pub mod toolbox;
 pub mod train;
+pub mod valuation;
 pub mod warm;
 mod weight;
 pub mod work;

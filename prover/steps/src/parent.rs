@@ -128,10 +128,10 @@ impl Running {
         }
     }
 
-    /// Answers [`Message::Open`].
-    pub async fn answer(&mut self, counted: &Result<()>) -> Result<()> {
+    /// Answers [`Message::Ask`].
+    pub async fn answer(&mut self, answer: &Result<Option<String>>) -> Result<()> {
         // a child that has ended meanwhile closes its output, too
-        let _ = self.send(counted).await?;
+        let _ = self.send(answer).await?;
         Ok(())
     }
 

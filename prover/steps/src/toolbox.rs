@@ -1,7 +1,7 @@
 //! The resources available to a step.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
@@ -35,12 +35,29 @@ pub enum Report {
     Keys(ShapeBody, String),
 }
 
+/// Notes that outlive a step's process. They are kept with its job.
+pub trait Notes: Send + Sync {
+    /// The note that a job of the same tenant has kept under a name. Blocks like [`Lent::spend_openings`].
+    ///
+    /// # Errors
+    /// If the worker does not answer.
+    fn find(&self, name: &str) -> Result<Option<String>>;
+
+    /// Keeps a note under a name, which says all that it depends on. It is stored when this returns.
+    ///
+    /// # Errors
+    /// If the worker does not answer.
+    fn keep(&self, name: &str, note: &str) -> Result<()>;
+}
+
 /// The resources available to a step.
 pub struct Toolbox {
     /// Public artefacts: proofs, models, bytecode.
     pub artefacts: Artefacts,
     /// Records and keys of the job's tenants, and their opening budgets.
     pub custody: Lent,
+    /// What earlier runs have kept, and later ones find.
+    pub notes: Arc<dyn Notes>,
     srs: SrsStore,
     /// Folder for keys, shared by all workers on the machine.
     pub cache: PathBuf,
@@ -57,12 +74,24 @@ impl Toolbox {
     pub fn new(
         artefacts: Artefacts,
         custody: Lent,
+        notes: Arc<dyn Notes>,
         srs: SrsStore,
         (cache, cache_bytes): (&Path, u64),
         runtime: tokio::runtime::Handle,
         report: Box<dyn Fn(Report) + Send + Sync>,
     ) -> Self {
-        Toolbox { artefacts, custody, srs, cache: cache.into(), cache_bytes, runtime, report, warm: Mutex::default(), last: Mutex::new(None) }
+        Toolbox {
+            artefacts,
+            custody,
+            notes,
+            srs,
+            cache: cache.into(),
+            cache_bytes,
+            runtime,
+            report,
+            warm: Mutex::default(),
+            last: Mutex::new(None),
+        }
     }
 
     /// The SRS of size `2^k`.

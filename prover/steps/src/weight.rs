@@ -69,6 +69,7 @@ impl Work {
                 proofs.map(|statement| proof(statement, &job.agent.profile)).into_iter().max().unwrap_or(0)
                     + training(count, Shape::of(&job.agent.schema), job.agent.profile.k)
             }
+            Work::Valuation(_) => BASE,
             Work::Service(job) => proof(Statement::Service, &job.agent.profile),
             Work::Home(job) => proof(Statement::Gradient, &job.profile),
             // the keys of two circuits, of which the larger is made alone

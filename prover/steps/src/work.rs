@@ -19,7 +19,10 @@ use crate::optimum::{OptimumJob, OptimumOutcome};
 use crate::service::{ServiceJob, ServiceOutcome};
 use crate::toolbox::Toolbox;
 use crate::train::{AgentBody, TrainJob};
-use crate::{across, calibrate, circuit, coalition, dataset, evaluation, gradient, home, optimum, service, train};
+use crate::valuation::{ValuationJob, ValuationOutcome};
+use crate::{
+    across, calibrate, circuit, coalition, dataset, evaluation, gradient, home, optimum, service, train, valuation,
+};
 
 /// A job's payload. Payloads with equal JSON are the same job.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -55,6 +58,8 @@ pub enum Work {
     Evaluation(EvaluationJob),
     /// Trains, proves and evaluates a coalition of a valuation.
     Coalition(Box<CoalitionJob>),
+    /// Puts a valuation's proofs together.
+    Valuation(Box<ValuationJob>),
     /// Proves the answers of sessions.
     Service(ServiceJob),
     /// Proves a participant's gradients in a training across nodes.
@@ -77,6 +82,7 @@ impl Work {
             Work::Optimum(_) => "optimum",
             Work::Evaluation(_) => "evaluation",
             Work::Coalition(_) => "coalition",
+            Work::Valuation(_) => "valuation",
             Work::Service(_) => "service",
             Work::Home(_) => "home",
             Work::Across(_) => "across",
@@ -86,7 +92,7 @@ impl Work {
     #[must_use]
     pub fn tenants(&self) -> BTreeSet<String> {
         let tenants = match self {
-            Work::Calibrate(_) | Work::Circuit(_) => Vec::new(),
+            Work::Calibrate(_) | Work::Circuit(_) | Work::Valuation(_) => Vec::new(),
             Work::Dataset(job) => vec![job.owner],
             Work::Shard(job) => vec![job.dataset.owner],
             Work::Train(job) => job.sources.iter().map(|s| s.owner).chain([job.owner]).collect(),
@@ -130,6 +136,8 @@ pub enum Outcome {
     Evaluation(EvaluationOutcome),
     /// A coalition's proofs.
     Coalition(CoalitionOutcome),
+    /// A valuation's proofs.
+    Valuation(ValuationOutcome),
     /// Proven answers.
     Service(ServiceOutcome),
     /// A participant's proven gradients.
@@ -158,6 +166,7 @@ impl Outcome {
             Outcome::Optimum(o) => proof(&o.proof),
             Outcome::Evaluation(e) => [&circuit(&e.circuit)[..], &[&e.file]].concat(),
             Outcome::Coalition(c) => c.circuits.iter().flat_map(circuit).chain([&c.parts]).collect(),
+            Outcome::Valuation(v) => v.coalitions.iter().chain([&v.evaluation]).collect(),
             Outcome::Service(s) => proof(&s.proof),
             Outcome::Home(h) => h.proofs.iter().flat_map(proof).chain([&h.masked]).collect(),
             Outcome::Across(a) => a.gradients.iter().flat_map(|g| proof(&g.proof)).chain([&a.agent.model]).collect(),
@@ -180,6 +189,7 @@ pub fn run(work: &Work, needed: &[Outcome], toolbox: &Toolbox) -> Result<Outcome
         Work::Optimum(job) => optimum::run(job, toolbox).map(Outcome::Optimum),
         Work::Evaluation(job) => evaluation::run(job, toolbox).map(Outcome::Evaluation),
         Work::Coalition(job) => coalition::run(job, toolbox).map(Outcome::Coalition),
+        Work::Valuation(job) => valuation::run(job, needed).map(Outcome::Valuation),
         Work::Service(job) => service::run(job, toolbox).map(Outcome::Service),
         Work::Home(job) => home::run(job, toolbox).map(Outcome::Home),
         Work::Across(job) => across::run(job, toolbox).map(Outcome::Across),

@@ -72,6 +72,7 @@ const MIGRATIONS: &[Migration] = &[
     (40, include_str!("../migrations/0040_scores.sql")),
     (41, include_str!("../migrations/0041_api_keys.sql")),
     (42, include_str!("../migrations/0042_requests_by_owner.sql")),
+    (43, include_str!("../migrations/0043_job_notes.sql")),
 ];
 
 const VERSION: &str = "SELECT COALESCE(CAST(MAX(version) AS BIGINT), 0) FROM migrations";

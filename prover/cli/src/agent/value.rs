@@ -1,9 +1,8 @@
 //! `tribute agent value`: what each owner's data is worth to a certified agent.
 //!
-//! Every coalition is a job of its own, so all workers share them, and each is durable: the command can be stopped and
-//! started again, and finds what is done. The file is assembled and checked here, from their proofs.
+//! It is one job, whose parts are shared by all workers: the command can be stopped and started again, finds its job, and
+//! after a failure only what is missing is proven. The file is assembled and checked here, from the job's proofs.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -20,9 +19,8 @@ use tribute_core::valuation::{owners, CoalitionParts, Sampling, Valuation, Valua
 use tribute_problem::{Problem, Result};
 use tribute_proto::v1;
 
-use crate::agent_results::evaluation;
 use crate::job_options::JobOptionArgs;
-use crate::output::emit;
+use crate::output::{emit, grouped, hexed};
 use crate::progress;
 use crate::server_args::ServerArgs;
 
@@ -58,23 +56,28 @@ pub(super) async fn run(a: ValueArgs) -> Result<()> {
     let sampling = sampling(&a, &certificate)?;
     // at most 32 owners, as `sampling` has checked
     let all = ((1u64 << owners(&certificate).len()) - 1) as u32;
-    let coalitions: Vec<Vec<u32>> = match &sampling {
+    let coalitions = match &sampling {
         None => every_coalition(owners(&certificate).len()),
         Some(sampling) => prefixes(&sampling.permutations(&certificate, &a.test)),
-    }
-    .into_iter()
-    .filter(|mask| *mask != all)
-    .map(members)
-    .collect();
-    let cost = Cost::of(&certificate, &coalitions);
+    };
+    let coalitions = coalitions.into_iter().filter(|mask| *mask != all).map(members);
+    let work = v1::ValuationWork {
+        weights_digest: a.weights.to_vec(),
+        dataset_id: a.test.to_vec(),
+        coalitions: coalitions.map(|owners| v1::Coalition { owners }).collect(),
+    };
+    let cost = Cost::of(&client, &certificate, &work).await?;
     if a.job.estimate {
-        return emit(&cost.told(&client, &certificate, &a, &coalitions).await?, None);
+        return emit(&cost.json(), None);
     }
-    let valuation = prove(&client, &a, sampling, &coalitions).await?;
+    eprintln!("{}", cost.told());
+    let request = v1::ValueAgentRequest { work: Some(work), options: a.job.message(&client) };
+    let job = client.agents().value_agent(request).await.map_err(problem)?.into_inner().job.unwrap_or_default();
+    let valuation = assembled(progress::finish(&client, "valuation", &job).await?, sampling)?;
     write_file(&a.out, valuation.to_json().as_bytes())?;
     for (i, value) in valuation.values.iter().enumerate() {
         let half_width = valuation.per_record(value.half_width);
-        let interval = if sampling.is_some() { format!(" ± {half_width:.6}") } else { String::new() };
+        let interval = if valuation.sampling.is_some() { format!(" ± {half_width:.6}") } else { String::new() };
         eprintln!("{}: {:.6}{interval} of mean loss saved", value.owner, valuation.value_per_record(i));
     }
     eprintln!("digest {}; wrote {}", Hex(valuation.digest()), a.out.display());
@@ -106,102 +109,87 @@ fn sampling(a: &ValueArgs, certificate: &Certificate) -> Result<Option<Sampling>
     }
 }
 
-async fn prove(
-    client: &Client,
-    a: &ValueArgs,
-    sampling: Option<Sampling>,
-    coalitions: &[Vec<u32>],
-) -> Result<Valuation> {
-    let work = v1::EvaluationWork { weights_digest: a.weights.to_vec(), dataset_id: a.test.to_vec() };
-    let evaluation = evaluation(client, work, a.job.message(client)).await?.evaluation_json;
-    let evaluation = Evaluation::from_json(&evaluation).map_err(Problem::internal)?;
-    let request = v1::ValueAgentRequest {
-        weights_digest: a.weights.to_vec(),
-        dataset_id: a.test.to_vec(),
-        coalitions: coalitions.iter().map(|owners| v1::Coalition { owners: owners.clone() }).collect(),
-        options: a.job.message(client),
+/// The file of a valuation whose job has succeeded.
+fn assembled(job: v1::Job, sampling: Option<Sampling>) -> Result<Valuation> {
+    let Some(v1::outcome::Outcome::Valuation(proven)) = job.outcome.and_then(|o| o.outcome) else {
+        return Err(Problem::internal("the job came back without its valuation"));
     };
-    let jobs = client.agents().value_agent(request).await.map_err(problem)?.into_inner().jobs;
-    let mut parts = Vec::with_capacity(jobs.len() + 1);
-    for job in &jobs {
-        let done = progress::finish(client, &job.title, job).await?;
-        let Some(v1::outcome::Outcome::Coalition(c)) = done.outcome.and_then(|o| o.outcome) else {
-            return Err(Problem::internal("the job came back without its coalition"));
-        };
-        parts.push(serde_json::from_slice::<CoalitionParts>(&c.parts_json).map_err(Problem::internal)?);
-    }
+    let evaluation = Evaluation::from_json(&proven.evaluation_json).map_err(Problem::internal)?;
+    let read = |json: &Vec<u8>| serde_json::from_slice(json).map_err(Problem::internal);
+    let mut coalitions = proven.parts_json.iter().map(read).collect::<Result<Vec<CoalitionParts>>>()?;
     let dataset = evaluation.dataset;
     let shard = |s: EvaluatedShard| ((s.owner.0, s.dataset_proof), s.evaluation_proof);
     let (shards, evaluations) = dataset.shards.into_iter().map(shard).unzip();
     let certificate = evaluation.certificate;
-    parts.push(CoalitionParts {
+    coalitions.push(CoalitionParts {
         owners: (0..owners(&certificate).len() as u32).collect(),
         weights_digest: certificate.agent.weights_digest,
         training: None,
         evaluations,
     });
-    ValuationParts { certificate, terms: dataset.terms, shards, sampling, coalitions: parts }
+    ValuationParts { certificate, terms: dataset.terms, shards, sampling, coalitions }
         .assemble()
         .map_err(|e| Problem::internal(format!("the valuation is inconsistent: {e}")))
 }
 
-/// What a valuation takes besides the agent's own certificate and evaluation.
+/// What a valuation takes, besides the agent's certificate and what was proven before.
 struct Cost {
-    /// Shards that each coalition is trained on: as many gradients.
-    shards: Vec<usize>,
-    /// Openings of each dataset's columns, in the certificate's order: as many as uses of a grant.
-    openings: Vec<usize>,
+    coalitions: usize,
+    /// Of all coalitions: one for each of their shards.
+    gradients: usize,
+    estimate: v1::EstimateResponse,
 }
 
 impl Cost {
-    fn of(certificate: &Certificate, coalitions: &[Vec<u32>]) -> Self {
+    async fn of(client: &Client, certificate: &Certificate, work: &v1::ValuationWork) -> Result<Self> {
         let owners = owners(certificate);
         let owner = |d: &Dataset| owners.iter().position(|o| *o == d.latest_owner()).unwrap_or_default() as u32;
         let datasets: Vec<(u32, usize)> = certificate.datasets.iter().map(|d| (owner(d), d.shards.len())).collect();
-        let shards =
-            |coalition: &Vec<u32>| datasets.iter().filter(|(o, _)| coalition.contains(o)).map(|(_, n)| n).sum();
-        let openings = |(owner, _): &(u32, usize)| coalitions.iter().filter(|c| c.contains(owner)).count();
-        Cost { shards: coalitions.iter().map(shards).collect(), openings: datasets.iter().map(openings).collect() }
+        let shards = |c: &v1::Coalition| -> usize {
+            datasets.iter().filter(|(owner, _)| c.owners.contains(owner)).map(|(_, shards)| shards).sum()
+        };
+        let (coalitions, gradients) = (work.coalitions.len(), work.coalitions.iter().map(shards).sum());
+        let work = Some(v1::Work { work: Some(v1::work::Work::Valuation(work.clone())) });
+        let estimate = client.jobs().estimate(v1::EstimateRequest { work }).await.map_err(problem)?.into_inner();
+        Ok(Cost { coalitions, gradients, estimate })
     }
 
-    /// The numbers, with the server's estimate of time and memory.
-    async fn told(
-        &self,
-        client: &Client,
-        certificate: &Certificate,
-        a: &ValueArgs,
-        coalitions: &[Vec<u32>],
-    ) -> Result<Value> {
-        let datasets: Vec<Value> = (certificate.datasets.iter().zip(&self.openings))
-            .map(|(d, n)| json!({ "dataset_id": d.dataset_id, "openings": n }))
-            .collect();
-        // coalitions of as many shards take about as long: one of each size is asked about
-        let mut sizes: BTreeMap<usize, (usize, &Vec<u32>)> = BTreeMap::new();
-        for (coalition, size) in coalitions.iter().zip(&self.shards) {
-            sizes.entry(*size).or_insert((0, coalition)).0 += 1;
-        }
-        let (mut seconds, mut memory) = (Some(0.0), 0);
-        for (count, owners) in sizes.into_values() {
-            let work = v1::CoalitionWork {
-                weights_digest: a.weights.to_vec(),
-                dataset_id: a.test.to_vec(),
-                owners: owners.clone(),
-            };
-            let work = Some(v1::Work { work: Some(v1::work::Work::Coalition(work)) });
-            let told = client.jobs().estimate(v1::EstimateRequest { work }).await.map_err(problem)?.into_inner();
-            seconds = seconds.filter(|_| told.seconds > 0.0).map(|sum| sum + told.seconds * count as f64);
-            memory = memory.max(told.memory_mb);
-        }
-        let optima = self.shards.len();
-        Ok(json!({
-            "coalitions": optima,
-            "gradients": self.shards.iter().sum::<usize>(),
-            "optima": optima,
-            "evaluations_per_test_shard": optima,
+    /// Seconds of one worker, if earlier work tells.
+    fn seconds(&self) -> Option<f64> {
+        Some(self.estimate.seconds).filter(|seconds| *seconds > 0.0)
+    }
+
+    /// The server's list ends with the test set.
+    fn json(&self) -> Value {
+        let opened = |d: &v1::DatasetOpenings| json!({ "dataset_id": hexed(&d.dataset_id), "openings": d.planned, "openings_left": d.left });
+        let mut datasets: Vec<Value> = self.estimate.datasets.iter().map(opened).collect();
+        let test_set = datasets.pop();
+        json!({
+            "coalitions": self.coalitions,
+            "gradients": self.gradients,
+            "jobs": self.estimate.jobs,
+            "existing": Some(&self.estimate.existing).filter(|job| !job.is_empty()),
             "datasets": datasets,
-            "openings_of_the_test_set": optima,
-            "seconds_of_one_worker": seconds,
-            "memory_mb_of_a_worker": memory,
-        }))
+            "test_set": test_set,
+            "seconds_of_one_worker": self.seconds(),
+            "memory_mb_of_a_worker": self.estimate.memory_mb,
+        })
+    }
+
+    /// The same for people.
+    fn told(&self) -> String {
+        let Cost { coalitions, gradients, estimate } = self;
+        if !estimate.existing.is_empty() {
+            return format!("{coalitions} coalitions: job {} is the same work", estimate.existing);
+        }
+        let time =
+            self.seconds().map_or_else(|| "time not known yet".to_owned(), |s| format!("{s:.1} s on one worker"));
+        let memory = grouped(estimate.memory_mb);
+        let mut told = format!("{coalitions} coalitions with {gradients} gradients: {time}, {memory} MB");
+        for d in &estimate.datasets {
+            let (id, planned, left) = (hexed(&d.dataset_id), grouped(d.planned), grouped(d.left));
+            told += &format!("\n{id}: opened {planned} times, of {left} that are left");
+        }
+        told
     }
 }

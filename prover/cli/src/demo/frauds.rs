@@ -13,7 +13,7 @@ use tribute_core::proof::Proof;
 use tribute_custody::Custody;
 use tribute_problem::{Problem, Reason, Result};
 use tribute_service::registry::Registry;
-use tribute_steps::child::{Message, Opening, Request, Task};
+use tribute_steps::child::{Ask, Message, Opening, Request, Task};
 use tribute_steps::dataset::SourceBody;
 use tribute_steps::gradient::GradientJob;
 use tribute_steps::parent::Running;
@@ -209,7 +209,10 @@ async fn work_through(request: Request, custody: &Custody) -> Result<Outcome> {
         match message {
             Message::Done(outcome) => return Ok(*outcome),
             Message::Failed(problem) | Message::Unfit(problem) => return Err(problem),
-            Message::Open(charges) => child.answer(&custody.count_openings(&charges).await).await?,
+            Message::Ask(Ask::Open(charges)) => {
+                child.answer(&custody.count_openings(&charges).await.map(|()| None)).await?;
+            }
+            Message::Ask(Ask::Find { .. } | Ask::Keep { .. }) => child.answer(&Ok(None)).await?,
             Message::Progress(_) | Message::Keys(..) | Message::Fit => {}
         }
     }

@@ -86,6 +86,11 @@ async fn data_stays_home() {
         assert_eq!(circuit(a), circuit(b));
     }
 
+    // a coalition is trained where its datasets are, and here they are nowhere
+    let nowhere = format!("0x{}", "11".repeat(32));
+    let refused = owner.fails(&["agent", "value", &weights, "--test", &nowhere]);
+    assert!(refused.contains("data stayed at other nodes"), "{refused}");
+
     // the agent's accuracy on wines that another provider keeps at home, who has to grant it
     let (guest, held_out) = (Party::new(), held_out());
     let work = data::dataset(&wine_schema(), csv("wine.csv", held_out));

@@ -10,6 +10,7 @@
 //! | `lost` | jobs that have lost their worker |
 //! | [`needs`] | jobs that wait for other jobs |
 //! | [`news`] | tells those who wait what has changed |
+//! | [`notes`] | what jobs keep for later runs |
 //! | [`presence`] | which workers there are |
 //! | [`retention`] | forgets what is old |
 //! | [`queue`] | the rows: submit, lease, heartbeat, finish, cancel |
@@ -38,6 +39,7 @@ pub(crate) mod lent;
 mod lost;
 pub mod needs;
 pub mod news;
+pub mod notes;
 pub mod presence;
 pub mod queue;
 pub mod retention;

@@ -1,12 +1,19 @@
 //! Jobs that need other jobs: they start when all of those have succeeded, and fail with the first that does not.
+//!
+//! What a job needs are parts of it, or others. Parts are queued with it: its progress is how many of them have succeeded, a
+//! part's failure is its own, and parts that no other job needs are stopped when it ends before its start.
 
 use sqlx::Row as _;
 use tribute_problem::{Problem, Reason, Result};
+use tribute_steps::toolbox::Progress;
 use tribute_steps::work::Outcome;
 use tribute_store::db::Tx;
 
 use super::queue::Queue;
-use super::State;
+use super::{Event, State};
+
+/// Phase of a job that waits for its parts.
+const PARTS: &str = "parts";
 
 impl Queue {
     /// Makes a queued job wait for its `parts`, in whose order [`Queue::needed`] returns their outcomes, and for `others`.
@@ -41,6 +48,9 @@ impl Queue {
             .bind(waits)
             .execute(&mut **tx)
             .await?;
+        if !parts.is_empty() {
+            self.tell_parts(tx, job).await?;
+        }
         Ok(())
     }
 
@@ -64,7 +74,13 @@ impl Queue {
     }
 
     /// A job has ended: those that need it come closer to their start, or fail.
-    pub(super) async fn tell_dependents(&self, tx: &mut Tx, ended: &str, state: State) -> Result<()> {
+    pub(super) async fn tell_dependents(
+        &self,
+        tx: &mut Tx,
+        ended: &str,
+        state: State,
+        problem: Option<&Problem>,
+    ) -> Result<()> {
         let db = self.database();
         if state == State::Succeeded {
             sqlx::query(db.sql(
@@ -74,29 +90,55 @@ impl Queue {
             .bind(ended)
             .execute(&mut **tx)
             .await?;
-            return Ok(());
         }
-        let dependents: Vec<String> = sqlx::query_scalar(db.sql(
-            "SELECT n.job FROM job_needs n JOIN jobs j ON j.id = n.job
-             WHERE n.needs = $1 AND j.state = 'queued' ORDER BY j.tenant, n.job",
-        ))
-        .bind(ended)
-        .fetch_all(&mut **tx)
-        .await?;
-        for dependent in dependents {
-            let problem = lost(ended);
+        let select = "SELECT n.job, MAX(n.position) AS position FROM job_needs n JOIN jobs j ON j.id = n.job
+             WHERE n.needs = $1 AND j.state = 'queued' GROUP BY j.tenant, n.job ORDER BY j.tenant, n.job";
+        let dependents: Vec<(String, i64)> = sqlx::query_as(db.sql(select)).bind(ended).fetch_all(&mut **tx).await?;
+        for (dependent, position) in dependents {
+            let is_part = position >= 0;
+            if state == State::Succeeded {
+                if is_part {
+                    self.tell_parts(tx, &dependent).await?;
+                }
+                continue;
+            }
+            let problem = match problem {
+                Some(problem) if is_part => problem.clone().with("part", ended),
+                _ => lost(ended),
+            };
             // in a box, because it tells its own dependents in turn
             Box::pin(self.end_where(tx, &dependent, "$2 = 0", 0, State::Failed, Some(&problem), None)).await?;
         }
         Ok(())
     }
 
-    /// Cancels the parts of a job that is being cancelled.
+    /// Sets a waiting job's progress: how many of its parts have succeeded.
+    async fn tell_parts(&self, tx: &mut Tx, job: &str) -> Result<()> {
+        let db = self.database();
+        let count =
+            "SELECT CAST(SUM(CASE WHEN j.state = 'succeeded' THEN 1 ELSE 0 END) AS BIGINT) AS done, COUNT(*) AS total
+             FROM job_needs n JOIN jobs j ON j.id = n.needs WHERE n.job = $1 AND n.position >= 0";
+        let (done, total): (i64, i64) = sqlx::query_as(db.sql(count)).bind(job).fetch_one(&mut **tx).await?;
+        sqlx::query(db.sql("UPDATE jobs SET phase = $2, done = $3, total = $4 WHERE id = $1"))
+            .bind(job)
+            .bind(PARTS)
+            .bind(done)
+            .bind(total)
+            .execute(&mut **tx)
+            .await?;
+        let progress = Progress { phase: PARTS.into(), done: done.unsigned_abs(), total: total.unsigned_abs() };
+        self.add_event(tx, job, &Event::Progress(progress)).await
+    }
+
+    /// Stops the parts of a job that has ended without success, but for those that another job waits for.
     pub(super) async fn cancel_parts(&self, tx: &mut Tx, job: &str) -> Result<()> {
         let db = self.database();
         let parts: Vec<String> = sqlx::query_scalar(db.sql(
             "SELECT n.needs FROM job_needs n JOIN jobs j ON j.id = n.needs
-             WHERE n.job = $1 AND n.position >= 0 AND j.state IN ('queued', 'running') ORDER BY j.tenant, n.needs",
+             WHERE n.job = $1 AND n.position >= 0 AND j.state IN ('queued', 'running')
+                AND NOT EXISTS (SELECT 1 FROM job_needs o JOIN jobs w ON w.id = o.job
+                    WHERE o.needs = n.needs AND o.job <> n.job AND w.state = 'queued')
+             ORDER BY j.tenant, n.needs",
         ))
         .bind(job)
         .fetch_all(&mut **tx)
@@ -104,7 +146,7 @@ impl Queue {
         for part in parts {
             sqlx::query(db.sql("UPDATE jobs SET cancel = 1 WHERE id = $1")).bind(&part).execute(&mut **tx).await?;
             let guard = "state = 'queued' AND $2 = 0";
-            self.end_where(tx, &part, guard, 0, State::Cancelled, None, None).await?;
+            Box::pin(self.end_where(tx, &part, guard, 0, State::Cancelled, None, None)).await?;
         }
         Ok(())
     }

@@ -323,7 +323,6 @@ impl Queue {
             .await?;
         let zero = 0;
         self.end_where(&mut tx, id, "state = 'queued' AND $2 = 0", zero, State::Cancelled, None, None).await?;
-        self.cancel_parts(&mut tx, id).await?;
         tx.commit().await?;
         Ok(())
     }
@@ -347,7 +346,7 @@ impl Queue {
         outcome: Option<&str>,
     ) -> Result<bool> {
         let reason = problem.map(|p| p.reason);
-        let problem = problem.map(serde_json::to_string).transpose()?;
+        let written = problem.map(serde_json::to_string).transpose()?;
         let before: Option<(String, i64)> = sqlx::query_as(self.db.sql(&format!(
             "SELECT state, starts FROM jobs WHERE id = $1 AND state IN ('queued', 'running') AND {guard} {{for_update}}"
         )))
@@ -361,15 +360,19 @@ impl Queue {
         ))
         .bind(id)
         .bind(state.text())
-        .bind(problem)
+        .bind(written)
         .bind(outcome)
         .execute(&mut **tx)
         .await?;
         let (queued, running) = if before == State::Queued.text() { (-1, 0) } else { (0, -1) };
         self.count_moved(tx, id, queued, running).await?;
         self.add_event(tx, id, &Event::State(state)).await?;
-        self.tell_dependents(tx, id, state).await?;
-        if state != State::Succeeded && is_given_back(starts > 0, reason) {
+        self.tell_dependents(tx, id, state, problem).await?;
+        if state == State::Succeeded {
+            return Ok(true);
+        }
+        self.cancel_parts(tx, id).await?;
+        if is_given_back(starts > 0, reason) {
             give_back(&self.db, tx, id).await?;
         }
         Ok(true)

@@ -38,6 +38,7 @@ impl Queue {
                     "DELETE FROM job_grants WHERE job = $1",
                     "DELETE FROM job_needs WHERE job = $1",
                     "DELETE FROM job_keys WHERE job = $1",
+                    "DELETE FROM job_notes WHERE job = $1",
                     "DELETE FROM jobs WHERE id = $1",
                 ] {
                     sqlx::query(db.sql(delete)).bind(id).execute(&mut *tx).await?;

@@ -9,9 +9,8 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tracing::Instrument as _;
-use tribute_custody::{Charge, Custody};
 use tribute_problem::{Problem, Result};
-use tribute_steps::child::{Message, Opening, Request, Task, ORPHANED};
+use tribute_steps::child::{Ask, Message, Opening, Request, Task, ORPHANED};
 use tribute_steps::toolbox::Progress;
 use tribute_steps::work::{Outcome, Payload};
 use tribute_telemetry::{names, trace};
@@ -190,7 +189,7 @@ async fn run_child(worker: &Worker, lease: &Lease, run: &mut Run, mut stop: watc
     let mut beat = tokio::time::interval((config.lease / 3).clamp(Duration::from_millis(20), Duration::from_secs(1)));
     let mut news: Option<Progress> = None;
     // a task, so that it goes on while this one waits for a heartbeat: on SQLite that waits for its transaction
-    let mut counting = JoinSet::new();
+    let mut asked = JoinSet::new();
     let end = loop {
         tokio::select! {
             message = child.next() => match message {
@@ -203,15 +202,18 @@ async fn run_child(worker: &Worker, lease: &Lease, run: &mut Run, mut stop: watc
                     news = Some(progress);
                     beat.reset_immediately();
                 }
-                Some(Message::Open(charges)) => drop(counting.spawn(count(worker.custody.clone(), charges))),
+                Some(Message::Ask(ask)) => {
+                    let (job, tenant) = (lease.job.id.clone(), lease.job.tenant.clone());
+                    asked.spawn(answer(worker.clone(), job, tenant, ask));
+                }
                 Some(Message::Done(outcome)) => break End::Done(outcome),
                 Some(Message::Failed(problem)) => break End::Failed(problem),
                 Some(Message::Unfit(problem)) => break End::Unfit(problem),
                 Some(Message::Fit) => {}
                 None => break ended_early(child.ended().await),
             },
-            Some(counted) = counting.join_next() => {
-                child.answer(&counted.unwrap_or_else(|e| Err(Problem::internal(e)))).await?;
+            Some(answered) = asked.join_next() => {
+                child.answer(&answered.unwrap_or_else(|e| Err(Problem::internal(e)))).await?;
             }
             _ = beat.tick() => {
                 run.sample(child.id());
@@ -238,16 +240,22 @@ async fn run_child(worker: &Worker, lease: &Lease, run: &mut Run, mut stop: watc
     Ok(end)
 }
 
-/// Counts openings, whenever the database answers. If an answer was lost they are counted twice, which only costs openings.
-async fn count(custody: Custody, charges: Vec<Charge>) -> Result<()> {
+/// Does what a job's process asks, whenever the database answers. If an answer was lost, openings are counted twice, which only
+/// costs openings.
+async fn answer(worker: Worker, job: String, tenant: String, ask: Ask) -> Result<Option<String>> {
     let mut failures = 0;
     loop {
-        match custody.count_openings(&charges).await {
+        let answered = match &ask {
+            Ask::Open(charges) => worker.custody.count_openings(charges).await.map(|()| None),
+            Ask::Find { name } => worker.queue.note(&tenant, name).await,
+            Ask::Keep { name, note } => worker.queue.keep_note(&job, name, note).await.map(|()| None),
+        };
+        match answered {
             Err(problem) if problem.is_storage() => {
-                tracing::warn!(error = %problem, "cannot count an opening yet");
+                tracing::warn!(error = %problem, "cannot answer a job's process yet");
                 pause(&mut failures).await;
             }
-            counted => return counted,
+            answered => return answered,
         }
     }
 }

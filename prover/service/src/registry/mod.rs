@@ -67,7 +67,7 @@ impl Registry {
     /// Stores a finished job's outcome, within the transaction that ends the job.
     pub async fn record(&self, tx: &mut Tx, _job: &Job, outcome: &Outcome) -> Result<()> {
         match outcome {
-            Outcome::Calibrate(_) | Outcome::Shard(_) => Ok(()),
+            Outcome::Calibrate(_) | Outcome::Shard(_) | Outcome::Valuation(_) => Ok(()),
             Outcome::Circuit(circuit) => self.put_circuit(tx, circuit, circuit.gas as i64).await,
             Outcome::Dataset(dataset) => {
                 for shard in &dataset.shards {

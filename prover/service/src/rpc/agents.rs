@@ -150,9 +150,7 @@ impl v1::agent_service_server::AgentService for AgentRpc {
     ) -> Result<Response<v1::ValueAgentResponse>, Status> {
         let caller = caller(&request)?;
         let r = request.into_inner();
-        let work = v1::EvaluationWork { weights_digest: r.weights_digest, dataset_id: r.dataset_id };
-        let coalitions = r.coalitions.into_iter().map(|c| c.owners).collect();
-        let jobs = self.admission.submit_coalitions(caller, work, coalitions, r.options.as_ref()).await?;
-        Ok(Response::new(v1::ValueAgentResponse { jobs }))
+        let work = v1::work::Work::Valuation(r.work.ok_or_else(missing)?);
+        Ok(Response::new(v1::ValueAgentResponse { job: self.submit(caller, work, r.options).await? }))
     }
 }

@@ -38,8 +38,8 @@ use crate::wire;
 pub(crate) struct Admitted {
     pub(crate) work: Work,
     pub(crate) grants: Vec<Grant>,
-    /// Work that must succeed first, and is part of it.
-    pub(crate) parts: Vec<Work>,
+    /// Work that must succeed first, and is part of it. Parts have no parts.
+    pub(crate) parts: Vec<Admitted>,
     /// The share of memory for the files that it was made of, while its artefacts are held.
     pub(crate) share: Option<Share>,
 }
@@ -110,6 +110,7 @@ impl Admission {
             W::Optimum(w) => self.optimum_work(caller, w).await.map(Into::into),
             W::Evaluation(w) => self.evaluation_work(caller, w).await,
             W::Coalition(w) => self.coalition_work(caller, w).await,
+            W::Valuation(w) => self.valuation_work(caller, w).await,
             W::Service(w) => {
                 let agent = self.ownership.agent(caller, &w.weights_digest).await?.body;
                 self.sessions.service_work(agent, &w.sessions).await.map(Into::into)
@@ -158,7 +159,7 @@ impl Admission {
         // several shards are proven by as many jobs, a single one by the dataset's own
         let mut parts = Vec::new();
         for (records, shard) in added.into_iter().zip(dataset.first_shard()..).filter(|_| cuts.len() > 1) {
-            parts.push(Work::Shard(ShardJob { dataset: alone.clone(), shard, records }));
+            parts.push(Work::Shard(ShardJob { dataset: alone.clone(), shard, records }).into());
         }
         let extends = dataset.earlier.as_ref().map(|earlier| earlier.id);
         let work = Work::Dataset(dataset);

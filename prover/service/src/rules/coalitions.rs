@@ -10,12 +10,12 @@ use tribute_proto::v1;
 use tribute_steps::coalition::CoalitionJob;
 use tribute_steps::dataset::DatasetBody;
 use tribute_steps::train::AgentBody;
+use tribute_steps::valuation::ValuationJob;
 use tribute_steps::work::Work;
 use tribute_store::artefacts::ArtefactId;
 
 use super::admission::{Admission, Admitted, Grant};
-use super::evaluations::OwnEvaluation;
-use crate::wire;
+use super::evaluations::{evaluation_here, OwnEvaluation};
 
 /// An agent and the test set that it is valued on.
 struct Valued {
@@ -29,29 +29,27 @@ struct Valued {
 }
 
 impl Admission {
-    /// Queues different coalitions of one agent on one test set, all or none. The jobs come without outcomes.
-    pub(crate) async fn submit_coalitions(
-        &self,
-        caller: AccountAddress,
-        work: v1::EvaluationWork,
-        coalitions: Vec<Vec<u32>>,
-        options: Option<&v1::JobOptions>,
-    ) -> Result<Vec<v1::Job>> {
-        self.check_number("coalitions", coalitions.len())?;
+    /// A valuation's parts are the agent's own evaluation, and different coalitions.
+    pub(super) async fn valuation_work(&self, caller: AccountAddress, w: v1::ValuationWork) -> Result<Admitted> {
+        self.check_number("coalitions", w.coalitions.len())?;
+        let coalitions: Vec<Vec<u32>> = w.coalitions.into_iter().map(|c| c.owners).collect();
+        if coalitions.is_empty() {
+            return Err(Problem::field("coalitions", "name at least one"));
+        }
         let mut seen = BTreeSet::new();
         if let Some(again) = coalitions.iter().find(|owners| !seen.insert(*owners)) {
             return Err(Problem::field("coalitions", format!("{again:?} is listed twice")));
         }
-        let mut valued = self.valued(caller, work).await?;
-        let mut admitted = Vec::with_capacity(coalitions.len());
-        for owners in coalitions {
-            admitted.push(self.coalition_of(caller, &mut valued, owners).await?);
+        let evaluation = v1::EvaluationWork { weights_digest: w.weights_digest, dataset_id: w.dataset_id };
+        let mut valued = self.valued(caller, evaluation).await?;
+        let (agent, certificate, test) = (valued.agent.clone(), valued.certificate.clone(), valued.test.clone());
+        let own = Work::Evaluation(evaluation_here(caller, &agent, certificate.clone(), test.as_ref().clone()));
+        let mut parts = vec![Admitted { grants: valued.of_test.clone(), ..own.into() }];
+        for owners in &coalitions {
+            parts.push(self.coalition_of(caller, &mut valued, owners.clone()).await?);
         }
-        let told = |work: &Work, job| match work {
-            Work::Coalition(coalition) => wire::titled(job, coalition.title()),
-            _ => wire::job(job, None),
-        };
-        self.queue_each(caller, &admitted, options, told).await
+        let work = Work::Valuation(Box::new(ValuationJob { agent, certificate, test, coalitions }));
+        Ok(Admitted { parts, ..work.into() })
     }
 
     pub(super) async fn coalition_work(&self, caller: AccountAddress, w: v1::CoalitionWork) -> Result<Admitted> {
@@ -62,9 +60,7 @@ impl Admission {
 
     /// Checks what all coalitions have in common.
     async fn valued(&self, caller: AccountAddress, work: v1::EvaluationWork) -> Result<Valued> {
-        let (evaluation, of_test) = self.evaluation_of(caller, work).await?;
-        let OwnEvaluation { agent, certificate, dataset: test } = evaluation;
-        if let Some(across) = &agent.across {
+        if let Some(across) = self.ownership.agent(caller, &work.weights_digest).await?.body.across {
             let text = format!(
                 "the agent's data stayed at other nodes (request {}): a coalition is trained where its datasets are, so only \
                  an agent over datasets of this server can be valued",
@@ -72,6 +68,8 @@ impl Admission {
             );
             return Err(Problem::field("weights_digest", text));
         }
+        let (evaluation, of_test) = self.evaluation_of(caller, work).await?;
+        let OwnEvaluation { agent, certificate, dataset: test } = evaluation;
         self.check_stranger(&agent, &test).await?;
         Ok(Valued { agent: agent.into(), certificate, test: test.into(), of_test, of_data: BTreeMap::new() })
     }

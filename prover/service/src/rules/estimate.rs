@@ -13,18 +13,22 @@ use tribute_steps::shape::{ShapeBody, Target};
 use tribute_steps::work::Work;
 
 use super::admission::{Admission, Admitted};
+use crate::wire;
 
 impl Admission {
     /// Checks work as if it were submitted, and says what it would cost. Nothing is stored.
     pub(crate) async fn estimate(&self, caller: AccountAddress, work: v1::work::Work) -> Result<v1::EstimateResponse> {
-        let Admitted { work, parts, .. } = self.holding().prepare(caller, work).await?;
+        let admitted = self.holding().prepare(caller, work).await?;
+        let Admitted { work, parts, .. } = &admitted;
+        let planned = self.planned(caller, &admitted).await?;
         let mut estimate = v1::EstimateResponse {
             jobs: parts.len() as u32 + 1,
-            existing: self.queue.equal(&self.new_job(caller, &work, None)?).await?.unwrap_or_default(),
+            existing: self.queue.equal(&self.new_job(caller, work, None)?).await?.unwrap_or_default(),
+            datasets: planned.into_iter().map(|p| wire::openings(p.dataset, p.openings, p.left)).collect(),
             ..Default::default()
         };
         // parts do the work of the whole, which only puts them together
-        let working: Vec<&Work> = if parts.is_empty() { vec![&work] } else { parts.iter().collect() };
+        let working = if parts.is_empty() { vec![work] } else { self.missing(caller, parts).await? };
         for work in working {
             let weight = work.weight_mb();
             estimate.seconds += self.usual_seconds(work).await?.unwrap_or_default();
@@ -73,6 +77,8 @@ fn proof(work: &Work) -> Result<(Option<ShapeBody>, u64)> {
         Work::Evaluation(job) => {
             (of(Statement::Evaluation, &job.dataset.layout()?, job.link), job.dataset.shards.len() as u64)
         }
+        // it only names what its parts have made
+        Work::Valuation(_) => (None, 0),
         // its proofs stay in the valuation file
         Work::Coalition(job) => (None, (job.sources().len() + job.test.shards.len()) as u64),
         Work::Service(job) => (of(Statement::Service, &job.agent.layout()?, job.agent.link), 0),

@@ -74,6 +74,23 @@ pub(super) fn same_chain(dataset: &DatasetBody, certificate: &Certificate) -> Re
     .with("dataset", id))
 }
 
+/// The evaluation of an account's agent, with its certificate file, on a dataset of this server.
+pub(super) fn evaluation_here(
+    owner: AccountAddress,
+    agent: &AgentBody,
+    certificate: ArtefactId,
+    dataset: DatasetBody,
+) -> EvaluationJob {
+    EvaluationJob {
+        owner,
+        weights_digest: agent.weights_digest,
+        weights: WeightsAt::Here(agent.model.clone()),
+        link: agent.link,
+        certificate,
+        dataset,
+    }
+}
+
 impl Admission {
     /// A dataset that the caller may have an agent evaluated on at home, and the grant of this server that this takes. Open terms and
     /// grants on chain do not count: they are given for agents that are paid for, and a count with chosen weights tells single records.
@@ -94,14 +111,7 @@ impl Admission {
 
     pub(super) async fn evaluation_work(&self, caller: AccountAddress, w: v1::EvaluationWork) -> Result<Admitted> {
         let (own, grants) = self.evaluation_of(caller, w).await?;
-        let work = Work::Evaluation(EvaluationJob {
-            owner: caller,
-            weights_digest: own.agent.weights_digest,
-            weights: WeightsAt::Here(own.agent.model),
-            link: own.agent.link,
-            certificate: own.certificate,
-            dataset: own.dataset,
-        });
+        let work = Work::Evaluation(evaluation_here(caller, &own.agent, own.certificate, own.dataset));
         Ok(Admitted { grants, ..work.into() })
     }
 

@@ -26,7 +26,7 @@ impl Admission {
         self.check_number("shards", agent.sources.len())?;
         let work = |slot| Work::Gradient(GradientJob { agent: agent.clone(), slot, target });
         let admitted: Vec<Admitted> = (0..agent.sources.len() as u32).map(|slot| work(slot).into()).collect();
-        self.queue_each(caller, &admitted, options, |_, job| wire::job(job, None)).await
+        self.queue_each(caller, &admitted, options, |job| wire::job(job, None)).await
     }
 
     pub(super) async fn gradient_work(&self, caller: AccountAddress, w: v1::GradientWork) -> Result<Work> {

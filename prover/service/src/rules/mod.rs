@@ -13,6 +13,7 @@ pub(crate) mod files;
 mod forget;
 pub(crate) mod gather;
 mod gradients;
+mod openings;
 pub(crate) mod ownership;
 mod ranges;
 pub(crate) mod records;

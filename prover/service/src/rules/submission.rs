@@ -47,7 +47,10 @@ impl Admission {
             // stored only when nothing stands against it
             let holding = self.holding();
             let mut one = holding.prepare(caller, work).await?;
-            self.take_room(caller, &one, options, key(options, many, index).as_deref(), &mut room).await?;
+            let known = self.take_room(caller, &one, options, key(options, many, index).as_deref(), &mut room).await?;
+            if !known {
+                self.check_openings(caller, &one).await?;
+            }
             holding.artefacts.store_held().await?;
             one.share = None;
             admitted.push(one);
@@ -89,7 +92,7 @@ impl Admission {
         if self.is_known(&new, key).await? {
             return Ok(true);
         }
-        for new in std::iter::once(Ok(new)).chain(parts.iter().map(|part| self.new_job(caller, part, options))) {
+        for new in std::iter::once(Ok(new)).chain(parts.iter().map(|part| self.new_job(caller, &part.work, options))) {
             *room -= i64::from(!self.is_known(&new?, None).await?);
             if *room < 0 {
                 return Err(self.queue.full());
@@ -153,7 +156,7 @@ impl Admission {
         admitted: &[Admitted],
         options: Option<&v1::JobOptions>,
     ) -> Result<Vec<Job>> {
-        self.queue_each(caller, admitted, options, |_, job| job).await
+        self.queue_each(caller, admitted, options, |job| job).await
     }
 
     /// [`Admission::queue_all`], keeping of each job only what `told` makes of it: payloads of many jobs may be large.
@@ -162,7 +165,7 @@ impl Admission {
         caller: AccountAddress,
         admitted: &[Admitted],
         options: Option<&v1::JobOptions>,
-        told: impl Fn(&Work, Job) -> T,
+        told: impl Fn(Job) -> T,
     ) -> Result<Vec<T>> {
         self.check_needs(caller, options).await?;
         let others = options.map(|o| o.needs.as_slice()).unwrap_or_default();
@@ -174,7 +177,7 @@ impl Admission {
             let key = key(options, admitted.len() > 1, index);
             if let Some(key) = &key {
                 if let Some(job) = self.queue.keyed(&mut tx, key, &new).await? {
-                    jobs.push(told(work, job));
+                    jobs.push(told(job));
                     continue;
                 }
             }
@@ -185,34 +188,45 @@ impl Admission {
             if fresh {
                 let mut needs = Vec::with_capacity(parts.len());
                 for part in parts {
-                    let part = self.new_job(caller, part, options)?;
-                    needs.push(self.insert(&mut tx, &part, &damaged).await?.0.id);
+                    let new = self.new_job(caller, &part.work, options)?;
+                    let (made, fresh) = self.insert(&mut tx, &new, &damaged).await?;
+                    if fresh {
+                        if !others.is_empty() {
+                            self.queue.make_wait(&mut tx, &made.id, &[], others).await?;
+                        }
+                        self.take_uses(&mut tx, caller, &made.id, &part.grants).await?;
+                    }
+                    needs.push(made.id);
                 }
                 if !(needs.is_empty() && others.is_empty()) {
                     self.queue.make_wait(&mut tx, &job.id, &needs, others).await?;
                 }
-                for Grant { dataset, root, by } in grants {
-                    let used = match by {
-                        Right::Open => Use::Open,
-                        Right::Granted(Some(grant))
-                            if self.registry.use_chain_grant(&mut tx, grant, caller).await? =>
-                        {
-                            Use::Chain(*grant)
-                        }
-                        Right::Granted(_) => {
-                            self.registry.use_grant(&mut tx, *dataset, caller).await?;
-                            Use::Server
-                        }
-                    };
-                    self.registry.record_use(&mut tx, &job.id, *dataset, caller, used, *root).await?;
-                    self.custody.allow_use(&mut tx, *root, caller).await?;
-                }
+                self.take_uses(&mut tx, caller, &job.id, grants).await?;
             }
-            jobs.push(told(work, job));
+            jobs.push(told(job));
         }
         tx.commit().await?;
         self.wake.notify_one();
         Ok(jobs)
+    }
+
+    /// Takes the uses of grants that a new job needs.
+    async fn take_uses(&self, tx: &mut Tx, caller: AccountAddress, job: &str, grants: &[Grant]) -> Result<()> {
+        for Grant { dataset, root, by } in grants {
+            let used = match by {
+                Right::Open => Use::Open,
+                Right::Granted(Some(grant)) if self.registry.use_chain_grant(tx, grant, caller).await? => {
+                    Use::Chain(*grant)
+                }
+                Right::Granted(_) => {
+                    self.registry.use_grant(tx, *dataset, caller).await?;
+                    Use::Server
+                }
+            };
+            self.registry.record_use(tx, job, *dataset, caller, used, *root).await?;
+            self.custody.allow_use(tx, *root, caller).await?;
+        }
+        Ok(())
     }
 
     /// Inserts a job, or finds an equal one that is not `damaged`. True if it is new.
@@ -249,7 +263,7 @@ impl Admission {
             let known = self.take_room(caller, one, options, key.as_deref(), &mut room).await?;
             let stays = known && !self.note_damaged(&self.new_job(caller, &one.work, options)?, &mut damaged).await?;
             for part in one.parts.iter().filter(|_| !stays) {
-                self.note_damaged(&self.new_job(caller, part, options)?, &mut damaged).await?;
+                self.note_damaged(&self.new_job(caller, &part.work, options)?, &mut damaged).await?;
             }
         }
         Ok(damaged)

@@ -118,8 +118,7 @@ impl Participants {
         let layout = request.layout()?;
         let mut openings_left = Vec::new();
         for shard in participant.shards() {
-            let counter = self.custody.counter(&shard.digest.into()).await?;
-            let left = counter.map_or_else(|| layout.opening_budget(), |c| c.end.saturating_sub(c.used));
+            let left = self.custody.openings_left(&shard.digest.into(), layout.opening_budget(), false).await?;
             openings_left.push(left);
         }
         let largest = Asks::Point(Some(request.largest()?));

@@ -1,0 +1,61 @@
+//! A valuation's proofs: the agent's own evaluation on the test set, and its coalitions. Each is proven by a job of its own;
+//! this one is done when all of them are.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use tribute_problem::{Problem, Result};
+use tribute_store::artefacts::ArtefactId;
+
+use crate::dataset::DatasetBody;
+use crate::train::AgentBody;
+use crate::work::Outcome;
+
+/// Names the proofs of a valuation, which are made by this job's parts.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ValuationJob {
+    /// The agent that is valued.
+    #[serde(with = "crate::shared")]
+    pub agent: Arc<AgentBody>,
+    /// Its certificate file.
+    pub certificate: ArtefactId,
+    /// The test set.
+    #[serde(with = "crate::shared")]
+    pub test: Arc<DatasetBody>,
+    /// The owners of each coalition, as in [`CoalitionJob`](crate::coalition::CoalitionJob).
+    pub coalitions: Vec<Vec<u32>>,
+}
+
+/// A valuation's proofs.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ValuationOutcome {
+    /// The agent's evaluation file.
+    pub evaluation: ArtefactId,
+    /// JSON of each coalition's [`CoalitionParts`](tribute_core::valuation::CoalitionParts), in the job's order.
+    pub coalitions: Vec<ArtefactId>,
+}
+
+impl ValuationJob {
+    /// Which one it is: "valuation by 6 coalitions".
+    #[must_use]
+    pub fn title(&self) -> String {
+        format!("valuation by {} coalitions", self.coalitions.len())
+    }
+}
+
+/// Names what the parts made: the evaluation, then the coalitions in the job's order.
+pub fn run(job: &ValuationJob, needed: &[Outcome]) -> Result<ValuationOutcome> {
+    let miscounted =
+        || Problem::internal("a valuation is made of an evaluation and its coalitions, and of nothing else");
+    let [Outcome::Evaluation(evaluation), coalitions @ ..] = needed else { return Err(miscounted()) };
+    let parts: Vec<ArtefactId> = (coalitions.iter().zip(&job.coalitions))
+        .filter_map(|(outcome, owners)| match outcome {
+            Outcome::Coalition(made) if made.owners == *owners => Some(made.parts.clone()),
+            _ => None,
+        })
+        .collect();
+    if parts.len() != job.coalitions.len() || coalitions.len() != job.coalitions.len() {
+        return Err(miscounted());
+    }
+    Ok(ValuationOutcome { evaluation: evaluation.file.clone(), coalitions: parts })
+}
