@@ -17,7 +17,7 @@ export function Values({ of }: { of: ValuationFile }): ReactNode {
         By how much it lowers the agent’s mean loss on {plural(of.test.records, "record")} of the test set{" "}
         <Id of={of.test.dataset_id} name="dataset" />, which {ownersOf(of.test.shards).map((owner) => <Id key={owner} of={owner} name="owner" />)} registered:{" "}
         {of.sampling
-          ? `means over ${plural(of.sampling.permutations, "order")} of the owners, drawn by a beacon, with 95 % confidence intervals.`
+          ? `estimates from ${plural(of.sampling.permutations, "order")} of the owners, drawn by a beacon. ± is 95 % for all owners together, by a normal approximation: Student’s quantile times the standard error of the owner whose part varies most from order to order.`
           : `exact Shapley values over ${count(of.coalitions.length)} coalitions.`}
       </p>
       <Bars

@@ -137,7 +137,7 @@ fn three_owners_of_wines_are_valued() {
     assert!(found.iter().all(|job| job.state() == v1::JobState::Succeeded && job.outcome.is_none()), "{found:?}");
     assert_eq!(found[1].title, "coalition 2 of 7, owner 2");
     let beacon = "11".repeat(32);
-    let refused = w.fails(OWNER, &format!("agent value {weights} --test {test} --permutations 9 --beacon 0x{beacon}"));
+    let refused = w.fails(OWNER, &format!("agent value {weights} --test {test} --permutations 30 --beacon 0x{beacon}"));
     assert!(refused.contains("every coalition is trained"), "{refused}");
 
     // what its owner deletes tests nothing any more
