@@ -225,7 +225,8 @@ fn write_valuation(f: &mut fmt::Formatter<'_>, v: &Valuation) -> fmt::Result {
         None => writeln!(f, "Exact Shapley values over {} coalitions, as mean loss saved:", v.coalitions.len())?,
         Some(s) => writeln!(
             f,
-            "Estimated from {} permutations drawn by {}, {} coalitions, as mean loss saved:",
+            "Estimated from {} orders of the owners, drawn by {}, {} coalitions, as mean loss saved; ± is 95 % for all owners \
+             together, by a normal approximation over the orders:",
             s.permutations,
             s.beacon,
             v.coalitions.len()
@@ -234,7 +235,7 @@ fn write_valuation(f: &mut fmt::Formatter<'_>, v: &Valuation) -> fmt::Result {
     for (i, (value, part)) in v.values.iter().zip(v.parts()).enumerate() {
         let interval = match v.sampling {
             None => String::new(),
-            Some(_) => format!(" ± {:.6} (95 %)", v.per_record(value.half_width)),
+            Some(_) => format!(" ± {:.6}", v.per_record(value.half_width)),
         };
         writeln!(
             f,

@@ -17,7 +17,7 @@ export function Values({ of }: { of: ValuationFile }): ReactNode {
         By how much it lowers the agent’s mean loss on {plural(of.test.records, "record")} of the test set{" "}
         <Id of={of.test.dataset_id} name="dataset" />, which {ownersOf(of.test.shards).map((owner) => <Id key={owner} of={owner} name="owner" />)} registered:{" "}
         {of.sampling
-          ? `estimates from ${plural(of.sampling.permutations, "order")} of the owners, drawn by a beacon; the intervals hold for all owners at once, with 95 %.`
+          ? `estimates from ${plural(of.sampling.permutations, "order")} of the owners, drawn by a beacon. ± is 95 % for all owners together, by a normal approximation: Student’s quantile times the standard error of the owner whose part varies most from order to order.`
           : `exact Shapley values over ${count(of.coalitions.length)} coalitions.`}
       </p>
       <Bars

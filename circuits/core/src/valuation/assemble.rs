@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{shapley, stated, words, Coalition, Sampling, TestSet, TestShard, Training, Valuation, Value, FORMAT};
+use super::{stated, words, Coalition, Sampling, TestSet, TestShard, Training, Valuation, Value, FORMAT};
 use crate::certificate::{prefix, unsigned, Certificate, CertificateError, Contribution, Dataset, FileProof, Hex};
 use crate::context::{Address, Terms};
 use crate::digest::{dataset_id, keccak};
@@ -107,10 +107,8 @@ impl ValuationParts {
             checksum: Hex::default(),
         };
         valuation.uniform_loss = valuation.test.shards.iter().map(uniform).fold(0, u64::saturating_add);
-        if valuation.owners.len() > shapley::EXACT_PLAYERS && valuation.sampling.is_none() {
-            // `check` would ask for every coalition; say it before they are counted
-            return Err(CertificateError::field("sampling", words::sampling_needed(valuation.owners.len())));
-        }
+        // before coalitions are counted, and drawn
+        valuation.check_sampling()?;
         valuation.set_values();
         valuation.checksum = Hex(valuation.expected_checksum());
         valuation.check()?;

@@ -3,7 +3,9 @@
 use ark_bn254::Fr;
 
 use super::assemble::owners;
-use super::{shapley, words, Coalition, Valuation, FORMAT};
+use super::sampled::{MAX_PERMUTATIONS, MIN_PERMUTATIONS};
+use super::shapley::{members, EXACT_PLAYERS, MAX_PLAYERS};
+use super::{words, Coalition, Valuation, FORMAT};
 use crate::certificate::blame::{part, whole, Relations};
 use crate::certificate::registered::{check_unseen, Registered, RegisteredShard};
 use crate::certificate::relations::{all, context, equal, sentences, sum};
@@ -58,20 +60,7 @@ impl Valuation {
             let reason = format!("the certificate's datasets are, in order, of {listed}");
             return Err(CertificateError::field("owners", reason));
         }
-        let most = if self.sampling.is_some() { shapley::MAX_PLAYERS } else { shapley::EXACT_PLAYERS };
-        if self.owners.len() > most {
-            return Err(CertificateError::field("sampling", words::sampling_needed(self.owners.len())));
-        }
-        if let Some(sampling) = &self.sampling {
-            if self.owners.len() <= shapley::EXACT_PLAYERS {
-                let reason = format!("{} owners: every coalition is needed", self.owners.len());
-                return Err(CertificateError::field("sampling", reason));
-            }
-            if !(2..=shapley::MAX_PERMUTATIONS).contains(&sampling.permutations) {
-                let reason = format!("{} is not from 2 to {}", sampling.permutations, shapley::MAX_PERMUTATIONS);
-                return Err(CertificateError::field("sampling.permutations", reason));
-            }
-        }
+        self.check_sampling()?;
         let digests: Vec<ShardDigest> = shards.iter().map(|s| s.digest).collect();
         check_unseen(certificate, "test.shards", &digests, "coalitions were trained on this shard")?;
         for (j, shard) in shards.iter().enumerate() {
@@ -93,11 +82,34 @@ impl Valuation {
         Ok(())
     }
 
+    /// Checks that coalitions are drawn where there are too many for all of them, and only there, by enough permutations.
+    pub(super) fn check_sampling(&self) -> Result<(), CertificateError> {
+        let owners = self.owners.len();
+        let Some(sampling) = &self.sampling else {
+            return if owners <= EXACT_PLAYERS {
+                Ok(())
+            } else {
+                Err(CertificateError::field("sampling", words::sampling_needed(owners)))
+            };
+        };
+        if owners <= EXACT_PLAYERS {
+            return Err(CertificateError::field("sampling", format!("{owners} owners: every coalition is needed")));
+        }
+        if owners > MAX_PLAYERS {
+            return Err(CertificateError::field("sampling", words::sampling_needed(owners)));
+        }
+        if !(MIN_PERMUTATIONS..=MAX_PERMUTATIONS).contains(&sampling.permutations) {
+            let reason = format!("{} is not from {MIN_PERMUTATIONS} to {MAX_PERMUTATIONS}", sampling.permutations);
+            return Err(CertificateError::field("sampling.permutations", reason));
+        }
+        Ok(())
+    }
+
     /// Checks that exactly the expected coalitions are there, in order, each with as many proofs as it needs.
     fn check_list(&self) -> Result<(), CertificateError> {
         let expected = self.expected_coalitions();
         for (position, mask) in expected.iter().enumerate() {
-            let owners = shapley::members(*mask);
+            let owners = members(*mask);
             let path = format!("coalitions[{position}].owners");
             let found = self.coalitions.get(position);
             if found.is_some_and(|c| c.owners == owners) {
@@ -107,11 +119,11 @@ impl Valuation {
                 Some(elsewhere) => format!("the coalition of owners {owners:?} stands at {elsewhere} instead"),
                 None => format!("the coalition of owners {owners:?} is missing"),
             };
-            return Err(CertificateError::field(path, reason));
+            return Err(self.not_expected(path, reason));
         }
         if self.coalitions.len() > expected.len() {
             let reason = format!("{} coalitions, expected {}", self.coalitions.len(), expected.len());
-            return Err(CertificateError::field(format!("coalitions[{}]", expected.len()), reason));
+            return Err(self.not_expected(format!("coalitions[{}]", expected.len()), reason));
         }
         let layout = &self.certificate.layout;
         for (position, coalition) in self.coalitions.iter().enumerate() {
@@ -144,6 +156,14 @@ impl Valuation {
             }
         }
         Ok(())
+    }
+
+    /// A coalition that should not be where it is, or is missing. Where coalitions were drawn, what they were drawn from may
+    /// be wrong as well.
+    fn not_expected(&self, path: String, reason: String) -> CertificateError {
+        let seeds = ["sampling.beacon", "sampling.permutations", "test.dataset_id"].map(str::to_owned);
+        let drawn_from = self.sampling.iter().flat_map(|_| seeds.clone());
+        CertificateError::Field { fields: std::iter::once(path).chain(drawn_from).collect(), reason }
     }
 
     fn check_test_set(&self, r: &mut Relations, schema: &Schema) {

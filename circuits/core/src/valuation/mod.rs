@@ -2,16 +2,17 @@
 //!
 //! Every coalition of the owners was trained at the agent's loss, link and λ, and proven to be the optimum over exactly
 //! its datasets; its loss on the test set is proven as well. From these losses follow the Shapley values, in exact
-//! rationals: [`shapley`]. The file contains the agent's certificate, whose datasets are those valued and whose proofs
-//! are those of the coalition of all owners. What [`crate::certificate`] says about a certificate's fields, encoding and
-//! checksum also applies here.
+//! rationals: [`shapley`]; beyond a few owners, estimates of them: [`sampled`]. The file contains the agent's certificate,
+//! whose datasets are those valued and whose proofs are those of the coalition of all owners. What [`crate::certificate`]
+//! says about a certificate's fields, encoding and checksum also applies here.
 //!
 //! | file | contents |
 //! |---|---|
 //! | [`mod`](self) | the fields, reading and writing |
 //! | `assemble` | assembling a valuation from its proofs |
 //! | `check` | every relation between the fields |
-//! | [`shapley`] | coalitions, permutations and values |
+//! | [`shapley`] | coalitions and exact values |
+//! | [`sampled`] | permutations, and estimates with confidence intervals |
 //! | [`ball`] | how far a loss can be from that of the exact optimum |
 //! | [`weights`] | the whole numbers that contracts pay by |
 //! | [`words`] | plain-language statements of what is proven and what is not |
@@ -19,6 +20,7 @@
 mod assemble;
 pub mod ball;
 mod check;
+pub mod sampled;
 pub mod shapley;
 #[cfg(test)]
 mod tests;
@@ -63,7 +65,7 @@ pub struct Valuation {
     pub uniform_loss: u64,
     /// The coalitions in order of their masks, owner `i` at bit `i`; the last one is of all owners.
     pub coalitions: Vec<Coalition>,
-    /// Common denominator of the values: `k!` for k owners, or the number of permutations.
+    /// Common denominator of the values: `k!` for k owners, with m permutations `m·k²·(k − 1)`.
     pub denominator: u64,
     /// One value per owner, in their order. They sum to the agent's utility.
     pub values: Vec<Value>,
@@ -145,7 +147,8 @@ pub struct Value {
     pub owner: Hex<20>,
     /// The value times the [`denominator`](Valuation::denominator), units of 2^-20 of the loss over the test set.
     pub numerator: Contribution,
-    /// Half the width of the 95 % confidence interval, in these units; 0 if every coalition is there.
+    /// Half the width of the confidence interval, in these units, the same for all owners: their intervals hold at once with
+    /// 95 %, by a normal approximation ([`sampled`]). 0 if every coalition is there.
     pub half_width: u64,
     /// How far the value can be from that of the exact optima, in these units, rounded up: see [`ball`].
     pub ball: u64,
@@ -169,7 +172,13 @@ impl Sampling {
     /// The permutations of the owners of a certificate's datasets, drawn for this test set.
     #[must_use]
     pub fn permutations(&self, certificate: &Certificate, test: &DatasetId) -> Vec<Vec<usize>> {
-        shapley::permutations(&self.seed(certificate, test), owners(certificate).len(), self.permutations)
+        sampled::permutations(&self.seed(certificate, test), owners(certificate).len(), self.permutations)
+    }
+
+    /// The masks of the coalitions that these permutations need, in order, the one of all owners included.
+    #[must_use]
+    pub fn coalitions(&self, certificate: &Certificate, test: &DatasetId) -> Vec<u32> {
+        sampled::coalitions(&self.permutations(certificate, test))
     }
 }
 
@@ -327,7 +336,7 @@ impl Valuation {
     pub fn expected_coalitions(&self) -> Vec<u32> {
         match &self.sampling {
             None => shapley::every_coalition(self.owners.len()),
-            Some(sampling) => shapley::prefixes(&self.permutations(sampling)),
+            Some(sampling) => sampling.coalitions(&self.certificate, &self.test.dataset_id),
         }
     }
 
@@ -343,7 +352,7 @@ impl Valuation {
         let loss = |mask: u32| losses.get(&mask).copied().unwrap_or(self.uniform_loss);
         match &self.sampling {
             None => shapley::exact(self.owners.len(), &loss),
-            Some(sampling) => shapley::sampled(self.owners.len(), &self.permutations(sampling), &loss),
+            Some(sampling) => sampled::sampled(&self.permutations(sampling), &loss),
         }
     }
 
@@ -361,19 +370,11 @@ impl Valuation {
         let balls: std::collections::HashMap<u32, u64> =
             self.coalitions.iter().map(|c| (c.mask(), of(c))).chain([(0, uniform)]).collect();
         let ball = |mask: u32| balls.get(&mask).copied().unwrap_or(0);
-        let players = self.owners.len();
-        // the sum of both balls of every marginal contribution, with its weight
-        let both = |without, with| i128::from(ball(without)) + i128::from(ball(with));
-        let sums: Vec<i128> = match &self.sampling {
-            None => shapley::weighted(players, &both),
-            Some(sampling) => {
-                let terms = shapley::along(players, &self.permutations(sampling), &both);
-                terms.iter().map(|of_one| of_one.iter().sum()).collect()
-            }
+        let sums = match &self.sampling {
+            None => shapley::sums(self.owners.len()),
+            Some(sampling) => sampled::sums(&self.permutations(sampling)),
         };
-        let denominator = u128::from(self.denominator.max(1));
-        let up = |sum: i128| u64::try_from(sum.unsigned_abs().div_ceil(denominator)).unwrap_or(u64::MAX);
-        sums.into_iter().map(up).collect()
+        sums.moved(&ball)
     }
 }
 

@@ -12,9 +12,8 @@ use tribute_client::{problem, Client};
 use tribute_core::certificate::evaluation::{EvaluatedShard, Evaluation};
 use tribute_core::certificate::{Certificate, Dataset, Hex};
 use tribute_core::id::{DatasetId, WeightsDigest};
-use tribute_core::valuation::shapley::{
-    every_coalition, members, prefixes, EXACT_PLAYERS, MAX_PERMUTATIONS, MAX_PLAYERS,
-};
+use tribute_core::valuation::sampled::{MAX_PERMUTATIONS, MIN_PERMUTATIONS};
+use tribute_core::valuation::shapley::{every_coalition, members, EXACT_PLAYERS, MAX_PLAYERS};
 use tribute_core::valuation::{owners, CoalitionParts, Sampling, Valuation, ValuationParts};
 use tribute_problem::{Problem, Result};
 use tribute_proto::v1;
@@ -31,9 +30,9 @@ pub(crate) struct ValueArgs {
     /// Id of the test set: as for `tribute agent evaluate`, and of an owner who has none of the agent's datasets.
     #[arg(long, value_name = "ID")]
     test: DatasetId,
-    /// With more than 6 owners: number of permutations to draw. Commit to it, to the datasets, the test set and λ before the
-    /// beacon is known.
-    #[arg(long, value_name = "COUNT", requires = "beacon", value_parser = clap::value_parser!(u32).range(2..=i64::from(MAX_PERMUTATIONS)))]
+    /// With more than 6 owners: number of permutations to draw, at least 30. Commit to it, to the datasets, the test set and
+    /// λ before the beacon is known.
+    #[arg(long, value_name = "COUNT", requires = "beacon", value_parser = clap::value_parser!(u32).range(i64::from(MIN_PERMUTATIONS)..=i64::from(MAX_PERMUTATIONS)))]
     permutations: Option<u32>,
     /// With more than 6 owners: 32 public random bytes in hex. For a version on chain, those that `tribute chain beacon` shows
     /// after `tribute chain commit-valuation`: no weights are proposed or signed by others.
@@ -58,7 +57,7 @@ pub(super) async fn run(a: ValueArgs) -> Result<()> {
     let all = ((1u64 << owners(&certificate).len()) - 1) as u32;
     let coalitions = match &sampling {
         None => every_coalition(owners(&certificate).len()),
-        Some(sampling) => prefixes(&sampling.permutations(&certificate, &a.test)),
+        Some(sampling) => sampling.coalitions(&certificate, &a.test),
     };
     let coalitions = coalitions.into_iter().filter(|mask| *mask != all).map(members);
     let work = v1::ValuationWork {
@@ -79,6 +78,9 @@ pub(super) async fn run(a: ValueArgs) -> Result<()> {
         let half_width = valuation.per_record(value.half_width);
         let interval = if valuation.sampling.is_some() { format!(" ± {half_width:.6}") } else { String::new() };
         eprintln!("{}: {:.6}{interval} of mean loss saved", value.owner, valuation.value_per_record(i));
+    }
+    if valuation.sampling.is_some() {
+        eprintln!("± is 95 % for all owners together, by a normal approximation over the orders drawn");
     }
     eprintln!("digest {}; wrote {}", Hex(valuation.digest()), a.out.display());
     Ok(())

@@ -14,9 +14,13 @@ mod made;
 #[cfg(test)]
 pub(crate) mod many_tests;
 #[cfg(test)]
+pub(crate) mod sampled_tests;
+#[cfg(test)]
 pub(crate) mod tests;
 #[cfg(test)]
 pub(crate) mod valuation_tests;
+#[cfg(test)]
+mod valued;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

@@ -3,141 +3,23 @@
 use std::sync::OnceLock;
 use std::time::Instant;
 
-use serde_json::Value;
-use tribute_circuits::columns::{
-    commit_gradient, commit_records, commit_weights, sum_gradients, CommittedGroup, Secret,
-};
-use tribute_circuits::statements::evaluation::EvaluationCircuit;
-use tribute_circuits::statements::gradient::GradientCircuit;
-use tribute_circuits::statements::optimum::OptimumCircuit;
-use tribute_core::certificate::{Certificate, CertificateError, Contribution, FileProof, Hex};
-use tribute_core::context::{evaluation_ctx, gradient_ctx, list_hash, Address, CoalitionContext, Terms};
-use tribute_core::digest::dataset_id;
-use tribute_core::head::{add, gradient, loss, optimum};
-use tribute_core::id::{DatasetId, ShardDigest, WeightsDigest};
-use tribute_core::records::Records;
-use tribute_core::shape::Shape;
+use tribute_core::certificate::{CertificateError, Contribution, Hex};
 use tribute_core::valuation::shapley::every_coalition;
-use tribute_core::valuation::{CoalitionParts, Training, Valuation, ValuationParts};
-use tribute_core::I256;
-use tribute_engine::field::from_core;
-use tribute_inference::train::{train, LossOptions};
+use tribute_core::valuation::{CoalitionParts, Sampling, Valuation, ValuationParts};
 
-use super::alter::{leaf, leaves, others};
-use super::made::{records, schema, Maker, LAMBDA, SECRET};
-use super::tests::{certified, options, refusal_of, shards};
+use super::made::{records, LAMBDA};
+use super::tests::{certified, options, shards};
+use super::valued::{self, every_change_is_named, refused, Subject};
 use super::verify_json;
 
-const OWNER: Address = [0xe0; 20];
-const TERMS: Terms = Terms { min_data_bps: 0, open_training: true, min_share_bps: 0, min_price: 1, links: 0 };
-
-/// What a coalition is trained for and evaluated on.
-struct Subject {
-    maker: Maker,
-    certificate: Certificate,
-    test: Vec<Records>,
-    committed: Vec<CommittedGroup>,
-    id: DatasetId,
-    lambda: u64,
-}
-
-impl Subject {
-    fn new(test: Vec<Records>) -> Self {
-        let certificate = certified().0.clone();
-        let layout = certificate.layout;
-        let maker = Maker::new(layout, certificate.loss.link, certificate.chain);
-        let secret = Secret::from_bytes(SECRET);
-        let committed: Vec<_> = test.iter().map(|r| commit_records(&maker.srs, &layout, &secret, r).unwrap()).collect();
-        let digests: Vec<ShardDigest> = committed.iter().map(|xy| ShardDigest::new(xy.digest())).collect();
-        let n: usize = test.iter().map(Records::len).sum();
-        let id = dataset_id(&schema().id(), &layout.hash(), n as u64, &digests);
-        Subject { maker, certificate, test, committed, id, lambda: LAMBDA }
-    }
-
-    /// The proofs of a coalition; `named` is the coalition that its contexts name.
-    fn coalition(&mut self, mask: u32, named: u32) -> CoalitionParts {
-        let (layout, link, secret) = (self.maker.layout, self.maker.link, Secret::from_bytes(SECRET));
-        let listed: Vec<usize> = (0..3).filter(|i| mask >> i & 1 == 1).collect();
-        let data = shards();
-        let counted: Vec<&Records> = listed.iter().flat_map(|i| &data[*i]).collect();
-        let options = LossOptions { link, lambda: self.lambda, intercept_scale: layout.intercept_scale() };
-        let weights = train(&schema(), &counted, &options, |_| {}).unwrap().weights;
-        let w = commit_weights(&self.maker.srs, &layout, &secret, &weights);
-        let agent = self.certificate.agent;
-        let ids = (0..3).filter(|i| named >> i & 1 == 1).map(|i| self.certificate.datasets[i as usize].dataset_id);
-        let context = CoalitionContext {
-            domain: self.certificate.chain.agents(),
-            agent: agent.id,
-            version: agent.version,
-            served: agent.weights_digest,
-            weights: WeightsDigest::new(w.digest()),
-            list: list_hash(ids),
-        };
-        let training = (mask != 7).then(|| {
-            let mut total = vec![I256::ZERO; layout.weights()];
-            let (mut gradients, mut groups) = (vec![], vec![]);
-            for records in &counted {
-                let xy = commit_records(&self.maker.srs, &layout, &secret, records).unwrap();
-                let g = gradient(&layout, link, &weights, records).unwrap();
-                let committed = commit_gradient(&self.maker.srs, &layout, &secret, &[xy.digest(), w.digest()], &g);
-                let circuit = GradientCircuit::new(Shape::gradient(layout, link), &xy, &w, &committed).unwrap();
-                let shard = ShardDigest::new(xy.digest());
-                let ctx = gradient_ctx(&context.domain, &agent.owner.0, &context.weights, &shard);
-                gradients.push(self.maker.prove(&circuit, circuit.public_inputs(from_core(&ctx))));
-                add(&mut total, &g);
-                groups.push(committed);
-            }
-            let n = counted.iter().map(|r| r.len() as u64).sum();
-            let numbers = optimum(&layout, &weights, &total, n, self.lambda).unwrap();
-            let sum = sum_gradients(&groups);
-            let circuit = OptimumCircuit::new(Shape::optimum(layout), &w, &weights, &sum, &numbers);
-            let inputs = circuit.public_inputs(from_core(&context.optimum()));
-            Training { gradients, optimum: self.maker.prove(&circuit, inputs) }
-        });
-        let evaluations = (0..self.test.len() as u32)
-            .map(|j| -> FileProof {
-                let xy = &self.committed[j as usize];
-                let circuit = EvaluationCircuit::new(Shape::evaluation(layout, link), xy, &w).unwrap();
-                let ctx = match mask {
-                    7 => evaluation_ctx(&context.domain, &agent.id, agent.version, &context.weights, &self.id, j),
-                    _ => context.evaluation(&self.id, j),
-                };
-                let inputs = circuit.public_inputs(from_core(&ctx));
-                // the published loss is the integer function's
-                let expected = loss(&layout, link, &weights, &self.test[j as usize]).unwrap();
-                assert_eq!(inputs[3], tribute_engine::halo2_proofs::halo2curves::bn256::Fr::from(expected));
-                self.maker.prove(&circuit, inputs)
-            })
-            .collect();
-        CoalitionParts {
-            owners: (0..3).filter(|i| mask >> i & 1 == 1).collect(),
-            weights_digest: context.weights,
-            training,
-            evaluations,
-        }
-    }
-
-    fn parts(&mut self, owner: Address) -> ValuationParts {
-        let coalitions = every_coalition(3).into_iter().map(|mask| self.coalition(mask, mask)).collect();
-        let shards = self.committed.clone();
-        ValuationParts {
-            certificate: self.certificate.clone(),
-            terms: TERMS,
-            shards: shards
-                .iter()
-                .enumerate()
-                .map(|(j, xy)| (owner, self.maker.dataset((owner, TERMS), j, xy)))
-                .collect(),
-            sampling: None,
-            coalitions,
-        }
-    }
+fn tested_on(test: [u64; 2]) -> Subject {
+    Subject::new(&certified().0, shards(), vec![records(35, test[0]), records(20, test[1])])
 }
 
 fn made() -> &'static (ValuationParts, Valuation) {
     static MADE: OnceLock<(ValuationParts, Valuation)> = OnceLock::new();
     MADE.get_or_init(|| {
-        let parts = Subject::new(vec![records(35, 100), records(20, 101)]).parts(OWNER);
+        let parts = tested_on([100, 101]).parts(None, every_coalition(3));
         (parts.clone(), parts.assemble().unwrap())
     })
 }
@@ -146,22 +28,8 @@ pub(crate) fn valuation() -> &'static Valuation {
     &made().1
 }
 
-fn fit(v: &mut Valuation) {
-    v.certificate.checksum = Hex(v.certificate.expected_checksum());
-    v.checksum = Hex(v.expected_checksum());
-}
-
-/// The file after a change, with its checksums updated.
 fn changed(change: impl FnOnce(&mut Valuation)) -> String {
-    let mut v = valuation().clone();
-    change(&mut v);
-    fit(&mut v);
-    v.to_json()
-}
-
-fn refused(json: &str, parts: &[&str]) {
-    let refusal = refusal_of(json.as_bytes());
-    assert!(parts.iter().all(|part| refusal.contains(part)), "{parts:?}: {refusal}");
+    valued::changed(valuation(), change)
 }
 
 #[test]
@@ -188,58 +56,10 @@ fn a_valuation_is_accepted_and_says_what_it_proves() {
 
 #[test]
 fn every_leaf_of_a_valuation_is_bound_and_named() {
-    let original = serde_json::to_value(valuation()).unwrap();
-    let mut paths = vec![];
-    leaves(&original, String::new(), &mut paths);
-    let mut cases = 0;
-    for path in paths.iter().filter(|path| !path.starts_with("certificate.")) {
-        let now = leaf(&mut original.clone(), path).clone();
-        let mut values = others(&now);
-        values.push(Value::Null);
-        values.retain(|value| *value != now);
-        if path.starts_with("coalitions") {
-            // one changed proof is like another
-            values.truncate(2);
-        }
-        for value in values {
-            let mut altered = original.clone();
-            *leaf(&mut altered, path) = value.clone();
-            let json = match serde_json::from_value::<Valuation>(altered.clone()) {
-                Ok(mut v) => {
-                    if path != "checksum" {
-                        fit(&mut v);
-                    }
-                    v.to_json()
-                }
-                Err(_) => serde_json::to_string_pretty(&altered).unwrap() + "\n",
-            };
-            let refusal = refusal_of(json.as_bytes());
-            assert_ne!(refusal, "accepted", "{path} = {value}");
-            let (field, _) = refusal.split_once(": ").unwrap();
-            // a list is named as a whole
-            let named = field.split(", ").any(|f| f == path || path.starts_with(&format!("{f}[")));
-            // a coalition's ε moves the ball around every value, before its proof is looked at
-            let of_ball = path.ends_with("training.optimum.inputs[3]") && field.contains(".ball");
-            assert!(named || of_ball, "{path} = {value}: {refusal}");
-            cases += 1;
-        }
-    }
-    println!("{} leaves, {cases} changes", paths.len());
-}
-
-/// One leaf of the contained certificate after another, which the certificate's own test covers in detail.
-#[test]
-fn another_certificate_is_refused() {
-    let changes: [fn(&mut Valuation); 3] = [
-        |v| v.certificate.loss.lambda += 1,
-        |v| v.certificate.agent.version += 1,
-        |v| v.certificate.datasets[0].records += 1,
-    ];
-    for change in changes {
-        refused(&changed(change), &["certificate."]);
-    }
+    every_change_is_named(valuation(), |_| true);
     let certificate = valuation().certificate.to_json();
-    refused(&certificate.replace("tribute-certificate/1", tribute_core::valuation::FORMAT), &["format"]);
+    let json = certificate.replace("tribute-certificate/1", tribute_core::valuation::FORMAT);
+    refused(&json, &["format"]);
 }
 
 #[test]
@@ -307,7 +127,7 @@ fn coalitions_of_something_else_are_refused() {
         parts
     };
     // another λ: a real optimum, of a loss with twice the penalty
-    let mut subject = Subject::new(vec![records(35, 100), records(20, 101)]);
+    let mut subject = tested_on([100, 101]);
     subject.lambda = 2 * LAMBDA;
     let other = subject.coalition(1, 1);
     refused(with(other, 0), "coalitions[0].training.optimum.inputs[2]", "differ");
@@ -316,7 +136,7 @@ fn coalitions_of_something_else_are_refused() {
     let other = subject.coalition(1, 3);
     refused(with(other, 0), "coalitions[0].training.optimum.inputs[0]", "for something else");
     // evaluated on another test set, with as many records
-    let mut elsewhere = Subject::new(vec![records(35, 7), records(20, 8)]);
+    let mut elsewhere = tested_on([7, 8]);
     let other = elsewhere.coalition(1, 1);
     refused(with(other, 0), "coalitions[0].evaluations[0].bytes", "the proof's records have digest");
     // a test set whose owner has a dataset
@@ -339,7 +159,7 @@ fn values_that_do_not_follow_from_the_losses_are_refused() {
     refused(
         &changed(|v| {
             let beacon = Hex([1; 32]);
-            v.sampling = Some(tribute_core::valuation::Sampling { beacon, permutations: 3 });
+            v.sampling = Some(Sampling { beacon, permutations: 30 });
         }),
         &["sampling", "every coalition is needed"],
     );

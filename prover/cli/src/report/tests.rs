@@ -3,6 +3,7 @@ use super::page::page;
 use super::{proofs, same_agent, EVALUATION, VALUATION};
 use crate::offline::evaluation_tests::evaluation;
 use crate::offline::many_tests::certificate as twelve_datasets;
+use crate::offline::sampled_tests::sampled;
 use crate::offline::tests::options;
 use crate::offline::valuation_tests::valuation;
 use crate::offline::verify_json;
@@ -72,6 +73,21 @@ fn a_valuation_is_shown_with_its_limits() {
         assert!(html.contains(sentence.as_str()), "{sentence}");
     }
     assert!(!html.contains("<script"));
+}
+
+/// The page of a sampled valuation says how sure its values are, and how that was computed.
+#[test]
+fn intervals_are_shown_with_what_they_mean() {
+    let report = verify_json(sampled().to_json(), &options()).unwrap();
+    let html = page(&report, &[], Some(&report)).into_string();
+    let v = report.valuation().unwrap();
+    let half = format!("<td class=\"number\">{:.6}</td>", v.per_record(v.values[0].half_width));
+    assert_eq!(html.matches(&half).count(), 7, "{half}");
+    for part in
+        ["30 orders of the owners", "all owners together with 95 %", "normal approximation", "± (95 %, all together)"]
+    {
+        assert!(html.contains(part), "{part}");
+    }
 }
 
 /// An accuracy is shown only with the certificate for which it was proven.

@@ -28,9 +28,11 @@ pub(super) fn worth(v: &Valuation) -> Markup {
                          data saves. "
                     }
                     Some(s) => {
-                        (grouped(u64::from(s.permutations))) " orders of the owners were drawn by a beacon, and the coalitions along \
-                         them trained, proven and evaluated on one test set. An owner's value is the mean loss that its data \
-                         saved, with a 95 % confidence interval. "
+                        (grouped(u64::from(s.permutations))) " orders of the owners were drawn by a beacon. The coalitions along \
+                         them, and all of up to two owners, were trained, proven and evaluated on one test set. An owner's value \
+                         is an estimate of the mean loss that its data saves. The intervals, ± the same for every owner, hold for \
+                         all owners together with 95 %, by a normal approximation: Student's quantile times the standard \
+                         error of the owner whose part varies most from order to order. "
                     }
                 }
                 "The test set, " (grouped(v.test.records)) " records, is dataset " code { (v.test.dataset_id) } " "
@@ -48,7 +50,7 @@ pub(super) fn worth(v: &Valuation) -> Markup {
                         th scope="col" { "#" }
                         th scope="col" { "Owner" }
                         th.number scope="col" { "Value" }
-                        @if v.sampling.is_some() { th.number scope="col" { "± (95 %)" } }
+                        @if v.sampling.is_some() { th.number scope="col" { "± (95 %, all together)" } }
                         th.number scope="col" { "Part" }
                         th.number scope="col" { "Exact optima within" }
                     } }
