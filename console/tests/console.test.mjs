@@ -6,6 +6,7 @@ import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { pathToFileURL } from "node:url";
 import { keys, ROOT, World } from "../scripts/world.mjs";
 import { Browser, shoot, Wallet } from "./browser.mjs";
 
@@ -549,6 +550,26 @@ test("strangers are kept out", async (t) => {
     await page.context().close();
     assert.deepEqual(browser.taken(), []);
   });
+});
+
+test("a certificate's page, opened from a file, shows everything on a phone as on a desktop and asks for nothing", async () => {
+  for (const [kind, chart] of [["evaluation", /^Accuracy by dataset/], ["valuation", /^Each owner's part of the values/]]) {
+    const file = join(folder, `${kind}.html`);
+    await world.tribute("owner", "certificate", "report", join(ROOT, `fuzz/corpus/${kind}.json`), "--allow-dev-srs", "--out", file);
+    const page = await browser.person();
+    const requests = [];
+    page.on("request", (request) => requests.push(request.url()));
+    await page.goto(pathToFileURL(file).href);
+    await page.getByRole("heading", { level: 1 }).waitFor();
+    await page.getByRole("img", { name: /^Shares of the datasets/ }).waitFor();
+    await page.getByRole("img", { name: chart }).waitFor();
+    await page.locator("summary").click();
+    await page.getByRole("columnheader", { name: "From" }).waitFor();
+    looks.push(...(await shoot(page, `certificate-${kind}`)));
+    assert.deepEqual(requests, [page.url()]);
+    await page.context().close();
+  }
+  assert.deepEqual(browser.taken(), []);
 });
 
 test("pages are quick, and fit for everybody", async () => {

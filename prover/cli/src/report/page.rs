@@ -15,9 +15,8 @@ use super::{proofs, worth};
 use crate::output::{grouped, short};
 
 const STYLE: &str = include_str!("page.css");
-/// The page may load nothing, run nothing and send nothing.
-const POLICY: &str =
-    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+/// The page may load nothing, run nothing and send nothing. What may frame it only a server's header could say.
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
 
 /// The page of a certificate, with evaluations and a valuation of the same agent version.
 pub(super) fn page(report: &Report, evaluations: &[Report], valuation: Option<&Report>) -> Markup {
@@ -244,12 +243,14 @@ fn records(certificate: &Certificate, schema: &Schema) -> Markup {
             @if let Some(digest) = schema.extractor() { p.warning role="note" { (extracted(digest)) } }
             details {
                 summary { "Features and their ranges" }
-                table {
-                    caption { "Values outside a range are clamped to it" }
-                    thead { tr { th scope="col" { "Name" } th.number scope="col" { "From" } th.number scope="col" { "To" } } }
-                    tbody { @for feature in schema.features() { tr {
-                        td { (feature.name) } td.number { (feature.lo) } td.number { (feature.hi) }
-                    } } }
+                div.scroll tabindex="0" {
+                    table {
+                        caption { "Values outside a range are clamped to it" }
+                        thead { tr { th scope="col" { "Name" } th.number scope="col" { "From" } th.number scope="col" { "To" } } }
+                        tbody { @for feature in schema.features() { tr {
+                            td { (feature.name) } td.number { (feature.lo) } td.number { (feature.hi) }
+                        } } }
+                    }
                 }
             }
         }
