@@ -553,9 +553,14 @@ test("strangers are kept out", async (t) => {
 });
 
 test("a certificate's page, opened from a file, shows everything on a phone as on a desktop and asks for nothing", async () => {
-  for (const [kind, chart] of [["evaluation", /^Accuracy by dataset/], ["valuation", /^Each owner's part of the values/]]) {
+  const corpus = (name) => join(ROOT, "fuzz/corpus", name);
+  const counted = ["--records", join(ROOT, "examples/wine.csv"), "--rows", "80..110", "--model", corpus("agent.onnx")];
+  for (const [kind, chart, options] of [
+    ["evaluation", /^Accuracy by dataset/, counted],
+    ["valuation", /^Each owner's part of the values/, []],
+  ]) {
     const file = join(folder, `${kind}.html`);
-    await world.tribute("owner", "certificate", "report", join(ROOT, `fuzz/corpus/${kind}.json`), "--allow-dev-srs", "--out", file);
+    await world.tribute("owner", "certificate", "report", corpus(`${kind}.json`), "--allow-dev-srs", ...options, "--out", file);
     const page = await browser.person();
     const requests = [];
     page.on("request", (request) => requests.push(request.url()));
@@ -565,6 +570,7 @@ test("a certificate's page, opened from a file, shows everything on a phone as o
     await page.getByRole("img", { name: chart }).waitFor();
     await page.locator("summary").click();
     await page.getByRole("columnheader", { name: "From" }).waitFor();
+    assert.equal(await page.getByRole("table", { name: /^Records by their class/ }).count(), options.length && 1);
     looks.push(...(await shoot(page, `certificate-${kind}`)));
     assert.deepEqual(requests, [page.url()]);
     await page.context().close();

@@ -11,6 +11,7 @@ use tribute_core::valuation::Valuation;
 use tribute_verify::{extracted, Report};
 
 use super::chart::{bars, percent, Bar};
+use super::matrix::Matrix;
 use super::{proofs, worth};
 use crate::output::{grouped, short};
 
@@ -18,8 +19,13 @@ const STYLE: &str = include_str!("page.css");
 /// The page may load nothing, run nothing and send nothing. What may frame it only a server's header could say.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
 
-/// The page of a certificate, with evaluations and a valuation of the same agent version.
-pub(super) fn page(report: &Report, evaluations: &[Report], valuation: Option<&Report>) -> Markup {
+/// The page of a certificate, with evaluations and a valuation of the same agent version, and which classes it takes for which.
+pub(super) fn page(
+    report: &Report,
+    evaluations: &[Report],
+    matrix: Option<&Matrix>,
+    valuation: Option<&Report>,
+) -> Markup {
     let valuation = valuation.and_then(Report::valuation);
     let certificate = report.certificate();
     let schema = Schema::from_json(&certificate.schema).ok();
@@ -39,7 +45,7 @@ pub(super) fn page(report: &Report, evaluations: &[Report], valuation: Option<&R
                 main {
                     (summary(report, evaluations, name))
                     (shares(certificate))
-                    (accuracy(evaluations))
+                    (accuracy(evaluations, matrix))
                     @if let Some(valuation) = valuation { (worth::worth(valuation)) }
                     (sentences(report, evaluations, valuation))
                     @if let Some(schema) = &schema { (records(certificate, schema)) }
@@ -154,7 +160,7 @@ fn terms(dataset: &Dataset) -> String {
     words.join("; ")
 }
 
-fn accuracy(evaluations: &[Report]) -> Markup {
+fn accuracy(evaluations: &[Report], matrix: Option<&Matrix>) -> Markup {
     if evaluations.is_empty() {
         return html! {
             section {
@@ -193,6 +199,7 @@ fn accuracy(evaluations: &[Report]) -> Markup {
                     } } }
                 }
             }
+            @if let Some(matrix) = matrix { (matrix.shown()) }
         }
     }
 }
