@@ -204,6 +204,17 @@ def test_an_agent_of_texts_is_trained_certified_and_asked_in_text(world, model, 
     said = f"SHA-256, {extractor.sha256.hex()}. Not proven: how that model was trained"
     assert said in verified.text and said in verified.report().html
 
+    # an accuracy on another dataset, whose last label is wrong
+    others = [f"the {colour} {thing}" for colour in WORDS[:3] for thing in [*fruit, *verbs]]
+    known = ["thing" if text.split()[-1] in fruit else "deed" for text in others[:-1]] + ["thing"]
+    right = sum(answer == label for answer, label in zip(tribute.answers(agent, extractor(others)), known))
+    with world.client(OWNER) as owner:
+        unseen = owner.register((extractor(others), known), schema, intercept_scale=3)
+        proven = owner.evaluate(agent, unseen)
+    assert (proven.records, proven.correct) == (18, right) and 9 < right < 18
+    evaluated = tribute.verify(proven.file, allow_dev_srs=True)
+    assert evaluated.accuracy == right / 18 and said in evaluated.text and said in evaluated.report().html
+
     with world.client(CLIENT) as client:
         chain = Chain(world.rpc, client)
         chain.send(chain.token.functions.mint(client.account.address, 110))
