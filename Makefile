@@ -37,10 +37,10 @@ demo-web: build ## a chain, a service and seeded data behind the web console, un
 demo-wine: build ## the same on wine
 	$(DEMO_WINE)
 
-demo-text: build ## a text agent: three experts, a sentence-embedding model, questions in plain text; beside scikit-learn
+demo-text: build ## a text agent: three experts' nodes, a sentence-embedding model, questions in plain text; beside scikit-learn, in RECORD if given
 	@scripts/client-venv.sh
 	@scripts/text-set.sh $(CLIENT_PYTHON) .deps/text
-	$(CLIENT_PYTHON) examples/text_agent.py .deps/text
+	$(CLIENT_PYTHON) examples/text_agent.py .deps/text $(if $(RECORD),--record $(RECORD))
 
 demo-home: build ## three providers and an owner, each on a node of its own: nothing private crosses a link
 	scripts/client-venv.sh

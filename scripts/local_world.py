@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
 import tempfile
@@ -71,31 +72,48 @@ class World:
         self.command("dataset", "get", f"0x{dataset.id.hex()}", "--out", "dataset.json", key=key)
         self.command("chain", "register-dataset", "dataset.json", key=key)
 
+    @contextmanager
+    def node(self, name: str) -> Iterator[World]:
+        """Somebody's own service on the same chain, with a folder of its own; stopped in the end."""
+        folder = self.folder / name
+        folder.mkdir()
+        shutil.copy(self.folder / "deployment.json", folder)
+        node = World(f"127.0.0.1:{_free_port()}", self.rpc, folder)
+        with node._serving():
+            yield node
+
+    @contextmanager
+    def _serving(self) -> Iterator[None]:
+        """Runs the service."""
+        command = [PROGRAM, "serve", "--listen", self.service, "--data", "data", "--rpc", self.rpc, "--contracts", "deployment.json"]
+        with open(self.folder / "log", "a") as log:
+            process = subprocess.Popen(command, cwd=self.folder, env={**os.environ, **_PLACES}, stdout=log, stderr=log)
+            try:
+                _answers(int(self.service.rsplit(":", 1)[1]), process)
+                yield
+            finally:
+                process.terminate()
+                process.wait(30)
+
 
 @contextmanager
 def local_world(folder: Path | None = None) -> Iterator[World]:
     """Starts a node, deploys the contracts and starts a service; stops both in the end."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = folder or Path(temporary)
-        rpc_port, port = _free_port(), _free_port()
-        world = World(f"127.0.0.1:{port}", f"http://127.0.0.1:{rpc_port}", folder)
-        running: list[subprocess.Popen] = []
-        with open(folder / "log", "w") as log:
+        rpc_port = _free_port()
+        world = World(f"127.0.0.1:{_free_port()}", f"http://127.0.0.1:{rpc_port}", folder)
+        with open(folder / "log", "a") as log:
+            anvil = [ROOT / "verifier-contract/bin/anvil", "--port", str(rpc_port)]
+            chain = subprocess.Popen(anvil, stdout=log, stderr=log)
             try:
-                anvil = ROOT / "verifier-contract/bin/anvil"
-                running.append(subprocess.Popen([anvil, "--port", str(rpc_port)], stdout=log, stderr=log))
-                _answers(rpc_port, running[-1])
+                _answers(rpc_port, chain)
                 world.command("chain", "deploy", "--thaw-seconds", "60", key=DEPLOYER)
-                service = [PROGRAM, "serve", "--listen", world.service, "--data", "data", "--rpc", world.rpc]
-                service += ["--contracts", "deployment.json"]
-                environment = {**os.environ, **_PLACES}
-                running.append(subprocess.Popen(service, cwd=folder, env=environment, stdout=log, stderr=log))
-                _answers(port, running[-1])
-                yield world
+                with world._serving():
+                    yield world
             finally:
-                for process in reversed(running):
-                    process.terminate()
-                    process.wait(30)
+                chain.terminate()
+                chain.wait(30)
 
 
 def _free_port() -> int:

@@ -136,7 +136,7 @@ export class Browser {
     page.on("pageerror", (error) => this.complaints.push(`page: ${error.stack ?? error.message}`));
     page.on("request", (request) => {
       const url = new URL(request.url());
-      if (["data:", "blob:"].includes(url.protocol)) return;
+      if (["data:", "blob:", "file:"].includes(url.protocol)) return;
       if (!this.origins.includes(url.origin)) this.complaints.push(`request to ${url.origin}`);
     });
   }

@@ -6,6 +6,7 @@ import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { pathToFileURL } from "node:url";
 import { keys, ROOT, World } from "../scripts/world.mjs";
 import { Browser, shoot, Wallet } from "./browser.mjs";
 
@@ -582,6 +583,32 @@ test("strangers are kept out", async (t) => {
     await page.context().close();
     assert.deepEqual(browser.taken(), []);
   });
+});
+
+test("a certificate's page, opened from a file, shows everything on a phone as on a desktop and asks for nothing", async () => {
+  const corpus = (name) => join(ROOT, "fuzz/corpus", name);
+  const counted = ["--records", join(ROOT, "examples/wine.csv"), "--rows", "80..110", "--model", corpus("agent.onnx")];
+  for (const [kind, chart, options] of [
+    ["evaluation", /^Accuracy by dataset/, counted],
+    ["valuation", /^Each owner's part of the values/, []],
+  ]) {
+    const file = join(folder, `${kind}.html`);
+    await world.tribute("owner", "certificate", "report", corpus(`${kind}.json`), "--allow-dev-srs", ...options, "--out", file);
+    const page = await browser.person();
+    const requests = [];
+    page.on("request", (request) => requests.push(request.url()));
+    await page.goto(pathToFileURL(file).href);
+    await page.getByRole("heading", { level: 1 }).waitFor();
+    await page.getByRole("img", { name: /^Shares of the datasets/ }).waitFor();
+    await page.getByRole("img", { name: chart }).waitFor();
+    await page.locator("summary").click();
+    await page.getByRole("columnheader", { name: "From" }).waitFor();
+    assert.equal(await page.getByRole("table", { name: /^Records by their class/ }).count(), options.length && 1);
+    looks.push(...(await shoot(page, `certificate-${kind}`)));
+    assert.deepEqual(requests, [page.url()]);
+    await page.context().close();
+  }
+  assert.deepEqual(browser.taken(), []);
 });
 
 test("pages are quick, and fit for everybody", async () => {

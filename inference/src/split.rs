@@ -1,33 +1,41 @@
 //! The part of a network before its last dense layer, to be used as an extractor.
 //!
-//! A network with hidden layers has no head that can be proven as it is. Its last dense layer has, once it is refitted on the
-//! features that this part computes; the certificate says that the part's own training is not proven. The Python client's
-//! `tribute.split` writes the same bytes.
+//! A network with hidden layers, or a linear model over a kernel map, has no head that can be proven as it is. Its last dense layer
+//! has, once it is refitted on the features that this part computes; the certificate says that the part's own training is not
+//! proven. The Python client's `tribute.split` writes the same bytes.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use prost::Message as _;
 use thiserror::Error;
 
 use crate::external::{append, fields};
-use crate::onnx::{decode, NodeProto, OnnxError, TensorProto};
+use crate::onnx::{decode, GraphProto, NodeProto, OnnxError, TensorProto};
 use crate::onnx::{DataType, TensorType, TypeProto, TypeValue, ValueInfoProto};
 
 /// Operators that may follow the last dense layer.
-const AFTER: [&str; 12] = [
+const AFTER: [&str; 17] = [
     "Add",
-    "Softmax",
-    "LogSoftmax",
-    "Sigmoid",
     "ArgMax",
     "ArrayFeatureExtractor",
-    "ZipMap",
-    "Identity",
     "Cast",
-    "Squeeze",
+    "Concat",
+    "DequantizeLinear",
     "Flatten",
+    "Identity",
+    "LogSoftmax",
+    "Normalizer",
+    "QuantizeLinear",
     "Reshape",
+    "Sigmoid",
+    "Softmax",
+    "Squeeze",
+    "Sub",
+    "ZipMap",
 ];
+/// Operators that only scale or arrange the inputs. A model with nothing else before its dense layer can be imported itself.
+const PLAIN: [&str; 11] =
+    ["Add", "Cast", "Concat", "Div", "Flatten", "Identity", "Mul", "Reshape", "Scaler", "Squeeze", "Sub"];
 
 /// A model without its last dense layer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,7 +60,7 @@ pub enum SplitError {
         /// Its operator.
         operator: String,
     },
-    /// Nothing precedes the dense layer.
+    /// Nothing but a scaling or an arrangement of the inputs precedes the dense layer.
     #[error("no layers precede the last dense one: import the model itself (`tribute agent import`)")]
     NoBody,
 }
@@ -66,48 +74,96 @@ mod number {
     pub(super) const VALUE_INFO: u32 = 13;
 }
 
-/// Cuts a model off at its last dense layer.
+/// Cuts a model off at its last dense layer: a `Gemm` or `MatMul` whose weights do not depend on the input, a `LinearClassifier`
+/// or a `LinearRegressor`.
 ///
 /// # Errors
 /// [`SplitError`].
 pub fn split(model: &[u8]) -> Result<Body, SplitError> {
     let (_, graph) = decode(model)?;
-    let made_by: HashMap<&str, &NodeProto> =
-        graph.node.iter().flat_map(|n| n.output.iter().map(move |o| (o.as_str(), n))).collect();
-    let constant = |n: &&NodeProto| n.op_type == "Constant";
-    let constants: HashSet<&str> = graph
-        .initializer
-        .iter()
-        .map(|t| t.name.as_str())
-        .chain(graph.node.iter().filter(constant).flat_map(|n| n.output.iter().map(String::as_str)))
-        .collect();
-    let named =
-        |n: &NodeProto| if n.name.is_empty() { n.output.first().cloned().unwrap_or_default() } else { n.name.clone() };
-
-    let mut tensor = graph.output.first().map_or("", |o| o.name.as_str());
-    let layer = loop {
-        let Some(node) = made_by.get(tensor) else { return Err(SplitError::NoBody) };
-        let second = node.input.get(1).is_some_and(|w| constants.contains(w.as_str()));
-        if ["Gemm", "MatMul"].contains(&node.op_type.as_str()) && second {
-            break *node;
-        }
-        let mut before = node.input.iter().filter(|i| !i.is_empty() && !constants.contains(i.as_str()));
-        match (before.next(), before.next()) {
-            (Some(only), None) if AFTER.contains(&node.op_type.as_str()) => tensor = only,
-            _ => return Err(SplitError::NoLayer { node: named(node), operator: node.op_type.clone() }),
-        }
-    };
+    let constants = constants(&graph);
+    let layer = last_layer(&graph, &constants)?;
     let features = layer.input.first().map_or("", String::as_str);
-    if !made_by.contains_key(features) {
-        return Err(SplitError::NoBody);
-    }
     let mut wanted = HashSet::from([features]);
+    let mut plain = true;
     for node in graph.node.iter().rev() {
         if node.output.iter().any(|o| wanted.contains(o.as_str())) {
             wanted.extend(node.input.iter().map(String::as_str));
+            plain &= is_plain(node, &constants);
         }
     }
+    if plain {
+        return Err(SplitError::NoBody);
+    }
     Ok(Body { model: cut(model, features, &wanted)?, layer: named(layer) })
+}
+
+/// The tensors that do not depend on the input.
+fn constants(graph: &GraphProto) -> HashSet<&str> {
+    let mut known: HashSet<&str> = graph.initializer.iter().map(|t| t.name.as_str()).collect();
+    for node in &graph.node {
+        let fixed = if node.input.is_empty() {
+            node.op_type == "Constant"
+        } else {
+            node.input.iter().all(|i| i.is_empty() || known.contains(i.as_str()))
+        };
+        if fixed {
+            known.extend(node.output.iter().map(String::as_str));
+        }
+    }
+    known
+}
+
+/// The inputs of a node that depend on the model's input.
+fn varying<'n>(node: &'n NodeProto, constants: &HashSet<&str>) -> Vec<&'n str> {
+    node.input.iter().map(String::as_str).filter(|i| !i.is_empty() && !constants.contains(i)).collect()
+}
+
+/// The one dense layer that the first output depends on through operators of [`AFTER`] only.
+fn last_layer<'g>(graph: &'g GraphProto, constants: &HashSet<&str>) -> Result<&'g NodeProto, SplitError> {
+    // tensors between the output and the nodes not looked at yet
+    let mut open = HashSet::from([graph.output.first().map_or("", |o| o.name.as_str())]);
+    for node in graph.node.iter().rev() {
+        if !node.output.iter().any(|o| open.contains(o.as_str())) {
+            continue;
+        }
+        for output in &node.output {
+            open.remove(output.as_str());
+        }
+        if open.is_empty() && is_dense(node, constants) {
+            return Ok(node);
+        }
+        if !AFTER.contains(&node.op_type.as_str()) {
+            return Err(SplitError::NoLayer { node: named(node), operator: node.op_type.clone() });
+        }
+        open.extend(varying(node, constants));
+    }
+    Err(SplitError::NoBody)
+}
+
+fn is_dense(node: &NodeProto, constants: &HashSet<&str>) -> bool {
+    match node.op_type.as_str() {
+        "Gemm" | "MatMul" => node.input.get(1).is_some_and(|w| constants.contains(w.as_str())),
+        "LinearClassifier" | "LinearRegressor" => true,
+        _ => false,
+    }
+}
+
+fn is_plain(node: &NodeProto, constants: &HashSet<&str>) -> bool {
+    match varying(node, constants).len() {
+        0 => true,
+        1 => PLAIN.contains(&node.op_type.as_str()),
+        _ => node.op_type == "Concat",
+    }
+}
+
+/// A node's name; one without a name is called by its output.
+fn named(node: &NodeProto) -> String {
+    if node.name.is_empty() {
+        node.output.first().cloned().unwrap_or_default()
+    } else {
+        node.name.clone()
+    }
 }
 
 /// The model with only the nodes and constants of `wanted`, and `features` as its one output. All that is kept stays as it is.

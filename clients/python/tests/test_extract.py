@@ -94,33 +94,55 @@ def test_what_is_no_text_or_another_model_is_refused(model):
         extractor.query(plain, "the red apple")
 
 
-@pytest.mark.parametrize("name", ["torch_hidden", "sk_mlp"])
+FIXTURES = ROOT / "inference/tests/fixtures"
+NETWORKS = {
+    "torch_hidden": "/fc1/Gemm",
+    "torch_transposed": "product1",
+    "torch_quantised": "product1",
+    "keras_hidden": "sequential/dense_1/MatMul",
+    "sk_mlp": "MatMul1",
+    "sk_mlp_binary": "MatMul1",
+    "sk_kernel_map": "LinearClassifier",
+    "sk_kernel_regression": "LinearRegressor",
+}
+"""Models by name of their fixture, with the name of the last dense layer."""
+
+
+def scores(model, values):
+    """The last output of a model of one input: scores, probabilities or one number, of shape (n, …)."""
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    found = session.run(None, {session.get_inputs()[0].name: values})[-1]
+    return np.array([list(row.values()) for row in found] if isinstance(found, list) else found)
+
+
+def cut_off(network, body):
+    """What a split leaves of the network, as a model of the body's features."""
+    taken = {node.output[0] for node in body.graph.node}
+    rest = [node for node in network.graph.node if node.output[0] not in taken]
+    entry = helper.make_tensor_value_info(body.graph.output[0].name, TensorProto.FLOAT, ["batch", None])
+    graph = helper.make_graph(rest, "rest", [entry], network.graph.output, network.graph.initializer)
+    return helper.make_model(graph, opset_imports=network.opset_import, ir_version=network.ir_version)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
 def test_a_network_is_split_at_its_last_dense_layer(tmp_path, name):
-    network = ROOT / f"inference/tests/fixtures/{name}.onnx"
-    body = tmp_path / "body.onnx"
-    layer = tribute.split(network, body)
-    again = tmp_path / "again.onnx"
-    tribute.split(network, again)
+    network = FIXTURES / f"{name}.onnx"
+    body, again = tmp_path / "body.onnx", tmp_path / "again.onnx"
+    assert tribute.split(network, body) == NETWORKS[name] == tribute.split(network, again)
     assert body.read_bytes() == again.read_bytes()
+    # what was cut off gives the network's own answers, of the features that the body computes
     whole = onnx.load(network)
-    node = next(n for n in whole.graph.node if layer in (n.name, n.output[0]))
-    values = {t.name: numpy_helper.to_array(t) for t in whole.graph.initializer}
-    weight = values[node.input[1]]
-    weight = weight.T if any(a.name == "transB" and a.i for a in node.attribute) else weight
-    adds = (n.input[1] for n in whole.graph.node if n.op_type == "Add" and n.input[0] == node.output[0])
-    bias = values[node.input[2] if len(node.input) > 2 else next(adds)]
-    session = onnxruntime.InferenceSession(network, providers=["CPUExecutionProvider"])
-    inputs = np.random.default_rng(2).random((9, session.get_inputs()[0].shape[1]), dtype=np.float32)
-    refitted = tribute.Extractor(body)(inputs) @ weight + bias
-    probabilities = np.exp(refitted) / np.exp(refitted).sum(axis=1, keepdims=True)
-    theirs = session.run(None, {session.get_inputs()[0].name: inputs})[-1]
-    theirs = [list(row.values()) for row in theirs] if isinstance(theirs, list) else theirs
-    assert np.allclose(probabilities, theirs, atol=1e-5)
+    rest = cut_off(whole, onnx.load(body))
+    width = whole.graph.input[0].type.tensor_type.shape.dim[1].dim_value
+    inputs = np.random.default_rng(2).random((9, width), dtype=np.float32)
+    theirs = scores(whole, inputs)
+    assert len(theirs) == 9 and np.allclose(scores(rest, tribute.Extractor(body)(inputs)), theirs, atol=1e-5)
+    assert not {"Relu", "Scan"}.intersection(node.op_type for node in rest.graph.node)
 
 
-@pytest.mark.parametrize("name", ["torch_hidden", "sk_mlp"])
+@pytest.mark.parametrize("name", NETWORKS)
 def test_the_program_splits_a_network_and_extracts_alike(world, tmp_path, name):
-    network = ROOT / f"inference/tests/fixtures/{name}.onnx"
+    network = FIXTURES / f"{name}.onnx"
     theirs, ours = tmp_path / "theirs.onnx", tmp_path / "ours.onnx"
     tribute.split(network, theirs)
     width = onnxruntime.InferenceSession(network, providers=["CPUExecutionProvider"]).get_inputs()[0].shape[1]
@@ -139,11 +161,21 @@ def test_the_program_splits_a_network_and_extracts_alike(world, tmp_path, name):
     assert header[-1] == "label" and np.array_equal(here, there)
 
 
-def test_what_has_no_hidden_layer_is_not_split(world, tmp_path):
+@pytest.mark.parametrize("name", ["torch_logits", "sk_softmax", "sk_softmax_minmax", "sk_regression"])
+def test_what_has_one_layer_is_not_split(tmp_path, name):
     with pytest.raises(tribute.errors.BadModel, match="import the model itself"):
-        tribute.split(ROOT / "inference/tests/fixtures/torch_logits.onnx", tmp_path / "body.onnx")
+        tribute.split(FIXTURES / f"{name}.onnx", tmp_path / "body.onnx")
+
+
+@pytest.mark.parametrize("name", ["sk_one_vs_rest", "sk_calibrated", "sk_tree", "sk_kernel"])
+def test_what_ends_in_no_single_dense_layer_is_not_split(tmp_path, name):
+    with pytest.raises(tribute.errors.BadModel, match="follows no dense layer that ends the model"):
+        tribute.split(FIXTURES / f"{name}.onnx", tmp_path / "body.onnx")
+
+
+def test_the_program_says_so_too(world, tmp_path):
     (tmp_path / "t.csv").write_text("x,label\n1,a\n")
-    model = ["--extractor", str(ROOT / "inference/tests/fixtures/torch_logits.onnx"), "--split", str(tmp_path / "body.onnx")]
+    model = ["--extractor", str(FIXTURES / "torch_logits.onnx"), "--split", str(tmp_path / "body.onnx")]
     with pytest.raises(RuntimeError, match="import the model itself"):
         world.command("extract", str(tmp_path / "t.csv"), *model, "--out", str(tmp_path / "f.csv"))
 
@@ -171,6 +203,17 @@ def test_an_agent_of_texts_is_trained_certified_and_asked_in_text(world, model, 
         verified = tribute.verify(owner.certificate(agent), allow_dev_srs=True)
     said = f"SHA-256, {extractor.sha256.hex()}. Not proven: how that model was trained"
     assert said in verified.text and said in verified.report().html
+
+    # an accuracy on another dataset, whose last label is wrong
+    others = [f"the {colour} {thing}" for colour in WORDS[:3] for thing in [*fruit, *verbs]]
+    known = ["thing" if text.split()[-1] in fruit else "deed" for text in others[:-1]] + ["thing"]
+    right = sum(answer == label for answer, label in zip(tribute.answers(agent, extractor(others)), known))
+    with world.client(OWNER) as owner:
+        unseen = owner.register((extractor(others), known), schema, intercept_scale=3)
+        proven = owner.evaluate(agent, unseen)
+    assert (proven.records, proven.correct) == (18, right) and 9 < right < 18
+    evaluated = tribute.verify(proven.file, allow_dev_srs=True)
+    assert evaluated.accuracy == right / 18 and said in evaluated.text and said in evaluated.report().html
 
     with world.client(CLIENT) as client:
         chain = Chain(world.rpc, client)

@@ -295,7 +295,13 @@ class Client:
     # agents
 
     def train(
-        self, datasets: Sequence[Dataset | bytes | str], *, penalty: float, link: str = "softmax", name: str = ""
+        self,
+        datasets: Sequence[Dataset | bytes | str],
+        *,
+        penalty: float,
+        link: str = "softmax",
+        name: str = "",
+        start: Agent | bytes | str | None = None,
     ) -> Agent:
         """Trains the head that is the optimum over the datasets.
 
@@ -304,8 +310,12 @@ class Client:
         penalty : float
             λ of the mean loss plus λ/2 ‖W‖², on quantised features.
         link : {"softmax", "logistic", "squared"}
+        start : Agent, bytes or str, optional
+            An agent of the caller's with the same schema, whose weights training starts from. The optimum is the same, and reached in
+            fewer steps from nearby.
         """
-        work = agent_pb2.TrainWork(terms=training_terms(datasets, penalty, link), name=name)
+        terms = training_terms(datasets, penalty, link)
+        work = agent_pb2.TrainWork(terms=terms, name=name, start=b"" if start is None else weights_of(start))
         answer = self._call("AgentService/TrainAgent", agent_service_pb2.TrainAgentRequest(work=work))
         return self.agent(Job(self, answer.job).result().agent.weights_digest)
 

@@ -19,10 +19,12 @@ from .errors import BadModel, BadQuery
 from .schema import Schema
 
 HEAD_OPERATORS = {
-    *("Add", "Softmax", "LogSoftmax", "Sigmoid"),
-    *("ArgMax", "ArrayFeatureExtractor", "ZipMap", "Identity", "Cast", "Squeeze", "Flatten", "Reshape"),
+    *("Add", "ArgMax", "ArrayFeatureExtractor", "Cast", "Concat", "DequantizeLinear", "Flatten", "Identity", "LogSoftmax"),
+    *("Normalizer", "QuantizeLinear", "Reshape", "Sigmoid", "Softmax", "Squeeze", "Sub", "ZipMap"),
 }
 """Operators that may follow the last dense layer."""
+PLAIN_OPERATORS = {"Add", "Cast", "Concat", "Div", "Flatten", "Identity", "Mul", "Reshape", "Scaler", "Squeeze", "Sub"}
+"""Operators that only scale or arrange the inputs. A model with nothing else before its dense layer can be imported itself."""
 SPARE = 1.05
 """The one range of all features is wider than what was seen by this factor."""
 
@@ -137,11 +139,11 @@ class Extractor:
 
 
 def split(model: str | os.PathLike[str], body: str | os.PathLike[str]) -> str:
-    """Writes the part of a network before its last dense layer, to be used as an extractor.
+    """Writes the part of a model before its last dense layer, to be used as an extractor.
 
-    A network with hidden layers has no head that can be proven as it is. Its last dense layer does: refit it, by
-    :func:`tribute.certify`, on the features that this part computes. The certificate then says that the body's own training is not
-    proven.
+    A network with hidden layers, or a linear model over a kernel map, has no head that can be proven as it is. Its last dense layer
+    does: refit it, by :func:`tribute.certify`, on the features that this part computes. The certificate then says that the body's
+    own training is not proven.
 
     Parameters
     ----------
@@ -158,42 +160,66 @@ def split(model: str | os.PathLike[str], body: str | os.PathLike[str]) -> str:
     Raises
     ------
     BadModel
-        Its first output does not come from a dense layer, or nothing precedes that layer.
+        Its first output does not come from a dense layer, or nothing but a scaling of the inputs precedes that layer.
     """
     import onnx
 
     whole = onnx.load_from_string(model_file(model))
     graph = whole.graph
-    made_by = {output: node for node in graph.node for output in node.output}
-    constants = {tensor.name for tensor in graph.initializer} | {n.output[0] for n in graph.node if n.op_type == "Constant"}
-    tensor, layer = graph.output[0].name, None
-    while tensor in made_by:
-        node = made_by[tensor]
-        if node.op_type in ("Gemm", "MatMul") and node.input[1] in constants:
-            layer = node
-            break
-        before = [i for i in node.input if i and i not in constants]
-        if node.op_type not in HEAD_OPERATORS or len(before) != 1:
-            raise BadModel(f"node `{node.name or node.output[0]}` ({node.op_type}) follows no dense layer that ends the model")
-        tensor = before[0]
-    features = layer.input[0] if layer is not None else None
-    if layer is None or features not in made_by:
-        raise BadModel("no layers precede the last dense one: import the model itself (`tribute agent import`)")
-    needed, wanted = [], {features}
+    constants = _constants(graph)
+    layer = _last_layer(graph, constants)
+    needed: list[Any] = []
+    wanted = {layer.input[0]} if layer else set()
     for node in reversed(graph.node):
         if wanted.intersection(node.output):
             needed.insert(0, node)
             wanted.update(node.input)
+    if layer is None or all(_is_plain(node, constants) for node in needed):
+        raise BadModel("no layers precede the last dense one: import the model itself (`tribute agent import`)")
     del graph.node[:]
     graph.node.extend(needed)
     kept = [t for t in graph.initializer if t.name in wanted]
     del graph.initializer[:]
     graph.initializer.extend(kept)
     del graph.output[:]
-    graph.output.append(onnx.helper.make_tensor_value_info(features, onnx.TensorProto.FLOAT, None))
+    graph.output.append(onnx.helper.make_tensor_value_info(layer.input[0], onnx.TensorProto.FLOAT, None))
     del graph.value_info[:]
     Path(body).write_bytes(whole.SerializeToString(deterministic=True))
     return layer.name or layer.output[0]
+
+
+def _constants(graph: Any) -> set[str]:
+    """The tensors that do not depend on the input."""
+    known = {tensor.name for tensor in graph.initializer}
+    for node in graph.node:
+        if all(not i or i in known for i in node.input) if node.input else node.op_type == "Constant":
+            known.update(node.output)
+    return known
+
+
+def _varying(node: Any, constants: set[str]) -> list[str]:
+    return [i for i in node.input if i and i not in constants]
+
+
+def _last_layer(graph: Any, constants: set[str]) -> Any:
+    """The one dense layer that the first output depends on through `HEAD_OPERATORS` only; None if there is no layer at all."""
+    open_tensors = {graph.output[0].name}
+    for node in reversed(graph.node):
+        if not open_tensors.intersection(node.output):
+            continue
+        open_tensors.difference_update(node.output)
+        weighted = node.op_type in ("Gemm", "MatMul") and node.input[1] in constants
+        if not open_tensors and (weighted or node.op_type in ("LinearClassifier", "LinearRegressor")):
+            return node
+        if node.op_type not in HEAD_OPERATORS:
+            raise BadModel(f"node `{node.name or node.output[0]}` ({node.op_type}) follows no dense layer that ends the model")
+        open_tensors.update(_varying(node, constants))
+    return None
+
+
+def _is_plain(node: Any, constants: set[str]) -> bool:
+    count = len(_varying(node, constants))
+    return count == 0 or node.op_type == "Concat" or (count == 1 and node.op_type in PLAIN_OPERATORS)
 
 
 def _tokenizer(metadata: dict[str, str]) -> Any:

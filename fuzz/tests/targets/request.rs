@@ -35,7 +35,7 @@ fn requests() {
         v1::Voucher { session: vec![4; 32], version: 1, count: 7, transcript: vec![5; 32], signature: vec![6; 65] };
     let seeds = vec![
         v1::TrainAgentRequest {
-            work: Some(v1::TrainWork { terms: Some(terms), name: "digits".into() }),
+            work: Some(v1::TrainWork { terms: Some(terms), name: "digits".into(), start: vec![3; 32] }),
             options: None,
         }
         .encode_to_vec(),

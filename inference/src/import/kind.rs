@@ -14,7 +14,7 @@ pub struct Culprit {
     pub kind: &'static str,
 }
 
-const EXTRACTOR: &str = "a network with hidden layers: cut it off at its last dense layer and use the rest as the extractor (`tribute extract --split BODY`, in Python tribute.split), then train the head on its features";
+const EXTRACTOR: &str = "a network with hidden layers, or a kernel map before a linear model: cut it off at its last dense layer and use the rest as the extractor (`tribute extract --split BODY`, in Python tribute.split), then train the head on its features";
 const ONE_VS_REST: &str = "a one-vs-rest classifier: several binary models, whose probabilities are divided by their sum. Train one model over all classes instead, such as scikit-learn's LogisticRegression";
 const NORMALISER: &str = "one logistic function or clip for each class, divided by their sum, as OneVsRestClassifier and SGDClassifier do. Train a LogisticRegression instead, or export the raw scores";
 const CALIBRATED: &str =
@@ -24,11 +24,9 @@ const CLIP: &str =
 const ROUNDING: &str = "a rounding of values that depend on the input. Export without integer casts and without quantised activations (quantised weights are fine)";
 const THRESHOLD: &str = "a threshold (binning, binarising or comparing). Bring a model without it";
 const TREE: &str = "a model of decision trees. Only dense layers can be certified: train a linear model";
-const KERNEL: &str =
-    "a support-vector machine whose answers are not affine. Train a LogisticRegression or LinearSVC instead";
+const KERNEL: &str = "a support-vector machine whose answers are not affine, in one operator that cannot be cut. Train a LogisticRegression or LinearSVC instead, if need be after a kernel map such as scikit-learn's KernelPCA, which `tribute extract --split BODY` makes the extractor";
 const NEIGHBOURS: &str = "a model that compares with stored records. Train a linear model instead";
-const PRODUCT: &str =
-    "a product of values that depend on the input (polynomial features, a quadratic form). Add such columns to the records instead";
+const PRODUCT: &str = "a product of values that depend on the input (polynomial features or kernel, a quadratic form). Add such columns to the records instead, or, if a dense layer ends the model, use what precedes that as the extractor (`tribute extract --split BODY`)";
 const PER_RECORD: &str = "a scaling of each record by its own size. Do it to the records before they are registered";
 const TRANSFORM: &str = "a transformation that is not affine. Apply it to the records before they are registered";
 
@@ -138,7 +136,7 @@ fn is_affine(node: &NodeProto, depends: &HashSet<&str>) -> bool {
 }
 
 fn is_dense(node: &NodeProto) -> bool {
-    matches!(node.op_type.as_str(), "MatMul" | "Gemm" | "Conv" | "LinearClassifier")
+    matches!(node.op_type.as_str(), "MatMul" | "Gemm" | "Conv" | "LinearClassifier" | "LinearRegressor")
 }
 
 fn is_float(element: i64) -> bool {
@@ -152,6 +150,7 @@ fn kind(node: &NodeProto, after: &[&NodeProto]) -> &'static str {
     let averaged = has(&["Mean", "Sum", "ReduceMean"]);
     let shared = has(&["Div", "Normalizer"]);
     let dense = after.iter().any(|n| is_dense(n));
+    let neighbours = has(&["TopK"]) || (has(&["CDist"]) && !dense);
     match node.op_type.as_str() {
         op if op.starts_with("TreeEnsemble") => TREE,
         op if op.starts_with("SVM") => KERNEL,
@@ -159,8 +158,7 @@ fn kind(node: &NodeProto, after: &[&NodeProto]) -> &'static str {
         "LinearClassifier" | "Clip" if heads > 1 && has(&["Sigmoid", "Exp", "Clip"]) => CALIBRATED,
         "LinearClassifier" if heads > 1 || shared => ONE_VS_REST,
         "Sigmoid" | "Exp" | "Clip" if shared && !dense => NORMALISER,
-        "CDist" | "TopK" => NEIGHBOURS,
-        _ if has(&["CDist", "TopK"]) => NEIGHBOURS,
+        _ if neighbours => NEIGHBOURS,
         "Normalizer" | "LpNormalization" | "LayerNormalization" | "InstanceNormalization" => PER_RECORD,
         op if op.starts_with("Reduce") && op != "ReduceProd" => PER_RECORD,
         "Cast" | "Round" | "Floor" | "Ceil" | "QuantizeLinear" | "DynamicQuantizeLinear" | "QLinearMatMul" => ROUNDING,
@@ -169,7 +167,8 @@ fn kind(node: &NodeProto, after: &[&NodeProto]) -> &'static str {
         "Mul" | "Pow" | "MatMul" | "Gemm" | "ReduceProd" => PRODUCT,
         "Clip" | "Min" | "Max" => CLIP,
         "Relu" | "LeakyRelu" | "PRelu" | "Elu" | "Selu" | "Celu" | "Gelu" | "Erf" | "Tanh" | "Sigmoid"
-        | "HardSigmoid" | "HardSwish" | "Softplus" | "Softsign" | "Mish" | "Softmax" | "MaxPool"
+        | "HardSigmoid" | "HardSwish" | "Softplus" | "Softsign" | "Mish" | "Softmax" | "MaxPool" | "CDist" | "Scan"
+        | "Exp" | "Cos" | "Sin"
             if dense =>
         {
             EXTRACTOR

@@ -78,7 +78,7 @@ fn logits_in_every_form_give_the_same_weights() {
         ["d", "a", "c", "b"].iter().fold(layer_without_input(), |g, name| g.input(name, DataType::Float, &[-1, 1]));
     let forms: Vec<(&str, Vec<u8>)> = vec![
         ("gemm", ends(gemm(layer(), "x", "z"))),
-        ("newest versions", gemm(layer(), "x", "z").output("z", DataType::Float, 2).versions(23, 11)),
+        ("newest versions", gemm(layer(), "x", "z").output("z", DataType::Float, 2).versions(28, 14)),
         ("old versions", gemm(layer(), "x", "z").output("z", DataType::Float, 2).versions(11, 6)),
         (
             "gemm with alpha and beta",
@@ -267,7 +267,7 @@ fn probabilities_are_read_through_their_link() {
     let softmax = |axis| gemm(layer(), "x", "l").with("Softmax", &["l"], &["z"], vec![int("axis", axis)]);
     for (what, model) in [
         ("softmax", ends(softmax(1))),
-        ("softmax, newest versions", softmax(-1).output("z", DataType::Float, 2).versions(23, 11)),
+        ("softmax, newest versions", softmax(-1).output("z", DataType::Float, 2).versions(28, 14)),
         ("softmax written out", ends(written_out)),
         ("log softmax", ends(gemm(layer(), "x", "l").with("LogSoftmax", &["l"], &["z"], vec![int("axis", 1)]))),
     ] {

@@ -248,7 +248,9 @@ fn what_is_no_single_dense_layer_is_refused_by_name() {
     let refused = |model: &str| import(&fixture(model), &schema, InputScale::Raw, Link::Softmax, 0, &[]).unwrap_err();
     for (model, node, kind) in [
         ("torch_hidden.onnx", "node `/relu1/Relu` (Relu)", "extractor"),
+        ("keras_hidden.onnx", "(Relu)", "extractor"),
         ("sk_mlp.onnx", "(Relu)", "extractor"),
+        ("sk_kernel_map.onnx", "(Scan)", "extractor"),
         ("sk_one_vs_rest.onnx", "(LinearClassifier)", "one-vs-rest"),
         ("sk_calibrated.onnx", "(LinearClassifier)", "calibrated"),
         ("sk_sgd.onnx", "(Exp)", "SGDClassifier"),

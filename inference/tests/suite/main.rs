@@ -8,5 +8,6 @@ mod graphs;
 mod import;
 mod large;
 mod refusals;
+mod split;
 mod training;
 mod values;

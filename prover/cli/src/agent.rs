@@ -92,6 +92,10 @@ impl LossArgs {
 pub(super) struct TrainArgs {
     #[command(flatten)]
     loss: LossArgs,
+    /// Start from the weights of this agent of yours, of the same schema, given by their digest. The optimum is the same; it is
+    /// reached in fewer steps from nearby, as when data was added or λ was changed.
+    #[arg(long, value_name = "WEIGHTS")]
+    from: Option<WeightsDigest>,
     #[command(flatten)]
     job: JobOptionArgs,
     #[command(flatten)]
@@ -220,7 +224,8 @@ pub(super) async fn run(command: AgentCommand) -> CommandResult {
         AgentCommand::Publish(a) => publish::run(a).await?,
         AgentCommand::Train(a) => {
             let client = a.server.connect().await?;
-            let work = v1::TrainWork { terms: Some(a.loss.terms()?), name: a.loss.name.clone() };
+            let start = a.from.map(|weights| weights.to_vec()).unwrap_or_default();
+            let work = v1::TrainWork { terms: Some(a.loss.terms()?), name: a.loss.name.clone(), start };
             if a.job.estimated(&client, v1::work::Work::Train(work.clone())).await? {
                 return Ok(());
             }

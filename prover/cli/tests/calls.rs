@@ -190,7 +190,7 @@ fn of_another(path: &str) -> Option<Vec<u8>> {
     let nonsense = Some(v1::JobOptions { priority: 1000, deadline: u64::MAX, ..Default::default() });
     Some(match (service, call) {
         ("AgentService", "TrainAgent") => {
-            let work = Some(v1::TrainWork { terms: terms(), name: String::new() });
+            let work = Some(v1::TrainWork { terms: terms(), start: id(), ..Default::default() });
             v1::TrainAgentRequest { work, options: nonsense }.encode_to_vec()
         }
         ("AgentService", "ImportAgent") => {

@@ -25,6 +25,23 @@ fn an_agent_is_trained_and_polished_on_shards_in_storage() {
     assert!(agent["training_accuracy"].as_f64().unwrap() > 0.95, "{agent}");
     assert_eq!(agent["records"], 1797);
 
+    // from weights that are near the optimum, of an agent of one's own with the same schema
+    let weights = agent["weights_digest"].as_str().unwrap();
+    let from = format!("--lambda 0.0011 --from {weights}");
+    let near = w.run(OWNER, &format!("agent train {datasets} {from}"));
+    assert!(near["relative_distance"].as_f64().unwrap() < 1e-5, "{near}");
+    assert!(near["weights_digest"] != agent["weights_digest"] && near["training_accuracy"].as_f64().unwrap() > 0.95);
+    assert!(near["polish"].is_null(), "{near}");
+    let refused = w.fails(PROVIDER, &format!("agent train --dataset {} {from}", id("second.json")));
+    assert!(refused.contains(&format!("no agent {weights} of yours")), "{refused}");
+    w.run(OWNER, &format!("schema infer {digits} --range standard --name other --out @other.json"));
+    w.run(
+        OWNER,
+        &format!("dataset register {digits} --schema @other.json --allow-clamped --rows 0..300 --out @third.json"),
+    );
+    let refused = w.fails(OWNER, &format!("agent train --dataset {} {from}", id("third.json")));
+    assert!(refused.contains("another schema than the datasets"), "{refused}");
+
     // a model is imported and checked, and polished from nearby
     let again = w.run(OWNER, &format!("agent import @agent.onnx {datasets} --lambda 0.001"));
     assert_eq!(again["weights_digest"], agent["weights_digest"]);

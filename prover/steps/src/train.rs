@@ -43,6 +43,8 @@ pub struct TrainJob {
     pub lambda: u64,
     /// Link function of the loss.
     pub link: Link,
+    /// Model of an agent of the owner's, of the same schema, from whose weights training starts; none: from zero.
+    pub start: Option<ArtefactId>,
     /// Model to import the head from, instead of training.
     pub model: Option<ArtefactId>,
     /// Whether the model expects features in 256ths, as the circuits use them, instead of in the schema's units.
@@ -167,7 +169,13 @@ pub fn run(job: &TrainJob, toolbox: &Toolbox) -> Result<AgentBody> {
     };
     let brought = job.model.as_ref().map(|model| imported(job, &schema, &of_caller, model, toolbox)).transpose()?;
     let (weights, polish) = match (brought, job.polish) {
-        (None, _) => (train(&schema, &datasets, &options, fitted).map_err(untrainable)?.weights, None),
+        (None, _) => {
+            let trained = match &job.start {
+                None => train(&schema, &datasets, &options, fitted),
+                Some(model) => polish(&schema, &datasets, &options, &started(job, model, toolbox)?, fitted),
+            };
+            (trained.map_err(untrainable)?.weights, None)
+        }
         (Some(brought), None) => (brought, None),
         (Some(brought), Some(most)) => {
             let polished = polish(&schema, &datasets, &options, &brought, fitted).map_err(untrainable)?.weights;
@@ -382,6 +390,12 @@ fn sample<'a>(datasets: &[&'a Dataset<'_>]) -> Result<Vec<Cow<'a, Records>>> {
         pieces.push(piece);
     }
     Ok(pieces)
+}
+
+/// The weights to start from.
+fn started(job: &TrainJob, model: &str, toolbox: &Toolbox) -> Result<Weights> {
+    let bytes = toolbox.wait(toolbox.custody.get(&job.owner.to_string(), "model", model))?;
+    Ok(Agent::from_bytes(&bytes).map_err(Problem::internal)?.weights)
 }
 
 /// Weights of the imported model: those of a canonical agent unchanged, or the head of any other model. `own` are the datasets

@@ -113,7 +113,7 @@ pub fn terms(datasets: &[&v1::Dataset], link: v1::Link, lambda: u64) -> v1::Trai
 
 /// Trains an agent and waits for it.
 pub async fn trained(client: &Client, terms: v1::TrainingTerms) -> Result<v1::Agent> {
-    let work = v1::TrainWork { terms: Some(terms), name: "agent".into() };
+    let work = v1::TrainWork { terms: Some(terms), name: "agent".into(), ..Default::default() };
     let request = v1::TrainAgentRequest { work: Some(work), options: None };
     agent_of(client, &client.agents().train_agent(request).await.map_err(problem)?.into_inner().job.unwrap()).await
 }

@@ -8,11 +8,6 @@ use crate::call::Call;
 use crate::contracts::Contracts;
 use crate::error::Result;
 
-/// Least number of permutations that the contract takes.
-pub const LEAST_PERMUTATIONS: u32 = 30;
-/// Largest number of permutations that the contract takes.
-pub const MOST_PERMUTATIONS: u32 = 4096;
-
 /// A commitment to a sampled valuation of a version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Draw {

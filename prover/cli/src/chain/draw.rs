@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use clap::Args;
 use serde_json::{json, Value};
-use tribute_chain::draws::{Draw, LEAST_PERMUTATIONS, MOST_PERMUTATIONS};
+use tribute_chain::draws::Draw;
 use tribute_chain::Contracts;
 use tribute_core::hexed::Hex;
 use tribute_core::id::{AgentId, DatasetId};
+use tribute_core::valuation::sampled::{MAX_PERMUTATIONS, MIN_PERMUTATIONS};
 use tribute_core::valuation::Valuation;
 use tribute_problem::{Problem, Reason, Result};
 
@@ -28,7 +29,7 @@ pub(crate) struct CommitArgs {
     #[arg(long, value_name = "ID")]
     test_set: DatasetId,
     /// Number of permutations of the owners that will be drawn.
-    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(i64::from(LEAST_PERMUTATIONS)..=i64::from(MOST_PERMUTATIONS)))]
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(i64::from(MIN_PERMUTATIONS)..=i64::from(MAX_PERMUTATIONS)))]
     permutations: u32,
     #[command(flatten)]
     chain: ChainArgs,

@@ -171,7 +171,7 @@ impl PublishArgs {
         let name = self.name.clone();
         let job = match &self.model {
             None => {
-                let work = Some(v1::TrainWork { terms, name });
+                let work = Some(v1::TrainWork { terms, name, ..Default::default() });
                 let request = v1::TrainAgentRequest { work, options: None };
                 client.agents().train_agent(request).await.map_err(problem)?.into_inner().job
             }

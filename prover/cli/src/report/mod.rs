@@ -5,6 +5,7 @@
 //! (schema names, labels) is inert.
 
 mod chart;
+mod matrix;
 mod page;
 #[cfg(test)]
 mod tests;
@@ -17,6 +18,7 @@ use tribute_client::files::write_file;
 use tribute_problem::{Problem, Result};
 use tribute_verify::Report;
 
+use self::matrix::MatrixArgs;
 use crate::offline::{verified, TrustArgs};
 
 /// `tribute certificate …`.
@@ -41,6 +43,8 @@ pub(crate) struct ReportArgs {
     #[arg(long, value_name = "PAGE")]
     out: Option<PathBuf>,
     #[command(flatten)]
+    matrix: MatrixArgs,
+    #[command(flatten)]
     trust: TrustArgs,
 }
 
@@ -64,8 +68,10 @@ pub(crate) fn run(command: CertificateCommand) -> Result<()> {
         same_agent(&report, &given, path, VALUATION)?;
         valuation = Some(given);
     }
+    let matrix = args.matrix.matrix(&report, &evaluations)?;
     let out = args.out.unwrap_or_else(|| args.file.with_extension("html"));
-    write_file(&out, page::page(&report, &evaluations, valuation.as_ref()).into_string().as_bytes())?;
+    let page = page::page(&report, &evaluations, matrix.as_ref(), valuation.as_ref());
+    write_file(&out, page.into_string().as_bytes())?;
     let checked = proofs(&report, &evaluations) + valuation.map_or(0, |v| v.valuation_proofs());
     println!("{}: {checked} proofs checked", out.display());
     Ok(())

@@ -11,16 +11,21 @@ use tribute_core::valuation::Valuation;
 use tribute_verify::{extracted, Report};
 
 use super::chart::{bars, percent, Bar};
+use super::matrix::Matrix;
 use super::{proofs, worth};
 use crate::output::{grouped, short};
 
 const STYLE: &str = include_str!("page.css");
-/// The page may load nothing, run nothing and send nothing.
-const POLICY: &str =
-    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+/// The page may load nothing, run nothing and send nothing. What may frame it only a server's header could say.
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
 
-/// The page of a certificate, with evaluations and a valuation of the same agent version.
-pub(super) fn page(report: &Report, evaluations: &[Report], valuation: Option<&Report>) -> Markup {
+/// The page of a certificate, with evaluations and a valuation of the same agent version, and which classes it takes for which.
+pub(super) fn page(
+    report: &Report,
+    evaluations: &[Report],
+    matrix: Option<&Matrix>,
+    valuation: Option<&Report>,
+) -> Markup {
     let valuation = valuation.and_then(Report::valuation);
     let certificate = report.certificate();
     let schema = Schema::from_json(&certificate.schema).ok();
@@ -40,7 +45,7 @@ pub(super) fn page(report: &Report, evaluations: &[Report], valuation: Option<&R
                 main {
                     (summary(report, evaluations, name))
                     (shares(certificate))
-                    (accuracy(evaluations))
+                    (accuracy(evaluations, matrix))
                     @if let Some(valuation) = valuation { (worth::worth(valuation)) }
                     (sentences(report, evaluations, valuation))
                     @if let Some(schema) = &schema { (records(certificate, schema)) }
@@ -155,7 +160,7 @@ fn terms(dataset: &Dataset) -> String {
     words.join("; ")
 }
 
-fn accuracy(evaluations: &[Report]) -> Markup {
+fn accuracy(evaluations: &[Report], matrix: Option<&Matrix>) -> Markup {
     if evaluations.is_empty() {
         return html! {
             section {
@@ -194,6 +199,7 @@ fn accuracy(evaluations: &[Report]) -> Markup {
                     } } }
                 }
             }
+            @if let Some(matrix) = matrix { (matrix.shown()) }
         }
     }
 }
@@ -244,12 +250,14 @@ fn records(certificate: &Certificate, schema: &Schema) -> Markup {
             @if let Some(digest) = schema.extractor() { p.warning role="note" { (extracted(digest)) } }
             details {
                 summary { "Features and their ranges" }
-                table {
-                    caption { "Values outside a range are clamped to it" }
-                    thead { tr { th scope="col" { "Name" } th.number scope="col" { "From" } th.number scope="col" { "To" } } }
-                    tbody { @for feature in schema.features() { tr {
-                        td { (feature.name) } td.number { (feature.lo) } td.number { (feature.hi) }
-                    } } }
+                div.scroll tabindex="0" {
+                    table {
+                        caption { "Values outside a range are clamped to it" }
+                        thead { tr { th scope="col" { "Name" } th.number scope="col" { "From" } th.number scope="col" { "To" } } }
+                        tbody { @for feature in schema.features() { tr {
+                            td { (feature.name) } td.number { (feature.lo) } td.number { (feature.hi) }
+                        } } }
+                    }
                 }
             }
         }

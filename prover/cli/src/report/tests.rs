@@ -1,4 +1,8 @@
+use tribute_core::head::Weights;
+use tribute_core::records::Records;
+
 use super::chart::{bars, Bar};
+use super::matrix::{counted, Matrix};
 use super::page::page;
 use super::{proofs, same_agent, EVALUATION, VALUATION};
 use crate::offline::evaluation_tests::evaluation;
@@ -24,7 +28,7 @@ fn a_chart_of_many_bars_adds_up_the_rest() {
 #[test]
 fn a_page_holds_everything_and_runs_nothing() {
     let report = verify_json(evaluation().to_json(), &options()).unwrap();
-    let html = page(&report, std::slice::from_ref(&report), None).into_string();
+    let html = page(&report, std::slice::from_ref(&report), None, None).into_string();
     let (certificate, e) = (report.certificate(), report.evaluation().unwrap());
     for d in &certificate.datasets {
         let share = format!("{:.2} %", f64::from(d.share) * 100.0 / f64::from(1 << 20));
@@ -58,7 +62,7 @@ fn a_page_holds_everything_and_runs_nothing() {
 #[test]
 fn a_valuation_is_shown_with_its_limits() {
     let report = verify_json(valuation().to_json(), &options()).unwrap();
-    let html = page(&report, &[], Some(&report)).into_string();
+    let html = page(&report, &[], None, Some(&report)).into_string();
     let v = report.valuation().unwrap();
     for (i, value) in v.values.iter().enumerate() {
         assert!(html.contains(&value.owner.to_string()));
@@ -79,7 +83,7 @@ fn a_valuation_is_shown_with_its_limits() {
 #[test]
 fn intervals_are_shown_with_what_they_mean() {
     let report = verify_json(sampled().to_json(), &options()).unwrap();
-    let html = page(&report, &[], Some(&report)).into_string();
+    let html = page(&report, &[], None, Some(&report)).into_string();
     let v = report.valuation().unwrap();
     let half = format!("<td class=\"number\">{:.6}</td>", v.per_record(v.values[0].half_width));
     assert_eq!(html.matches(&half).count(), 7, "{half}");
@@ -87,6 +91,38 @@ fn intervals_are_shown_with_what_they_mean() {
         ["30 orders of the owners", "all owners together with 95 %", "normal approximation", "± (95 %, all together)"]
     {
         assert!(html.contains(part), "{part}");
+    }
+}
+
+/// A class is counted for every answer, and shown beside an evaluation of which it can be.
+#[test]
+fn which_classes_it_takes_for_which_is_shown_as_not_proven() {
+    // of one feature: class 1 from 101 on, never class 2
+    let weights = Weights::new(1, 3, vec![100, 0, -1000, 0, 256, 0]).unwrap();
+    let mut records = Records::new(1);
+    for (feature, class) in [(0, 0), (1, 0), (255, 0), (200, 1), (255, 2)] {
+        records.push(&[feature], class);
+    }
+    assert_eq!(counted(&weights, &records), [[2, 1, 0], [0, 1, 0], [0, 1, 0]]);
+
+    let report = verify_json(evaluation().to_json(), &options()).unwrap();
+    let evaluations = std::slice::from_ref(&report);
+    let (labels, dataset) = (["a", "<b>", "c"].map(str::to_owned), &report.evaluation().unwrap().dataset);
+    let wrong = dataset.records - dataset.correct;
+    let fitting = || vec![vec![dataset.correct - 1, wrong, 0], vec![0, 1, 0], vec![0, 0, 0]];
+    let matrix = Matrix::of(&labels, fitting(), evaluations).unwrap();
+    let html = page(&report, evaluations, Some(&matrix), None).into_string();
+    for part in ["Not proven. ", "<th scope=\"row\">&lt;b&gt;</th>", &format!("<td class=\"number\">{wrong}</td>")] {
+        assert!(html.contains(part), "{part}");
+    }
+    // one record more, one right answer fewer, no evaluation
+    let (mut more, mut fewer) = (fitting(), fitting());
+    more[2][2] += 1;
+    fewer[0][0] -= 1;
+    fewer[0][2] += 1;
+    for (counts, evaluations) in [(more, evaluations), (fewer, evaluations), (fitting(), &[][..])] {
+        let refused = Matrix::of(&labels, counts, evaluations).unwrap_err();
+        assert!(refused.contains("is proven: give the records that were evaluated"), "{refused}");
     }
 }
 

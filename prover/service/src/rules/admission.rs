@@ -21,7 +21,7 @@ use tribute_steps::optimum::OptimumJob;
 use tribute_steps::shape::{Profile, ShapeBody, Target};
 use tribute_steps::train::TrainJob;
 use tribute_steps::work::Work;
-use tribute_store::artefacts::Artefacts;
+use tribute_store::artefacts::{ArtefactId, Artefacts};
 
 use super::certificates::Certificates;
 use super::off_thread;
@@ -68,6 +68,14 @@ impl From<Work> for Admitted {
     }
 }
 
+/// What a training begins with.
+enum Beginning {
+    /// Weights digest of an agent of the caller's; empty: nothing.
+    Agent(Vec<u8>),
+    /// An uploaded model, whether it takes quantised features, and how far it may be moved.
+    Model(Vec<u8>, bool, Option<f64>),
+}
+
 /// Checks requests for work and queues them.
 #[derive(Clone)]
 pub(crate) struct Admission {
@@ -101,10 +109,10 @@ impl Admission {
             W::Calibrate(w) => calibrate(w).map(Into::into),
             W::Circuit(w) => circuit(w).map(Into::into),
             W::Dataset(w) => self.dataset_work(caller, w).await,
-            W::Train(w) => self.train_work(caller, w.terms, w.name, None).await,
+            W::Train(w) => self.train_work(caller, w.terms, w.name, Beginning::Agent(w.start)).await,
             W::Import(w) => {
-                let model = (w.upload, w.quantised_features, w.polish);
-                self.train_work(caller, w.terms, w.name, Some(model)).await
+                let model = Beginning::Model(w.upload, w.quantised_features, w.polish);
+                self.train_work(caller, w.terms, w.name, model).await
             }
             W::Gradient(w) => self.gradient_work(caller, w).await.map(Into::into),
             W::Optimum(w) => self.optimum_work(caller, w).await.map(Into::into),
@@ -189,7 +197,7 @@ impl Admission {
         caller: AccountAddress,
         terms: Option<v1::TrainingTerms>,
         name: String,
-        model: Option<(Vec<u8>, bool, Option<f64>)>,
+        beginning: Beginning,
     ) -> Result<Admitted> {
         let terms = terms.ok_or_else(|| Problem::field("terms", "is missing"))?;
         let (datasets, grants) = self.training_data(caller, &terms.dataset_ids).await?;
@@ -212,19 +220,7 @@ impl Admission {
             _ => Problem::field("terms", e.to_string()),
         })?;
         let sources = datasets.iter().flat_map(DatasetBody::sources).collect();
-        let (model, quantised_features, polish) = match model {
-            Some((_, _, Some(most))) if !(most > 0.0 && most <= 1.0) => {
-                let message =
-                    format!("{most}: how far weights may be moved is above 0 and at most 1, relative to their norm");
-                return Err(Problem::field("polish", message));
-            }
-            Some((upload, quantised, polish)) => {
-                let onnx = self.uploads.open(caller, "upload", &upload).await?.bytes;
-                (Some(self.custody.put(&caller.to_string(), "model", onnx).await?), quantised, polish)
-            }
-            None => (None, false, None),
-        };
-        let work = Work::Train(TrainJob {
+        let mut job = TrainJob {
             owner: caller,
             name,
             schema: first.schema.clone(),
@@ -232,11 +228,36 @@ impl Admission {
             sources,
             lambda: terms.lambda,
             link,
-            model,
-            quantised_features,
-            polish,
-        });
-        Ok(Admitted { grants, ..work.into() })
+            start: None,
+            model: None,
+            quantised_features: false,
+            polish: None,
+        };
+        match beginning {
+            Beginning::Agent(start) if start.is_empty() => {}
+            Beginning::Agent(start) => job.start = Some(self.start(caller, &start, &job.schema).await?),
+            Beginning::Model(_, _, Some(most)) if !(most > 0.0 && most <= 1.0) => {
+                let message =
+                    format!("{most}: how far weights may be moved is above 0 and at most 1, relative to their norm");
+                return Err(Problem::field("polish", message));
+            }
+            Beginning::Model(upload, quantised_features, polish) => {
+                let onnx = self.uploads.open(caller, "upload", &upload).await?.bytes;
+                job.model = Some(self.custody.put(&caller.to_string(), "model", onnx).await?);
+                (job.quantised_features, job.polish) = (quantised_features, polish);
+            }
+        }
+        Ok(Admitted { grants, ..Work::Train(job).into() })
+    }
+
+    /// The model of the caller's agent that a training starts from.
+    async fn start(&self, caller: AccountAddress, digest: &[u8], schema: &str) -> Result<ArtefactId> {
+        let agent = self.ownership.agent(caller, digest).await?.body;
+        if agent.schema != schema {
+            let message = format!("agent {} has another schema than the datasets", agent.weights_digest);
+            return Err(Problem::field("start", message));
+        }
+        Ok(agent.model)
     }
 
     /// A dataset that the caller may train on or test with, and the grant that this takes.
