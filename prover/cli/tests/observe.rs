@@ -195,7 +195,8 @@ async fn operators_see_everything_but_secrets() {
     };
     assert_eq!(counted("tribute_runs_total", &["dataset", "succeeded"]), 1.0);
     // another test may have made them
-    let keys = ["warm", "kept", "made", "remade"].map(|origin| counted("tribute_keys_total", &[&format!("\"{origin}\"")]));
+    let keys =
+        ["warm", "kept", "made", "remade"].map(|origin| counted("tribute_keys_total", &[&format!("\"{origin}\"")]));
     assert_eq!((keys[0], keys.iter().sum::<f64>()), (0.0, 1.0));
     assert!(counted("tribute_phase_seconds_sum", &["dataset", "prove"]) > 0.0);
     assert!(counted("tribute_run_peak_bytes_sum", &["dataset"]) > 1e7);

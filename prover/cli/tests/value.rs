@@ -143,7 +143,7 @@ fn three_owners_of_wines_are_valued() {
         refused
     };
     assert!(refused(&[&[0], &[1], &[0]]).message.contains("listed twice"));
-    assert!(refused(&[&[0]; 10_000]).message.contains("10000 jobs in one request"));
+    assert!(refused(&[&[0][..]; 10_000]).message.contains("10000 jobs in one request"));
     assert!(refused(&[]).message.contains("name at least one"));
     let wrong: [&[u32]; 5] = [&[], &[0, 1, 2], &[1, 0], &[0, 0], &[3]];
     for owners in wrong {

@@ -234,8 +234,8 @@ fn serve(request: Request, warm: Warm, answers: Receiver<String>) -> Message {
         Report::Keys(circuit, origin) => say(&Message::Keys(circuit, origin)),
     });
     let (cache, most) = (workplace.cache(), workplace.cache_mb << 20);
-    let toolbox = Toolbox::new(artefacts, custody, asking, srs, (&cache, most), runtime.handle().clone(), report)
-        .with_warm(warm);
+    let toolbox =
+        Toolbox::new(artefacts, custody, asking, srs, (&cache, most), runtime.handle().clone(), report).with_warm(warm);
     tracing::info!(job = %job, kind = payload.work.kind(), "working");
     match work::run(&payload.work, &needed, &toolbox) {
         Ok(outcome) => Message::Done(Box::new(outcome)),

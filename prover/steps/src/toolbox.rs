@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use tribute_custody::Lent;
 use tribute_engine::srs::{Srs, SrsStore};
-use tribute_problem::{Problem, Result};
+use tribute_problem::Result;
 use tribute_store::artefacts::Artefacts;
 
 use crate::circuit::Loaded;

@@ -194,7 +194,8 @@ pub(super) async fn altered_gradient(
         needed: Vec::new(),
         trace: None,
     };
-    let request = Request { task: Some(task), workplace: storage.workplace.clone(), known: Known::default(), memory_mb: None };
+    let request =
+        Request { task: Some(task), workplace: storage.workplace.clone(), known: Known::default(), memory_mb: None };
     match work_through(request, &custody).await? {
         Outcome::Gradient(gradient) => gradient.proof.load(&artefacts).await,
         _ => Err(Problem::internal("the proving process returned another kind of outcome")),

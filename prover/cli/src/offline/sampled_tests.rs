@@ -50,7 +50,7 @@ fn a_sampled_valuation_is_accepted_and_says_how_sure_it_is() {
     let of_size = |n: usize| v.coalitions.iter().filter(|c| c.owners.len() == n).count();
     assert_eq!([1, 2, 7].map(of_size), [7, 21, 1]);
     assert!((3..=6).all(|n| of_size(n) > 0) && v.coalitions.len() < 127, "{}", v.coalitions.len());
-    let report = verify_json(&v.to_json(), &options()).unwrap();
+    let report = verify_json(v.to_json(), &options()).unwrap();
     assert_eq!(report.proofs(), v.proofs());
     assert_eq!(v.denominator, u64::from(MIN_PERMUTATIONS) * 49 * 6);
     assert_eq!(v.values.iter().map(|v| v.numerator.0).sum::<i128>(), i128::from(v.denominator) * v.utility());

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 
-use tribute_problem::Result;
+use tribute_problem::{Problem, Result};
 use tribute_steps::child::Opening;
 use tribute_steps::parent::Running;
 use tribute_steps::shape::ShapeBody;
@@ -49,7 +49,7 @@ impl Spares {
         let started = async {
             let mut spare = start(config)?;
             spare.tell(&warmup).await?;
-            Result::Ok(spare)
+            Ok::<_, Problem>(spare)
         };
         match started.await {
             Ok(spare) => self.waiting.lock().unwrap_or_else(PoisonError::into_inner).push(spare),
