@@ -11,6 +11,7 @@ use crate::doubt::{Doubt, Kind};
 use crate::error::{DataError, Fault};
 use crate::number::{self, Decimal};
 use crate::options::Options;
+use crate::phrase::shown;
 use crate::report::{ClassReport, ColumnReport, HeaderReport, Report};
 use crate::steps::Resolution;
 use crate::table::Table;
@@ -95,12 +96,12 @@ impl<'a> Assessment<'a> {
         let place = |fault: Fault| fault.at(self.table.file, self.table.line(row), column);
         if let Target::Real { lo, hi } = self.schema.target() {
             let text = text.trim();
-            if number::is_empty_feature(text) {
+            if number::is_gap(text) {
                 return Ok(None);
             }
             let Some(x) = number::parse(text, self.values.decimal) else {
                 let (name, why) = (self.table.name(column), number::why_not(text, self.values.decimal));
-                return Err(place(Fault::NotNumber { name, text: text.to_owned(), why }));
+                return Err(place(Fault::NotNumber { name, text: shown(text).into_owned(), why }));
             };
             self.real.push(x);
             return Ok(Some(real_step(x, *lo, *hi)));
@@ -109,7 +110,15 @@ impl<'a> Assessment<'a> {
         if targets.is_gap(label, self.options) {
             return Ok(None);
         }
-        let class = targets.class(label, self.values.decimal).map_err(place)?;
+        let class = targets.class(label, self.values.decimal).map_err(|fault| {
+            place(match fault {
+                Fault::UnknownLabel { label, known, hint } if row == 0 && self.table.header.is_none() => {
+                    let hint = hint + "; if this row is the header, pass --header";
+                    Fault::UnknownLabel { label, known, hint }
+                }
+                fault => fault,
+            })
+        })?;
         *self.spellings[usize::from(class)].entry(text.into_owned()).or_default() += 1;
         Ok(Some(class))
     }
@@ -156,7 +165,9 @@ impl<'a> Assessment<'a> {
             }
             let missing = self.incomplete.iter().filter(|row| all[**row].is_nan()).count();
             drop(all);
-            days.push(values.iter().all(|x| number::is_day(*x)));
+            let column = self.values.columns[i] + 1;
+            let asked = doubts.iter().any(|d| d.kind == Kind::Days && d.column == Some(column));
+            days.push(!asked && values.iter().all(|x| number::is_day(*x)));
             let outside = values.iter().position(|x| *x < feature.lo || *x > feature.hi);
             let column = told(feature, self.values.columns[i], missing, &Resolution::of(feature, values));
             self.beyond(&column, outside, &mut doubts);
@@ -285,7 +296,7 @@ impl<'a> Assessment<'a> {
         ));
     }
 
-    /// `days` says of each column whether all its values look like days.
+    /// `days` says of each column whether all its values look like days, and no doubt says so.
     fn notes(&self, columns: &[ColumnReport], days: &[bool]) -> Vec<String> {
         let mut notes = Vec::new();
         let named = |chosen: &dyn Fn(usize, &ColumnReport) -> bool| {
