@@ -9,6 +9,7 @@ use tribute_core::schema::{Feature, Schema, Target};
 use crate::columns::Roles;
 use crate::doubt::{Doubt, Kind};
 use crate::error::{DataError, Fault};
+use crate::gaps;
 use crate::number::{self, Decimal};
 use crate::options::Options;
 use crate::phrase::shown;
@@ -152,7 +153,10 @@ impl<'a> Assessment<'a> {
     fn assess(&mut self, mut take: impl FnMut(usize, usize, u8)) -> Result<Report, DataError> {
         let features = self.schema.features();
         let mut doubts = std::mem::take(&mut self.roles.doubts);
-        self.gaps(&mut doubts);
+        doubts.extend(self.roles.label.and_then(|column| gaps::unlabelled(self.table, &self.unlabelled, column)));
+        let lacking = self.incomplete.first().map_or(0, |row| self.values.gaps[*row].unwrap_or(0) as usize);
+        let column = self.values.columns[lacking];
+        doubts.extend(gaps::incomplete(self.table, &self.incomplete, column, "a feature missing"));
         let mut rows = Digests::new(&self.kept);
         let (mut columns, mut days) = (Vec::with_capacity(features.len()), Vec::with_capacity(features.len()));
         for (i, feature) in features.iter().enumerate() {
@@ -194,38 +198,6 @@ impl<'a> Assessment<'a> {
         }
         self.table.settled()?;
         Ok(self.written(columns, target, notes, doubts, rows.repeated()))
-    }
-
-    /// Adds a doubt for rows without a label and one for rows with a missing feature.
-    fn gaps(&self, doubts: &mut Vec<Doubt>) {
-        if let (Some(&row), Some(column)) = (self.unlabelled.first(), self.roles.label) {
-            let text = self.table.get(row, column);
-            let what = if text.is_empty() { "empty".into() } else { format!("`{text}`, which means a missing value") };
-            let more = count(self.unlabelled.len(), "record has", "records have");
-            let class = if text.is_empty() { "" } else { ", or pass --gaps-are-labels if it is a class" };
-            let flag = Kind::Unlabelled.flag();
-            doubts.push(Doubt::new(
-                Kind::Unlabelled,
-                Some(self.table.line(row)),
-                Some(column),
-                format!("(`{}`) is {what}: {more} no label", self.table.name(column)),
-                format!("fill them in, or leave these records out with {flag}{class}"),
-            ));
-        }
-        if let Some(&row) = self.incomplete.first() {
-            let column = self.values.columns[self.values.gaps[row].unwrap_or(0) as usize];
-            let text = self.table.get(row, column);
-            let what = if text.is_empty() { "empty".into() } else { format!("`{text}`, which means a missing value") };
-            let more = count(self.incomplete.len(), "record has", "records have");
-            let flag = Kind::Incomplete.flag();
-            doubts.push(Doubt::new(
-                Kind::Incomplete,
-                Some(self.table.line(row)),
-                Some(column),
-                format!("(`{}`) is {what}: {more} a feature missing", self.table.name(column)),
-                format!("fill them in, or leave these records out with {flag}"),
-            ));
-        }
     }
 
     fn target(&self) -> Option<ColumnReport> {

@@ -55,21 +55,40 @@ impl Roles {
                 }
             }
         }
-        for &column in &rest {
-            let name = table.name(column);
-            let what = match () {
-                () if table.len() < 10 || !table.may_count(column) => continue,
-                () if counts_up(table, column) => "counts the records",
-                () if is_identifier(&name) && is_index(table, column) => {
-                    "has another whole number in every record, and an identifier's name"
-                }
-                () => continue,
-            };
-            let (leave_out, flag) = (leave_out(table, column), Kind::Index.flag());
-            let advice = format!("if it is an index, {leave_out}; if it is a feature, pass {flag}");
-            roles.doubts.push(Doubt::new(Kind::Index, None, Some(column), format!("(`{name}`) {what}"), advice));
-        }
+        roles.doubts.extend(indices(table, &rest));
         (roles.features, roles.label) = (rest, Some(label));
+        Ok(roles)
+    }
+
+    /// Roles in a file from whose columns a model computes features: its inputs as they are named, otherwise all but the label; the
+    /// label is the last of the others, or the one named.
+    ///
+    /// # Errors
+    /// An input or a label that is not in the file, or a label that is an input.
+    pub(crate) fn raw(table: &Table<'_>, options: &Options, inputs: &[&str]) -> Result<Self, DataError> {
+        let (rest, mut roles) = kept(table, options)?;
+        let inputs = inputs.iter().map(|named| select(table, named)).collect::<Result<Vec<_>, _>>()?;
+        let others: Vec<usize> = rest.iter().copied().filter(|c| !inputs.contains(c)).collect();
+        let label = match &options.label {
+            Some(named) => select(table, named)?,
+            None if others.is_empty() => {
+                let said = "has no column for the label beside the model's inputs: add it, or name it with --label";
+                return Err(Fault::Label(said.into()).of(table.file));
+            }
+            None => last_as_label(table, &others)?,
+        };
+        let others: Vec<usize> = others.into_iter().filter(|c| *c != label).collect();
+        (roles.features, roles.label) = if inputs.is_empty() { (others, Some(label)) } else { (inputs, Some(label)) };
+        if roles.features.is_empty() || roles.features.contains(&label) {
+            let said = format!("(`{}`) is the label, so it cannot be an input of the model", table.name(label));
+            return Err(Fault::Label(said).at_column(table.file, label));
+        }
+        for column in rest {
+            if column != label && !roles.features.contains(&column) {
+                roles.left_out.push(LeftOut::new(column, table.name(column), "no input of the model"));
+            }
+        }
+        roles.doubts = indices(table, &roles.features);
         Ok(roles)
     }
 
@@ -112,6 +131,26 @@ impl Roles {
         (roles.features, roles.label) = (features, label);
         Ok(roles)
     }
+}
+
+/// Doubts about features that count or identify the records.
+fn indices(table: &Table<'_>, features: &[usize]) -> Vec<Doubt> {
+    let mut doubts = Vec::new();
+    for &column in features {
+        let name = table.name(column);
+        let what = match () {
+            () if table.len() < 10 || !table.may_count(column) => continue,
+            () if counts_up(table, column) => "counts the records",
+            () if is_identifier(&name) && is_index(table, column) => {
+                "has another whole number in every record, and an identifier's name"
+            }
+            () => continue,
+        };
+        let (leave_out, flag) = (leave_out(table, column), Kind::Index.flag());
+        let advice = format!("if it is an index, {leave_out}; if it is a feature, pass {flag}");
+        doubts.push(Doubt::new(Kind::Index, None, Some(column), format!("(`{name}`) {what}"), advice));
+    }
+    doubts
 }
 
 /// Beginning of the names that pandas gives to an index without one in columnar files.

@@ -131,6 +131,8 @@ pub(crate) enum Against<'s> {
     Nothing,
     /// The names and labels of this schema.
     Schema(&'s Schema),
+    /// Names of which one shows that it is a header.
+    Names(&'s [&'s str]),
 }
 
 /// The header and rows of a file.
@@ -399,7 +401,12 @@ fn find_header<'t>(
 
 /// Classifies the first row: one with the schema's names is a header, unless it may also be a record.
 fn judged(cells: &Cells<'_>, options: &Options, against: Against<'_>) -> First {
-    let Against::Schema(schema) = against else { return header::first_row(cells, &|_| false) };
+    let named = |name: &&str| (0..cells.width(0)).any(|c| same_name(&cells.get(0, c), name));
+    let schema = match against {
+        Against::Schema(schema) => schema,
+        Against::Names(names) if names.iter().any(named) => return First::Header,
+        Against::Names(_) | Against::Nothing => return header::first_row(cells, &|_| false),
+    };
     let keys: Vec<Key> = match schema.target() {
         Target::Classes(labels) => labels.iter().map(|l| Key::of(l, Decimal::Point)).collect(),
         Target::Real { .. } => Vec::new(),
