@@ -26,7 +26,7 @@ def main() -> None:
     random.Random(0).shuffle(pairs)
     embeddings = extractor([text for text, _ in pairs])
     with open(asked.file, "w") as file:
-        file.write(",".join(f"e{i}" for i in range(embeddings.shape[1])) + ",topic\n")
+        file.write(",".join(f"e{i}" for i in range(embeddings.shape[1])) + ",label\n")
         for row, (_, label) in zip(embeddings, pairs):
             file.write(",".join(f"{x:.6f}" for x in row) + f",{label}\n")
 

@@ -37,6 +37,28 @@ test("queries are read from text, with and without header and label", () => {
   assert.throws(() => queries("1,x", schema), /Line 1: b is “x”/);
   assert.throws(() => queries("b\n1", schema), /no column a/);
   assert.throws(() => queries(" \n", schema), /no query/);
+  assert.throws(() => queries("a,b\n", schema), /no query below/);
+  assert.deepEqual(queries("\ufeff# by hand\r\n\"a\";\"b\";\"the \"\"label\"\"\"\r\n7; 0.5;\"x;y\"\r\n\r\n8;1.;\n", schema), [[7, 0.5], [8, 1]]);
+  assert.deepEqual(queries("1 0.5\n2  .5\n", schema), [[1, 0.5], [2, 0.5]]);
+  for (const wrong of ["0x10", "1_0", "Infinity", "1,5", "NA", ""]) assert.throws(() => queries(`a;b\n1;0.5\n${wrong};0.25`, schema), /Line 3: a is “/, wrong);
+  assert.throws(() => queries("7,0.5,3\n4,5\n", schema), /Line 2 has 2 values; the first line has 3/);
+  assert.throws(() => queries("1,2,3,4\n", schema), /Line 1 has 4 values/);
+  assert.throws(() => queries("a,b,c,d\n1,2,3,4\n", schema), /has 4 values/);
+  assert.throws(() => queries("a,b,a\n1,2,3\n", schema), /names a twice/);
+  assert.throws(() => queries('1,"2\n3,4\n', schema), /Line 1: a quote is opened/);
+  assert.throws(() => queries('1,"2"3\n', schema), /Line 1: text follows/);
+  assert.throws(() => queries("1.234;12\n999;7\n", schema), /1.234 may be .* thousands/);
+  assert.deepEqual(queries("1.234;0.5\n", schema), [[1.234, 0.5]]);
+});
+
+test("a line of numbers may be a header", () => {
+  assert.throws(() => queries("0,1,2\n5,0.5,1\n", schema), /names or values/);
+  assert.deepEqual(queries("0,1,2\n", schema), [[0, 1]]);
+  const numbered = (n) => parseSchema(JSON.stringify({ name: "s", features: Array.from({ length: n }, (_, i) => ({ name: `${i}`, lo: 0, hi: 9 })), target: { classes: ["x", "y"] } }));
+  assert.deepEqual(queries("0,1,2,3\n5,6,7,8\n", numbered(4)), [[5, 6, 7, 8]]);
+  assert.deepEqual(queries("3,label,0,1,2\n5,x,6,7,8\n", numbered(4)), [[6, 7, 8, 5]]);
+  assert.throws(() => queries("3,1,2,0\n5,6,7,8\n", numbered(4)), /names or values/);
+  assert.throws(() => queries("1,0\n", numbered(2)), /names or values/);
 });
 
 test("values follow exactly from losses", () => {

@@ -9,8 +9,10 @@ use tribute_core::schema::{Feature, Schema, Target};
 use crate::columns::Roles;
 use crate::doubt::{Doubt, Kind};
 use crate::error::{DataError, Fault};
+use crate::gaps;
 use crate::number::{self, Decimal};
 use crate::options::Options;
+use crate::phrase::shown;
 use crate::report::{ClassReport, ColumnReport, HeaderReport, Report};
 use crate::steps::Resolution;
 use crate::table::Table;
@@ -95,12 +97,12 @@ impl<'a> Assessment<'a> {
         let place = |fault: Fault| fault.at(self.table.file, self.table.line(row), column);
         if let Target::Real { lo, hi } = self.schema.target() {
             let text = text.trim();
-            if number::is_empty_feature(text) {
+            if number::is_gap(text) {
                 return Ok(None);
             }
             let Some(x) = number::parse(text, self.values.decimal) else {
                 let (name, why) = (self.table.name(column), number::why_not(text, self.values.decimal));
-                return Err(place(Fault::NotNumber { name, text: text.to_owned(), why }));
+                return Err(place(Fault::NotNumber { name, text: shown(text).into_owned(), why }));
             };
             self.real.push(x);
             return Ok(Some(real_step(x, *lo, *hi)));
@@ -109,7 +111,15 @@ impl<'a> Assessment<'a> {
         if targets.is_gap(label, self.options) {
             return Ok(None);
         }
-        let class = targets.class(label, self.values.decimal).map_err(place)?;
+        let class = targets.class(label, self.values.decimal).map_err(|fault| {
+            place(match fault {
+                Fault::UnknownLabel { label, known, hint } if row == 0 && self.table.header.is_none() => {
+                    let hint = hint + "; if this row is the header, pass --header";
+                    Fault::UnknownLabel { label, known, hint }
+                }
+                fault => fault,
+            })
+        })?;
         *self.spellings[usize::from(class)].entry(text.into_owned()).or_default() += 1;
         Ok(Some(class))
     }
@@ -143,7 +153,10 @@ impl<'a> Assessment<'a> {
     fn assess(&mut self, mut take: impl FnMut(usize, usize, u8)) -> Result<Report, DataError> {
         let features = self.schema.features();
         let mut doubts = std::mem::take(&mut self.roles.doubts);
-        self.gaps(&mut doubts);
+        doubts.extend(self.roles.label.and_then(|column| gaps::unlabelled(self.table, &self.unlabelled, column)));
+        let lacking = self.incomplete.first().map_or(0, |row| self.values.gaps[*row].unwrap_or(0) as usize);
+        let column = self.values.columns[lacking];
+        doubts.extend(gaps::incomplete(self.table, &self.incomplete, column, "a feature missing"));
         let mut rows = Digests::new(&self.kept);
         let (mut columns, mut days) = (Vec::with_capacity(features.len()), Vec::with_capacity(features.len()));
         for (i, feature) in features.iter().enumerate() {
@@ -156,7 +169,9 @@ impl<'a> Assessment<'a> {
             }
             let missing = self.incomplete.iter().filter(|row| all[**row].is_nan()).count();
             drop(all);
-            days.push(values.iter().all(|x| number::is_day(*x)));
+            let column = self.values.columns[i] + 1;
+            let asked = doubts.iter().any(|d| d.kind == Kind::Days && d.column == Some(column));
+            days.push(!asked && values.iter().all(|x| number::is_day(*x)));
             let outside = values.iter().position(|x| *x < feature.lo || *x > feature.hi);
             let column = told(feature, self.values.columns[i], missing, &Resolution::of(feature, values));
             self.beyond(&column, outside, &mut doubts);
@@ -183,38 +198,6 @@ impl<'a> Assessment<'a> {
         }
         self.table.settled()?;
         Ok(self.written(columns, target, notes, doubts, rows.repeated()))
-    }
-
-    /// Adds a doubt for rows without a label and one for rows with a missing feature.
-    fn gaps(&self, doubts: &mut Vec<Doubt>) {
-        if let (Some(&row), Some(column)) = (self.unlabelled.first(), self.roles.label) {
-            let text = self.table.get(row, column);
-            let what = if text.is_empty() { "empty".into() } else { format!("`{text}`, which means a missing value") };
-            let more = count(self.unlabelled.len(), "record has", "records have");
-            let class = if text.is_empty() { "" } else { ", or pass --gaps-are-labels if it is a class" };
-            let flag = Kind::Unlabelled.flag();
-            doubts.push(Doubt::new(
-                Kind::Unlabelled,
-                Some(self.table.line(row)),
-                Some(column),
-                format!("(`{}`) is {what}: {more} no label", self.table.name(column)),
-                format!("fill them in, or leave these records out with {flag}{class}"),
-            ));
-        }
-        if let Some(&row) = self.incomplete.first() {
-            let column = self.values.columns[self.values.gaps[row].unwrap_or(0) as usize];
-            let text = self.table.get(row, column);
-            let what = if text.is_empty() { "empty".into() } else { format!("`{text}`, which means a missing value") };
-            let more = count(self.incomplete.len(), "record has", "records have");
-            let flag = Kind::Incomplete.flag();
-            doubts.push(Doubt::new(
-                Kind::Incomplete,
-                Some(self.table.line(row)),
-                Some(column),
-                format!("(`{}`) is {what}: {more} a feature missing", self.table.name(column)),
-                format!("fill them in, or leave these records out with {flag}"),
-            ));
-        }
     }
 
     fn target(&self) -> Option<ColumnReport> {
@@ -285,7 +268,7 @@ impl<'a> Assessment<'a> {
         ));
     }
 
-    /// `days` says of each column whether all its values look like days.
+    /// `days` says of each column whether all its values look like days, and no doubt says so.
     fn notes(&self, columns: &[ColumnReport], days: &[bool]) -> Vec<String> {
         let mut notes = Vec::new();
         let named = |chosen: &dyn Fn(usize, &ColumnReport) -> bool| {

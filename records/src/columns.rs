@@ -46,7 +46,7 @@ impl Roles {
             for (i, &column) in rest.iter().enumerate() {
                 let name = &table.header.as_ref().map_or("", |h| h.names[column].as_ref());
                 if name.is_empty() {
-                    let said = format!("has no name: name it, or leave it out with --drop {}", column + 1);
+                    let said = format!("has no name: name it, or {}", leave_out(table, column));
                     return Err(Fault::Names(said).at_column(table.file, column));
                 }
                 if let Some(other) = rest[..i].iter().find(|c| same_name(&table.name(**c), name)) {
@@ -55,21 +55,40 @@ impl Roles {
                 }
             }
         }
-        for &column in &rest {
-            let name = table.name(column);
-            let what = match () {
-                () if table.len() < 10 || !table.may_count(column) => continue,
-                () if counts_up(table, column) => "counts the records",
-                () if is_identifier(&name) && is_index(table, column) => {
-                    "has another whole number in every record, and an identifier's name"
-                }
-                () => continue,
-            };
-            let advice =
-                format!("if it is an index, --drop {}; if it is a feature, {}", column + 1, Kind::Index.flag());
-            roles.doubts.push(Doubt::new(Kind::Index, None, Some(column), format!("(`{name}`) {what}"), advice));
-        }
+        roles.doubts.extend(indices(table, &rest));
         (roles.features, roles.label) = (rest, Some(label));
+        Ok(roles)
+    }
+
+    /// Roles in a file from whose columns a model computes features: its inputs as they are named, otherwise all but the label; the
+    /// label is the last of the others, or the one named.
+    ///
+    /// # Errors
+    /// An input or a label that is not in the file, or a label that is an input.
+    pub(crate) fn raw(table: &Table<'_>, options: &Options, inputs: &[&str]) -> Result<Self, DataError> {
+        let (rest, mut roles) = kept(table, options)?;
+        let inputs = inputs.iter().map(|named| select(table, named)).collect::<Result<Vec<_>, _>>()?;
+        let others: Vec<usize> = rest.iter().copied().filter(|c| !inputs.contains(c)).collect();
+        let label = match &options.label {
+            Some(named) => select(table, named)?,
+            None if others.is_empty() => {
+                let said = "has no column for the label beside the model's inputs: add it, or name it with --label";
+                return Err(Fault::Label(said.into()).of(table.file));
+            }
+            None => last_as_label(table, &others)?,
+        };
+        let others: Vec<usize> = others.into_iter().filter(|c| *c != label).collect();
+        (roles.features, roles.label) = if inputs.is_empty() { (others, Some(label)) } else { (inputs, Some(label)) };
+        if roles.features.is_empty() || roles.features.contains(&label) {
+            let said = format!("(`{}`) is the label, so it cannot be an input of the model", table.name(label));
+            return Err(Fault::Label(said).at_column(table.file, label));
+        }
+        for column in rest {
+            if column != label && !roles.features.contains(&column) {
+                roles.left_out.push(LeftOut::new(column, table.name(column), "no input of the model"));
+            }
+        }
+        roles.doubts = indices(table, &roles.features);
         Ok(roles)
     }
 
@@ -112,6 +131,26 @@ impl Roles {
         (roles.features, roles.label) = (features, label);
         Ok(roles)
     }
+}
+
+/// Doubts about features that count or identify the records.
+fn indices(table: &Table<'_>, features: &[usize]) -> Vec<Doubt> {
+    let mut doubts = Vec::new();
+    for &column in features {
+        let name = table.name(column);
+        let what = match () {
+            () if table.len() < 10 || !table.may_count(column) => continue,
+            () if counts_up(table, column) => "counts the records",
+            () if is_identifier(&name) && is_index(table, column) => {
+                "has another whole number in every record, and an identifier's name"
+            }
+            () => continue,
+        };
+        let (leave_out, flag) = (leave_out(table, column), Kind::Index.flag());
+        let advice = format!("if it is an index, {leave_out}; if it is a feature, pass {flag}");
+        doubts.push(Doubt::new(Kind::Index, None, Some(column), format!("(`{name}`) {what}"), advice));
+    }
+    doubts
 }
 
 /// Beginning of the names that pandas gives to an index without one in columnar files.
@@ -163,6 +202,27 @@ pub(crate) fn select(table: &Table<'_>, named: &str) -> Result<usize, DataError>
     Err(Fault::Names(said).of(table.file))
 }
 
+/// How options name a column: by its name, or by its number where the name means another column; `None` if neither means it.
+pub(crate) fn selector(table: &Table<'_>, column: usize) -> Option<String> {
+    let means = |named: &str| select(table, named).is_ok_and(|found| found == column);
+    let name = table.header.as_ref().map_or("", |h| h.names[column].as_ref());
+    // a comma ends a name in the option's list, and the others are not literal in a shell's quotes
+    if !name.is_empty() && !name.contains([',', '"', '$', '`', '\\', '\n']) && means(name) {
+        let word = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+        return Some(if word { name.to_owned() } else { format!("\"{name}\"") });
+    }
+    let number = (column + 1).to_string();
+    means(&number).then_some(number)
+}
+
+/// What to do about a column that is not wanted.
+pub(crate) fn leave_out(table: &Table<'_>, column: usize) -> String {
+    match selector(table, column) {
+        Some(selector) => format!("leave it out with --drop {selector}"),
+        None => "delete it from the file".into(),
+    }
+}
+
 /// The last column, unless another one has a label's name.
 fn last_as_label(table: &Table<'_>, rest: &[usize]) -> Result<usize, DataError> {
     let Some(&last) = rest.last() else { return Err(Fault::Empty.of(table.file)) };
@@ -174,10 +234,13 @@ fn last_as_label(table: &Table<'_>, rest: &[usize]) -> Result<usize, DataError> 
                 && !(sure && ["y", "response", "category"].contains(&table.name(*c).trim().to_lowercase().as_str()))
         };
         if let Some(other) = rest.iter().find(|c| **c != last && like(c)) {
-            let (name, last) = (table.name(*other), table.name(last));
+            let option = |column| selector(table, column).map_or(String::new(), |s| format!(" --label {s}"));
             let said = format!(
-                "is named `{name}`, but the last column (`{last}`) is taken as the label: pass --label {name} or \
-                 --label {last}"
+                "is named `{}`, but the last column (`{}`) is taken as the label: pass{} or{}",
+                table.name(*other),
+                table.name(last),
+                option(*other),
+                option(last)
             );
             return Err(Fault::Label(said).at_column(table.file, *other));
         }
@@ -199,7 +262,16 @@ fn the_label(
         return Ok(Some(label));
     }
     match left {
-        [label] => Ok(Some(*label)),
+        [label] if is_label_name(&table.name(*label)) => Ok(Some(*label)),
+        [label] => {
+            let (name, leave_out) = (table.name(*label), leave_out(table, *label));
+            let option = selector(table, *label).map_or("name it `label`".into(), |s| format!("pass --label {s}"));
+            let said = format!(
+                "(`{name}`) is the only column that is not in the schema, but has no label's name: {option} if it is the label, or \
+                 {leave_out}"
+            );
+            Err(Fault::Label(said).at_column(table.file, *label))
+        }
         [] if query => Ok(None),
         [] => {
             let said = "has the schema's features but no label: add a label column";
@@ -218,8 +290,8 @@ fn the_label(
 }
 
 fn not_in_schema(table: &Table<'_>, column: usize) -> DataError {
-    let name = table.name(column);
-    let said = format!("(`{name}`) is neither in the schema nor the label: leave it out with --drop \"{name}\"");
+    let said =
+        format!("(`{}`) is neither in the schema nor the label: {}", table.name(column), leave_out(table, column));
     Fault::Names(said).at_column(table.file, column)
 }
 
@@ -261,7 +333,7 @@ fn differing(table: &Table<'_>, features: &[usize], names: &[&str]) -> (usize, S
         match names.get(i) {
             Some(wanted) if same_name(&name, wanted) => {}
             Some(wanted) => return (column, format!("is named `{name}`, where the schema has `{wanted}`{lacking}")),
-            None => return (column, format!("(`{name}`) is not in the schema: leave it out with --drop \"{name}\"")),
+            None => return (column, format!("(`{name}`) is not in the schema: {}", leave_out(table, column))),
         }
     }
     let column = table.width - 1;

@@ -1,5 +1,7 @@
 //! Detects the separator and the decimal mark.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use crate::cells::Cells;
@@ -118,17 +120,23 @@ fn unseparated(text: &str) -> Result<Separator, Fault> {
     Ok(Separator::Comma)
 }
 
-/// Finds the decimal mark of the numbers in `fields`, each with its line and column.
+/// Finds the decimal mark of the numbers in `fields`, each with its line and column. Where points may separate thousands, as where
+/// a decimal comma makes `separator` a semicolon, points alone do not tell.
 ///
 /// # Errors
-/// Commas that may be thousands separators, with the position of the first.
+/// Commas, or points, that may be thousands separators, with the position of the first.
 pub(crate) fn decimal<'t>(
-    fields: impl Iterator<Item = (u64, usize, std::borrow::Cow<'t, str>)>,
+    separator: &str,
+    fields: impl Iterator<Item = (u64, usize, Cow<'t, str>)>,
 ) -> Result<Decimal, (Fault, u64, usize)> {
-    let mut first_comma = None;
+    let points_may_group = separator == Separator::Semicolon.name();
+    let (mut first_comma, mut first_point) = (None, None);
     let mut all_grouped = true;
     for (line, column, text) in fields {
         match number::mark(text.trim()) {
+            Some((Decimal::Point, true)) if points_may_group => {
+                first_point.get_or_insert_with(|| (line, column, text.into_owned()));
+            }
             // one point is enough: a comma is then not a decimal mark and is reported where it occurs
             Some((Decimal::Point, _)) => return Ok(Decimal::Point),
             Some((Decimal::Comma, grouped)) => {
@@ -138,18 +146,22 @@ pub(crate) fn decimal<'t>(
             None => {}
         }
     }
-    match first_comma {
-        None => Ok(Decimal::Point),
-        Some(_) if !all_grouped => Ok(Decimal::Comma),
-        Some((line, column, text)) => Err((
-            Fault::Decimal(format!(
-                "is `{text}`, whose comma may be a decimal mark or a thousands separator, as in every number with a \
-                 comma in the file: pass --decimal comma, or write the numbers without thousands separators"
-            )),
-            line,
-            column,
+    let (mark, (line, column, text)) = match (first_comma, first_point) {
+        (None, None) => return Ok(Decimal::Point),
+        // points beside it separate thousands, and are reported where they occur
+        (Some(_), _) if !all_grouped => return Ok(Decimal::Comma),
+        (Some(_), Some(_)) => return Ok(Decimal::Point),
+        (Some(first), None) => ("comma", first),
+        (None, Some(first)) => ("point", first),
+    };
+    Err((
+        Fault::Decimal(format!(
+            "is `{text}`, whose {mark} may be a decimal mark or a thousands separator, as in every number with a {mark} in \
+             the file: pass --decimal {mark}, or write the numbers without thousands separators"
         )),
-    }
+        line,
+        column,
+    ))
 }
 
 #[cfg(test)]
@@ -186,13 +198,21 @@ mod tests {
 
     #[test]
     fn decimal_commas_are_told_from_thousands() {
-        let of = |texts: &[&str]| {
-            decimal(texts.iter().enumerate().map(|(i, t)| (1 + i as u64, 0, std::borrow::Cow::from(t.to_string()))))
+        let of = |separator: &str, texts: &[&str]| {
+            decimal(separator, texts.iter().enumerate().map(|(i, t)| (1 + i as u64, 0, Cow::from(t.to_string()))))
         };
-        assert_eq!(of(&["1", "2"]), Ok(Decimal::Point));
-        assert_eq!(of(&["1,5", "2"]), Ok(Decimal::Comma));
-        assert_eq!(of(&["1,234", "0,203"]), Ok(Decimal::Comma));
-        assert_eq!(of(&["1,234", "2.5"]), Ok(Decimal::Point));
-        assert!(matches!(of(&["7", "1,234"]), Err((Fault::Decimal(_), 2, 0))));
+        for separator in ["comma", "semicolon"] {
+            assert_eq!(of(separator, &["1", "2"]), Ok(Decimal::Point));
+            assert_eq!(of(separator, &["1,5", "2"]), Ok(Decimal::Comma));
+            assert_eq!(of(separator, &["1,234", "0,203"]), Ok(Decimal::Comma));
+            assert_eq!(of(separator, &["1,234", "2.5"]), Ok(Decimal::Point));
+            assert_eq!(of(separator, &["1.234", "0.203"]), Ok(Decimal::Point));
+            assert_eq!(of(separator, &["1.234", "1,234"]), Ok(Decimal::Point));
+            assert!(matches!(of(separator, &["7", "1,234"]), Err((Fault::Decimal(_), 2, 0))));
+        }
+        // beside semicolons a point may separate thousands
+        assert_eq!(of("comma", &["999", "1.234", "12.345"]), Ok(Decimal::Point));
+        assert!(matches!(of("semicolon", &["999", "1.234", "12.345"]), Err((Fault::Decimal(_), 2, 0))));
+        assert_eq!(of("semicolon", &["1.234", "0,5"]), Ok(Decimal::Comma));
     }
 }

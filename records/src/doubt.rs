@@ -16,12 +16,15 @@ pub enum Kind {
     Coarse,
     /// Header names that differ from the schema's. If accepted, columns are taken by position.
     Position,
-    /// Labels that differ only in case, blanks or how accents are written. If accepted, they are separate classes.
+    /// Labels or categories that look alike: they differ only in case, blanks, invisible characters or how accents, dashes or
+    /// quotes are written, or are one number written in several ways. If accepted, they are kept apart.
     Similar,
     /// Labels that look like measurements or free text. If accepted, each is a class.
     ManyClasses,
     /// A column that counts or identifies the records. If accepted, it is a feature.
     Index,
+    /// A column of days written as numbers, such as 20210304. If accepted, the numbers are the feature.
+    Days,
 }
 
 impl Kind {
@@ -35,6 +38,7 @@ impl Kind {
         Kind::Similar,
         Kind::ManyClasses,
         Kind::Index,
+        Kind::Days,
     ];
 
     /// The command-line flag that accepts it.
@@ -49,6 +53,7 @@ impl Kind {
             Kind::Similar => "--allow-similar-labels",
             Kind::ManyClasses => "--allow-many-classes",
             Kind::Index => "--allow-index",
+            Kind::Days => "--allow-days",
         }
     }
 }

@@ -75,11 +75,11 @@ pub(crate) fn first_row(cells: &Cells<'_>, known: &dyn Fn(&str) -> bool) -> Firs
         let rest: Vec<_> = (1..cells.len())
             .filter(|r| column + shift(*r) < cells.width(*r) && !(words && cells.raw(*r) == cells.raw(0)))
             .map(|r| cells.get(r, column + shift(r)))
-            .filter(|text| !number::is_empty_feature(text))
+            .filter(|text| !number::is_gap(text))
             .collect();
         let numeric = number::is_numeric(&first);
         let plain = |text: &str| number::is_numeric(text) || number::truth(text).is_some();
-        if number::is_empty_feature(&first) && !(number::is_gap(&first) && first.eq_ignore_ascii_case("na")) {
+        if number::is_gap(&first) && !first.eq_ignore_ascii_case("na") {
             continue;
         }
         if numeric {
@@ -89,7 +89,7 @@ pub(crate) fn first_row(cells: &Cells<'_>, known: &dyn Fn(&str) -> bool) -> Firs
             let (lo, hi) = values().fold((f64::INFINITY, f64::NEG_INFINITY), |(lo, hi), x| (lo.min(x), hi.max(x)));
             outside &= value(&first).is_some_and(|x| x < lo || x > hi);
         } else if rest.iter().all(|t| plain(t)) {
-            let gap = number::is_empty_feature(&first);
+            let gap = number::is_gap(&first);
             seen.named += usize::from(!plain(&first) && !gap);
             seen.alone = column + 1 == width && !plain(&first) && !gap && !rest.is_empty();
             seen.label |= is_label_name(&first);

@@ -1,16 +1,16 @@
 //! Infers a schema from a table: names from the header, ranges from the values, classes from the labels.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
 
 use tribute_core::layout::MAX_CLASSES;
 use tribute_core::schema::{Categories, Feature, Schema, Target};
 
 use crate::assess::{Assessment, Purpose};
-use crate::columns::{select, Roles};
+use crate::columns::{leave_out, select, Roles};
 use crate::doubt::{Doubt, Kind};
 use crate::error::{DataError, Fault};
 use crate::inputs::{Input, Vocabulary};
-use crate::labels::{self, Key, Spellings};
+use crate::labels::Found;
 use crate::number::{self, Decimal};
 use crate::options::Options;
 use crate::phrase::some;
@@ -65,13 +65,14 @@ impl Source {
         let table = Table::cut(self, options, Against::Nothing)?;
         let mut roles = Roles::found(&table, options)?;
         let hot = options.one_hot.iter().map(|n| select(&table, n)).collect::<Result<Vec<_>, _>>()?;
-        let inputs = inputs(&table, &roles, &hot);
+        let inputs = inputs(&table, &mut roles, &hot);
         table.settled()?;
         let inputs = inputs?;
         let label_is_number = roles.label.filter(|_| predicts == Predicts::Real);
         let decimal = decimal(&table, &inputs, label_is_number, options)?;
         let values = Values::read(&table, &inputs, decimal)?;
         table.settled()?;
+        roles.doubts.extend(days(&table, &inputs, &values)?);
         let (features, categories) = features(&table, &inputs, &values, range)?;
         let label = roles.label.unwrap_or(table.width - 1);
         let target = match predicts {
@@ -90,30 +91,79 @@ impl Source {
 }
 
 /// How to read each feature column: as a number, or as categories with the values that occur.
-fn inputs(table: &Table<'_>, roles: &Roles, hot: &[usize]) -> Result<Vec<(usize, Input)>, DataError> {
+fn inputs(table: &Table<'_>, roles: &mut Roles, hot: &[usize]) -> Result<Vec<(usize, Input)>, DataError> {
     if let Some(column) = hot.iter().find(|c| !roles.features.contains(c)) {
         let said = format!("(`{}`) is not a feature, so it cannot be one-hot encoded", table.name(*column));
         return Err(Fault::Names(said).at_column(table.file, *column));
     }
+    let doubts = &mut roles.doubts;
     let input = |&column: &usize| {
         if !hot.contains(&column) {
             return Ok((column, Input::Number));
         }
-        let mut found = Spellings::new();
-        for row in 0..table.len() {
-            let text = table.get(row, column);
-            let text = text.trim();
-            if !number::is_gap(text) {
-                *found.entry(Key::of(text, Decimal::Point)).or_default().entry(text.to_owned()).or_default() += 1;
-            }
-        }
-        if found.is_empty() {
+        let found = Found::of(texts(table, column), Decimal::Point, false);
+        if found.spellings.is_empty() {
             return Err(no_values(table, column));
         }
-        let values = found.values().map(|s| labels::name(s).to_owned()).collect();
-        Ok((column, Input::OneHot(Vocabulary::new(values))))
+        alike(table, column, "values", &found, doubts);
+        Ok((column, Input::OneHot(Vocabulary::new(found.names()))))
     };
     roles.features.iter().map(input).collect()
+}
+
+fn texts<'t>(table: &Table<'t>, column: usize) -> impl Iterator<Item = Cow<'t, str>> + use<'_, 't> {
+    (0..table.len()).map(move |row| table.get(row, column))
+}
+
+/// Adds a doubt for labels or categories that look alike.
+fn alike(table: &Table<'_>, column: usize, what: &str, found: &Found, doubts: &mut Vec<Doubt>) {
+    for (names, numbers) in found.alike() {
+        let (name, flag) = (table.name(column), Kind::Similar.flag());
+        let differ = match numbers {
+            true => "are one number, written in several ways",
+            false => "differ only in case, blanks, invisible characters, or how accents, dashes or quotes are written",
+        };
+        let names = some(names.into_iter());
+        doubts.push(Doubt::new(
+            Kind::Similar,
+            None,
+            Some(column),
+            format!("(`{name}`) has {what} that {differ}: {names}"),
+            format!("give them one spelling, or keep them apart with {flag}"),
+        ));
+    }
+}
+
+/// Adds a doubt for days that are written as numbers.
+fn days(table: &Table<'_>, inputs: &[(usize, Input)], values: &Values<'_>) -> Result<Vec<Doubt>, DataError> {
+    let mut doubts = Vec::new();
+    let mut feature = 0;
+    for (column, input) in inputs {
+        if let Input::OneHot(known) = input {
+            feature += known.len();
+            continue;
+        }
+        let mut days = values.feature(feature)?.into_iter().filter(|x| !x.is_nan());
+        feature += 1;
+        let Some(first) = days.next().filter(|x| number::is_day(*x)) else { continue };
+        let mut several = false;
+        let all = days.all(|x| {
+            several |= x != first;
+            number::is_day(x)
+        });
+        if all && several {
+            let (name, flag) = (table.name(*column), Kind::Days.flag());
+            let message = format!(
+                "(`{name}`) holds days written as numbers (year, month, day), such as {first}, whose differences are no durations"
+            );
+            let advice = format!(
+                "turn them into days since a fixed day, {}, or take them as they are with {flag}",
+                leave_out(table, *column)
+            );
+            doubts.push(Doubt::new(Kind::Days, None, Some(*column), message, advice));
+        }
+    }
+    Ok(doubts)
 }
 
 /// The features' names and ranges, and the one-hot columns. Missing values are ignored.
@@ -147,7 +197,7 @@ fn features(
 }
 
 fn no_values(table: &Table<'_>, column: usize) -> DataError {
-    let said = format!("(`{}`) has no values: leave it out with --drop {}", table.name(column), column + 1);
+    let said = format!("(`{}`) has no values: {}", table.name(column), leave_out(table, column));
     Fault::Names(said).at_column(table.file, column)
 }
 
@@ -159,17 +209,8 @@ fn classes(
     options: &Options,
     doubts: &mut Vec<Doubt>,
 ) -> Result<Target, DataError> {
-    let mut found = Spellings::new();
-    let mut records = 0;
-    for row in 0..table.len() {
-        let text = table.get(row, column);
-        let label = text.trim();
-        if !(label.is_empty() || (number::is_gap(label) && !options.gaps_are_labels)) {
-            *found.entry(Key::of(label, decimal)).or_default().entry(label.to_owned()).or_default() += 1;
-            records += 1;
-        }
-    }
-    let names: Vec<String> = found.values().map(|s| labels::name(s).to_owned()).collect();
+    let found = Found::of(texts(table, column), decimal, options.gaps_are_labels);
+    let names = found.names();
     let title = table.name(column);
     let elsewhere = "if another column is the label, name it with --label";
     let examples = some(names.iter().take(4).map(String::as_str));
@@ -177,10 +218,13 @@ fn classes(
     match names.len() {
         0 => return refuse(format!("(`{title}`), taken as the label, is empty: {elsewhere}")),
         1 => {
+            let class = found.gap.as_ref().map_or(String::new(), |gap| {
+                format!("; if `{gap}`, which means a missing value, is a class, pass --gaps-are-labels")
+            });
             return refuse(format!(
                 "(`{title}`), taken as the label, holds only {examples}: a classifier needs two classes; add \
-                 records of another class; {elsewhere}"
-            ))
+                 records of another class{class}; {elsewhere}"
+            ));
         }
         n if n > MAX_CLASSES => {
             return refuse(format!(
@@ -190,7 +234,7 @@ fn classes(
         }
         _ => {}
     }
-    if let Some(why) = labels::not_classes(&found, records) {
+    if let Some(why) = found.not_classes() {
         let flag = Kind::ManyClasses.flag();
         doubts.push(Doubt::new(
             Kind::ManyClasses,
@@ -200,25 +244,7 @@ fn classes(
             format!("predict a number with --real, or make each a class with {flag}; {elsewhere}"),
         ));
     }
-    let mut folded: BTreeMap<String, Vec<&str>> = BTreeMap::new();
-    for (key, spellings) in &found {
-        if let Some(text) = key.folded() {
-            folded.entry(text).or_default().push(labels::name(spellings));
-        }
-    }
-    for alike in folded.into_values().filter(|labels| labels.len() > 1) {
-        let flag = Kind::Similar.flag();
-        doubts.push(Doubt::new(
-            Kind::Similar,
-            None,
-            Some(column),
-            format!(
-                "(`{title}`) has labels that differ only in case, blanks or how accents are written: {}",
-                some(alike.iter().copied())
-            ),
-            format!("give them one spelling, or keep them apart with {flag}"),
-        ));
-    }
+    alike(table, column, "labels", &found, doubts);
     Ok(Target::Classes(names))
 }
 

@@ -7,7 +7,7 @@ use tribute_core::schema::{Categories, Schema};
 use crate::error::Fault;
 use crate::labels::Key;
 use crate::number::Decimal;
-use crate::phrase::some;
+use crate::phrase::{shown, some};
 
 /// How a column of the file is read.
 #[derive(Clone, Debug)]
@@ -49,7 +49,7 @@ impl Vocabulary {
         let exact = || self.values.iter().position(|v| v == text);
         self.positions.get(&Key::of(text, decimal)).copied().or_else(exact).ok_or_else(|| Fault::UnknownCategory {
             name: name.into(),
-            text: text.into(),
+            text: shown(text).into_owned(),
             known: some(self.values.iter().map(String::as_str)),
         })
     }

@@ -1,76 +1,147 @@
-//! Labels: which spellings belong to one class, and which texts are unsuitable as classes.
+//! Labels and categories: which spellings are one value, which look alike, and which texts are unsuitable as classes.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use unicode_normalization::UnicodeNormalization as _;
-
 use crate::number::{self, Decimal};
+use crate::phrase::folded;
 
 /// 2^53: f64 represents every whole number below it exactly.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
-/// The value of a label, independent of its spelling: `1`, `1.0` and `01` are equal, as are `True` and `TRUE`.
+/// The value of a label, independent of its spelling: `1` and `1.0` are equal, as are `True` and `TRUE`. Other ways to write a number
+/// stay apart, because it may be a code: `007`, `1.10`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Key {
-    /// The bits of a number, mapped so that they sort in numeric order.
-    Number(i64),
+    /// The bits of a number, mapped so that they sort in numeric order, and its spelling with a decimal point, which is empty for
+    /// `1` and `1.0`.
+    Number(i64, String),
     Truth(bool),
     Text(String),
 }
 
 impl Key {
     pub(crate) fn of(text: &str, decimal: Decimal) -> Key {
-        match number::parse(text, decimal) {
-            // zero has two signs in f64
-            Some(x) if x.abs() < EXACT => Key::Number(ordered(x + 0.0)),
-            _ => match number::truth(text) {
-                Some(truth) => Key::Truth(truth),
-                None => Key::Text(text.to_owned()),
-            },
+        match (exact(text, decimal), number::truth(text)) {
+            (Some(x), _) => {
+                let written = if decimal == Decimal::Comma { text.replace(',', ".") } else { text.to_owned() };
+                Key::Number(ordered(x.to_bits() as i64), if is_plain(&written) { String::new() } else { written })
+            }
+            (None, Some(truth)) => Key::Truth(truth),
+            (None, None) => Key::Text(text.to_owned()),
         }
     }
 
-    /// Lower-cased text with single blanks, its letters in one form (`é` is one character or two), to find look-alikes; `None`
-    /// for numbers and truth values.
-    pub(crate) fn folded(&self) -> Option<String> {
+    /// The number, if it is one.
+    fn value(&self) -> Option<f64> {
         match self {
+            Key::Number(bits, _) => Some(f64::from_bits(ordered(*bits) as u64)),
+            Key::Truth(_) | Key::Text(_) => None,
+        }
+    }
+
+    /// What labels that look alike have in common: their text [`folded`], or the number that it is.
+    pub(crate) fn alike(&self) -> String {
+        match self {
+            Key::Number(..) => self.value().unwrap_or_default().to_string(),
+            Key::Truth(truth) => truth.to_string(),
             Key::Text(text) => {
-                Some(text.nfkc().collect::<String>().split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase())
+                let folded = folded(text);
+                exact(&folded, Decimal::Point).map_or(folded, |x| x.to_string())
             }
-            _ => None,
         }
     }
 }
 
-/// Maps `x` to an integer with the same order (that of `f64::total_cmp`).
-fn ordered(x: f64) -> i64 {
-    let bits = x.to_bits() as i64;
+/// A number that f64 tells apart from its neighbours.
+fn exact(text: &str, decimal: Decimal) -> Option<f64> {
+    // zero has two signs in f64
+    number::parse(text, decimal).filter(|x| x.abs() < EXACT).map(|x| x + 0.0)
+}
+
+/// Whether a number is written as `1` or `1.0`.
+fn is_plain(text: &str) -> bool {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    let digits = digits.strip_suffix(".0").unwrap_or(digits);
+    let whole = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+    whole && (digits == "0" || !digits.starts_with('0'))
+}
+
+/// Maps the bits of a f64 to an integer with the same order (that of `f64::total_cmp`), and back.
+fn ordered(bits: i64) -> i64 {
     bits ^ (((bits >> 63) as u64) >> 1) as i64
 }
 
 /// Labels by class: each spelling with its number of records.
 pub(crate) type Spellings = BTreeMap<Key, BTreeMap<String, usize>>;
 
-/// The spelling that names a class: the shortest, then the first in byte order.
-pub(crate) fn name(spellings: &BTreeMap<String, usize>) -> &str {
-    spellings.keys().min_by_key(|s| (s.len(), s.as_str())).map_or("", String::as_str)
+/// The values of a column.
+pub(crate) struct Found {
+    pub(crate) spellings: Spellings,
+    /// Number of records with a value.
+    pub(crate) records: usize,
+    /// A spelling of a missing value that occurs.
+    pub(crate) gap: Option<String>,
 }
 
-/// Why these labels are unsuitable as classes, if they are.
-pub(crate) fn not_classes(classes: &Spellings, records: usize) -> Option<String> {
-    let distinct = classes.len();
-    if distinct < 10 || records < 20 {
-        return None;
+impl Found {
+    /// Collects a column's values. Spellings of a missing value are none, unless they are to be kept; `-` is one beside `+`.
+    pub(crate) fn of<'t>(texts: impl Iterator<Item = Cow<'t, str>>, decimal: Decimal, keep_gaps: bool) -> Self {
+        let mut spellings = Spellings::new();
+        for text in texts {
+            let text = text.trim();
+            if !text.is_empty() {
+                *spellings.entry(Key::of(text, decimal)).or_default().entry(text.to_owned()).or_default() += 1;
+            }
+        }
+        let signs = spellings.contains_key(&Key::Text("+".into()));
+        let mut gap = None;
+        spellings.retain(|key, _| match key {
+            Key::Text(text) if !keep_gaps && number::is_gap(text) && !(signs && text == "-") => {
+                gap.get_or_insert_with(|| text.clone());
+                false
+            }
+            _ => true,
+        });
+        let records = spellings.values().flat_map(BTreeMap::values).sum();
+        Found { spellings, records, gap }
     }
-    let numeric = classes.keys().all(|k| matches!(k, Key::Number(_)));
-    let whole = classes.values().flat_map(BTreeMap::keys).all(|s| !s.contains(['.', ',']) || s.ends_with(".0"));
-    let sparse = 2 * distinct > records;
-    match (numeric, whole) {
-        (true, false) if sparse || distinct > 50 => Some(format!("{distinct} different numbers in {records} records")),
-        (true, true) if sparse => Some(format!("{distinct} different whole numbers in {records} records")),
-        (false, _) if sparse => Some(format!("{distinct} different texts in {records} records")),
-        _ => None,
+
+    /// The name of each value.
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.spellings.values().map(|s| name(s).to_owned()).collect()
     }
+
+    /// Values that look alike but are told apart, by what they have in common, and whether all are numbers.
+    pub(crate) fn alike(&self) -> Vec<(Vec<&str>, bool)> {
+        let mut folded: BTreeMap<String, (Vec<&str>, bool)> = BTreeMap::new();
+        for (key, spellings) in &self.spellings {
+            let (names, numbers) = folded.entry(key.alike()).or_insert_with(|| (Vec::new(), true));
+            names.push(name(spellings));
+            *numbers &= matches!(key, Key::Number(..));
+        }
+        folded.into_values().filter(|(names, _)| names.len() > 1).collect()
+    }
+
+    /// Why these labels are unsuitable as classes, if they are.
+    pub(crate) fn not_classes(&self) -> Option<String> {
+        let (distinct, records) = (self.spellings.len(), self.records);
+        let sparse = 2 * distinct > records;
+        let numbers: Option<Vec<f64>> = self.spellings.keys().map(Key::value).collect();
+        let (unfit, what) = match numbers {
+            Some(numbers) if numbers.iter().any(|x| x.fract() != 0.0) => {
+                (distinct > 50 || (sparse && distinct > 2), "numbers")
+            }
+            Some(_) => (sparse && distinct >= 10, "whole numbers"),
+            None => (sparse && distinct >= 10, "texts"),
+        };
+        unfit.then(|| format!("{distinct} different {what} in {records} records"))
+    }
+}
+
+/// The spelling that names a class: the shortest, then the first in byte order.
+fn name(spellings: &BTreeMap<String, usize>) -> &str {
+    spellings.keys().min_by_key(|s| (s.len(), s.as_str())).map_or("", String::as_str)
 }
 
 #[cfg(test)]
@@ -81,18 +152,67 @@ mod tests {
         Key::of(text, Decimal::Point)
     }
 
+    fn found(labels: &[String]) -> Found {
+        Found::of(labels.iter().map(|l| Cow::Borrowed(l.as_str())), Decimal::Point, false)
+    }
+
+    fn of(labels: &[&str]) -> Found {
+        found(&labels.iter().map(|l| (*l).to_owned()).collect::<Vec<_>>())
+    }
+
     #[test]
     fn equal_numbers_and_truths_are_one_class() {
-        for (a, b) in [("1", "1.0"), ("1", "01"), ("0", "-0.0"), ("1e3", "1000"), ("True", "TRUE"), ("false", "False")]
-        {
+        for (a, b) in [("1", "1.0"), ("0", "-0.0"), ("-12", "-12.0"), ("True", "TRUE"), ("false", "False")] {
             assert_eq!(key(a), key(b), "{a} {b}");
         }
-        for (a, b) in
-            [("1", "2"), ("1", "True"), ("yes", "Yes"), ("9007199254740993", "9007199254740992.0"), ("a", "b")]
-        {
+        for (a, b) in [
+            ("1", "2"),
+            ("1", "True"),
+            ("yes", "Yes"),
+            ("9007199254740993", "9007199254740992.0"),
+            ("a", "b"),
+            ("7", "007"),
+            ("1.1", "1.10"),
+            ("1", "1.00"),
+            ("1000", "1e3"),
+            ("1", "+1"),
+            ("1", "1."),
+        ] {
             assert_ne!(key(a), key(b), "{a} {b}");
         }
         assert_eq!(Key::of("1,0", Decimal::Comma), key("1"));
+        assert_eq!(Key::of("1,5", Decimal::Comma), key("1.5"));
+    }
+
+    #[test]
+    fn what_looks_alike_is_told() {
+        for (a, b, numbers) in [
+            ("7", "007", true),
+            ("1.1", "1.10", true),
+            ("1000", "1e3", true),
+            ("yes", "Yes", false),
+            ("yes", "yes\u{200b}", false),
+            ("1", "1\u{feff}", false),
+            ("true", "true\u{2060}", false),
+        ] {
+            let mut names = [a, b];
+            names.sort_by_key(|n| key(n));
+            assert_eq!(of(&[b, "other", a]).alike(), [(names.to_vec(), numbers)], "{a} {b}");
+        }
+        assert!(of(&["1", "1.0", "TRUE", "true", "a", "b", "9007199254740993", "9007199254740992.0"])
+            .alike()
+            .is_empty());
+    }
+
+    #[test]
+    fn gaps_are_no_values_unless_kept() {
+        let names = |labels: &[&str]| (of(labels).names(), of(labels).gap);
+        assert_eq!(names(&["a", "missing", "b", ""]), (vec!["a".into(), "b".into()], Some("missing".into())));
+        assert_eq!(names(&["a", "-", "b"]), (vec!["a".into(), "b".into()], Some("-".into())));
+        // the signs of a test
+        assert_eq!(names(&["+", "-", "+"]), (vec!["+".into(), "-".into()], None));
+        let kept = Found::of(["a", "missing"].map(Cow::Borrowed).into_iter(), Decimal::Point, true);
+        assert_eq!((kept.names().len(), kept.records, kept.gap), (2, 2, None));
     }
 
     #[test]
@@ -104,22 +224,22 @@ mod tests {
 
     #[test]
     fn measurements_and_texts_are_no_classes() {
-        let of = |labels: &[String]| {
-            let mut all = Spellings::new();
-            for label in labels {
-                *all.entry(key(label)).or_default().entry(label.clone()).or_default() += 1;
-            }
-            not_classes(&all, labels.len())
-        };
+        let of = |labels: Vec<String>| found(&labels).not_classes();
         let many = |n: usize, f: &dyn Fn(usize) -> String| (0..n).map(f).collect::<Vec<_>>();
-        assert!(of(&many(120, &|i| format!("{}.5", i % 70))).is_some());
-        assert!(of(&many(120, &|i| format!("{}", i % 70))).is_some());
-        assert!(of(&many(120, &|i| format!("text {i}"))).is_some());
+        assert!(of(many(120, &|i| format!("{}.5", i % 70))).is_some());
+        assert!(of(many(120, &|i| format!("{}", i % 70))).is_some());
+        assert!(of(many(120, &|i| format!("text {i}"))).is_some());
         // the boundary is half of the records
-        assert!(of(&many(40, &|i| format!("{}", i % 20))).is_none());
-        assert!(of(&many(40, &|i| format!("{}", i % 21))).is_some());
-        assert!(of(&many(120, &|i| format!("{}.5", i % 9))).is_none());
-        assert!(of(&many(10_000, &|i| format!("{}.5", i % 51))).is_some());
-        assert!(of(&many(10_000, &|i| format!("{}", i % 51))).is_none());
+        assert!(of(many(40, &|i| format!("{}", i % 20))).is_none());
+        assert!(of(many(40, &|i| format!("{}", i % 21))).is_some());
+        assert!(of(many(120, &|i| format!("{}.5", i % 9))).is_none());
+        assert!(of(many(10_000, &|i| format!("{}.5", i % 51))).is_some());
+        assert!(of(many(10_000, &|i| format!("{}", i % 51))).is_none());
+        // few records
+        assert!(of(many(19, &|i| format!("{i}.5"))).is_some());
+        assert!(of(many(3, &|i| format!("{i}.5"))).is_some());
+        assert!(of(many(2, &|i| format!("{i}.5"))).is_none());
+        assert!(of(many(19, &|i| format!("{i}"))).is_some());
+        assert!(of(many(9, &|i| format!("{i}"))).is_none());
     }
 }

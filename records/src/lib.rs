@@ -14,7 +14,9 @@
 //! | `columns` | columns to features and label, matched by the schema's names |
 //! | `inputs`, `number`, `values` | fields to numbers, categories to one-hot columns |
 //! | `labels`, `targets` | spellings to classes |
+//! | `gaps` | doubts about rows that lack something |
 //! | `range`, `steps` | choosing a feature's range; how much resolution quantisation leaves |
+//! | `raw` | records from which a model computes features |
 //! | `spread` | the values from which ranges are found where the rows are in several places |
 //! | `infer`, `reading`, `assess` | inferring a schema, or reading records of one, with a report |
 
@@ -25,6 +27,7 @@ mod columns;
 mod dialect;
 mod doubt;
 mod error;
+mod gaps;
 mod header;
 mod infer;
 mod inputs;
@@ -33,6 +36,7 @@ mod number;
 mod options;
 mod phrase;
 mod range;
+mod raw;
 mod reading;
 mod report;
 mod rows;
@@ -52,6 +56,7 @@ pub use infer::{Inferred, Predicts};
 pub use number::Decimal;
 pub use options::Options;
 pub use range::Range;
+pub use raw::{Raw, RawInput, Takes};
 pub use reading::{Query, Reading};
 pub use report::{ClassReport, ColumnReport, HeaderReport, LeftOut, Report};
 pub use rows::Rows;

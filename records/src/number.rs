@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::phrase::is_invisible;
+
 /// The decimal mark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -21,21 +23,24 @@ impl Decimal {
     }
 }
 
-/// Spellings of a missing value, in lower case: those of pandas, R, SQL and spreadsheets, and `?`.
+/// Spellings of a missing value, in lower case: those of pandas, R, SQL and spreadsheets (in several languages), `?`, `missing`,
+/// and lone dashes and dots.
 const GAPS: &[&str] = &[
     "", "na", "n/a", "#n/a", "#n/a n/a", "#na", "<na>", "nan", "-nan", "1.#qnan", "-1.#qnan", "1.#ind", "-1.#ind",
-    "nat", "null", "none", "?", "n.a.", "n.a", "n/a.", "(null)", "\\n", "#null!", "#value!", "#div/0!", "#ref!",
-    "#num!", "#name?",
+    "nat", "null", "none", "nil", "?", "n.a.", "n.a", "n/a.", "n.d.", "(null)", "\\n", "#nv", "#n/d", "#n/b", "#null!",
+    "#value!", "#div/0!", "#ref!", "#num!", "#name?", "missing", "-", "--", "\u{2013}", "\u{2014}", ".", "..",
 ];
 
 /// Whether a text is a spelling of a missing value.
 pub(crate) fn is_gap(text: &str) -> bool {
-    text.len() <= 8 && GAPS.contains(&text.to_ascii_lowercase().as_str())
+    (text.len() <= 8 && GAPS.contains(&text.to_ascii_lowercase().as_str())) || is_sheet_error(text)
 }
 
-/// Whether a feature is missing: the spellings above, `missing`, and lone dashes and dots.
-pub(crate) fn is_empty_feature(text: &str) -> bool {
-    matches!(text, "-" | "--" | "." | "..") || text.eq_ignore_ascii_case("missing") || is_gap(text)
+/// Whether a text is a spreadsheet's error in some language: `#WERT!`, `#¡REF!`, `#NOM?`.
+fn is_sheet_error(text: &str) -> bool {
+    let Some(error) = text.strip_prefix('#').and_then(|t| t.strip_suffix(['!', '?'])) else { return false };
+    (3..=12).contains(&error.chars().count())
+        && error.chars().all(|c| c.is_uppercase() || matches!(c, '/' | '0' | '\u{a1}' | '\u{bf}'))
 }
 
 /// `true` or `false`, in any case.
@@ -121,6 +126,9 @@ pub(crate) fn why_not(text: &str, decimal: Decimal) -> String {
     if is_date(text) {
         return "a date or time: turn it into a number, such as days since a fixed day, or leave the column out".into();
     }
+    if text.contains(is_invisible) {
+        return "with a character that is not seen: delete it".into();
+    }
     if text.starts_with('\u{2212}') {
         return "a number with a typographic minus: write `-`".into();
     }
@@ -183,10 +191,18 @@ fn names_a_month(text: &str) -> bool {
     months == 1 && words().filter(|w| number(w)).count() >= 2 && words().all(|w| month(w) || number(w) || beside(w))
 }
 
-/// Whether a number is a day written as year, month and day: `20210304`.
+/// Whether a number is a day written as year, month and day, maybe with hour, minute and second: `20210304`, `20210304103000`.
 pub(crate) fn is_day(x: f64) -> bool {
-    let day = x as u32;
-    f64::from(day) == x
+    let whole = x as u64;
+    let (day, time) = match whole {
+        100_000_000_000..1_000_000_000_000 => (whole / 10_000, whole % 10_000 * 100),
+        10_000_000_000_000..100_000_000_000_000 => (whole / 1_000_000, whole % 1_000_000),
+        _ => (whole, 0),
+    };
+    whole as f64 == x
+        && time < 240_000
+        && time / 100 % 100 < 60
+        && time % 100 < 60
         && (1900..=2199).contains(&(day / 10_000))
         && (1..=12).contains(&(day / 100 % 100))
         && (1..=31).contains(&(day % 100))
@@ -264,6 +280,7 @@ mod tests {
             ("4 march 2021 10:30 pm", "date"),
             ("marble 4 21", "not a number"),
             ("\u{2212}3", "minus"),
+            ("3\u{200b}", "not seen"),
             ("45%", "percentage"),
             ("$3", "currency"),
             ("abc", "not a number"),
@@ -274,10 +291,30 @@ mod tests {
 
     #[test]
     fn gaps_have_many_spellings() {
-        for text in ["", "NA", "NaN", "null", "N/A", "None", "?", "<NA>", "n.a.", "\\N", "(null)", "#DIV/0!"] {
-            assert!(is_gap(text) && is_empty_feature(text), "{text}");
+        for text in
+            ["", "NA", "NaN", "null", "N/A", "None", "?", "<NA>", "n.a.", "\\N", "(null)", "#DIV/0!", "Missing", "-"]
+        {
+            assert!(is_gap(text), "{text}");
         }
-        assert!(is_empty_feature("-") && !is_gap("-"), "a dash may be a class");
-        assert!(!is_gap("0") && !is_gap("nana") && !is_gap("nano"));
+        for text in
+            ["#NV", "#N/D", "#N/B", "#WERT!", "#BEZUG!", "#VALEUR!", "#NOM?", "#¡REF!", "#¿NOMBRE?", "#NÚM!", "."]
+        {
+            assert!(is_gap(text), "{text}");
+        }
+        for text in ["0", "nana", "nano", "+", "-1", "#1", "#tag!", "#A!", "missing tooth"] {
+            assert!(!is_gap(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn days_may_be_numbers() {
+        for day in [20_210_304.0, 19_991_231.0, 202_103_041_059.0, 20_210_304_105_959.0] {
+            assert!(is_day(day), "{day}");
+        }
+        for other in
+            [20_211_304.0, 20_210_332.0, 202_103_042_459.0, 20_210_304_106_059.0, 20_210_304.5, -20_210_304.0, 1.0]
+        {
+            assert!(!is_day(other), "{other}");
+        }
     }
 }

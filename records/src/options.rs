@@ -27,7 +27,7 @@ pub struct Options {
     pub one_hot: Vec<String>,
     /// Only these records of the file, counted from 0 after the header.
     pub rows: Option<Range<usize>>,
-    /// Whether `NA`, `None` and the like are labels rather than missing values.
+    /// Whether `NA`, `missing`, `-` and the like are labels rather than missing values.
     pub gaps_are_labels: bool,
     /// Doubts to accept.
     pub accept: BTreeSet<Kind>,

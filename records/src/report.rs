@@ -20,13 +20,13 @@ pub struct Report {
     pub decimal_mark: &'static str,
     /// The header, if there is one.
     pub header: Option<HeaderReport>,
-    /// The features, in the schema's order.
+    /// The features, in the schema's order; none of raw records.
     pub features: Vec<ColumnReport>,
     /// Column of the label, from 1; `None` for queries without one.
     pub label_column: Option<usize>,
     /// The label's name, if there is a header.
     pub label_name: Option<String>,
-    /// The schema's classes with their record counts; empty for a regression.
+    /// The schema's classes with their record counts; empty for a regression and for raw records.
     pub classes: Vec<ClassReport>,
     /// The target of a regression, on 65,536 steps.
     pub target: Option<ColumnReport>,
@@ -225,6 +225,9 @@ impl Report {
     fn columns(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let columns: Vec<(&ColumnReport, usize)> =
             self.features.iter().map(|c| (c, 256)).chain(self.target.iter().map(|c| (c, 65_536))).collect();
+        if columns.is_empty() {
+            return Ok(());
+        }
         let all = columns.len() <= SHOWN;
         let told = |c: &ColumnReport| c.clamped() > 0 || c.missing > 0 || c.coarse;
         writeln!(f, "  features    {}", self.features.len())?;

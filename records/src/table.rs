@@ -20,6 +20,7 @@ use crate::inputs::inputs;
 use crate::labels::Key;
 use crate::number::Decimal;
 use crate::options::Options;
+use crate::phrase::folded;
 use crate::square::{squared, title};
 
 /// An open file: unpacked text, or a columnar file whose columns are read when they are needed.
@@ -130,6 +131,8 @@ pub(crate) enum Against<'s> {
     Nothing,
     /// The names and labels of this schema.
     Schema(&'s Schema),
+    /// Names of which one shows that it is a header.
+    Names(&'s [&'s str]),
 }
 
 /// The header and rows of a file.
@@ -381,7 +384,7 @@ fn find_header<'t>(
         Some(false) => First::Record,
         None => match commented(cells, separator) {
             Some(header) => return Ok(Some(header)),
-            None => judged(cells, against),
+            None => judged(cells, options, against),
         },
     };
     match first {
@@ -397,27 +400,34 @@ fn find_header<'t>(
 }
 
 /// Classifies the first row: one with the schema's names is a header, unless it may also be a record.
-fn judged(cells: &Cells<'_>, against: Against<'_>) -> First {
-    let Against::Schema(schema) = against else { return header::first_row(cells, &|_| false) };
+fn judged(cells: &Cells<'_>, options: &Options, against: Against<'_>) -> First {
+    let named = |name: &&str| (0..cells.width(0)).any(|c| same_name(&cells.get(0, c), name));
+    let schema = match against {
+        Against::Schema(schema) => schema,
+        Against::Names(names) if names.iter().any(named) => return First::Header,
+        Against::Names(_) | Against::Nothing => return header::first_row(cells, &|_| false),
+    };
     let keys: Vec<Key> = match schema.target() {
         Target::Classes(labels) => labels.iter().map(|l| Key::of(l, Decimal::Point)).collect(),
         Target::Real { .. } => Vec::new(),
     };
     let known = |text: &str| keys.contains(&Key::of(text, Decimal::Point));
     let names: Vec<_> = (0..cells.width(0)).map(|c| cells.get(0, c)).collect();
-    if inputs(schema).iter().all(|(wanted, _)| names.iter().any(|n| same_name(n, wanted))) {
+    let wanted = inputs(schema);
+    let last = names.last().map_or("", |n| n.as_ref());
+    if wanted.iter().all(|(wanted, _)| names.iter().any(|n| same_name(n, wanted))) {
         let numbers = names.iter().all(|n| crate::number::is_numeric(n));
-        let last = names.last().map_or("", |n| n.as_ref());
-        if numbers && (known(last) || keys.is_empty()) && names.len() < 4 {
+        let in_order = wanted.iter().zip(&names).all(|((wanted, _), n)| same_name(n, wanted));
+        if numbers && (!in_order || (names.len() < 4 && (known(last) || keys.is_empty()))) {
             return First::Unclear("its fields are names of the schema, but could be values".into());
         }
         return First::Header;
     }
+    let labelled = options.label.is_none() && names.len() > wanted.len();
+    let values = names.iter().take(names.len() - 1).all(|n| crate::number::is_numeric(n));
     match header::first_row(cells, &known) {
         // a record with an unknown label gets an error of its own
-        First::Unclear(_) if (0..cells.width(0) - 1).all(|c| crate::number::is_numeric(&cells.get(0, c))) => {
-            First::Record
-        }
+        First::Unclear(_) if labelled && values && !keys.is_empty() && !known(last) => First::Record,
         first => first,
     }
 }
@@ -436,7 +446,10 @@ fn commented<'t>(cells: &Cells<'t>, separator: Separator) -> Option<Header<'t>> 
     (fits && records && words).then_some(Header { line: comment.line, comment: true, names, raw })
 }
 
-/// Whether two names are equal, ignoring case and surrounding blanks.
+/// Whether two names are equal, ignoring case, blanks around them and invisible characters.
 pub(crate) fn same_name(a: &str, b: &str) -> bool {
-    a == b || a.trim().to_lowercase() == b.trim().to_lowercase()
+    if a.is_ascii() && b.is_ascii() {
+        return a.trim().eq_ignore_ascii_case(b.trim());
+    }
+    folded(a) == folded(b)
 }

@@ -8,7 +8,7 @@ use crate::error::Fault;
 use crate::labels::Key;
 use crate::number::{self, Decimal};
 use crate::options::Options;
-use crate::phrase::some;
+use crate::phrase::{shown, some};
 
 /// The labels of a schema, indexed by spelling and by value.
 pub(crate) struct Targets<'s> {
@@ -41,13 +41,13 @@ impl<'s> Targets<'s> {
         if let Some(class) = self.exact.get(text).or_else(|| self.keys.get(&Key::of(text, decimal))) {
             return Ok(*class);
         }
-        let folded = |t: &str| Key::of(t, Decimal::Point).folded();
-        let near = self.exact.keys().find(|l| folded(l).is_some() && folded(l) == folded(text));
+        let alike = Key::of(text, decimal).alike();
+        let near = self.labels.iter().find(|l| Key::of(l, Decimal::Point).alike() == alike);
         let hint = near.map_or(": correct it, drop the row, or name another column with --label".to_owned(), |l| {
-            format!(": write it like the schema's `{l}`")
+            format!(": write it like the schema's `{}`", shown(l))
         });
         let known = some(self.labels.iter().map(String::as_str));
-        Err(Fault::UnknownLabel { label: text.into(), known, hint })
+        Err(Fault::UnknownLabel { label: shown(text).into_owned(), known, hint })
     }
 }
 

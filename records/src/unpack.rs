@@ -2,6 +2,7 @@
 
 use std::io::Read as _;
 
+use crate::columnar::Format;
 use crate::error::Fault;
 
 const GZIP: &[u8] = &[0x1f, 0x8b];
@@ -14,7 +15,7 @@ pub(crate) struct Unpacked {
     pub(crate) members: usize,
 }
 
-/// Unpacks and decodes. The second part of the error is the line, where there is one.
+/// Unpacks and decodes a file that is not columnar. The second part of the error is the line, where there is one.
 ///
 /// # Errors
 /// Corrupt or trailing bytes, more than `most` bytes, or another format or encoding.
@@ -22,6 +23,13 @@ pub(crate) fn unpack(bytes: Vec<u8>, most: usize) -> Result<Unpacked, (Fault, Op
     let (bytes, members) = if bytes.starts_with(GZIP) { gunzip(&bytes, most)? } else { (bytes, 0) };
     if bytes.len() > most {
         return Err((Fault::TooLarge { most }, None));
+    }
+    if let Some(format) = Format::of(&bytes) {
+        let what = match format {
+            Format::Parquet => "a Parquet file in a gzip file",
+            Format::Arrow => "an Arrow file in a gzip file",
+        };
+        return Err((Fault::Foreign { what, advice: "give the file itself, it is packed already" }, None));
     }
     if let Some((what, advice)) = foreign(&bytes) {
         return Err((Fault::Foreign { what, advice }, None));
@@ -65,7 +73,7 @@ fn gunzip(bytes: &[u8], most: usize) -> Result<(Vec<u8>, usize), (Fault, Option<
 fn foreign(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
     const CSV: &str = "save the table as CSV (UTF-8)";
     const PLAIN: &str = "unpack it and give the CSV";
-    const UNPACKED: &str = "give the file itself, it is packed already";
+    const R: &str = "write it as CSV, in R `write.csv(x, file, row.names = FALSE)`";
     const FRAME: &str = "write it as CSV or Parquet, in Python `pandas.DataFrame.to_parquet(path, index=False)`";
     let has = |needle: &[u8]| bytes[..bytes.len().min(4096)].windows(needle.len()).any(|w| w == needle);
     if bytes.starts_with(b"PK\x03\x04") {
@@ -79,10 +87,6 @@ fn foreign(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
     let magic: &[(&[u8], &str, &str)] = &[
         (GZIP, "a gzip file in a gzip file", "unpack it once"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Excel workbook", CSV),
-        (b"PAR1", "a Parquet file in a gzip file", UNPACKED),
-        (b"ARROW1", "an Arrow file in a gzip file", UNPACKED),
-        (b"FEA1", "a Feather file of version 1", "write version 2, or Parquet"),
-        (b"\xff\xff\xff\xff", "an Arrow stream in a gzip file", UNPACKED),
         (b"\x89HDF", "an HDF5 file", FRAME),
         (b"\x93NUMPY", "a NumPy array", FRAME),
         (b"\x80\x02", "a Python pickle", FRAME),
@@ -90,13 +94,13 @@ fn foreign(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
         (b"\x80\x04", "a Python pickle", FRAME),
         (b"\x80\x05", "a Python pickle", FRAME),
         (b"SQLite format 3\0", "an SQLite database", "export the table as CSV"),
-        (b"RDX", "an R data file", "write it as CSV, in R `write.csv(x, file, row.names = FALSE)`"),
-        (b"BZh", "a bzip2 file", PLAIN),
+        (b"RDX2\nX\n", "an R data file", R),
+        (b"RDX3\nX\n", "an R data file", R),
         (b"\xfd7zXZ\0", "an xz file", PLAIN),
         (b"\x28\xb5\x2f\xfd", "a zstd file", PLAIN),
         (b"\x04\x22\x4d\x18", "an lz4 file", PLAIN),
         (b"7z\xbc\xaf\x27\x1c", "a 7z archive", PLAIN),
-        (b"%PDF", "a PDF", CSV),
+        (b"%PDF-", "a PDF", CSV),
         (b"\0\0\xfe\xff", "UTF-32 text", "convert it with `iconv -f UTF-32 -t UTF-8`"),
         (b"\xff\xfe\0\0", "UTF-32 text", "convert it with `iconv -f UTF-32 -t UTF-8`"),
         (b"\xff\xfe", "UTF-16 text", "save it as UTF-8, or convert it with `iconv -f UTF-16 -t UTF-8`"),
@@ -105,8 +109,17 @@ fn foreign(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
     if let Some((_, what, advice)) = magic.iter().find(|(m, ..)| bytes.starts_with(m)) {
         return Some((what, advice));
     }
-    if bytes.get(257..262) == Some(b"ustar") {
+    // a text may begin with the letters of a format, but has no control characters
+    let control = bytes[..bytes.len().min(512)].iter().any(|b| b.is_ascii_control() && !b.is_ascii_whitespace());
+    let named = |at: usize, name: &[u8]| control && bytes.get(at..).is_some_and(|rest| rest.starts_with(name));
+    if named(257, b"ustar") {
         return Some(("a tar archive", PLAIN));
+    }
+    if named(0, b"BZh") {
+        return Some(("a bzip2 file", PLAIN));
+    }
+    if named(0, b"FEA1") {
+        return Some(("a Feather file of version 1", "write version 2, or Parquet"));
     }
     let start = &bytes[..bytes.len().min(64)];
     let zeros = |first: usize| start.iter().skip(first).step_by(2).all(|b| *b == 0);
@@ -121,7 +134,13 @@ fn foreign(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
     }
     let text = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start).trim_ascii_start();
     let starts = |word: &str| text.len() >= word.len() && text[..word.len()].eq_ignore_ascii_case(word.as_bytes());
-    if text.starts_with(b"{") || text.starts_with(b"[") {
+    // a name may be in brackets, like `[Na+]`
+    let json: &[u8] = match text.first() {
+        Some(b'{') => b"\"'}",
+        Some(b'[') => b"{[\"-0123456789]",
+        _ => b"",
+    };
+    if text.get(1..).and_then(|rest| rest.trim_ascii_start().first()).is_some_and(|next| json.contains(next)) {
         return Some(("JSON", FRAME));
     }
     if starts("<!doctype") || starts("<html") || starts("<?xml") {
@@ -182,12 +201,17 @@ mod tests {
         for (bytes, word) in [
             (b"PK\x03\x04....xl/workbook.xml".to_vec(), "Excel"),
             (b"PK\x03\x04....data.csv".to_vec(), "zip"),
-            (b"PAR1....".to_vec(), "Parquet"),
             ([b"\xff\xfe".to_vec(), utf16.clone()].concat(), "UTF-16"),
             (utf16, "UTF-16LE"),
             (member("x"), ""),
-            (member("PAR1...."), "Parquet"),
+            (member("PAR1\u{15}\u{4}.."), "Parquet"),
+            (member("ARROW1\0\0"), "Arrow"),
+            (b"BZh91AY&SY\x01".to_vec(), "bzip2"),
+            (b"RDX3\nX\n\0\0".to_vec(), "R data"),
+            (b"%PDF-1.7\n".to_vec(), "PDF"),
             (b"[[1,2]]".to_vec(), "JSON"),
+            (b"[ {\"a\": 1}]".to_vec(), "JSON"),
+            (b"{\"a\": [1]}".to_vec(), "JSON"),
             (b"a,b\n1,\0\n".to_vec(), "binary"),
         ] {
             match unpack(bytes, 1000) {
@@ -202,5 +226,14 @@ mod tests {
         let latin = unpack(b"a,b\nx,caf\xe9\n".to_vec(), 100).unwrap_err();
         assert_eq!(latin, (Fault::Encoding { byte: 0xe9 }, Some(2)));
         assert_eq!(unpack(b"\xef\xbb\xbfa,b\n".to_vec(), 100).unwrap().text, "a,b\n");
+    }
+
+    #[test]
+    fn names_like_those_of_formats_are_names() {
+        for name in ["PAR1", "ARROW1", "FEA1", "BZh", "RDX", "%PDF", "[Na+]", "{x}"] {
+            let text = format!("{name},b\n1,2\n");
+            assert_eq!(unpack(text.clone().into_bytes(), 1000).unwrap().text, text);
+            assert_eq!(unpack(member(&text), 1000).unwrap().text, text);
+        }
     }
 }

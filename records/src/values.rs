@@ -4,11 +4,12 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
+use crate::columns::{leave_out, selector};
 use crate::dialect;
 use crate::error::{DataError, Fault};
 use crate::inputs::{Input, Vocabulary};
 use crate::number::{self, Decimal};
-use crate::phrase::some;
+use crate::phrase::{shown, some};
 use crate::table::Table;
 
 /// The features of all rows; NaN for a missing value.
@@ -192,7 +193,7 @@ impl Held {
         let text = text.trim();
         let number = match number::parse(text, self.decimal) {
             Some(x) => x,
-            None if number::is_empty_feature(text) => f64::NAN,
+            None if number::is_gap(text) => f64::NAN,
             None => match number::truth(text) {
                 Some(truth) => {
                     self.truths.insert(self.numbers.len() % self.width);
@@ -219,7 +220,7 @@ pub(crate) fn decimal(table: &Table<'_>, columns: &[usize]) -> Result<Decimal, D
         return Ok(Decimal::Point);
     }
     let fields = (0..table.len()).flat_map(|r| columns.iter().map(move |c| (table.line(r), *c, table.get(r, *c))));
-    dialect::decimal(fields).map_err(|(fault, row, column)| fault.at(table.file, row, column))
+    dialect::decimal(table.separator(), fields).map_err(|(fault, row, column)| fault.at(table.file, row, column))
 }
 
 /// What is wrong with a field, or with its whole column.
@@ -228,7 +229,7 @@ fn no_number(table: &Table<'_>, row: usize, column: usize, decimal: Decimal) -> 
     let (mut texts, mut numbers, mut dates, mut long) = (BTreeSet::new(), 0, 0, 0);
     for r in 0..table.len() {
         let text = table.get(r, column);
-        if number::is_empty_feature(&text) {
+        if number::is_gap(&text) {
             continue;
         }
         if number::is_numeric(&text) || number::is_grouped(&text) || text.ends_with('%') {
@@ -241,15 +242,19 @@ fn no_number(table: &Table<'_>, row: usize, column: usize, decimal: Decimal) -> 
     }
     let others = table.len() - numbers;
     if others < 2 || others <= numbers {
-        let text = table.get(row, column).into_owned();
+        let text = table.get(row, column);
         let mut why = number::why_not(&text, decimal);
         if row == 0 && table.header.is_none() {
             why += "; if this row is the header, pass --header";
         }
+        let text = shown(&text).into_owned();
         return Fault::NotNumber { name, text, why }.at(table.file, table.line(row), column);
     }
-    let selector = if table.header.is_some() { name.clone() } else { (column + 1).to_string() };
-    let leave = format!("leave it out with --drop \"{selector}\"");
+    let leave = leave_out(table, column);
+    let named = |option: &str| match selector(table, column) {
+        Some(selector) => format!("{option} {selector}"),
+        None => format!("{option}, once it has a name of its own,"),
+    };
     let (what, advice) = match () {
         () if 2 * dates >= others => {
             ("dates or times", format!("turn them into numbers, such as days since a fixed day, or {leave}"))
@@ -259,8 +264,9 @@ fn no_number(table: &Table<'_>, row: usize, column: usize, decimal: Decimal) -> 
         () if texts.len() <= 50.max(others / 10) => (
             "categories",
             format!(
-                "one-hot encode it with --one-hot \"{selector}\" when making the schema, pass --label \
-                 \"{selector}\" if it is the label, or {leave}"
+                "one-hot encode it with {} when making the schema, pass {} if it is the label, or {leave}",
+                named("--one-hot"),
+                named("--label")
             ),
         ),
         () => ("mostly distinct texts", leave),

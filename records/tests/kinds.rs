@@ -145,7 +145,7 @@ fn a_column_without_numbers_is_told_for_what_it_holds() {
     ] {
         let values = values.map(|v| format!("\"{v}\""));
         let e = column([&values[0], &values[1], &values[2]]);
-        assert!(e.column == Some(2) && e.to_string().contains(words) && e.to_string().contains("--drop \"b\""), "{e}");
+        assert!(e.column == Some(2) && e.to_string().contains(words) && e.to_string().contains("--drop b"), "{e}");
     }
     let dropped = Options { drop: vec!["b".into()], ..Options::default() };
     let (schema, report) = infer_with("a,b,label\n1,p,x\n2,q,y\n3,p,x\n", &dropped).unwrap();
@@ -168,8 +168,6 @@ fn what_a_schema_would_lose_or_misread_is_told() {
     let sentinel = told(&|i| if i == 7 { "-999".into() } else { format!("{}", 20 + i % 50) }).unwrap();
     assert!(sentinel.contains("a few values far off") && sentinel.contains("`a`; correct them"), "{sentinel}");
     assert!(!told(&|i| format!("{}", 20 + i % 50)).unwrap().contains("far off"));
-    let days = told(&|i| format!("202103{:02}", i % 28 + 1)).unwrap();
-    assert!(days.contains("days written as numbers"), "{days}");
     let each = told(&|i| format!("p{i:03}")).unwrap_err().to_string();
     assert!(each.contains("another text in every record") && !each.contains("--one-hot"), "{each}");
     // two columns named like the label
@@ -188,7 +186,9 @@ fn gaps_are_left_out_only_when_asked() {
         let (records, report) = read_with(&text, &accepting(&[Kind::Incomplete])).unwrap();
         assert_eq!((records, report.incomplete, report.features[1].missing), (two(), 1, 1));
     }
-    for gap in ["", "NA", "nan", "NULL", "?", "None", "n.a.", "\\N", "#N/A", "#DIV/0!"] {
+    for gap in
+        ["", "NA", "nan", "NULL", "?", "None", "n.a.", "\\N", "#N/A", "#DIV/0!", "missing", "-", ".", "#NV", "#N/D"]
+    {
         let text = format!("a,b,label\n1,2,x\n5,6,{gap}\n3,4,y\n");
         let e = read(&text).unwrap_err();
         assert_eq!((e.row, e.column), (Some(3), Some(3)), "{gap:?} {e}");
@@ -246,7 +246,7 @@ fn names_that_are_not_the_schema_s_are_refused() {
     assert_eq!(read_with("a,b,c,label\n1,2,9,x\n3,4,9,y\n", &dropped).unwrap().0, two());
     let named = Options { label: Some("label".into()), ..Options::default() };
     let extra = read_with("a,b,c,label\n1,2,9,x\n3,4,9,y\n", &named).unwrap_err();
-    assert!(extra.column == Some(3) && extra.to_string().contains("--drop \"c\""), "{extra}");
+    assert!(extra.column == Some(3) && extra.to_string().contains("--drop c"), "{extra}");
 }
 
 #[test]
@@ -266,7 +266,7 @@ fn an_index_with_a_name_is_asked_about() {
     let rows: String = (0..12).map(|i| format!("{i},{},{}\n", i * 7 % 5, if i % 2 == 0 { "x" } else { "y" })).collect();
     let text = format!("id,a,label\n{rows}");
     let e = infer(&text).unwrap_err();
-    assert!(e.column == Some(1) && e.to_string().contains("--drop 1"), "{e}");
+    assert!(e.column == Some(1) && e.to_string().contains("--drop id;"), "{e}");
     assert_eq!(infer_with(&text, &accepting(&[Kind::Index])).unwrap().0.features().len(), 2);
     // from wherever it counts, and in any order if its name says what it is
     let from = |names: &str, id: &dyn Fn(usize) -> usize| {
@@ -359,9 +359,9 @@ fn queries_may_have_no_label_and_may_be_alike() {
         let source = Source::from_bytes("q.csv", text.into(), &options).unwrap();
         source.queries(&schema(), &options).unwrap().into_queries().unwrap()
     };
-    for text in ["b,a\n2,1\n4,3\n", "1,2\n3,4\n"] {
+    for text in ["b,a\n4,3\n2,1\n", "3,4\n1,2\n"] {
         let steps: Vec<Vec<u8>> = queries(text).into_iter().map(|q| q.features).collect();
-        assert_eq!(steps, [[1, 2], [3, 4]], "{text:?}");
+        assert_eq!(steps, [[3, 4], [1, 2]], "{text:?}");
     }
     let some = queries("b,a,label\n2,1,x\n4,3,\n");
     assert_eq!(some.iter().map(|q| q.target).collect::<Vec<_>>(), [Some(0), None]);

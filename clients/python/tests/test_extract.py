@@ -1,6 +1,7 @@
 """Extractors: raw inputs become features by a pinned model, the same here and in the command line."""
 
 import csv
+import gzip
 import json
 
 import numpy as np
@@ -59,6 +60,23 @@ def test_features_here_are_the_programs_bit_by_bit(world, model, tmp_path):
     assert here.dtype == np.float32 and np.array_equal(here, there)
 
 
+def test_the_program_reads_texts_as_it_reads_any_table(world, model, tmp_path):
+    out = tmp_path / "features.csv"
+    command = ["extract", str(tmp_path / "texts.csv.gz"), "--extractor", str(model), "--out", str(out)]
+    lines = ["# by hand", "text;label", *(f"{text};{'ab'[i % 2]}" for i, text in enumerate(TEXTS)), "NA;a"]
+    (tmp_path / "texts.csv.gz").write_bytes(gzip.compress("\n".join(lines).encode()))
+    with pytest.raises(RuntimeError, match="row 10, column 1 .*--drop-incomplete"):
+        world.command(*command)
+    assert not out.exists()
+    world.command(*command, "--drop-incomplete")
+    with open(out) as file:
+        _, *rows = csv.reader(file)
+    there = np.array([[float(x) for x in row[:-1]] for row in rows], dtype=np.float32)
+    assert np.array_equal(tribute.Extractor(model)(TEXTS), there)
+    with pytest.raises(RuntimeError, match="takes texts"):
+        world.command(*command, "--inputs", "text")
+
+
 def test_the_program_pins_the_extractor_in_a_schema(world, model, tmp_path):
     with open(tmp_path / "texts.csv", "w", newline="") as file:
         csv.writer(file).writerows([["label", "text"], *(["ab"[i % 2], text] for i, text in enumerate(TEXTS))])
@@ -68,7 +86,7 @@ def test_the_program_pins_the_extractor_in_a_schema(world, model, tmp_path):
     made = tribute.Schema(schema.read_text())
     extractor = tribute.Extractor(model)
     assert made == extractor.schema("words", extractor(TEXTS), ["a", "b"])
-    with pytest.raises(RuntimeError, match="has no column `words`, only label, text"):
+    with pytest.raises(RuntimeError, match="no column is named `words`; there are `label`, `text`"):
         world.command("extract", str(tmp_path / "texts.csv"), "--text", "words", "--extractor", str(model), "--out", str(out))
 
 

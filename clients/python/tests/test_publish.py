@@ -31,6 +31,8 @@ def test_publishing_continues_where_it_was_interrupted(world, market, tmp_path):
         chain = Chain(world.rpc, owner)
         sent = chain.web3.eth.get_transaction_count(owner.account.address)
         world.command(*command, "--dry-run", key=OWNER)
+        with pytest.raises(RuntimeError, match="no `gradient` circuit .* the link logistic"):
+            world.command(*command, "--link", "logistic", key=OWNER)
         assert not state.exists() and chain.web3.eth.get_transaction_count(owner.account.address) == sent
 
         environment = {**os.environ, **world.environment(), "KEY": account(OWNER).key.hex()}
@@ -102,6 +104,24 @@ def test_a_model_is_published(world, published):
         assert 0 < agent.moved < 1e-4 and agent.penalty == pytest.approx(PENALTY)
     verified = tribute.verify(certificate, allow_dev_srs=True)
     assert verified.certificate["agent"]["id"] == told["agent_id"]
+
+
+def test_another_model_continues_nothing(world, market, brought, published, tmp_path):
+    told, certificate = published
+    command = ["agent", "publish", "--lambda", str(PENALTY), "--name", "brought", "--data-bps", "4000", "--price", "10"]
+    command += [argument for d in market.datasets for argument in ("--dataset", f"0x{d.id.hex()}")]
+    command += ["--state", str(certificate.with_name("publish.json")), "--certificate", str(tmp_path / "certificate.json")]
+    copy = tmp_path / "layer.onnx"
+    copy.write_bytes(brought.read_bytes())
+    values = brought.with_name("layer.onnx.data").read_bytes()
+    copy.with_name("layer.onnx.data").write_bytes(values)
+    again = json.loads(world.command(*command, "--model", str(copy), "--json", key=OWNER))
+    assert again["weights_digest"] == told["weights_digest"], "the same model in another place"
+    with pytest.raises(RuntimeError, match="another model"):
+        world.command(*command, "--model", str(copy), "--polish", "0.02", key=OWNER)
+    copy.with_name("layer.onnx.data").write_bytes(bytes([values[0] ^ 1]) + values[1:])
+    with pytest.raises(RuntimeError, match="another model"):
+        world.command(*command, "--model", str(copy), key=OWNER)
 
 
 def test_a_running_service_takes_a_new_version_while_it_answers(world, market, published, digits, tmp_path):

@@ -13,6 +13,7 @@ ACCEPTED = {
     "allow-similar-labels": "similar",
     "allow-many-classes": "many_classes",
     "allow-index": "index",
+    "allow-days": "days",
 }
 """Flags that accept a doubt, with its kind."""
 SWITCHES = {

@@ -71,10 +71,10 @@ class Reading(TypedDict, total=False):
     drop: Sequence[str]
     """Columns to leave out: names, or numbers from 1."""
     gaps_are_labels: bool
-    """Whether ``NA``, ``None`` and the like are a class rather than a missing value."""
+    """Whether ``NA``, ``missing``, ``-`` and the like are a class rather than a missing value."""
     accept: Sequence[str]
     """Kinds of doubts to accept: ``clamped``, ``incomplete``, ``unlabelled``, ``coarse``, ``position``, ``similar``,
-    ``many_classes``, ``index``."""
+    ``many_classes``, ``index``, ``days``."""
 
 
 class Client:

@@ -1,27 +1,103 @@
-// Queries as text: one a line, values separated by commas, semicolons, tabs or spaces.
+// Queries as text: one a line, values separated by commas, semicolons, tabs or spaces. As strict as the reader of tables in `records`,
+// which this page has no call for: what may be meant in two ways is refused.
 import { Problem } from "./problem";
 import type { Schema } from "./schema";
 
-/** Rows of numbers in the order of the schema's features. A header is recognised by its names; a last column more than the features is a label, which is left out. */
-export function queries(text: string, schema: Schema): number[][] {
-  const lines = text.split(/\r?\n/).map((line) => line.trim()).filter((line) => line !== "");
-  if (lines.length === 0) throw new Problem("There is no query in this text.", "BAD_QUERY");
-  const separator = [",", ";", "\t"].find((s) => lines[0]!.includes(s)) ?? /\s+/;
-  const cells = lines.map((line) => line.split(separator).map((cell) => cell.trim().replace(/^"(.*)"$/, "$1")));
-  const names = schema.features.map((f) => f.name);
-  const header = cells[0]!.some((cell) => names.includes(cell));
-  const order = header ? names.map((name) => cells[0]!.indexOf(name)) : names.map((_, i) => i);
-  const missing = order.findIndex((at) => at < 0);
-  if (missing >= 0) throw new Problem(`The header has no column ${names[missing]}.`, "BAD_QUERY");
-  return cells.slice(header ? 1 : 0).map((row, n) => {
-    if (row.length < names.length || (!header && row.length > names.length + 1)) {
-      throw new Problem(`Line ${n + 1 + Number(header)} has ${row.length} values; a query has ${names.length}.`, "BAD_QUERY");
+const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/;
+/** A number whose point may separate thousands. */
+const GROUPED = /^[+-]?[1-9]\d{0,2}\.\d{3}$/;
+
+interface Row {
+  /** Line of the text, from 1. */
+  line: number;
+  cells: string[];
+}
+
+const refused = (message: string): Problem => new Problem(message, "BAD_QUERY");
+
+/** The rows of a text by RFC 4180, without empty lines and comments; without a separator, each is one cell. */
+function cut(text: string, separator: string | undefined): Row[] {
+  const rows: Row[] = [];
+  let cells: string[] = [];
+  let [cell, quote, comment, line, start] = ["", "", false, 1, 1];
+  for (const c of `${text}\n`) {
+    if (c === "\n") line += 1;
+    if (comment) {
+      if (c === "\n") [comment, start] = [false, line];
+    } else if (quote === "open") {
+      if (c === '"') quote = "closed";
+      else cell += c;
+    } else if (c === separator || c === "\n") {
+      cells.push(cell.trim());
+      [cell, quote] = ["", ""];
+      if (c === separator) continue;
+      if (cells.some((value) => value !== "")) rows.push({ line: start, cells });
+      [cells, start] = [[], line];
+    } else if (c === '"' && (quote === "closed" || cell.trim() === "")) {
+      // a doubled quote belongs to the text
+      [cell, quote] = [quote === "closed" ? `${cell}"` : "", "open"];
+    } else if (quote === "closed") {
+      if (c.trim() !== "") throw refused(`Line ${line}: text follows a closing quote.`);
+    } else if (c === "#" && cells.length === 0 && cell === "") {
+      comment = true;
+    } else {
+      cell += c;
     }
+  }
+  if (quote === "open") throw refused(`Line ${start}: a quote is opened and never closed.`);
+  return rows;
+}
+
+/** The rows of a text whose separator is the one in its first line. */
+function rowsOf(text: string): { rows: Row[]; separator: string | undefined } {
+  const plain = text.replace(/^\ufeff/, "").replace(/\r\n?/g, "\n");
+  const first = plain.split("\n").find((line) => line.trim() !== "" && !line.startsWith("#")) ?? "";
+  const separator = ["\t", ";", ","].find((s) => first.trim().replace(/"[^"]*"/g, "").includes(s));
+  const rows = cut(plain, separator);
+  return { rows: separator ? rows : rows.map(({ line, cells }) => ({ line, cells: cells[0]!.split(/\s+/) })), separator };
+}
+
+/** Whether the first row holds the schema's names. */
+function isHeader(first: string[], names: string[], more: boolean): boolean {
+  const numbers = first.every((cell) => NUMBER.test(cell));
+  if (!numbers) return first.some((cell) => names.includes(cell));
+  const all = names.every((name) => first.includes(name));
+  if (all && first.length >= 4 && names.every((name, i) => first[i] === name)) return true;
+  const counts = first.length >= 3 && ["0", "1"].includes(first[0]!) && first.every((cell, i) => Number(cell) === Number(first[0]) + i);
+  if (all || (counts && more)) {
+    throw refused("The first line may hold names or values: put the schema's names above the queries, or leave the line out.");
+  }
+  return false;
+}
+
+/** Rows of numbers in the order of the schema's features. A header is recognised by its names; one column more than the features is a label, which is left out. */
+export function queries(text: string, schema: Schema): number[][] {
+  const { rows, separator } = rowsOf(text);
+  if (rows.length === 0) throw refused("There is no query in this text.");
+  const names = schema.features.map((f) => f.name);
+  const first = rows[0]!.cells;
+  const header = isHeader(first, names, rows.length > 1);
+  if (header) {
+    const missing = names.find((name) => !first.includes(name));
+    if (missing !== undefined) throw refused(`The header has no column ${missing}.`);
+    const twice = first.find((name, i) => first.indexOf(name) < i);
+    if (twice !== undefined) throw refused(`The header names ${twice} twice.`);
+  }
+  if (first.length < names.length || first.length > names.length + 1) {
+    throw refused(`Line ${rows[0]!.line} has ${first.length} values; a query has ${names.length}, and maybe a label.`);
+  }
+  const order = names.map((name, i) => (header ? first.indexOf(name) : i));
+  const asked = rows.slice(header ? 1 : 0);
+  if (asked.length === 0) throw refused("There is no query below the header.");
+  const points = asked.flatMap(({ cells }) => order.map((at) => cells[at] ?? "")).filter((cell) => NUMBER.test(cell) && cell.includes("."));
+  if (separator === ";" && points.length > 0 && points.every((cell) => GROUPED.test(cell))) {
+    throw refused(`${points[0]} may be a number with thousands separated: separate the values by commas if it has decimals, or write it without the point.`);
+  }
+  return asked.map(({ line, cells }) => {
+    if (cells.length !== first.length) throw refused(`Line ${line} has ${cells.length} values; the first line has ${first.length}.`);
     return order.map((at, i) => {
-      const value = Number(row[at]);
-      if (row[at] === "" || !Number.isFinite(value)) {
-        throw new Problem(`Line ${n + 1 + Number(header)}: ${names[i]} is “${row[at]}”, which is not a number.`, "BAD_QUERY");
-      }
+      const value = Number(cells[at]);
+      if (!NUMBER.test(cells[at]!) || !Number.isFinite(value)) throw refused(`Line ${line}: ${names[i]} is “${cells[at]}”, which is not a number.`);
       return value;
     });
   });

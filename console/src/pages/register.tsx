@@ -38,13 +38,14 @@ function Form(): ReactNode {
   const [schema, setSchema] = useState<string>();
   const [report, setReport] = useState<string>();
   const [name, setName] = useState("");
+  const [label, setLabel] = useState("");
   const action = useAction();
-  const csv = uploaded && { file: uploaded.name, upload: uploaded.upload };
+  const csv = uploaded && { file: uploaded.name, upload: uploaded.upload, options: { label: label.trim() } };
 
   return (
     <>
       <h2>1. The records</h2>
-      <FileInput label="A table: CSV, Parquet or Arrow, with the label in the last column" hint="CSV plain or gzip. Numbers only; a header is welcome." accept=".csv,.gz,.parquet,.arrow,.feather,text/csv" set={(f) => (setFile(f), setUploaded(undefined), setSchema(undefined), setReport(undefined))} />
+      <FileInput label="A table: CSV, Parquet or Arrow" hint="CSV plain or gzip. Numbers only; a header is welcome." accept=".csv,.gz,.parquet,.arrow,.feather,text/csv" set={(f) => (setFile(f), setUploaded(undefined), setSchema(undefined), setReport(undefined))} />
       {file && !uploaded && (
         <Confirm
           label={`Send ${file.name} (${size(file.size)}) to ${server}`}
@@ -65,6 +66,7 @@ function Form(): ReactNode {
         <>
           <h2>2. What a record is</h2>
           <p>All datasets of one agent share one schema: the names, ranges and classes of their records. If somebody gave you its file, use it.</p>
+          <Input label="The label's column" value={label} set={setLabel} placeholder="label" hint="Its name, or its number from 1. Without it: beside a schema's names the column that is called label, class, target or the like, otherwise the last one." />
           <div className="grid">
             <section className="card">
               <h3>I have the schema</h3>
@@ -92,6 +94,9 @@ function Form(): ReactNode {
                     void action.run(async () => {
                       const found = await services.datasets.inferSchema({ csv, name: name.trim() });
                       setReport(found.report);
+                      // the same column is the label of the records
+                      const { label_name } = JSON.parse(text(found.reportJson)) as { label_name: string | null };
+                      if (label_name) setLabel(label_name);
                       if (found.schemaJson.length === 0) throw new Problem("The table leaves a doubt that has to be decided first: see the report.", "BAD_RECORD");
                       setSchema(text(found.schemaJson));
                     })
@@ -111,7 +116,13 @@ function Form(): ReactNode {
   );
 }
 
-function Terms({ schema, csv }: { schema: string; csv: { file: string; upload: Uint8Array<ArrayBuffer> } }): ReactNode {
+interface Csv {
+  file: string;
+  upload: Uint8Array<ArrayBuffer>;
+  options: { label: string };
+}
+
+function Terms({ schema, csv }: { schema: string; csv: Csv }): ReactNode {
   const { services, chain, info } = useWorld();
   const token = useLoad(async () => chain?.token(), [chain]).value;
   const [data, setData] = useState("30");

@@ -9,13 +9,15 @@ use tribute_inference::extract::Extractor;
 use tribute_inference::split::split;
 use tribute_inference::Runtime;
 use tribute_problem::{Problem, Reason, Result};
+use tribute_records::{Kind, RawInput, Source, Takes};
 
+use crate::table::{told, FormArgs};
 use crate::CommandResult;
 
 /// `tribute extract …`.
 #[derive(Debug, Args)]
 pub(crate) struct ExtractArgs {
-    /// The CSV file with a header: in each record one text and one label, or the model's inputs in their order and one label.
+    /// The table: CSV, optionally gzip-compressed, Parquet or Arrow. A record has a text, or the model's inputs, and a label.
     csv: PathBuf,
     /// The ONNX file of a model of texts, with its tokenizer in its metadata, or of a model of numbers.
     #[arg(long, value_name = "MODEL")]
@@ -24,15 +26,40 @@ pub(crate) struct ExtractArgs {
     /// own training is not proven, and every certificate says so.
     #[arg(long, value_name = "BODY")]
     split: Option<PathBuf>,
-    /// The column of the texts.
-    #[arg(long, value_name = "NAME", default_value = "text")]
-    text: String,
-    /// The column of the labels.
-    #[arg(long, value_name = "NAME", default_value = "label")]
-    label: String,
+    /// The column of the texts: its name, or its number from 1. [default: text]
+    #[arg(long, value_name = "COLUMN", conflicts_with = "inputs")]
+    text: Option<String>,
+    /// The columns of a model of numbers, in the model's order: names, or numbers from 1. [default: all but the label, in the
+    /// file's order]
+    #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
+    inputs: Vec<String>,
+    #[command(flatten)]
+    form: FormArgs,
+    /// Drop records without a label.
+    #[arg(long)]
+    drop_unlabelled: bool,
+    /// Accept a column that numbers the records as an input.
+    #[arg(long)]
+    allow_index: bool,
     /// CSV file to write: a column for each feature, and the label.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
+}
+
+impl ExtractArgs {
+    /// What the model takes of each record.
+    fn takes(&self, extractor: &Extractor) -> Result<Takes<'_>> {
+        match (extractor.takes_texts(), &self.text) {
+            (true, _) if !self.inputs.is_empty() => {
+                Err(Problem::field("inputs", "the model takes texts: name their column with --text"))
+            }
+            (true, text) => Ok(Takes::Text(text.as_deref().unwrap_or("text"))),
+            (false, Some(_)) => {
+                Err(Problem::field("text", "the model takes numbers: name their columns with --inputs"))
+            }
+            (false, None) => Ok(Takes::Numbers(&self.inputs)),
+        }
+    }
 }
 
 /// Runs `tribute extract`.
@@ -51,55 +78,31 @@ pub(crate) fn run(a: &ExtractArgs) -> CommandResult {
             load(body)?
         }
     };
-    let unreadable = |e: csv::Error| Problem::new(Reason::BadRecord, format!("{}: {e}", a.csv.display()));
-    let content = read_file(&a.csv)?;
-    let mut table = csv::Reader::from_reader(&content[..]);
-    let header = table.headers().map_err(unreadable)?.clone();
-    let column = |name: &str| {
-        header.iter().position(|h| h == name).ok_or_else(|| {
-            let known = header.iter().collect::<Vec<_>>().join(", ");
-            Problem::new(Reason::BadRecord, format!("{} has no column `{name}`, only {known}", a.csv.display()))
-        })
-    };
-    let label = column(&a.label)?;
-    let text = if extractor.takes_texts() { Some(column(&a.text)?) } else { None };
+    let options = a.form.options(None, &[(Kind::Unlabelled, a.drop_unlabelled), (Kind::Index, a.allow_index)]);
+    let raw = Source::open(&a.csv, &options)?.raw(a.takes(&extractor)?, &options)?;
+    eprintln!("{}", told(&raw.report, false)?);
+    let label = raw.report.label_name.clone().unwrap_or_else(|| "label".into());
     let mut written = csv::Writer::from_writer(Vec::new());
-    let mut records = 0usize;
-    for record in table.records() {
-        let record = record.map_err(unreadable)?;
-        let features = match text {
-            Some(text) => features(&extractor, &record[text])?,
-            None => {
-                let inputs = header.iter().enumerate().filter(|(i, _)| *i != label);
-                let row = record.position().map_or(0, csv::Position::line);
-                let values = inputs
-                    .map(|(i, name)| {
-                        record[i].trim().parse::<f32>().ok().filter(|x| x.is_finite()).ok_or_else(|| {
-                            let said = format!(
-                                "{}: row {row}, column {} (`{name}`) is `{}`, not a number",
-                                a.csv.display(),
-                                i + 1,
-                                &record[i]
-                            );
-                            Problem::new(Reason::BadRecord, said)
-                        })
-                    })
-                    .collect::<Result<Vec<f32>>>()?;
-                extractor.run(&[1, values.len()], &values).map_err(|e| Problem::new(Reason::BadModel, e.to_string()))?
+    let unwritten = |e: csv::Error| Problem::new(Reason::BadModel, format!("{}: {e}", a.extractor.display()));
+    let records = raw.into_records()?;
+    for (record, (input, class)) in records.iter().enumerate() {
+        let features = match input {
+            RawInput::Text(text) => features(&extractor, text)?,
+            RawInput::Numbers(values) => {
+                extractor.run(&[1, values.len()], values).map_err(|e| Problem::new(Reason::BadModel, e.to_string()))?
             }
         };
-        if records == 0 {
+        if record == 0 {
             let names = (0..features.len()).map(|i| format!("e{i}"));
-            written.write_record(names.chain([a.label.clone()])).map_err(unreadable)?;
+            written.write_record(names.chain([label.clone()])).map_err(unwritten)?;
         }
         // as f64: its digits, unlike those of an f32, are read back as the same number
         let fields = features.iter().map(|x| f64::from(*x).to_string());
-        written.write_record(fields.chain([record[label].to_owned()])).map_err(unreadable)?;
-        records += 1;
+        written.write_record(fields.chain([class.clone()])).map_err(unwritten)?;
     }
     let made = written.into_inner().map_err(|e| Problem::storage(e.error()))?;
     write_file(&a.out, &made)?;
-    eprintln!("{records} records; wrote {}", a.out.display());
+    eprintln!("wrote {}", a.out.display());
     Ok(())
 }
 

@@ -48,7 +48,7 @@ pub(super) struct InferArgs {
     /// Drop records without a label.
     #[arg(long)]
     drop_unlabelled: bool,
-    /// Keep labels that differ only in case or spaces as separate classes.
+    /// Keep labels, or one-hot encoded categories, that look alike apart: `yes` and `Yes`, `7` and `007`.
     #[arg(long)]
     allow_similar_labels: bool,
     /// Accept labels as classes even if they look like measurements or free text.
@@ -57,6 +57,9 @@ pub(super) struct InferArgs {
     /// Accept a column that numbers the records as a feature.
     #[arg(long)]
     allow_index: bool,
+    /// Accept days written as numbers, such as 20210304, as a feature.
+    #[arg(long)]
+    allow_days: bool,
     /// Print the report as JSON.
     #[arg(long)]
     json: bool,
@@ -119,6 +122,7 @@ pub(super) fn run(command: SchemaCommand) -> CommandResult {
                     (Kind::Similar, a.allow_similar_labels),
                     (Kind::ManyClasses, a.allow_many_classes),
                     (Kind::Index, a.allow_index),
+                    (Kind::Days, a.allow_days),
                 ],
             );
             let options = Options { one_hot: a.one_hot, ..form };

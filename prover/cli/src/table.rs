@@ -23,13 +23,14 @@ pub(crate) struct FormArgs {
     /// The decimal mark.
     #[arg(long, value_name = "MARK", value_enum)]
     decimal: Option<DecimalArg>,
-    /// The label's column: its name, or its number from 1. [default: by the schema's names, otherwise the last column]
+    /// The label's column: its name, or its number from 1. [default: beside a schema's names the one with a label's name, such as
+    /// `label` or `class`; otherwise the last column]
     #[arg(long, value_name = "COLUMN")]
     label: Option<String>,
     /// Columns to ignore: names, or numbers from 1.
     #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
     drop: Vec<String>,
-    /// Treat `NA`, `None` and the like in the label's column as a class.
+    /// Treat `NA`, `missing`, `-` and the like in the label's column as a class.
     #[arg(long)]
     gaps_are_labels: bool,
     /// Drop records with a missing feature.

@@ -69,6 +69,10 @@ fn a_schema_is_made_with_a_report() {
         assert!(schema.is_empty() && said.contains(words), "{arguments}: {said}");
     }
     infer("@labels/na.csv --drop-unlabelled");
+    std::fs::write(folder.path().join("days.csv"), "when,a,label\n20210304,1,x\n20210309,2,y\n20220304,3,x\n").unwrap();
+    let (_, said) = fails(folder.path(), "schema infer days.csv");
+    assert!(said.contains("--allow-days") && said.contains("--drop when"), "{said}");
+    infer("days.csv --allow-days --out days.json");
     infer("@labels/label-first.csv --label label");
     infer("@labels/continuous.csv --real");
 }
@@ -92,6 +96,12 @@ fn a_dry_run_reports_and_asks_no_server() {
     assert!(report.contains("accepted by --allow-clamped"), "{report}");
     let (_, said) = fails(folder.path(), &register("@column-order/other-names.csv"));
     assert!(said.contains("column 1 is named `weight`, where the schema has `age`"), "{said}");
+    // a column that the schema does not name is the label if it is called so, or on request
+    let table = std::fs::read_to_string(format!("{CASES}/column-order/a.csv")).unwrap();
+    std::fs::write(folder.path().join("ward.csv"), table.replacen("label", "ward", 1)).unwrap();
+    let (_, said) = fails(folder.path(), &register("ward.csv"));
+    assert!(said.contains("column 5 (`ward`)") && said.contains("--label ward"), "{said}");
+    passes(folder.path(), &format!("{} --label ward", register("ward.csv")));
     let (_, said) = fails(folder.path(), &format!("{} --rows 50..61", register("@column-order/a.csv")));
     assert!(said.contains("has 60 records; 50..61 goes beyond"), "{said}");
 }

@@ -71,8 +71,11 @@ impl Format {
     /// The format of a file that begins with `bytes`; `None` for text.
     pub(crate) fn of(bytes: &[u8]) -> Option<Self> {
         match bytes {
-            [b'P', b'A', b'R', b'1', ..] => Some(Format::Parquet),
-            [b'A', b'R', b'R', b'O', b'W', b'1', ..] | [0xff, 0xff, 0xff, 0xff, ..] => Some(Format::Arrow),
+            // a column of a text may be named like a format, but after its name comes no control character
+            [b'P', b'A', b'R', b'1', next, ..] if next.is_ascii_control() && !next.is_ascii_whitespace() => {
+                Some(Format::Parquet)
+            }
+            [b'A', b'R', b'R', b'O', b'W', b'1', 0, 0, ..] | [0xff, 0xff, 0xff, 0xff, ..] => Some(Format::Arrow),
             _ => None,
         }
     }

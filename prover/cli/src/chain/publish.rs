@@ -11,10 +11,12 @@ use serde_json::json;
 use tribute_chain::agents::short_name;
 use tribute_chain::version::Stage;
 use tribute_client::files::write_file;
+use tribute_client::signing::Content;
 use tribute_client::{problem, Client};
 use tribute_core::head::lambda_units;
-use tribute_core::id::{AgentId, DatasetId, WeightsDigest};
+use tribute_core::id::{AgentId, DatasetId, LayoutHash, ModelDigest, SrsDigest, WeightsDigest};
 use tribute_core::link::Link;
+use tribute_core::statement::Statement;
 use tribute_problem::{field, Problem, Reason, Result};
 use tribute_proto::v1;
 
@@ -94,12 +96,21 @@ pub(crate) struct PublishArgs {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Plan {
     datasets: Vec<DatasetId>,
-    model: Option<PathBuf>,
+    model: Option<Imported>,
     /// In units of 2^-44.
     lambda: u64,
     link: Link,
     price: String,
     data_bps: u16,
+}
+
+/// A model to import: wherever the file is, and whatever it is called.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Imported {
+    /// SHA-256 of the file, with the tensors that lie beside it.
+    sha256: ModelDigest,
+    /// How far the weights may move, in decimal digits.
+    polish: String,
 }
 
 /// The contents of the state file.
@@ -111,10 +122,14 @@ struct State {
 }
 
 impl PublishArgs {
-    fn plan(&self) -> Result<Plan> {
+    fn plan(&self, model: Option<&[u8]>) -> Result<Plan> {
+        let imported = |model| {
+            let sha256 = ModelDigest::new(Content::of(model).sha256);
+            Imported { sha256, polish: self.polish.to_string() }
+        };
         Ok(Plan {
             datasets: self.datasets.clone(),
-            model: self.model.clone(),
+            model: model.map(imported),
             lambda: lambda_units(self.lambda).map_err(|e| Problem::field("lambda", e.to_string()))?,
             link: self.link.link(),
             price: self.price.to_string(),
@@ -122,16 +137,17 @@ impl PublishArgs {
         })
     }
 
-    fn load(&self) -> Result<State> {
-        let plan = self.plan()?;
+    fn load(&self, model: Option<&[u8]>) -> Result<State> {
+        let plan = self.plan(model)?;
         if !self.state.exists() {
             return Ok(State { plan, weights: None, agent: self.agent });
         }
         let state: State = json_file(&self.state)?;
         if state.plan != plan || self.agent.is_some_and(|agent| state.agent != Some(agent)) {
             let file = self.state.display();
-            let message =
-                format!("{file} is of another agent, other datasets or other terms: name another file with --state");
+            let message = format!(
+                "{file} is of another agent, another model, other datasets or other terms: name another file with --state"
+            );
             return Err(Problem::field("state", message));
         }
         Ok(state)
@@ -162,21 +178,45 @@ impl PublishArgs {
         Ok(())
     }
 
-    async fn trained(&self, client: &Client, plan: &Plan) -> Result<WeightsDigest> {
+    /// Checks that the gate has the circuits of a version before anything is trained for it.
+    async fn check_circuits(&self, c: &Connected) -> Result<()> {
+        let Some(id) = self.datasets.first() else { return Ok(()) };
+        let (dataset, link) = (c.contracts.dataset(id).await?, self.link.link());
+        let mut missing = vec![Statement::Gradient, Statement::Optimum, Statement::Service];
+        for circuit in c.contracts.circuits().await? {
+            let found = c.contracts.circuit(&circuit).await?;
+            let same = LayoutHash::new(found.layoutHash.0) == dataset.layout
+                && SrsDigest::new(found.srsDigest.0) == dataset.srs
+                && (found.statement != Statement::Gradient.code() || found.link == link.code());
+            if same && !c.contracts.is_circuit_stopped(&circuit).await? {
+                missing.retain(|statement| statement.code() != found.statement);
+            }
+        }
+        let Some(statement) = missing.first() else { return Ok(()) };
+        let message = format!(
+            "the proof gate has no `{}` circuit for the schema of dataset {id} and the link {}: `tribute circuits add` makes one, \
+             except for a regression, which cannot go on chain",
+            statement.name(),
+            link.name()
+        );
+        Err(Problem::new(Reason::NotReady, message))
+    }
+
+    async fn trained(&self, client: &Client, plan: &Plan, model: Option<Vec<u8>>) -> Result<WeightsDigest> {
         let terms = Some(v1::TrainingTerms {
             dataset_ids: plan.datasets.iter().map(|d| d.to_vec()).collect(),
             lambda: plan.lambda,
             link: self.link.message(),
         });
         let name = self.name.clone();
-        let job = match &self.model {
+        let job = match model {
             None => {
                 let work = Some(v1::TrainWork { terms, name, ..Default::default() });
                 let request = v1::TrainAgentRequest { work, options: None };
                 client.agents().train_agent(request).await.map_err(problem)?.into_inner().job
             }
             Some(model) => {
-                let upload = client.upload(crate::extract::model(model)?).await?;
+                let upload = client.upload(model).await?;
                 let polish = Some(self.polish);
                 let work = Some(v1::ImportWork { terms, name, upload, quantised_features: false, polish });
                 let request = v1::ImportAgentRequest { work, options: None };
@@ -197,16 +237,20 @@ impl PublishArgs {
 pub(crate) async fn run(a: PublishArgs) -> CommandResult {
     let name =
         short_name(&a.name).ok_or_else(|| Problem::field("name", format!("`{}` has more than 32 bytes", a.name)))?;
-    let mut state = a.load()?;
+    let model = a.model.as_deref().map(crate::extract::model).transpose()?;
+    let mut state = a.load(model.as_deref())?;
     let c = a.chain.connect().await?;
     a.tell(&c, &state).await?;
+    if state.weights.is_none() {
+        a.check_circuits(&c).await?;
+    }
     if a.dry_run {
         return Ok(());
     }
     let client = a.server.connect(c.wallet.signer().clone()).await?;
     let weights = match state.weights {
         Some(weights) => weights,
-        None => a.trained(&client, &state.plan).await?,
+        None => a.trained(&client, &state.plan, model).await?,
     };
     state.weights = Some(weights);
     a.save(&state)?;

@@ -161,7 +161,8 @@ impl<'a> Life<'a> {
                 let bar = &bar;
                 try_join_all(providers.iter().enumerate().map(|(i, provider)| async move {
                     let csv = format!("data/provider-{}.csv", i + 1);
-                    let dataset = self.dataset(provider, &csv, &format!("steps/dataset-{}.json", i + 1), &[]).await?;
+                    let out = format!("steps/dataset-{}.json", i + 1);
+                    let dataset = self.dataset(provider, &csv, &out, &self.plan.form()).await?;
                     bar.done(&provider.name);
                     Ok(dataset)
                 }))
@@ -325,7 +326,7 @@ impl<'a> Life<'a> {
         self.steps
             .run("fraud's proofs", "fraud: one label changed, committed and proven", 2, |bar| async move {
                 let (owner, csv, out) = (&self.stage.parties.owner, "data/altered.csv", "steps/altered.json");
-                let dataset = self.dataset(owner, csv, out, &[]).await?;
+                let dataset = self.dataset(owner, csv, out, &self.plan.form()).await?;
                 bar.done("dataset");
                 let storage = Storage::in_folder(&self.at("service"));
                 altered_gradient(&storage, self.stage, agent.weights_digest, dataset.dataset_id).await

@@ -68,6 +68,8 @@ pub(super) struct Plan {
     pub(super) data: PathBuf,
     /// Header line, if the CSV has one.
     header: Option<String>,
+    /// The label's name, if the CSV has a header.
+    label: Option<String>,
     /// Rows of the CSV, verbatim, one for each record.
     rows: Vec<String>,
     /// The first row with its label replaced by another label in the data; `None` if all labels are equal.
@@ -117,9 +119,8 @@ impl Plan {
             ));
         }
 
-        let options = Options::default();
-        let source = Source::open(&data, &options)?;
-        let schema = schema(&source, &stem(&data), &options)?;
+        let source = Source::open(&data, &Options::default())?;
+        let (schema, options) = schema(&source, &stem(&data))?;
         let rows = source.rows(&schema, &options)?;
         let wanted = split.iter().sum::<usize>() + holdout;
         if wanted > rows.len() {
@@ -138,6 +139,7 @@ impl Plan {
             header: rows.header().map(str::to_owned),
             relabelled: rows.relabelled(0),
             rows: texts(&rows),
+            label: options.label,
             split,
             queries: [first, holdout - first],
             link: args.link,
@@ -170,6 +172,11 @@ impl Plan {
             Problem::new(Reason::BadRecord, format!("{}: all labels are the same", self.data.display()))
         })?;
         Ok(self.provider_csv(0).replacen(&self.rows[0], other, 1))
+    }
+
+    /// The arguments that say how the files of providers and clients are to be read.
+    pub(super) fn form(&self) -> Vec<&str> {
+        self.label.iter().flat_map(|label| ["--label", label.as_str()]).collect()
     }
 
     /// The link's name on the command line.
@@ -211,11 +218,13 @@ impl Plan {
     }
 }
 
-/// Infers a schema from the whole file, whose records must all be committable without changes.
-fn schema(source: &Source, name: &str, options: &Options) -> Result<Schema> {
-    let schema = source.infer(name, Predicts::Classes, Range::MinMax, options)?.into_schema()?;
-    source.records(&schema, options)?.into_records()?;
-    Ok(schema)
+/// Infers a schema from the whole file, whose records must all be committable without changes; also how they are read.
+fn schema(source: &Source, name: &str) -> Result<(Schema, Options)> {
+    let found = source.infer(name, Predicts::Classes, Range::MinMax, &Options::default())?;
+    let options = Options { label: found.report.label_name.clone(), ..Options::default() };
+    let schema = found.into_schema()?;
+    source.records(&schema, &options)?.into_records()?;
+    Ok((schema, options))
 }
 
 fn texts(rows: &Rows<'_>) -> Vec<String> {
@@ -258,6 +267,17 @@ mod tests {
         let cut: String = (0..3).map(|i| plan.provider_csv(i)).chain((0..2).map(|i| plan.client_csv(i))).collect();
         let whole = Source::open(&plan.data, &Options::default()).unwrap();
         assert_eq!(cut, whole.text());
+        assert!(plan.form().is_empty());
+    }
+
+    #[test]
+    fn the_last_column_is_the_label_whatever_it_is_called() {
+        let folder = tempfile::tempdir().unwrap();
+        let csv = folder.path().join("wine.csv");
+        let wine = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/wine.csv")).unwrap();
+        std::fs::write(&csv, wine.replacen(",class", ",cultivar", 1)).unwrap();
+        let plan = plan(&["--data", csv.to_str().unwrap(), "--split", "50", "--holdout", "10"]).unwrap();
+        assert_eq!(plan.form(), ["--label", "cultivar"]);
     }
 
     #[test]

@@ -84,6 +84,7 @@ impl Life<'_> {
                     let (csv, state) = (format!("data/client-{}.csv", i + 1), format!("steps/session-{}.json", i + 1));
                     let id = session.id.to_string();
                     let args = ["session", "query", &id, "--csv", &csv, "--state", &state];
+                    let args = [&args[..], self.plan.form().as_slice()].concat();
                     let queried: files::Queried = shell.json(Some(&client.session), &args).await?;
                     (session.count, session.right, session.voucher) = (queried.count, queried.right, queried.voucher);
                     bar.done(&client.wallet.name);

@@ -1,0 +1,249 @@
+//! What a table may mean in two ways is asked about, and the answer is an option or a flag.
+
+use tribute_core::schema::{Feature, Schema, Target};
+use tribute_records::{DataError, Fault, Kind, Options, Predicts, Range, Report, Source};
+
+fn schema(names: &[&str], target: Target) -> Schema {
+    let feature = |name: &&str| Feature { name: (*name).to_owned(), lo: 0.0, hi: 255.0 };
+    Schema::new("s".into(), names.iter().map(feature).collect(), target, None).unwrap()
+}
+
+fn classes(labels: &[&str]) -> Target {
+    Target::Classes(labels.iter().map(|l| (*l).to_owned()).collect())
+}
+
+/// Reads records; their number and classes.
+fn read(text: &str, schema: &Schema, options: &Options) -> Result<(usize, Vec<u16>), DataError> {
+    let options = Options { accept: [Kind::Clamped, Kind::Coarse].into(), ..options.clone() };
+    let read = Source::from_bytes("f.csv", text.into(), &options)?.records(schema, &options)?;
+    let records = read.into_records()?;
+    Ok((records.len(), records.iter().map(|(_, target)| target).collect()))
+}
+
+fn infer(text: &str, options: &Options) -> Result<(Schema, Report), DataError> {
+    let found =
+        Source::from_bytes("f.csv", text.into(), options)?.infer("s", Predicts::Classes, Range::MinMax, options)?;
+    let report = found.report.clone();
+    Ok((found.into_schema()?, report))
+}
+
+fn accepting(kind: Kind) -> Options {
+    Options { accept: [kind].into(), ..Options::default() }
+}
+
+/// The kinds of the doubts for which a file is refused.
+fn doubts<T>(result: Result<T, DataError>) -> Vec<Kind> {
+    match result.map(|_| ()).map_err(|e| *e.fault) {
+        Err(Fault::Doubtful(doubts)) => doubts.iter().map(|d| d.kind).collect(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_header_of_numbers_is_no_record_because_there_is_a_schema() {
+    let three = schema(&["a", "b"], classes(&["0", "1", "2"]));
+    let plain = Options::default();
+    let text = "0,1,2\n5,7,0\n9,8,1\n6,6,2\n";
+    let e = read(text, &three, &plain).unwrap_err();
+    assert!(matches!(*e.fault, Fault::Header { .. }) && e.row == Some(1), "{e}");
+    for (header, records) in [(true, 3), (false, 4)] {
+        let options = Options { header: Some(header), accept: [Kind::Position].into(), ..Options::default() };
+        let source = Source::from_bytes("f.csv", text.into(), &options).unwrap();
+        assert_eq!(source.records(&three, &options).unwrap().into_records().unwrap().len(), records);
+    }
+    // a label that the schema does not have is told for what it is, with the other reading
+    let e = read("10,20,3\n5,7,0\n9,8,1\n6,6,2\n", &three, &plain).unwrap_err();
+    let words = e.to_string();
+    assert!((e.row, e.column) == (Some(1), Some(3)) && words.contains("`3`") && words.contains("--header"), "{words}");
+    // ordinary records are not asked about
+    assert_eq!(read("5,7,0\n9,8,1\n6,6,2\n", &three, &plain).unwrap().0, 3);
+
+    // any number is a real target
+    let real = schema(&["a", "b"], Target::Real { lo: 0.0, hi: 255.0 });
+    let e = read("10,20,30\n5,7,1\n9,8,2\n6,6,3\n", &real, &plain).unwrap_err();
+    assert!(matches!(*e.fault, Fault::Header { .. }), "{e}");
+    assert_eq!(read("5,7,1\n9,8,2\n6,6,3\n", &real, &plain).unwrap().0, 3);
+
+    // queries have no label that could tell
+    let source = Source::from_bytes("q.csv", "0,1\n5,7\n9,8\n".into(), &plain).unwrap();
+    assert!(matches!(*source.queries(&three, &plain).unwrap_err().fault, Fault::Header { .. }));
+}
+
+#[test]
+fn values_that_are_names_of_the_schema_are_asked_about() {
+    let schema = schema(&["0", "1", "2", "3"], classes(&["0", "1", "2", "3", "4"]));
+    let rows = "5,6,7,8,0\n6,7,8,9,4\n";
+    assert_eq!(read(&format!("0,1,2,3,label\n{rows}"), &schema, &Options::default()).unwrap().0, 2);
+    let e = read(&format!("3,1,2,0,4\n{rows}"), &schema, &Options::default()).unwrap_err();
+    assert!(matches!(*e.fault, Fault::Header { .. }), "{e}");
+}
+
+#[test]
+fn a_column_that_is_left_over_is_the_label_only_if_it_is_called_so() {
+    let schema = schema(&["a", "b"], classes(&["0", "1", "2"]));
+    let plain = Options::default();
+    for name in ["label", "Target", "class", "y"] {
+        assert_eq!(read(&format!("a,b,{name}\n1,2,0\n3,4,2\n"), &schema, &plain).unwrap().1, [0, 2], "{name}");
+    }
+    for text in ["a,b,ward\n1,2,0\n3,4,2\n", "ward,a,b\n0,1,2\n2,3,4\n"] {
+        let e = read(text, &schema, &plain).unwrap_err();
+        let words = e.to_string();
+        assert!(e.column.is_some() && matches!(*e.fault, Fault::Label(_)), "{words}");
+        assert!(words.contains("--label ward") && words.contains("--drop ward"), "{words}");
+        let named = Options { label: Some("ward".into()), ..Options::default() };
+        assert_eq!(read(text, &schema, &named).unwrap().1, [0, 2]);
+    }
+    // left out, it leaves queries, and records without a label
+    let dropped = Options { drop: vec!["ward".into()], ..Options::default() };
+    let text = "a,b,ward\n1,2,0\n3,4,2\n";
+    assert!(read(text, &schema, &dropped).unwrap_err().to_string().contains("no label"));
+    let source = Source::from_bytes("q.csv", text.into(), &dropped).unwrap();
+    let queries = source.queries(&schema, &dropped).unwrap().into_queries().unwrap();
+    assert!(queries.len() == 2 && queries.iter().all(|q| q.target.is_none()));
+    assert!(source.queries(&schema, &plain).unwrap_err().to_string().contains("--label ward"));
+}
+
+#[test]
+fn points_that_may_separate_thousands_are_asked_about() {
+    let text = "a;b;label\n1.234;12.345;x\n999;1.500;y\n";
+    let e = infer(text, &Options::default()).unwrap_err();
+    assert_eq!((e.row, e.column), (Some(2), Some(1)));
+    assert!(e.to_string().contains("`1.234`") && e.to_string().contains("--decimal point"), "{e}");
+    let points = Options { decimal: Some(tribute_records::Decimal::Point), ..Options::default() };
+    assert_eq!(infer(text, &points).unwrap().1.features[0].min, 1.234);
+    // one number tells
+    assert!(infer(&text.replace("1.500", "0.500"), &Options::default()).is_ok());
+    assert!(infer(&text.replace(';', ","), &Options::default()).is_ok());
+    let e = infer(&text.replace("1.500", "0,5"), &Options::default()).unwrap_err();
+    assert!(e.to_string().contains("thousands separators"), "{e}");
+}
+
+#[test]
+fn codes_as_labels_stay_apart() {
+    for [a, b] in [["1.1", "1.10"], ["7", "007"], ["1000", "1e3"], ["1", "1.00"]] {
+        let text = format!("a,label\n1,{a}\n2,{b}\n3,other\n4,{a}\n");
+        let told = infer(&text, &Options::default());
+        assert!(told.as_ref().unwrap_err().to_string().contains("one number, written in several ways"), "{told:?}");
+        assert_eq!(doubts(told), [Kind::Similar]);
+        let (schema, report) = infer(&text, &accepting(Kind::Similar)).unwrap();
+        assert_eq!(schema.classes(), 3, "{a} {b}");
+        assert!(report.classes.iter().all(|c| c.joined.is_empty()));
+        assert_eq!(read(&text, &schema, &Options::default()).unwrap().0, 4);
+    }
+    // what pandas writes of whole numbers is one class
+    assert_eq!(infer("a,label\n1,1\n2,1.0\n3,2\n", &Options::default()).unwrap().0.classes(), 2);
+    // a provider who writes a class otherwise is told how the schema does
+    let codes = schema(&["a"], classes(&["007", "1.10"]));
+    let e = read("a,label\n1,7\n", &codes, &Options::default()).unwrap_err();
+    assert!(e.to_string().contains("write it like the schema's `007`"), "{e}");
+    let e = read("a,label\n1,1.1\n", &codes, &Options::default()).unwrap_err();
+    assert!(e.to_string().contains("write it like the schema's `1.10`"), "{e}");
+}
+
+#[test]
+fn what_is_not_seen_makes_no_class_of_its_own() {
+    for hidden in ["\u{200b}", "\u{feff}", "\u{2060}", "\u{ad}"] {
+        let text = format!("a,label\n1,yes\n2,y{hidden}es\n3,no\n");
+        let told = infer(&text, &Options::default());
+        let words = told.as_ref().unwrap_err().to_string();
+        // and it is written so that it is seen
+        assert!(words.contains("invisible characters") && words.contains("\\u{"), "{words}");
+        assert_eq!(doubts(told), [Kind::Similar]);
+        assert_eq!(infer(&text, &accepting(Kind::Similar)).unwrap().0.classes(), 3);
+        // in a name it is no difference
+        let schema = schema(&["age"], classes(&["x"]));
+        assert_eq!(read(&format!("a{hidden}ge,label\n1,x\n"), &schema, &Options::default()).unwrap().0, 1);
+        let e = read(&format!("age,label\n1{hidden},x\n2,x\n3,x\n"), &schema, &Options::default()).unwrap_err();
+        assert!(e.to_string().contains("not seen"), "{e}");
+    }
+}
+
+#[test]
+fn categories_that_look_alike_are_asked_about() {
+    let text = "smoker,b,label\nyes,1,x\nYes,2,y\nno,3,x\n";
+    let options = Options { one_hot: vec!["smoker".into()], ..Options::default() };
+    let told = infer(text, &options);
+    assert!(told.as_ref().unwrap_err().to_string().contains("(`smoker`) has values that differ"), "{told:?}");
+    assert_eq!(doubts(told), [Kind::Similar]);
+    let options = Options { accept: [Kind::Similar].into(), ..options };
+    assert_eq!(infer(text, &options).unwrap().0.features().len(), 4);
+}
+
+#[test]
+fn few_measurements_are_no_classes() {
+    let rows = |n: usize| (0..n).map(|i| format!("{},{i}.25\n", i * 7 % 5)).collect::<String>();
+    let told = infer(&format!("a,label\n{}", rows(19)), &Options::default());
+    assert!(told.as_ref().unwrap_err().to_string().contains("--real"), "{told:?}");
+    assert_eq!(doubts(told), [Kind::ManyClasses]);
+    assert_eq!(infer(&format!("a,label\n{}", rows(2)), &Options::default()).unwrap().0.classes(), 2);
+}
+
+#[test]
+fn a_missing_label_is_no_class_in_any_spelling() {
+    for gap in ["missing", "-", ".", "#NV", "#N/D", "#WERT!"] {
+        let text = format!("a,label\n1,x\n2,{gap}\n3,y\n");
+        assert_eq!(doubts(infer(&text, &Options::default())), [Kind::Unlabelled], "{gap}");
+        assert_eq!(infer(&text, &accepting(Kind::Unlabelled)).unwrap().0.classes(), 2);
+        let kept = Options { gaps_are_labels: true, ..Options::default() };
+        assert_eq!(infer(&text, &kept).unwrap().0.classes(), 3);
+    }
+    // with one other class, the words are about the gap
+    let e = infer("a,label\n1,present\n2,missing\n", &Options::default()).unwrap_err();
+    assert!(e.to_string().contains("--gaps-are-labels"), "{e}");
+    // the signs of a test
+    let signs = "a,label\n1,+\n2,-\n3,+\n";
+    let (schema, _) = infer(signs, &Options::default()).unwrap();
+    assert_eq!(read(signs, &schema, &Options::default()).unwrap().1, [0, 1, 0]);
+}
+
+#[test]
+fn days_that_are_numbers_are_asked_about() {
+    let table = |day: &dyn Fn(usize) -> String| {
+        let rows = (0..30).map(|i| format!("{},{},{}\n", day(i), i * 7 % 5, ["x", "y"][i % 2]));
+        format!("when,b,label\n{}", rows.collect::<String>())
+    };
+    let days: [&dyn Fn(usize) -> String; 2] =
+        [&|i: usize| format!("202103{:02}", i % 28 + 1), &|i: usize| format!("202103{:02}1030{:02}", i % 28 + 1, i)];
+    for day in days {
+        let told = infer(&table(day), &Options::default());
+        let words = told.as_ref().unwrap_err().to_string();
+        assert!(words.contains("(`when`) holds days") && words.contains("--drop when"), "{words}");
+        assert_eq!(doubts(told), [Kind::Days]);
+        let (schema, report) = infer(&table(day), &accepting(Kind::Days)).unwrap();
+        assert_eq!((schema.features().len(), report.notes.iter().filter(|n| n.contains("days")).count()), (2, 0));
+        // a provider of that schema is told, and need not decide it again
+        let read = Source::from_bytes("f.csv", table(day).into_bytes(), &Options::default()).unwrap();
+        let report = read.report(&schema, &Options::default()).unwrap();
+        assert!(report.to_string().contains("days written as numbers"), "{report}");
+    }
+    assert!(infer(&table(&|i| format!("202113{:02}", i % 28 + 1)), &Options::default()).is_ok());
+}
+
+#[test]
+fn advice_names_the_column_that_it_means() {
+    let advice = |text: &str| infer(text, &Options::default()).unwrap_err().to_string();
+    // `--drop 1` would be the second column
+    let counts: String = (0..12).map(|i| format!("{i},{},{},x\n", i * 7 % 5, i * 5 % 7)).collect();
+    let words = advice(&format!("0,1,2,label\n{}", counts.replacen(",x", ",y", 1)));
+    assert!(words.contains("column 1 (`0`) counts the records") && words.contains("--drop 0;"), "{words}");
+    let words = advice("0,1,label\n,2,x\n,3,y\n");
+    assert!(words.contains("--drop 0"), "{words}");
+    let dropped = Options { drop: vec!["0".into()], ..Options::default() };
+    assert_eq!(infer("0,1,label\n,2,x\n,3,y\n", &dropped).unwrap().0.features()[0].name, "1");
+    // the number of a column without a name is another column's name
+    let words = advice("2,,label\n1,5,x\n3,5,y\n");
+    assert!(words.contains("has no name") && words.contains("delete it from the file"), "{words}");
+    // names that an option cannot carry
+    let words = advice("\"a, b\",c,label\n,2,x\n,3,y\n");
+    assert!(words.contains("--drop 1"), "{words}");
+    let words = advice("a b,c,label\n,2,x\n,3,y\n");
+    assert!(words.contains("--drop \"a b\""), "{words}");
+}
+
+#[test]
+fn names_like_those_of_formats_are_names() {
+    for name in ["PAR1", "ARROW1", "FEA1", "BZh", "[Na+]"] {
+        let (schema, report) = infer(&format!("{name},b,label\n1,2,x\n3,4,y\n"), &Options::default()).unwrap();
+        assert_eq!((schema.features()[0].name.as_str(), report.records), (name, 2));
+    }
+}
