@@ -111,7 +111,7 @@ fn inputs(table: &Table<'_>, roles: &mut Roles, hot: &[usize]) -> Result<Vec<(us
     roles.features.iter().map(input).collect()
 }
 
-fn texts<'t>(table: &Table<'t>, column: usize) -> impl Iterator<Item = Cow<'t, str>> + use<'_, 't> {
+fn texts<'a, 't>(table: &'a Table<'t>, column: usize) -> impl Iterator<Item = Cow<'t, str>> + use<'a, 't> {
     (0..table.len()).map(move |row| table.get(row, column))
 }
 
