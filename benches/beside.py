@@ -9,8 +9,8 @@ from results import Section, calibration, seconds, table
 
 CRS_POINTS = (1 << 21) + 1
 NAMES = {"ultrahonk": "UltraHonk", "groth16": "Groth16"}
-# UltraHonk's largest batches for 2^19 and 2^20 rows at 64 features, for 2^18 and 2^19 at 784: there Noir's compiler, in 4 GB of
-# WASM, cannot hold the next. Groth16's largest for 2^19 constraints at 64 features and 2^20 at 784: there the check of the
+# UltraHonk's largest batches for 2^19 and 2^20 rows at 64 features, for 2^18 and 2^19 at 784: there Noir's compiler aborts
+# on a batch for 2^20 (312 queries: `unreachable` in its WASM). Groth16's largest for 2^19 constraints at 64 features and 2^20 at 784: there the check of the
 # weights alone takes 359,000
 BATCHES = {
     (64, "ultrahonk", "full"): (1010, 2050), (64, "ultrahonk", "plain"): (1190, 2400),
@@ -152,7 +152,7 @@ PEER_WORDS = [
     "**Time.** All on every core of the machine; time and CPU time include the witness. Tribute and Groth16 have their keys and parameters in memory before "
     "the clock starts, and Groth16's witness is a process of node with its start. UltraHonk's proof is a process of Barretenberg with its start and with reading the key and the "
     "points, EZKL's includes reading the same. Tribute's lines and every peer's best batch are measured twice, the better result counts. "
-    "UltraHonk's batches fill 2^19 and 2^20 rows at 64 features, 2^18 and 2^19 at 784: there Noir's compiler, which has 4 GB as WASM, fails on a batch for 2^20.\n",
+    "UltraHonk's batches fill 2^19 and 2^20 rows at 64 features, 2^18 and 2^19 at 784: there Noir's compiler, which npm has as WASM, aborts on a batch for 2^20.\n",
     "**Verification and gas.** Barretenberg's native verifier knows one ceremony's [τ]₂ only and refuses these proofs at the last pairing: its time is that of "
     "a whole process until then. EZKL's includes reading the key and its parameters, Tribute's and Groth16's only the check. Gas is that of a whole transaction that only checks the proof: 21,000, calldata and "
     "each system's own contract on a local chain without a limit of code size; altered proofs are refused there. [Gas](../docs/gas.md) has Tribute's whole transactions.\n",
