@@ -14,7 +14,7 @@ AUDIT := .deps/venv/bin/python examples/audit.py
 
 .PHONY: help setup build install check demo demo-wine test test-circuits test-contracts contracts-snapshot proto-snapshot lint
 .PHONY: test-python test-console demo-web pictures docs docs-test npm dist dist-test deploy-check scenarios load flood fuzz bench large attribution values
-.PHONY: demo-home demo-text parity training wheel bench-peers bench-home kills
+.PHONY: demo-home demo-text parity training wheel bench-peers bench-threads bench-code bench-home kills
 
 help: ## what the targets are
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -137,7 +137,7 @@ test: lint ## everything: lint, all tests, both demos with their audit
 
 large: ## whole certificates of 4,200 x 40 x 20 and 100,000 x 64 x 10 records at C = 1, some minutes: that section of benches/RESULTS.md
 	$(CARGO) build --release --locked -p tribute-benches
-	python3 benches/run.py --large
+	python3 benches/run.py --only large
 
 parity: build ## certified agents beside scikit-learn's pipelines, ten minutes: writes docs/parity.md
 	@scripts/client-venv.sh
@@ -164,11 +164,17 @@ TIMES ?= 20
 fuzz: ## altered inputs, TIMES times as many as in `make test`
 	TRIBUTE_FUZZ_TIMES=$(TIMES) $(CARGO) test --release --locked -p tribute-fuzz --test targets
 
-bench: setup ## speed, memory and sizes, side by side with EZKL: writes benches/RESULTS.md
+bench: build ## speed, memory and sizes, side by side with EZKL, twenty minutes: writes benches/RESULTS.md
 	@scripts/venv.sh .deps/ezkl-venv scripts/bench-requirements.txt
 	$(CARGO) build --release --locked -p tribute-benches
-	.deps/ezkl-venv/bin/python benches/run.py
-	$(CARGO) bench -p tribute-benches
+	python3 benches/run.py
+
+bench-threads: ## proofs on 1, 2, 4, … threads up to all cores: that section of benches/RESULTS.md
+	$(CARGO) build --release --locked -p tribute-benches
+	python3 benches/run.py --only threads
+
+bench-code: ## gadgets, proving and verifying by criterion, to compare two versions of the code; writes target/criterion
+	$(CARGO) bench --locked -p tribute-benches
 
 bench-home: build ## training across 1 to 30 nodes, and rounds of a large model on sentence embeddings: that section of benches/RESULTS.md
 	@scripts/client-venv.sh
@@ -181,8 +187,9 @@ EVERY ?= 1
 kills: build ## kill -9 of the owner and of a node at every piece of data of a training across nodes (or EVERY so many), a training for each: ten minutes
 	TRIBUTE_KILLS=$(EVERY) $(CARGO) test --release --locked -p tribute --test across -- --nocapture killed
 
-bench-peers: setup ## the same beside UltraHonk and Groth16: that section of benches/RESULTS.md
+bench-peers: setup ## the same beside UltraHonk, Groth16 and EZKL, twenty minutes; the first time longer, for their circuits: that section of benches/RESULTS.md
+	@scripts/venv.sh .deps/ezkl-venv scripts/bench-requirements.txt
 	cd benches/peers && npm ci --ignore-scripts --no-audit --no-fund
 	$(CARGO) build --release --locked -p tribute-benches
-	CARGO_TARGET_DIR=$(CURDIR)/target $(CARGO) build --release --locked --manifest-path benches/peers/Cargo.toml
-	python3 benches/run.py --peers
+	CARGO_TARGET_DIR=$${CARGO_TARGET_DIR:-$(CURDIR)/target} $(CARGO) build --release --locked --manifest-path benches/peers/Cargo.toml
+	python3 benches/run.py --only peers

@@ -1,4 +1,5 @@
-"""One measurement of EZKL on a dense head: python ezkl_peer.py FEATURES CLASSES BATCH FOLDER. Prints one line of JSON.
+"""One measurement of EZKL on a dense head: python ezkl_peer.py FEATURES CLASSES BATCH FOLDER [--contract]. Prints one line of
+JSON. With --contract it also writes its EVM verifier's source and a call with the proof: FOLDER/verifier.sol, FOLDER/call.
 
 EZKL chooses its own circuit: `calibrate_settings(target="resources")` after `gen_settings`, a parameter set from its own
 `gen_srs`. Inputs and weights are private and not hashed, outputs public: less than Tribute's service proof states, which
@@ -6,6 +7,7 @@ also binds every query to a receipt.
 """
 
 import asyncio
+import inspect
 import json
 import resource
 import sys
@@ -19,7 +21,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 
 async def settled(value):
-    return await value if asyncio.iscoroutine(value) else value
+    return await value if inspect.isawaitable(value) else value
 
 
 def write_model(folder, features, classes, batch):
@@ -43,7 +45,25 @@ def write_model(folder, features, classes, batch):
     (folder / "input.json").write_text(json.dumps({"input_data": [queries.reshape(-1).tolist()]}))
 
 
-async def measure(features, classes, batch, folder):
+def cpu_seconds():
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
+async def write_contract(folder, srs):
+    """The EVM verifier's source and a call. EZKL writes the source and then wants a compiler, which gas.mjs has."""
+    path = lambda name: str(folder / name)
+    source = folder / "verifier.sol"
+    source.unlink(missing_ok=True)
+    try:
+        await settled(ezkl.create_evm_verifier(path("vk"), path("settings.json"), str(source), path("abi.json"), str(srs), False))
+    except RuntimeError:
+        if not source.exists():
+            raise
+    await settled(ezkl.encode_evm_calldata(path("proof.json"), path("call"), None))
+
+
+async def measure(features, classes, batch, folder, contract=False):
     path = lambda name: str(folder / name)
     write_model(folder, features, classes, batch)
     arguments = ezkl.PyRunArgs()
@@ -63,6 +83,7 @@ async def measure(features, classes, batch, folder):
     start = time.perf_counter()
     ezkl.setup(path("circuit"), path("vk"), path("pk"), srs_path=str(srs))
     keys_seconds = time.perf_counter() - start
+    before = cpu_seconds()
     start = time.perf_counter()
     await settled(
         ezkl.gen_witness(path("input.json"), path("circuit"), path("witness.json"), vk_path=path("vk"), srs_path=str(srs))
@@ -71,12 +92,15 @@ async def measure(features, classes, batch, folder):
     start = time.perf_counter()
     ezkl.prove(path("witness.json"), path("circuit"), path("pk"), path("proof.json"), srs_path=str(srs))
     prove_seconds = time.perf_counter() - start
+    used = cpu_seconds() - before
     proof = json.loads((folder / "proof.json").read_text())["proof"]
     start = time.perf_counter()
     accepted = ezkl.verify(path("proof.json"), path("settings.json"), path("vk"), srs_path=str(srs))
     verify_ms = (time.perf_counter() - start) * 1e3
     if not accepted:
         sys.exit("EZKL's proof does not verify")
+    if contract:
+        await write_contract(folder, srs)
     return {
         "features": features,
         "classes": classes,
@@ -86,6 +110,7 @@ async def measure(features, classes, batch, folder):
         "witness_seconds": witness_seconds,
         "prove_seconds": prove_seconds,
         "seconds": witness_seconds + prove_seconds,
+        "cpu_seconds": used,
         "verify_ms": verify_ms,
         "proof_bytes": len(proof) if isinstance(proof, list) else (len(proof) - 2) // 2,
         "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
@@ -97,5 +122,5 @@ async def measure(features, classes, batch, folder):
 if __name__ == "__main__":
     work = Path(sys.argv[4])
     work.mkdir(parents=True, exist_ok=True)
-    result = asyncio.run(measure(*(int(a) for a in sys.argv[1:4]), work))
+    result = asyncio.run(measure(*(int(a) for a in sys.argv[1:4]), work, "--contract" in sys.argv[5:]))
     print(json.dumps(result))

@@ -12,9 +12,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import run
+import results
 
-HEADING = "## Load on a service\n"
 MARK = "load: "
 TESTS = {
     "scale": ["watchers", "a_lease"],
@@ -32,7 +31,7 @@ def measured(small):
     for test, names in TESTS.items():
         command = ["cargo", "test", "--release", "--locked", "-p", "tribute", "--test", test, "--", "--nocapture",
                    "--test-threads", "1", *names]
-        with subprocess.Popen(command, cwd=run.ROOT, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        with subprocess.Popen(command, cwd=results.ROOT, env=environment, stdout=subprocess.PIPE, text=True) as process:
             for line in process.stdout:
                 print(line, end="", file=sys.stderr, flush=True)
                 # libtest prints a test's name without a line break before the test's own output
@@ -44,7 +43,7 @@ def measured(small):
 
 
 def section(found):
-    """The section's lines."""
+    """The section."""
     of = lambda what: [line for line in found if line["what"] == what]
     queries = [(q["clients"], q["way"], f"{q['p50_ms']:.1f} ms", f"{q['p99_ms']:.1f} ms", f"{q['rate']:.0f}") for q in of("queries")]
     leases = [(q["database"], f"{q['queued']:,}", f"{q['p50_ms']:.2f} ms", f"{q['p99_ms']:.2f} ms") for q in of("lease")]
@@ -54,31 +53,31 @@ def section(found):
          f"{q['uploaded_mb']} MB", f"{q['read_mb']} MB")
         for q in of("file")
     ]
-    return [
-        HEADING,
-        f"`make load`; server, clients and database share {run.machine()}.\n",
+    parts = [
+        f"`make load`; server, clients and database share {results.machine()}.\n",
         "Queries to an agent over 13 features and 3 classes, with a voucher for each, from clients that ask one after the "
         "other, each in a session of its own:\n",
-        run.table(("clients", "way", "p50", "p99", "queries/s"), queries),
+        results.table(("clients", "way", "p50", "p99", "queries/s"), queries),
         "Lease of a job, with jobs of 100 accounts waiting, and its completion before the next lease:\n",
-        run.table(("database", "jobs waiting", "p50", "p99"), leases),
+        results.table(("database", "jobs waiting", "p50", "p99"), leases),
         "Watchers of jobs that do not change:\n",
-        run.table(("database", "watchers", "of a core"), watchers),
+        results.table(("database", "watchers", "of a core"), watchers),
         "A file that is uploaded, and the report on its records; memory is the most that the server's process had resident:\n",
-        run.table(("file", "size", "values", "upload", "reading", "memory after the upload", "memory after reading"), files),
+        results.table(("file", "size", "values", "upload", "reading", "memory after the upload", "memory after reading"), files),
     ]
+    return results.Section(results.LOAD, parts)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--small", action="store_true")
-    parser.add_argument("--out", type=Path, default=run.ROOT / "benches/RESULTS.md")
+    parser.add_argument("--out", type=Path, default=results.RESULTS)
     asked = parser.parse_args()
     written = section(measured(asked.small))
     if asked.small:
-        print("\n".join(written))
+        print(written.text())
     else:
-        asked.out.write_text(run.with_section(asked.out.read_text(), written))
+        results.write(asked.out, written)
 
 
 if __name__ == "__main__":

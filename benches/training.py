@@ -18,9 +18,10 @@ import tempfile
 import time
 from pathlib import Path
 
+import results
+
 ROOT = Path(__file__).resolve().parents[1]
 RELEASE = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).absolute() / "release"
-RESULTS = ROOT / "benches/RESULTS.md"
 SHAPES = {"100,000 × 64 × 10": (100_000, 64, 10, 20), "20,000 × 384 × 10": (20_000, 384, 10, 30)}
 """Records, features, classes, informative features."""
 HELD_OUT = 10_000
@@ -131,23 +132,20 @@ def measured(name, shape, work):
 
 
 def section(lines):
-    sys.path.insert(0, str(ROOT / "benches"))
-    from run import calibration, table
-
     rows = [
         (line["set"], line["who"], f"{line['seconds']:.2f} s", line["steps"], f"{line['peak_rss_mb']:,} MB",
          f"{line['accuracy']:.4f}", f"{line['differ']:,}")
         for line in lines
     ]
-    return [
-        "## Training beside scikit-learn\n",
+    parts = [
         "`make training`: `LogisticRegression(C=1)` with lbfgs on standardised values, and Tribute's training on the same records "
         "quantised to 256 steps, at the λ that means C = 1, intercept scale 3, to a gradient below 1e-11, which a certificate needs. "
         f"All on {os.cpu_count()} cores, the fastest of {TIMES} alternated runs. Peak memory of scikit-learn's lines includes making the set. Answers that differ are those of "
         f"{HELD_OUT:,} held-out records that scikit-learn with tol = 1e-8 answers differently.\n",
-        calibration(line for line in lines if "calibration_ms" in line),
-        table(("records × features × classes", "trained by", "time", "steps", "peak memory", "held-out accuracy", "answers that differ"), rows),
+        results.calibration(lines),
+        results.table(("records × features × classes", "trained by", "time", "steps", "peak memory", "held-out accuracy", "answers that differ"), rows),
     ]
+    return results.Section(results.TRAINING, parts)
 
 
 def main():
@@ -166,11 +164,9 @@ def main():
     wrong = [line for line in lines if line["differ"] > 0.005 * HELD_OUT and asked.records >= 1 and "1e-4" not in line["who"]]
     new = section(lines)
     if asked.records == 1.0:
-        from run import with_section
-
-        RESULTS.write_text(with_section(RESULTS.read_text(), new))
+        results.write(results.RESULTS, new)
     else:
-        print("\n".join(new))
+        print(new.text())
     sys.exit("\n".join(f"{line['set']}, {line['who']}: {line['differ']} answers differ" for line in wrong) or 0)
 
 

@@ -1,7 +1,8 @@
-// What a proof's check costs on Ethereum: node gas.mjs ultrahonk|groth16 FOLDER CRS. FOLDER is that of ultrahonk.mjs or groth16.mjs.
-// Prints one line of JSON: the gas of a transaction that only checks the proof.
+// What a proof's check costs on Ethereum: node gas.mjs tribute|ultrahonk|groth16|ezkl FOLDER [CRS]. FOLDER is that of
+// `measure --evm`, ultrahonk.mjs, groth16.mjs or ezkl_peer.py. Prints one line of JSON: the gas of a transaction that only
+// checks the proof.
 //
-// The peers' own contracts, on anvil. The proof must be accepted and an altered one refused.
+// Everybody's own contract, on anvil. The proof must be accepted and an altered one refused.
 
 import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
@@ -16,6 +17,8 @@ const solc = require("solc");
 const [system, given, crs] = process.argv.slice(2);
 const folder = resolve(given);
 
+/** Gas of a transaction, at most. */
+const GAS = "0xf42400";
 const word = (x) => BigInt(x).toString(16).padStart(64, "0");
 const bytes = (data) => word(data.length) + data.toString("hex").padEnd(Math.ceil(data.length / 32) * 64, "0");
 
@@ -69,6 +72,29 @@ function groth16() {
   return { code: contract.evm.bytecode.object, good: call(inputs), bad: call([word(BigInt(inputs[0]) ^ 1n), ...inputs.slice(1)].map((x) => (x.startsWith?.("0x") ? x : `0x${x}`))) };
 }
 
+/** EZKL's verifier, which it wrote with the call. */
+function ezkl() {
+  const source = readFileSync(join(folder, "verifier.sol"), "utf8");
+  const [contract] = compiled(source, { optimizer: { enabled: true, runs: 1 } });
+  const call = readFileSync(join(folder, "call"));
+  // selector, two offsets, the proof's length, the proof
+  const length = call.readUInt32BE(4 + 3 * 32 - 4);
+  return { code: contract.evm.bytecode.object, ...calls(call, 4 + 3 * 32 + length - 1) };
+}
+
+/** Tribute's verifier, which answers nothing to a proof that holds and otherwise reverts. */
+function tribute() {
+  const call = readFileSync(join(folder, "call"));
+  return { code: readFileSync(join(folder, "verifier")).toString("hex"), yes: "0x", ...calls(call, call.length - 1) };
+}
+
+/** A call, and the same with a byte of its proof altered. */
+function calls(call, at) {
+  const altered = Buffer.from(call);
+  altered[at] ^= 1;
+  return { good: `0x${call.toString("hex")}`, bad: `0x${altered.toString("hex")}` };
+}
+
 /** Starts a local chain on a free port: the process and its address. */
 async function chain() {
   const program = new URL("node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil", contracts).pathname;
@@ -84,7 +110,7 @@ async function chain() {
 }
 
 async function main() {
-  const { code, good, bad } = system === "ultrahonk" ? ultrahonk() : groth16();
+  const { code, good, bad, yes = `0x${word(1)}` } = { tribute, ultrahonk, groth16, ezkl }[system]();
   const { anvil, url } = await chain();
   const rpc = async (method, ...params) => {
     const answer = await fetch(url, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ jsonrpc: "2.0", id: 1, method, params }) });
@@ -95,7 +121,7 @@ async function main() {
   try {
     const [from] = await rpc("eth_accounts");
     const send = async (transaction) => {
-      const hash = await rpc("eth_sendTransaction", { from, gas: "0xf42400", ...transaction });
+      const hash = await rpc("eth_sendTransaction", { from, gas: GAS, ...transaction });
       for (;;) {
         const receipt = await rpc("eth_getTransactionReceipt", hash);
         if (receipt) return receipt;
@@ -104,11 +130,13 @@ async function main() {
     };
     const { contractAddress: to, status } = await send({ data: `0x${code}` });
     if (status !== "0x1") throw new Error("the verifier's deployment failed");
-    const holds = async (data) => BigInt(await rpc("eth_call", { from, to, data })) === 1n;
+    const holds = async (data) => (await rpc("eth_call", { from, to, data, gas: GAS })) === yes;
     if (!(await holds(good))) throw new Error("the contract refuses the proof");
     if (await holds(bad).catch(() => false)) throw new Error("the contract accepts an altered proof");
     // an estimate would be too low: with less gas snarkjs' verifier answers no instead of failing
-    const gas = Number((await send({ to, data: good })).gasUsed);
+    const done = await send({ to, data: good });
+    if (done.status !== "0x1") throw new Error("the transaction failed");
+    const gas = Number(done.gasUsed);
     console.log(JSON.stringify({ gas, calldata_bytes: good.length / 2 - 1, code_bytes: code.length / 2 }));
   } finally {
     anvil.kill();

@@ -1,6 +1,8 @@
 //! Instances for the benches, and their measuring tools.
 
 pub mod parts;
+pub mod proofs;
+pub mod usage;
 
 use std::time::Instant;
 
@@ -85,14 +87,6 @@ pub fn calibration_ms() -> f64 {
         start.elapsed().as_secs_f64() * 1e3
     };
     (0..3).map(once).fold(f64::INFINITY, f64::min)
-}
-
-/// Peak resident memory of this process in MB; 0 if the system does not report it.
-#[must_use]
-pub fn peak_rss_mb() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"));
-    line.and_then(|l| l.split_whitespace().next()?.parse::<u64>().ok()).map_or(0, |kb| kb / 1024)
 }
 
 /// Builds an [`Instance`] of `n` records.

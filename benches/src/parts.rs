@@ -1,14 +1,15 @@
-//! Where a proof's time goes: its commitments and interpolations done once more, each kind timed, and the least that the
+//! Where a proof's time goes: what its engine reports, what that cannot separate done once more, and the least that the
 //! commitments could take.
 
-use std::time::Instant;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use tribute_circuits::arithmetization::StatementWitness;
 use tribute_circuits::keys::Keys;
 use tribute_engine::halo2_proofs::halo2curves::bn256::Fr;
 use tribute_engine::halo2_proofs::halo2curves::ff::{Field, PrimeField};
-use tribute_engine::msm::msm_by;
-use tribute_engine::srs::Srs;
+use tribute_engine::plonk::Part;
 use tribute_simd::{add_scaled, Backend, Interpolation};
 
 use crate::scalars;
@@ -23,16 +24,28 @@ const DENSE_DIGITS: u32 = 2 * 127u32.div_ceil(DIGIT_BITS);
 /// Polynomials that every proof commits to besides columns and quotient: a random one and two of the openings.
 const OTHERS: usize = 3;
 
-/// Seconds of a proof's parts.
+/// Seconds of each part of proofs, summed as their engines report them.
+#[derive(Debug, Default)]
+pub struct Times(RefCell<BTreeMap<Part, f64>>);
+
+impl Times {
+    /// Adds a stretch of time.
+    pub fn add(&self, part: Part, time: Duration) {
+        *self.0.borrow_mut().entry(part).or_default() += time.as_secs_f64();
+    }
+
+    /// Seconds of a part.
+    #[must_use]
+    pub fn of(&self, part: Part) -> f64 {
+        self.0.borrow().get(&part).copied().unwrap_or_default()
+    }
+}
+
+/// What is measured beside a proof, in seconds.
 #[derive(Clone, Copy, Debug)]
-pub struct Parts {
-    /// Values of the columns of the later phases.
-    pub witness: f64,
-    /// Commitments to the fresh columns.
-    pub columns: f64,
-    /// Commitments to polynomials with random coefficients: the quotient's pieces, the openings, the random one.
-    pub dense: f64,
-    /// From values to coefficients, for all columns.
+pub struct Beside {
+    /// From values to coefficients, for all columns, done once more: in a proof it takes place between the commitments to
+    /// columns.
     pub interpolations: f64,
     /// The multiplications of all commitments' additions, at the speed of a loop that only multiplies and adds.
     pub floor: f64,
@@ -52,7 +65,8 @@ fn digits(scalar: &Fr) -> u32 {
     }
 }
 
-/// Seconds of a multiplication and an addition in Fr, the best of several loops over values that fit into a cache.
+/// Seconds of a multiplication and an addition in Fr, the best of several loops over values that fit into a cache. Points
+/// have coordinates in Fq, whose prime is as long and whose code is the same.
 fn multiplication(backend: Backend) -> f64 {
     let (values, mut sums) = (scalars(1 << 12), scalars(1 << 12));
     let mut once = || {
@@ -65,45 +79,29 @@ fn multiplication(backend: Backend) -> f64 {
     (0..5).map(|_| once()).fold(f64::INFINITY, f64::min)
 }
 
-/// Does the parts of a proof of `witness` by `backend` once more. Run it on one thread, or parts that share a core are
-/// counted twice.
+/// Measures what stands beside a proof of `witness`. Run it on one thread: that is what the floor is for.
 #[must_use]
-pub fn parts(backend: Backend, srs: &Srs, keys: &Keys, witness: &dyn StatementWitness) -> Parts {
+pub fn beside(keys: &Keys, witness: &dyn StatementWitness) -> Beside {
+    let backend = Backend::best();
     let (cs, domain) = (keys.vk().cs(), keys.vk().get_domain());
     let n = 1usize << domain.k();
     let interpolation = Interpolation::new(backend, domain.k(), domain.get_omega(), Fr::ONE);
     let challenges = scalars(cs.num_challenges());
     let random = scalars(n);
-    let mut parts = Parts { witness: 0.0, columns: 0.0, dense: 0.0, interpolations: 0.0, floor: 0.0 };
-    let timed = |part: &mut f64, work: &mut dyn FnMut()| {
-        let start = Instant::now();
-        work();
-        *part += start.elapsed().as_secs_f64();
-    };
-    let mut additions = 0.0;
-    let mut interpolated: Vec<Vec<Fr>> = witness.committed().iter().map(|c| c.values.clone()).collect();
+    let mut additions = ((cs.degree() - 1 + OTHERS) * n) as f64 * f64::from(DENSE_DIGITS);
+    let mut columns: Vec<Vec<Fr>> = witness.committed().iter().map(|c| c.values.clone()).collect();
     for phase in 0..=cs.advice_column_phase().into_iter().max().unwrap_or(0) {
-        let mut columns = Vec::new();
-        timed(&mut parts.witness, &mut || columns = witness.phase(phase, &challenges));
-        for mut column in columns {
+        for mut column in witness.phase(phase, &challenges) {
             let gates = column.len();
             column.extend_from_slice(&random[gates..]);
-            timed(&mut parts.columns, &mut || {
-                std::hint::black_box(msm_by(backend, &column, srs.lagrange_basis()));
-            });
             additions += column.iter().map(|s| f64::from(digits(s))).sum::<f64>();
-            interpolated.push(column);
+            columns.push(column);
         }
     }
-    for column in &mut interpolated {
-        timed(&mut parts.interpolations, &mut || interpolation.run(column));
+    let start = Instant::now();
+    for column in &mut columns {
+        interpolation.run(column);
     }
-    for _ in 0..cs.degree() - 1 + OTHERS {
-        timed(&mut parts.dense, &mut || {
-            std::hint::black_box(msm_by(backend, &random, srs.lagrange_basis()));
-        });
-        additions += n as f64 * f64::from(DENSE_DIGITS);
-    }
-    parts.floor = additions * MULTIPLICATIONS * multiplication(backend);
-    parts
+    let interpolations = start.elapsed().as_secs_f64();
+    Beside { interpolations, floor: additions * MULTIPLICATIONS * multiplication(backend) }
 }

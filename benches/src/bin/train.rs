@@ -11,7 +11,8 @@ use std::time::Instant;
 
 use clap::Parser;
 use serde_json::json;
-use tribute_benches::{calibration_ms, peak_rss_mb};
+use tribute_benches::calibration_ms;
+use tribute_benches::usage::peak_rss_mb;
 use tribute_core::head::lambda_units;
 use tribute_core::link::Link;
 use tribute_core::records::Records;

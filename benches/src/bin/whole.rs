@@ -2,13 +2,13 @@
 //! offline. Prints one line of JSON: seconds by step, peak memory. `benches/run.py` runs the largest shapes that are promised.
 
 use std::fmt::Write as _;
-use std::time::Instant;
 
 use clap::Parser;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha20Rng;
 use serde_json::json;
-use tribute_benches::{calibration_ms, peak_rss_mb};
+use tribute_benches::calibration_ms;
+use tribute_benches::usage::{peak_rss_mb, Clock};
 use tribute_circuits::arithmetization::StatementWitness;
 use tribute_circuits::columns::{commit_gradient, commit_records, commit_weights, sum_gradients, Secret};
 use tribute_circuits::error::ProveError;
@@ -106,21 +106,10 @@ fn csv(a: &Args) -> String {
     text
 }
 
-/// Seconds of each step.
-struct Clock(Instant);
-
-impl Clock {
-    fn lap(&mut self) -> f64 {
-        let seconds = self.0.elapsed().as_secs_f64();
-        self.0 = Instant::now();
-        seconds
-    }
-}
-
 fn main() -> Result<(), Failure> {
     let a = Args::parse();
     let calibration_ms = calibration_ms();
-    let mut clock = Clock(Instant::now());
+    let mut clock = Clock::start();
     let options = Options { header: Some(false), ..Options::default() };
     let source = Source::from_bytes("standard.csv", csv(&a).into_bytes(), &options)?;
     clock.lap();
