@@ -129,13 +129,9 @@ contract ValuationDrawsTest is Weighed {
     /// Before the certificate, datasets could still be chosen by what a draw gives them.
     function test_Attack_AVersionThatIsNotCertified() public {
         version = closed(versionParams(), bothSets());
-        refuseCommit(
-            OLGA, testSet, COUNT, abi.encodeWithSelector(IAgreedWeights.NotCertified.selector, agent, version)
-        );
+        refuseCommit(OLGA, testSet, COUNT, abi.encodeWithSelector(IAgreedWeights.NotCertified.selector, agent, version));
         version += 1; // unknown
-        refuseCommit(
-            OLGA, testSet, COUNT, abi.encodeWithSelector(IAgreedWeights.NotCertified.selector, agent, version)
-        );
+        refuseCommit(OLGA, testSet, COUNT, abi.encodeWithSelector(IAgreedWeights.NotCertified.selector, agent, version));
     }
 
     function test_Attack_ATestSetThatCannotBeOne() public {
