@@ -123,15 +123,15 @@ def test_a_running_service_takes_a_new_version_while_it_answers(world, market, p
 
         old = opened(agent, 1)
         with old.stream():
-            before = [old.ask(row) for row in rows[:20]]
+            before = [old.ask(row, clamped=True) for row in rows[:20]]
             newer = json.loads(world.command(*second, "--json", key=OWNER))
             assert newer["version"] == 2
             # the session goes on with the version that it paid for, over the same stream
-            after = [old.ask(row) for row in rows[20:]]
+            after = [old.ask(row, clamped=True) for row in rows[20:]]
         assert before + after == tribute.answers(agent, rows) and old.scores is None
         new_agent = owner.agent(newer["weights_digest"])
         new = opened(new_agent, 2)
-        assert [new.ask(row) for row in rows[:5]] == tribute.answers(new_agent, rows[:5])
+        assert [new.ask(row, clamped=True) for row in rows[:5]] == tribute.answers(new_agent, rows[:5])
 
         # scores, once their owner shows them: those of the agent itself
         with pytest.raises(tribute.errors.NotFound):

@@ -6,6 +6,7 @@ from .client import Client, Reading
 from .errors import TributeError
 from .extract import Extractor, split
 from .receipts import Voucher
+from .report import Report
 from .schema import Schema
 from .session import Session
 from .types import Agent, Claim, Dataset, Evaluation
@@ -23,6 +24,7 @@ __all__ = [
     "Page",
     "Reading",
     "Refused",
+    "Report",
     "Schema",
     "Session",
     "TributeError",

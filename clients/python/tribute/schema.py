@@ -167,6 +167,17 @@ class Schema:
             raise BadQuery(f"feature {at[-1]} (`{self.features[at[-1]]}`) is {x[tuple(at)]}: it must be a finite number")
         return np.clip(np.rint((x - lo) * 255.0 / (hi - lo)), 0, 255).astype(np.uint8)
 
+    def _inside(self, values: npt.NDArray[np.float64]) -> None:
+        """Raises BadQuery if a feature of one record, in the schema's order, is outside its range; the message names it."""
+        outside = np.flatnonzero((values < self.lo) | (values > self.hi))
+        if outside.size:
+            i = outside[0]
+            more = f", like {outside.size} features in all" if outside.size > 1 else ""
+            raise BadQuery(
+                f"feature {i} (`{self.features[i]}`) is {values[i]}, outside the schema's range [{self.lo[i]}, {self.hi[i]}]{more}: check "
+                "its unit, or move it to the range's end with clamped=True"
+            )
+
     def quantise_target(self, values: npt.ArrayLike) -> npt.NDArray[np.uint16]:
         """Class numbers of labels, or the steps, 0 to 65,535, of real values, as the service does.
 

@@ -147,16 +147,22 @@ class Session:
         """Number of answers so far."""
         return len(self.answers)
 
-    def ask(self, query: npt.ArrayLike | str) -> str:
+    def ask(self, query: npt.ArrayLike | str, *, clamped: bool = False) -> str:
         """Sends a query and returns the label of the answer.
 
         Parameters
         ----------
         query : array_like of shape (features,), or raw input
-            Features in the schema's own units, a row of a DataFrame too; or what the extractor takes, such as a text, if the agent's schema pins one.
+            Features in the schema's own units, a row of a DataFrame too; or what the extractor takes, such as a text, if the agent's
+            schema pins one.
+        clamped : bool
+            Whether features outside the schema's ranges may be moved to their ends. Those that the extractor computes, whose unit cannot
+            be mistaken, always are.
 
         Raises
         ------
+        errors.BadQuery
+            The query does not fit the schema, or a feature is outside its range. Nothing was sent.
         errors.ForkedTranscript
             The answer does not extend this client's transcript: no voucher was signed for it.
         """
@@ -168,8 +174,13 @@ class Session:
             wanted = f"an Extractor of the file with SHA-256 {pinned.hex()}" if pinned else "numbers"
             raise errors.BadQuery(f"the query is a text, but the agent takes features: give the session {wanted}")
         else:
-            features = query
-        steps = self.schema.quantise(features).tobytes()
+            features = self.schema.in_order(query)
+        quantised = self.schema.quantise(features)
+        if quantised.ndim != 1:
+            raise errors.BadQuery(f"the query has shape {quantised.shape}: ask record by record")
+        if self.extractor is None and not clamped:
+            self.schema._inside(features)
+        steps = quantised.tobytes()
         self._pending = {"features": steps.hex(), "salt": secrets.randbits(248)}
         self._save()
         return self._send()

@@ -9,7 +9,7 @@ parallel and is not meant for a grid search. Sample weights, sparse matrices and
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import Any, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -39,6 +39,7 @@ class _Head(BaseEstimator):
     intercept_scale: int
     client: Client | None
     name: str
+    accept: Sequence[str]
 
     def _scaler(self) -> Any:
         if self.range not in ("standard", "minmax"):
@@ -65,7 +66,7 @@ class _Head(BaseEstimator):
             self.weights_ = np.rint(weights / WEIGHT_UNIT).astype(np.int64)
             return
         self.dataset_ = self.client.register(
-            (X, targets), self.schema_, intercept_scale=self.intercept_scale, accept=["clamped"]
+            (X, targets), self.schema_, intercept_scale=self.intercept_scale, accept=self.accept
         )
         agent = self.client.train(
             [self.dataset_], penalty=self.mapping_.penalty, link=self.mapping_.link, name=self.name
@@ -113,13 +114,16 @@ class TributeClassifier(ClassifierMixin, _Head):
         Inverse of the penalty, as in ``LogisticRegression`` after the scaler that `range` names.
     range : {"standard", "minmax"}
         The range of a feature's 256 steps: mean ± 4.5 standard deviations, or minimum to maximum. Values beyond it are moved to its
-        ends.
+        ends, and counted in ``clamped_``; with a `client`, only if `accept` says so.
     intercept_scale : int
         The `s`, 0 to 4, of the bias's feature 2^s: a larger one penalises the intercept less.
     client : Client, optional
         The service to train on. It commits the records, trains, and proves both.
     name : str
         Name of the schema and of the agent.
+    accept : sequence of str
+        Kinds of doubts about the records to accept when the service commits them: ``clamped``, if values beyond a ``standard`` range
+        may be moved to its ends, and ``coarse``. See :meth:`Client.register`.
 
     Attributes
     ----------
@@ -143,12 +147,14 @@ class TributeClassifier(ClassifierMixin, _Head):
         intercept_scale: int = 3,
         client: Client | None = None,
         name: str = "agent",
+        accept: Sequence[str] = (),
     ):
         self.C = C
         self.range = range
         self.intercept_scale = intercept_scale
         self.client = client
         self.name = name
+        self.accept = accept
 
     def equivalent(self) -> Pipeline:
         return make_pipeline(self._scaler(), LogisticRegression(C=self.C))
@@ -217,12 +223,14 @@ class TributeRegressor(RegressorMixin, _Head):
         intercept_scale: int = 3,
         client: Client | None = None,
         name: str = "agent",
+        accept: Sequence[str] = (),
     ):
         self.alpha = alpha
         self.range = range
         self.intercept_scale = intercept_scale
         self.client = client
         self.name = name
+        self.accept = accept
 
     def equivalent(self) -> Pipeline:
         return make_pipeline(self._scaler(), Ridge(alpha=self.alpha))
