@@ -9,7 +9,7 @@ from .receipts import Voucher
 from .report import Report
 from .schema import Schema
 from .session import Session
-from .types import Agent, Claim, Dataset, Evaluation
+from .types import Agent, Claim, Dataset, Evaluation, Polish
 from .verify import Page, Refused, Verified, verify
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "Extractor",
     "Moved",
     "Page",
+    "Polish",
     "Reading",
     "Refused",
     "Report",

@@ -356,7 +356,7 @@ class Client:
         penalty, link
             The loss that it was trained with, as for :meth:`train`.
         polish : float or None
-            How far its weights may move, relative to their norm; :attr:`Agent.moved` tells how far they did. None: not at all.
+            How far its weights may move, relative to their norm; :attr:`Agent.polish` tells how far they did, and what that changed. None: not at all.
 
         Raises
         ------
