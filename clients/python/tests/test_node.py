@@ -151,7 +151,7 @@ def test_a_node_that_goes_on_limiting_requests_is_told(node, monkeypatch):
     began = time.monotonic()
     with pytest.raises(errors.ChainUnavailable, match="pause of 3600 s"):
         connected(node)
-    assert time.monotonic() - began < 1.0
+    assert time.monotonic() - began < 5.0
 
 
 @pytest.mark.parametrize(
@@ -260,7 +260,7 @@ def test_a_refusal_in_known_words_is_an_error_at_once(node, words):
     began = time.monotonic()
     with pytest.raises(errors.TransactionFailed, match=f"{re.escape(words)}.*nothing was sent"):
         paid(node)
-    assert time.monotonic() - began < 1.0 and not node.pool
+    assert time.monotonic() - began < _sending.REFUSAL_PATIENCE / 2 and not node.pool
     node.before = lambda method, *_: error(-32000, "insufficient funds for transfer") if method == "eth_estimateGas" else None
     with pytest.raises(errors.TransactionFailed, match="cannot pay"):
         paid(node)

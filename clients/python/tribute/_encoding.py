@@ -34,8 +34,9 @@ def training_terms(datasets: Sequence[Any], penalty: float, link: str) -> agent_
     units = round(penalty / LAMBDA_UNIT)
     if units < 1:
         raise ValueError(f"a penalty of {penalty} is below the smallest there is, {LAMBDA_UNIT}")
-    number = common_pb2.Link.Value(f"LINK_{link.upper()}")
-    return agent_pb2.TrainingTerms(dataset_ids=[id_of(d) for d in datasets], **{"lambda": units, "link": number})
+    terms = agent_pb2.TrainingTerms(dataset_ids=[id_of(d) for d in datasets], link=f"LINK_{link.upper()}")
+    setattr(terms, "lambda", units)  # a word of Python's own
+    return terms
 
 
 def basis_points(name: str, part: float) -> int:

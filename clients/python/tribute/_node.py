@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import requests
@@ -203,10 +203,11 @@ class Node(HTTPProvider):
 
     def _explained(self, method: str, answer: _Answer) -> RPCResponse:
         """The answer if it is a result or a revert; raises what is wrong otherwise."""
-        if answer.error is None and answer.ok and isinstance(answer.content, dict) and "result" in answer.content:
-            return answer.content  # type: ignore[return-value]
+        found: Any = answer.content
+        if answer.error is None and answer.ok and isinstance(found, dict) and "result" in found:
+            return cast(RPCResponse, found)
         if method in ("eth_call", "eth_estimateGas") and answer.is_revert():
-            return answer.content
+            return found
         if answer.wants_key():
             raise errors.ChainUnavailable(
                 f"{self.shown} wants a key or a login for {method} ({answer.words()}): check the key in the node's URL"

@@ -155,8 +155,8 @@ class Sender:
         if gas > GAS_CAP:
             raise errors.TransactionFailed(f"{action} needs {gas} gas, more than the cap of {GAS_CAP}")
         nonce = int(self._node.ask("eth_getTransactionCount", [self._account.address, "pending"]), 16)
-        fields = {"to": to, "data": data, "value": 0, "gas": gas, "nonce": nonce, "chainId": self._chain_id}
-        made = self._account.sign_transaction({**fields, **fees(self._node)})
+        fields: dict[str, Any] = {"to": to, "data": data, "value": 0, "gas": gas, "nonce": nonce, "chainId": self._chain_id}
+        made = self._account.sign_transaction(fields | fees(self._node))
         return Signed(action, made.hash.to_0x_hex(), made.raw_transaction.to_0x_hex(), nonce)
 
     def _mined(self, message: tuple[str, str], signed: Signed, handed: Handed) -> Any:

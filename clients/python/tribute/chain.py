@@ -7,13 +7,15 @@ import os
 from dataclasses import dataclass
 from fractions import Fraction
 from importlib.resources import files
-from typing import Any, Sequence
+from typing import Any, Iterable
 
 from eth_account.signers.local import LocalAccount
+from hexbytes import HexBytes
 from web3 import Web3
 from web3.contract.contract import ContractFunction
 from web3.exceptions import BadFunctionCallOutput, ContractLogicError, Web3RPCError
 from web3.logs import DISCARD
+from web3.types import Nonce, TxParams, Wei
 
 from . import errors, keys
 from ._encoding import bytes_of
@@ -114,8 +116,8 @@ class Chain:
         """
         sender = self.account.address
         # nothing that web3.py would ask the node for
-        given = {"from": sender, "gas": 0, "gasPrice": 0, "nonce": 0, "chainId": self._chain_id}
-        data, gas = call.build_transaction(given)["data"], 0
+        given: TxParams = {"from": sender, "gas": 0, "gasPrice": Wei(0), "nonce": Nonce(0), "chainId": self._chain_id}
+        data, gas = HexBytes(call.build_transaction(given)["data"]).to_0x_hex(), 0
         if not self._sender.unsettled(call.address, data):
             try:
                 gas = call.estimate_gas({"from": sender})
@@ -282,7 +284,7 @@ class Chain:
         request = circuit_service_pb2.ListCircuitsRequest(
             schema_json=agent.schema.canonical.encode(),
             profile=agent.profile,
-            link=common_pb2.Link.Value(f"LINK_{agent.link.upper()}"),
+            link=f"LINK_{agent.link.upper()}",
         )
         found = self.client._call("CircuitService/ListCircuits", request)
         names = {c.shape.statement: c.circuit_id for c in found.ready}
@@ -371,7 +373,7 @@ def _words(proof: common_pb2.Proof) -> list[int]:
     return [int.from_bytes(word, "big") for word in proof.inputs]
 
 
-def _selectors(abis: Sequence[dict[str, Any]]) -> dict[str, str]:
+def _selectors(abis: Iterable[dict[str, Any]]) -> dict[str, str]:
     """Error names by selector."""
     found = {}
     for entry in abis:

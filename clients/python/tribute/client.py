@@ -194,7 +194,8 @@ class Client:
             It cannot be read at all; the message names row and column.
         """
         if isinstance(table, tuple):
-            return of_arrays(schema, *table, reading.get("accept", ()))
+            features, targets = table
+            return of_arrays(schema, features, targets, reading.get("accept", ()))
         return self._checked(schema, self._csv(table, reading))
 
     def _checked(self, schema: Schema, csv: dataset_pb2.CsvRecords) -> Report:
@@ -284,7 +285,8 @@ class Client:
     def _committed(self, work: dataset_pb2.DatasetWork, table: Any, schema: Schema, reading: Reading) -> Dataset:
         """Reports on a table's records, and registers or adds them if no doubt is left."""
         if isinstance(table, tuple):
-            found = of_arrays(schema, *table, reading.get("accept", ()))
+            features, targets = table
+            found = of_arrays(schema, features, targets, reading.get("accept", ()))
         else:
             work.csv.CopyFrom(self._csv(table, reading))
             found = self._checked(schema, work.csv)
@@ -292,7 +294,7 @@ class Client:
         if self.progress:
             print(found)
         if isinstance(table, tuple):
-            work.quantised.upload = self._upload(quantised(schema, *table))
+            work.quantised.upload = self._upload(quantised(schema, features, targets))
         request = dataset_service_pb2.RegisterDatasetRequest(work=work)
         answer = self._call("DatasetService/RegisterDataset", request)
         return Dataset._of(Job(self, answer.job).result().dataset)
@@ -459,13 +461,13 @@ class Client:
     def _call(self, method: str, request: Any) -> Any:
         path, described, body = _encoded(method, request)
         answer = message_factory.GetMessageClass(described.output_type)
-        call = self._channel.unary_unary(path, request_serializer=None, response_deserializer=answer.FromString)
+        call: Any = self._channel.unary_unary(path, request_serializer=None, response_deserializer=answer.FromString)
         return self._authorized(described, path, body, lambda metadata: call(body, metadata=metadata, timeout=self.timeout))
 
     def _stream(self, method: str, request: Any) -> Iterator[Any]:
         path, described, body = _encoded(method, request)
         answer = message_factory.GetMessageClass(described.output_type)
-        call = self._channel.unary_stream(path, request_serializer=None, response_deserializer=answer.FromString)
+        call: Any = self._channel.unary_stream(path, request_serializer=None, response_deserializer=answer.FromString)
         yield from self._authorized(described, path, body, lambda metadata: until_it_breaks(call(body, metadata=metadata)))
 
     def _authorized(self, described: Any, path: str, body: bytes, call: Callable[[Any], Any]) -> Any:
@@ -489,7 +491,7 @@ class Client:
         """Uploads a file for use by a later call; returns its SHA-256, by which the call refers to it."""
         path, digest = "/tribute.v1.UploadService/Upload", hashlib.sha256(data).digest()
         chunks = (upload_service_pb2.UploadChunk(data=data[i : i + CHUNK]) for i in range(0, len(data), CHUNK))
-        call = self._channel.stream_unary(
+        call: Any = self._channel.stream_unary(
             path,
             request_serializer=upload_service_pb2.UploadChunk.SerializeToString,
             response_deserializer=upload_service_pb2.UploadResponse.FromString,

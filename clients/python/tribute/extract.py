@@ -69,12 +69,14 @@ class Extractor:
         if self._tokenizer is None:
             values = np.asarray(inputs, dtype=np.float32)
             return self._session.run([self._output], {self._inputs[0]: values})[0].reshape(len(values), -1)
-        wrong = [inputs] if isinstance(inputs, str) else [text for text in inputs if not isinstance(text, str)]
-        if wrong:
-            raise BadQuery(f"the extractor takes a list of texts, not {wrong[0]!r}")
-        keys = [hashlib.sha256(text.encode()).digest() for text in inputs]
+        given: list[Any] = [None] if isinstance(inputs, str) else list(inputs)  # type: ignore[arg-type]
+        texts = [text for text in given if isinstance(text, str)]
+        if len(texts) < len(given):
+            wrong = inputs if isinstance(inputs, str) else next(text for text in given if not isinstance(text, str))
+            raise BadQuery(f"the extractor takes a list of texts, not {wrong!r}")
+        keys = [hashlib.sha256(text.encode()).digest() for text in texts]
         known = self._load()
-        missing = {key: text for key, text in zip(keys, inputs) if key not in known}
+        missing = {key: text for key, text in zip(keys, texts) if key not in known}
         known.update((key, self._embed(text)) for key, text in missing.items())
         if missing and self._cache:
             self._store(known)
@@ -176,10 +178,11 @@ def split(model: str | os.PathLike[str], body: str | os.PathLike[str]) -> str:
         if node.op_type not in HEAD_OPERATORS or len(before) != 1:
             raise BadModel(f"node `{node.name or node.output[0]}` ({node.op_type}) follows no dense layer that ends the model")
         tensor = before[0]
-    features = layer.input[0] if layer is not None else None
+    features = layer.input[0] if layer is not None else ""
     if layer is None or features not in made_by:
         raise BadModel("no layers precede the last dense one: import the model itself (`tribute agent import`)")
-    needed, wanted = [], {features}
+    needed: list[Any] = []
+    wanted = {features}
     for node in reversed(graph.node):
         if wanted.intersection(node.output):
             needed.insert(0, node)

@@ -12,7 +12,7 @@ from typing import Sequence
 from eth_account import Account
 from eth_account.messages import encode_typed_data
 from eth_account.signers.local import LocalAccount
-from eth_utils import keccak
+from eth_utils.crypto import keccak
 
 from ._poseidon2 import MODULUS, sponge
 

@@ -10,7 +10,7 @@ from typing import Any, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
-from eth_utils import keccak
+from eth_utils.crypto import keccak
 
 from .errors import BadQuery, BadRecord
 
@@ -52,7 +52,7 @@ class Schema:
         if all(isinstance(t, str) for t in target):
             predicted = f'{{"classes":[{",".join(_text(str(t)) for t in target)}]}}'
         else:
-            low, high = target
+            low, high = map(float, target)
             predicted = f'{{"real":{{"lo":{_number(low)},"hi":{_number(high)}}}}}'
         pinned = f',"extractor":"{extractor.hex()}"' if extractor else ""
         return cls(f'{{"name":{_text(name)},"features":[{columns}],"target":{predicted}{pinned}}}')
@@ -172,7 +172,7 @@ class Schema:
             raise BadQuery(f"feature {at[-1]} (`{self.features[at[-1]]}`) is {x[tuple(at)]}: it must be a finite number")
         return np.clip(np.rint((x - lo) * 255.0 / (hi - lo)), 0, 255).astype(np.uint8)
 
-    def _inside(self, values: npt.NDArray[np.float64]) -> None:
+    def _inside(self, values: npt.NDArray[Any]) -> None:
         """Raises BadQuery if a feature of one record, in the schema's order, is outside its range; the message names it."""
         outside = np.flatnonzero((values < self.lo) | (values > self.hi))
         if outside.size:

@@ -84,7 +84,8 @@ class Session:
         self.extractor = extractor
         self.session = bytes_of(session)
         self.file = Path(file)
-        self.answers, self.voucher, self._pending = [], None, None
+        self.answers, self.voucher = [], None
+        self._pending: dict[str, Any] | None = None
         self._stream: QueryStream | None = None
         found = client._call("SessionService/GetSession", session_service_pb2.GetSessionRequest(session=self.session))
         if found.id != self.session:
@@ -167,6 +168,7 @@ class Session:
             The answer does not extend this client's transcript: no voucher was signed for it.
         """
         self.resume()
+        features: npt.NDArray[Any]
         if self.extractor is not None:
             features = self.extractor.query(self.schema, query)
         elif isinstance(query, str):

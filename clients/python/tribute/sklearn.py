@@ -161,15 +161,15 @@ class TributeClassifier(ClassifierMixin, _Head):
 
     def fit(self, X: npt.ArrayLike, y: npt.ArrayLike) -> "TributeClassifier":
         """Trains the head on features of shape (n, features) and labels of shape (n,)."""
-        X, y = validate_data(self, X, y, dtype=np.float64)
-        check_classification_targets(y)
-        self.classes_ = np.unique(y)
+        features, targets = validate_data(self, X, y, dtype=np.float64)
+        check_classification_targets(targets)
+        self.classes_ = np.unique(targets)
         labels = [str(label) for label in self.classes_]
         if len(labels) < 2:
             raise ValueError(f"all records are of one class, {labels[0]}: a classifier needs two")
         if len(set(labels)) < len(labels):
             raise ValueError("two classes are written alike: labels are compared as text")
-        self._fit(X, y, labels)
+        self._fit(features, targets, labels)
         return self
 
     def _optimum(self, features: npt.NDArray[np.float64], targets: npt.NDArray[np.uint16]) -> npt.NDArray[np.float64]:
@@ -190,8 +190,8 @@ class TributeClassifier(ClassifierMixin, _Head):
         """Scores of shape (n, classes); of two classes, of shape (n,), positive for the second."""
         logits = self._logits(X)
         if logits.shape[1] == 2:
-            return (logits[:, 1] - logits[:, 0]) * (LOGIT_UNIT / 2)
-        return logits * LOGIT_UNIT
+            return (logits[:, 1] - logits[:, 0]).astype(np.float64) * (LOGIT_UNIT / 2)
+        return logits.astype(np.float64) * LOGIT_UNIT
 
     def predict_proba(self, X: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Probabilities of shape (n, classes)."""
@@ -237,21 +237,22 @@ class TributeRegressor(RegressorMixin, _Head):
 
     def fit(self, X: npt.ArrayLike, y: npt.ArrayLike) -> "TributeRegressor":
         """Trains the head on features of shape (n, features) and real targets of shape (n,)."""
-        X, y = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
-        y = np.asarray(y, dtype=np.float64)
-        lo, hi = _widened(y.min(), y.max())
-        self._fit(X, y, (float(lo), float(hi)))
+        features, targets = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
+        targets = np.asarray(targets, dtype=np.float64)
+        lo, hi = _widened(targets.min(), targets.max())
+        self._fit(features, targets, (float(lo), float(hi)))
         return self
 
     def _optimum(self, features: npt.NDArray[np.float64], targets: npt.NDArray[np.uint16]) -> npt.NDArray[np.float64]:
         n = len(features)
         hessian = features.T @ features / n + self.mapping_.penalty * np.eye(features.shape[1])
-        return np.linalg.solve(hessian, features.T @ (targets / 65_536.0) / n)[:, None]
+        solved = np.linalg.solve(hessian, features.T @ (targets / 65_536.0) / n)
+        return np.asarray(solved[:, None], dtype=np.float64)
 
     def predict(self, X: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Predictions of shape (n,), in the target's units."""
-        logits = self._logits(X)[:, 0]
-        lo, hi = self.schema_.target_range
+        logits = self._logits(X)[:, 0].astype(np.float64)
+        lo, hi = self.schema_.target_range or (0.0, 1.0)
         return logits * LOGIT_UNIT / TARGET_STEPS * (hi - lo) + lo
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from eth_utils import to_checksum_address
+from eth_utils.address import to_checksum_address
 
 from ._proto.tribute.v1 import agent_pb2, common_pb2, dataset_pb2, session_pb2
 from .schema import Schema
