@@ -197,12 +197,18 @@ MISSING = error(-32601, "the method eth_feeHistory does not exist/is not availab
         ({"eth_feeHistory": MISSING}, 2),
         ({"eth_feeHistory": {"result": {"oldestBlock": "0x1", "baseFeePerGas": None, "gasUsedRatio": None}}}, 2),
         ({"eth_feeHistory": {"result": None}}, 2),
+        ({"eth_feeHistory": {"result": {"oldestBlock": "0x1", "baseFeePerGas": ["0x0", "0x0"], "gasUsedRatio": [0.0]}}}, 2),
         ({"eth_feeHistory": MISSING, "eth_getBlockByNumber": {"result": {"number": "0x1"}}}, 0),
     ],
-    ids=["no-feehistory", "bad-nulls", "null", "legacy"],
+    ids=["no-feehistory", "bad-nulls", "null", "zero-fees", "legacy"],
 )
 def test_fees_of_nodes_without_a_fee_history(node, answers, kind):
-    node.before = lambda method, *_: answers.get(method)
+    def before(method, params, n):
+        # some nodes take the number of blocks as hex only
+        assert method != "eth_feeHistory" or isinstance(params[0], str)
+        return answers.get(method)
+
+    node.before = before
     paid(node)
     assert node.types == [kind]
 

@@ -2,9 +2,10 @@
 
 from . import errors
 from .certify import Certified, Moved, answers, certify
-from .client import Client, Reading
+from .client import Client
 from .errors import TributeError
 from .extract import Extractor, split
+from .reading import Reading
 from .receipts import Voucher
 from .report import Report
 from .schema import Schema

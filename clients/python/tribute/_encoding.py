@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import errors
-from ._proto.tribute.v1 import agent_pb2, common_pb2
+from ._proto.tribute.v1 import agent_pb2
 from .schema import Schema
 from .types import LAMBDA_UNIT, Agent, Dataset
 

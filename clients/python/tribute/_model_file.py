@@ -31,7 +31,8 @@ class ModelFile:
         self._schema = schema
         inputs = self._session.get_inputs()
         if len(inputs) != 1 or inputs[0].type not in KINDS:
-            raise BadModel(f"{os.fspath(path)} takes {', '.join(i.type for i in inputs)}, not one table of features: its answers cannot be compared")
+            taken = ", ".join(i.type for i in inputs)
+            raise BadModel(f"{os.fspath(path)} takes {taken}, not one table of features: its answers cannot be compared")
         self._input = inputs[0].name, KINDS[inputs[0].type]
         kinds = {output.name: output.type for output in self._session.get_outputs()}
         self._labels = next((name for name, kind in kinds.items() if kind in ("tensor(int64)", "tensor(string)")), None)

@@ -196,8 +196,8 @@ class Sender:
             if now - started > MINED:
                 last = f"; last error: {handed.words}" if handed.words else ""
                 raise errors.TransactionFailed(
-                    f"{signed.action}: transaction {signed.hash} was not mined within {MINED:.0f} s; it may still be: look for it before sending "
-                    f"again, or make the same call, which goes on with it{last}"
+                    f"{signed.action}: transaction {signed.hash} was not mined within {MINED:.0f} s; it may still be: look for it before "
+                    f"sending again, or make the same call, which goes on with it{last}"
                 )
             time.sleep(max(POLL, min((now - started) / 10, SLOWEST_POLL)))
 

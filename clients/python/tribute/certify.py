@@ -154,7 +154,9 @@ def certify(
         if "least" not in refused.metadata:
             raise
         weakest = found.weakest(float(refused.metadata["least"]))
-        raise ValueError(f"{found.parameter} cannot be certified: {weakest} is the weakest penalty that can be. {refused.message}") from refused
+        raise ValueError(
+            f"{found.parameter} cannot be certified: {weakest} is the weakest penalty that can be. {refused.message}"
+        ) from refused
     if not penalised_intercept:
         _check_intercept(agent.profile.intercept_scale, wanted)
     moved = _moved(pipeline, agent, compare) if compare else None

@@ -6,10 +6,9 @@ import hashlib
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable, Iterator, Literal, Sequence, TypedDict
+from typing import TYPE_CHECKING, Any, Callable, Iterator, Sequence
 
 import grpc
-import numpy as np
 import numpy.typing as npt
 from eth_account.signers.local import LocalAccount
 from google.protobuf import message_factory
@@ -17,15 +16,14 @@ from google.protobuf import message_factory
 from . import _auth, errors, keys
 from ._advice import in_python
 from ._encoding import basis_points, bytes_of, id_of, model_file, packed, quantised, training_terms, weights_of
+from ._methods import encoded
 from ._proto.tribute.v1 import (
     agent_pb2,
     agent_service_pb2,
-    circuit_service_pb2,
     common_pb2,
     dataset_pb2,
     dataset_service_pb2,
     job_service_pb2,
-    login_service_pb2,
     server_service_pb2,
     session_pb2,
     session_service_pb2,
@@ -33,6 +31,7 @@ from ._proto.tribute.v1 import (
 )
 from ._stream import QueryStream, until_it_breaks
 from .jobs import Job
+from .reading import Reading
 from .report import Report, of_arrays
 from .schema import Schema
 from .types import LOSS_UNIT, Agent, Claim, Dataset, Evaluation, Proofs
@@ -42,38 +41,6 @@ if TYPE_CHECKING:
 
 CHUNK = 1 << 18
 """Bytes per chunk of an upload."""
-
-_SERVICES = {
-    name: service
-    for module in (
-        agent_service_pb2,
-        circuit_service_pb2,
-        dataset_service_pb2,
-        job_service_pb2,
-        login_service_pb2,
-        server_service_pb2,
-        session_service_pb2,
-    )
-    for name, service in module.DESCRIPTOR.services_by_name.items()
-}
-
-
-class Reading(TypedDict, total=False):
-    """How to read a table. What is not given is detected, and no doubt is accepted."""
-
-    header: bool
-    """Whether the first row is a header."""
-    separator: Literal["comma", "semicolon", "tab"]
-    decimal: Literal["point", "comma"]
-    label: str
-    """The label's column: a name, or its number from 1."""
-    drop: Sequence[str]
-    """Columns to leave out: names, or numbers from 1."""
-    gaps_are_labels: bool
-    """Whether ``NA``, ``None`` and the like are a class rather than a missing value."""
-    accept: Sequence[str]
-    """Kinds of doubts to accept: ``clamped``, ``incomplete``, ``unlabelled``, ``coarse``, ``position``, ``similar``,
-    ``many_classes``, ``index``."""
 
 
 class Client:
@@ -358,7 +325,8 @@ class Client:
         penalty, link
             The loss that it was trained with, as for :meth:`train`.
         polish : float or None
-            How far its weights may move, relative to their norm; :attr:`Agent.polish` tells how far they did, and what that changed. None: not at all.
+            How far its weights may move, relative to their norm; :attr:`Agent.polish` tells how far they did, and what that changed.
+            None: not at all.
 
         Raises
         ------
@@ -459,13 +427,13 @@ class Client:
         return QueryStream(self._channel, self._signer)
 
     def _call(self, method: str, request: Any) -> Any:
-        path, described, body = _encoded(method, request)
+        path, described, body = encoded(method, request)
         answer = message_factory.GetMessageClass(described.output_type)
         call: Any = self._channel.unary_unary(path, request_serializer=None, response_deserializer=answer.FromString)
         return self._authorized(described, path, body, lambda metadata: call(body, metadata=metadata, timeout=self.timeout))
 
     def _stream(self, method: str, request: Any) -> Iterator[Any]:
-        path, described, body = _encoded(method, request)
+        path, described, body = encoded(method, request)
         answer = message_factory.GetMessageClass(described.output_type)
         call: Any = self._channel.unary_stream(path, request_serializer=None, response_deserializer=answer.FromString)
         yield from self._authorized(described, path, body, lambda metadata: until_it_breaks(call(body, metadata=metadata)))
@@ -509,11 +477,3 @@ class Client:
             if not page.next_page_token:
                 return
             request.page_token = page.next_page_token
-
-
-def _encoded(method: str, request: Any) -> tuple[str, Any, bytes]:
-    """Path, descriptor and bytes of a call."""
-    service, name = method.split("/")
-    described = _SERVICES[service].methods_by_name[name]
-    assert described.input_type is request.DESCRIPTOR, method
-    return f"/tribute.v1.{method}", described, request.SerializeToString(deterministic=True)

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any, Iterator
 
 import numpy as np
 import numpy.typing as npt
-from eth_account.signers.local import LocalAccount
 
-from . import errors, keys
+from . import errors
 from ._encoding import bytes_of
 from ._proto.tribute.v1 import session_pb2, session_service_pb2
 from ._stream import QueryStream
