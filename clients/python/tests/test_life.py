@@ -164,6 +164,14 @@ def test_what_cannot_be_certified_is_named(world, tables):
         dataset = tribute.Dataset(bytes(32), "", 1000, schema, 1)
         with pytest.raises(ValueError, match="l2"):
             tribute.certify(wanted, [dataset], owner)
+        # the README's pipeline on a schema of which nobody says how its ranges were inferred, and on one of another rule
+        usual = make_pipeline(StandardScaler(), LogisticRegression())
+        for ranges in (None, "minmax"):
+            with pytest.raises(ValueError, match="is not fitted"):
+                tribute.certify(usual, [dataset], owner, ranges=ranges)
+        penalised = tribute.Dataset(bytes(32), "", 1000, schema, 1, intercept_scale=0)
+        with pytest.raises(ValueError, match="register them with intercept_scale=3"):
+            tribute.certify(usual, [penalised], owner, ranges="standard")
 
 
 def test_a_penalty_too_weak_is_refused_with_the_weakest(world, tables):

@@ -12,7 +12,9 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from tribute.certify import _check_intercept, _labels
+from tribute.errors import BadRecord
 from tribute.mapping import DEVIATIONS, STEPS, mapping
+from tribute.report import of_arrays
 from tribute.schema import Schema
 from tribute.sklearn import TributeClassifier, TributeRegressor
 from tribute.types import LAMBDA_UNIT
@@ -77,6 +79,21 @@ def test_a_grid_search_runs_over_it():
 def test_what_moved_to_an_end_is_counted():
     values = np.append(np.linspace(-1, 1, 199), 1e3)[:, None]
     assert TributeClassifier().fit(values, values[:, 0] > 0).clamped_ == 1
+
+
+def test_a_fit_on_a_service_commits_no_moved_value_without_being_told():
+    class Service:
+        """Reports on records, and commits none."""
+
+        def register(self, table, schema, *, accept, **_):
+            of_arrays(schema, *table, accept).settled()
+            raise RuntimeError("nothing was in doubt")
+
+    values = np.append(np.linspace(-1, 1, 199), 1e3)[:, None]
+    with pytest.raises(BadRecord, match=r"outside the schema's range.*accept=\['clamped'\]"):
+        TributeClassifier(client=Service()).fit(values, values[:, 0] > 0)
+    with pytest.raises(RuntimeError, match="nothing was in doubt"):
+        TributeClassifier(client=Service(), accept=["clamped", "coarse"]).fit(values, values[:, 0] > 0)
 
 
 def test_penalties_are_those_of_the_same_loss():

@@ -20,9 +20,9 @@ SHOWN = 20
 """Largest number of features that are all listed; of more, only those with something to tell."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Report:
-    """What is in a table, or in arrays, and the doubts about it. Printing it shows its text."""
+    """What is in a table, or in arrays, and the doubts about it. Printed, or shown by a notebook, it is its text."""
 
     fields: Mapping[str, Any]
     """``records``, ``header``, ``features``, ``classes``, ``duplicates``, ``notes``, ``doubts``, …: the service's report as it is in
@@ -46,7 +46,7 @@ class Report:
         """Kinds of the doubts that were not accepted, as ``accept`` takes them."""
         return list(dict.fromkeys(doubt["kind"] for doubt in self.fields["doubts"] if not doubt["accepted"]))
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         return self.text
 
     def settled(self) -> None:
