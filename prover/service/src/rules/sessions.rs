@@ -469,7 +469,7 @@ mod tests {
     #[test]
     fn values_are_clamped_only_if_the_client_says_so() {
         assert_eq!(steps(&[0.0, 2.0], false).unwrap(), [0, 255]);
-        for outside in [[0.0, 2.000_1], [0.0, -0.000_1]] {
+        for outside in [[0.0, 2.001], [0.0, -0.001]] {
             let refused = steps(&outside, false).unwrap_err();
             assert_eq!((refused.reason, refused.metadata["feature"].as_str()), (Reason::BadQuery, "b"));
         }
