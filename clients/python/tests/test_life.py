@@ -48,7 +48,7 @@ def test_doubtful_records_are_refused(world, market, tables, digits):
         # the advice is that of the command line, in this package's terms
         with pytest.raises(tribute.errors.BadRecord, match=r"outside the schema's range.*accept=\['clamped'\]") as refused:
             provider.register(tables[0], market.schema)
-        assert "--allow" not in str(refused.value)
+        assert "--allow" not in str(refused.value) and refused.value.metadata["doubts"] == "clamped"
         with pytest.raises(tribute.errors.BadRecord, match="record .* outside the schema's range"):
             provider.register((values[600:1000], labels[600:1000]), market.schema)
 
@@ -106,11 +106,15 @@ def test_answers_here_are_the_services_and_are_paid(world, market, certified, di
         session = tribute.Session(client, session_id, tmp_path / "session.json", **compared)
         answers = [session.ask(values[i]) for i in asked]
         assert answers == tribute.answers(certified.agent, values[asked])
+        # units that may be other ones are not asked about, nor paid for
+        with pytest.raises(tribute.errors.BadQuery, match=r"outside the schema's range .*clamped=True"):
+            session.ask(values[asked[0]] * 50)
+        assert session.count == 5 and session.resume() is None
         # a restarted client continues where it stopped
         session = tribute.Session(client, session_id, tmp_path / "session.json", chain=chain)
         assert session.count == 5
         with session.stream():
-            more = [session.ask(values[i]) for i in (1000, 1001, 1002)]
+            more = [session.ask(values[i], clamped=True) for i in (1000, 1001, 1002)]
         assert more == tribute.answers(certified.agent, values[[1000, 1001, 1002]])
         session.submit_voucher()
         with pytest.raises(tribute.errors.BadField, match="holds the transcript"):
@@ -160,6 +164,14 @@ def test_what_cannot_be_certified_is_named(world, tables):
         dataset = tribute.Dataset(bytes(32), "", 1000, schema, 1)
         with pytest.raises(ValueError, match="l2"):
             tribute.certify(wanted, [dataset], owner)
+        # the README's pipeline on a schema of which nobody says how its ranges were inferred, and on one of another rule
+        usual = make_pipeline(StandardScaler(), LogisticRegression())
+        for ranges in (None, "minmax"):
+            with pytest.raises(ValueError, match="is not fitted"):
+                tribute.certify(usual, [dataset], owner, ranges=ranges)
+        penalised = tribute.Dataset(bytes(32), "", 1000, schema, 1, intercept_scale=0)
+        with pytest.raises(ValueError, match="register them with intercept_scale=3"):
+            tribute.certify(usual, [penalised], owner, ranges="standard")
 
 
 def test_a_penalty_too_weak_is_refused_with_the_weakest(world, tables):
@@ -168,7 +180,7 @@ def test_a_penalty_too_weak_is_refused_with_the_weakest(world, tables):
         dataset = owner.register(tables[0], schema, intercept_scale=3, accept=["clamped"])
         wanted = make_pipeline(StandardScaler(), LogisticRegression(C=1e6))
         with pytest.raises(ValueError, match="C=1000000.0 cannot be certified: C=[0-9.e+]+ is the weakest") as refused:
-            tribute.certify(wanted, [dataset], owner)
+            tribute.certify(wanted, [dataset], owner, ranges="standard")
         weakest = float(str(refused.value).split("certified: C=")[1].split()[0])
         assert 1.0 < weakest < 1e6
 

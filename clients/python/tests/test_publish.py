@@ -101,7 +101,7 @@ def test_a_model_is_published(world, published):
     with world.client(OWNER) as owner:
         assert Chain(world.rpc, owner).is_certified(told["agent_id"], told["version"])
         agent = owner.agent(told["weights_digest"])
-        assert 0 < agent.moved < 1e-4 and agent.penalty == pytest.approx(PENALTY)
+        assert 0 < agent.polish.moved < 1e-4 and agent.penalty == pytest.approx(PENALTY)
     verified = tribute.verify(certificate, allow_dev_srs=True)
     assert verified.certificate["agent"]["id"] == told["agent_id"]
 
@@ -143,15 +143,15 @@ def test_a_running_service_takes_a_new_version_while_it_answers(world, market, p
 
         old = opened(agent, 1)
         with old.stream():
-            before = [old.ask(row) for row in rows[:20]]
+            before = [old.ask(row, clamped=True) for row in rows[:20]]
             newer = json.loads(world.command(*second, "--json", key=OWNER))
             assert newer["version"] == 2
             # the session goes on with the version that it paid for, over the same stream
-            after = [old.ask(row) for row in rows[20:]]
+            after = [old.ask(row, clamped=True) for row in rows[20:]]
         assert before + after == tribute.answers(agent, rows) and old.scores is None
         new_agent = owner.agent(newer["weights_digest"])
         new = opened(new_agent, 2)
-        assert [new.ask(row) for row in rows[:5]] == tribute.answers(new_agent, rows[:5])
+        assert [new.ask(row, clamped=True) for row in rows[:5]] == tribute.answers(new_agent, rows[:5])
 
         # scores, once their owner shows them: those of the agent itself
         with pytest.raises(tribute.errors.NotFound):
@@ -170,10 +170,16 @@ def test_a_running_service_takes_a_new_version_while_it_answers(world, market, p
         assert new.scores is None
 
 
-def test_the_file_of_a_model_is_certified(world, market, brought):
+def test_the_file_of_a_model_is_certified(world, market, brought, digits):
+    values, labels = digits
     with world.client(OWNER) as owner:
-        result = tribute.certify(brought, market.datasets, owner, penalty=PENALTY, link="softmax", name="of a file")
-        assert result.agent.moved < 1e-4 and result.mapping is None
+        held_out = (values[1000:], labels[1000:])
+        how = {"penalty": PENALTY, "link": "softmax", "name": "of a file", "compare": held_out}
+        result = tribute.certify(brought, market.datasets, owner, **how)
+        polish, moved = result.agent.polish, result.moved
+        assert polish.moved < 1e-4 and result.mapping is None
+        assert polish.answers_changed <= 1 and polish.training_accuracy_before == pytest.approx(result.agent.training_accuracy, abs=1e-3)
+        assert moved.answers == 797 and moved.clamped > 0 and moved.accuracy_before > 0.9
         assert tribute.verify(result.certificate, allow_dev_srs=True).certificate["optimum"]["records"] == 1000
         with pytest.raises(ValueError, match="needs its penalty"):
             tribute.certify(brought, market.datasets, owner)

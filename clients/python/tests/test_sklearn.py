@@ -5,19 +5,23 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
-from sklearn.linear_model import LogisticRegression, Ridge, RidgeClassifier
+from sklearn.linear_model import LogisticRegression, LogisticRegressionCV, Ridge, RidgeClassifier, RidgeCV
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from tribute.certify import _labels
-from tribute.mapping import STEPS, mapping
+from tribute.certify import _check_intercept, _labels
+from tribute.errors import BadRecord
+from tribute.mapping import DEVIATIONS, STEPS, mapping
+from tribute.report import of_arrays
 from tribute.schema import Schema
 from tribute.sklearn import TributeClassifier, TributeRegressor
 from tribute.types import LAMBDA_UNIT
 
 CLASSES = Schema.of("s", ["a", "b"], [0.0, 0.0], [8.0, 16.0], ["x", "y", "z"])
+TWO = Schema.of("s", ["a", "b"], [0.0, 0.0], [8.0, 16.0], ["x", "y"])
+NARROW = Schema.of("s", ["a", "b"], [0.0, 0.0], [2.0, 2.0], ["x", "y", "z"])
 NUMBERS = Schema.of("s", ["a", "b"], [0.0, 0.0], [8.0, 16.0], (0.0, 1.0))
 
 
@@ -77,12 +81,27 @@ def test_what_moved_to_an_end_is_counted():
     assert TributeClassifier().fit(values, values[:, 0] > 0).clamped_ == 1
 
 
+def test_a_fit_on_a_service_commits_no_moved_value_without_being_told():
+    class Service:
+        """Reports on records, and commits none."""
+
+        def register(self, table, schema, *, accept, **_):
+            of_arrays(schema, *table, accept).settled()
+            raise RuntimeError("nothing was in doubt")
+
+    values = np.append(np.linspace(-1, 1, 199), 1e3)[:, None]
+    with pytest.raises(BadRecord, match=r"outside the schema's range.*accept=\['clamped'\]"):
+        TributeClassifier(client=Service()).fit(values, values[:, 0] > 0)
+    with pytest.raises(RuntimeError, match="nothing was in doubt"):
+        TributeClassifier(client=Service(), accept=["clamped", "coarse"]).fit(values, values[:, 0] > 0)
+
+
 def test_penalties_are_those_of_the_same_loss():
-    found = mapping(make_pipeline(StandardScaler(), LogisticRegression(C=2.0)), CLASSES, 100)
-    assert found.penalty == pytest.approx((STEPS / 8) ** 2 / 200) and (found.link, found.spread) == ("softmax", 0.0)
-    assert mapping(make_pipeline(StandardScaler(), RidgeClassifier(alpha=0.5)), CLASSES, 100).penalty == found.penalty
-    assert mapping(make_pipeline(StandardScaler(), Ridge(alpha=0.5)), NUMBERS, 100).link == "squared"
-    assert mapping(TributeClassifier(C=2.0), CLASSES, 100) == found
+    found = mapping(make_pipeline(StandardScaler(), LogisticRegression(C=2.0)), CLASSES, 100, "standard")
+    assert found.penalty == pytest.approx((STEPS / (2 * DEVIATIONS)) ** 2 / 200) and (found.link, found.spread) == ("softmax", 0.0)
+    assert mapping(make_pipeline(StandardScaler(), RidgeClassifier(alpha=0.5)), CLASSES, 100, "standard").penalty == found.penalty
+    assert mapping(make_pipeline(StandardScaler(), Ridge(alpha=0.5)), NUMBERS, 100, "standard").link == "squared"
+    assert mapping(TributeClassifier(C=2.0), CLASSES, 100, "standard") == found
     assert found.weakest(found.penalty / 2) == "C=4"
 
 
@@ -95,9 +114,68 @@ def test_penalties_are_those_of_the_same_loss():
         (LogisticRegression(class_weight="balanced"), CLASSES, "class_weight"),
         (make_pipeline(StandardScaler(), StandardScaler(), LogisticRegression()), CLASSES, "extractor"),
         (StandardScaler(), CLASSES, "cannot be mapped"),
-        (make_pipeline(StandardScaler(), LogisticRegression(C=2.0**44)), CLASSES, rf"{LAMBDA_UNIT:.3g}: C=.* is the weakest"),
+        (LogisticRegression(C=2.0**44), CLASSES, rf"{LAMBDA_UNIT:.3g}: C=.* is the weakest"),
+        (LogisticRegression(C=np.inf), CLASSES, r"C=inf means a penalty of 0, .*: C=\d.* is the weakest"),
+        (Ridge(alpha=0.0), NUMBERS, r"alpha=0.0 means a penalty of 0, .*: alpha=\d.* is the weakest"),
+        (LogisticRegression(C=0.0), CLASSES, "C must be a positive number"),
+        (Ridge(alpha=-1.0), NUMBERS, "alpha must be a positive number"),
+        (LogisticRegression(solver="liblinear"), TWO, "penalises the intercept"),
+        (LogisticRegressionCV(), CLASSES, r"give LogisticRegression\(C=…\)"),
+        (RidgeCV(), NUMBERS, r"give Ridge\(alpha=…\)"),
+        (RidgeCV().fit([[0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], [0.0, 1.0, 2.0]), NUMBERS, r"give Ridge\(alpha=\d"),
+        (make_pipeline(StandardScaler(), LogisticRegression()), CLASSES, r"not fitted.*ranges='standard'"),
+        (make_pipeline(MinMaxScaler(), LogisticRegression()), CLASSES, r"not fitted.*ranges='minmax'"),
+        (TributeClassifier(), CLASSES, "not fitted"),
     ],
 )
 def test_what_has_no_equivalent_is_named(estimator, schema, said):
     with pytest.raises(ValueError, match=said):
         mapping(estimator, schema, 100)
+
+
+def test_a_loss_of_each_class_alone_is_refused():
+    alone = LogisticRegression()
+    alone.multi_class = "ovr"  # a parameter up to scikit-learn 1.7
+    with pytest.raises(ValueError, match="multi_class='ovr'"):
+        mapping(alone, CLASSES, 100)
+    assert mapping(alone, TWO, 100).link == "logistic"
+    alone.multi_class = "multinomial"
+    with pytest.raises(ValueError, match="multi_class='multinomial'"):
+        mapping(alone, TWO, 100)
+
+
+def test_an_unfitted_scaler_takes_its_scales_from_ranges_that_are_told():
+    with pytest.raises(ValueError, match="said to be 'minmax'"):
+        mapping(make_pipeline(StandardScaler(), LogisticRegression()), CLASSES, 100, "minmax")
+    one = mapping(make_pipeline(MinMaxScaler(), LogisticRegression()), CLASSES, 100, "minmax").penalty
+    ten = mapping(make_pipeline(MinMaxScaler((0, 10)), LogisticRegression()), CLASSES, 100, "minmax").penalty
+    assert one == pytest.approx(STEPS**2 / 100) and ten == pytest.approx(one / 100)
+    # fitted, the scales are its own, whatever is told
+    corners = np.array([[0.0, 0.0], [8.0, 16.0]])
+    assert mapping(make_pipeline(MinMaxScaler((0, 10)).fit(corners), LogisticRegression()), CLASSES, 100).penalty == ten
+    fitted = make_pipeline(StandardScaler().fit(corners), LogisticRegression())
+    assert mapping(fitted, CLASSES, 100).penalty == pytest.approx((STEPS / 2) ** 2 / 100)
+    # without with_std nothing is divided
+    bare = mapping(LogisticRegression(), NARROW, 100)
+    for scaler in (StandardScaler(with_std=False), StandardScaler(with_std=False).fit(corners)):
+        assert mapping(make_pipeline(scaler, LogisticRegression()), NARROW, 100) == bare
+
+
+def test_a_fitted_estimator_is_compared_with_the_datasets_ranges():
+    values, targets = load_iris(return_X_y=True)
+    ours = TributeClassifier().fit(values, targets)
+    lo, hi = values.min(axis=0), values.max(axis=0)
+    other = Schema.of("s", ours.schema_.features, lo, hi, ours.schema_.classes)
+    assert mapping(ours, ours.schema_, 150).spread < 1e-12
+    assert mapping(ours, other, 150).spread > 0.1
+
+
+def test_an_intercept_that_would_be_penalised_is_refused():
+    for scale in (3, 4):
+        _check_intercept(scale, None)
+    for scale, said in ((0, "like a weight"), (2, "like 1/16 of a weight")):
+        with pytest.raises(ValueError, match=f"{said}: register them with intercept_scale=3, or pass penalised_intercept=True"):
+            _check_intercept(scale, None)
+    _check_intercept(0, 0)
+    with pytest.raises(ValueError, match="give the estimator intercept_scale=3"):
+        _check_intercept(3, 2)

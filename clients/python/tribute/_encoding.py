@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 from pathlib import Path
 from typing import Any, Sequence
@@ -10,35 +11,32 @@ import numpy as np
 import numpy.typing as npt
 
 from . import errors
-from ._proto.tribute.v1 import agent_pb2, common_pb2
+from ._proto.tribute.v1 import agent_pb2
 from .schema import Schema
 from .types import LAMBDA_UNIT, Agent, Dataset
 
+PACKED = (b"\x1f\x8b", b"PAR1", b"ARROW1", b"\xff\xff\xff\xff")
+"""How files of gzip, Parquet, and Arrow's file and stream formats begin."""
 
-def quantised(schema: Schema, features: npt.ArrayLike, targets: npt.ArrayLike, clamped: bool) -> bytes:
+
+def packed(table: bytes) -> bytes:
+    """A table's file as it is uploaded: text compressed, what is compressed or columnar as it is."""
+    return table if table.startswith(PACKED) else gzip.compress(table, mtime=0)
+
+
+def quantised(schema: Schema, features: npt.ArrayLike, targets: npt.ArrayLike) -> bytes:
     """Encodes records for the service: for each record, one byte per feature and two for its target."""
-    values = schema.in_order(features)
-    steps = schema.quantise(values)
-    outside = np.argwhere((values < schema.lo) | (values > schema.hi))
-    if len(outside) and not clamped:
-        row, column = outside[0]
-        raise errors.BadRecord(
-            f"record {row}, feature {column} (`{schema.features[column]}`) is {values[row, column]}, outside the schema's range "
-            f"[{schema.lo[column]}, {schema.hi[column]}], like {len(outside)} values in all: check the unit, make the schema "
-            "from wider data, or move these values to the range's ends with accept=['clamped']"
-        )
-    if np.shape(targets) != steps.shape[:1]:
-        raise ValueError(f"{len(steps)} records, but targets of shape {np.shape(targets)}")
     numbers = schema.quantise_target(targets).astype(">u2").view(np.uint8).reshape(-1, 2)
-    return np.hstack([steps, numbers]).tobytes()
+    return np.hstack([schema.quantise(features), numbers]).tobytes()
 
 
 def training_terms(datasets: Sequence[Any], penalty: float, link: str) -> agent_pb2.TrainingTerms:
     units = round(penalty / LAMBDA_UNIT)
     if units < 1:
         raise ValueError(f"a penalty of {penalty} is below the smallest there is, {LAMBDA_UNIT}")
-    number = common_pb2.Link.Value(f"LINK_{link.upper()}")
-    return agent_pb2.TrainingTerms(dataset_ids=[id_of(d) for d in datasets], **{"lambda": units, "link": number})
+    terms = agent_pb2.TrainingTerms(dataset_ids=[id_of(d) for d in datasets], link=f"LINK_{link.upper()}")
+    setattr(terms, "lambda", units)  # a word of Python's own
+    return terms
 
 
 def basis_points(name: str, part: float) -> int:

@@ -46,7 +46,7 @@ class QueryStream:
         self._queries = SimpleQueue()
         self._queries.put(first)
         answer = session_service_pb2.QueryResponse.FromString
-        call = self._channel.stream_stream(self.PATH, request_serializer=None, response_deserializer=answer)
+        call: Any = self._channel.stream_stream(self.PATH, request_serializer=None, response_deserializer=answer)
         metadata = [("authorization", self._signer.signed_message(self.PATH, first))]
         self._answers = call(iter(self._queries.get, None), metadata=metadata)
 

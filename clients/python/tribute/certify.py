@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import errors
+from ._model_file import ModelFile
 from .client import Client
 from .schema import _label
 from .types import LOGIT_UNIT, TARGET_STEPS, Agent, Dataset
@@ -19,13 +20,15 @@ if TYPE_CHECKING:
     from .mapping import Mapping
 
 LARGEST_SPREAD = 0.5
+FREE_INTERCEPT = 3
+"""From this intercept scale on, the intercept counts as free: it is penalised 64 times less than a weight."""
 FAR = 0.01
 """Two predictions of a real value differ if they are further apart than this part of the target's range."""
 
 
 @dataclass(frozen=True)
 class Moved:
-    """How the certified agent's answers differ from those of the original pipeline."""
+    """How the certified agent's answers differ from those of the original pipeline, or of the file's model."""
 
     answers: int
     """Number of answers compared."""
@@ -37,12 +40,14 @@ class Moved:
     """Of the pipeline: fraction of right answers, or R² of a real value. None if no targets were given."""
     accuracy_after: float | None
     """Of the certified agent."""
+    clamped: int
+    """Number of features of these records outside the schema's ranges, which the agent takes as their ends."""
 
     def __str__(self) -> str:
         text = f"{len(self.differing)} of {self.answers} answers differ"
-        if self.accuracy_before is None:
-            return text
-        return f"{text}; accuracy {self.accuracy_before:.4f} before, {self.accuracy_after:.4f} after"
+        if self.accuracy_before is not None:
+            text += f"; accuracy {self.accuracy_before:.4f} before, {self.accuracy_after:.4f} after"
+        return text + (f"; {self.clamped} features were outside the ranges and taken as their ends" if self.clamped else "")
 
 
 @dataclass(frozen=True)
@@ -81,6 +86,8 @@ def certify(
     polish: float = 0.01,
     name: str = "agent",
     compare: tuple[npt.ArrayLike, npt.ArrayLike | None] | None = None,
+    ranges: str | None = None,
+    penalised_intercept: bool = False,
     chain: Any = None,
     data_part: float = 0.5,
     price: int = 0,
@@ -100,7 +107,12 @@ def certify(
     datasets : sequence of Dataset
         Committed datasets of one schema that the caller may train on.
     compare : (features, targets or None), optional
-        Records on which to compare the fitted pipeline's answers with the certified agent's; not for a file.
+        Records on which to compare the answers of the fitted pipeline, or of the file's model, with the certified agent's.
+    ranges : {"standard", "minmax"}, optional
+        The rule by which the schema's ranges were inferred, for a pipeline whose scaler is not fitted: its scales are then taken from
+        them. A fitted one needs none.
+    penalised_intercept : bool
+        Whether the intercept may be penalised, although the pipeline's is free, because the datasets' intercept scale is below 3.
     chain : Chain, optional
         Chain on which to certify the agent; without one, only the certificate file is made.
     data_part, price
@@ -109,21 +121,28 @@ def certify(
     Raises
     ------
     ValueError
-        The pipeline has no equivalent loss, or its penalty is too weak to be certified; the message names the weakest.
+        The pipeline has no equivalent loss over these datasets, or its penalty is too weak to be certified; the message names the
+        weakest.
     """
     from .mapping import mapping  # scikit-learn is not needed by clients of sessions
 
     if not datasets:
         raise ValueError("give at least one dataset")
     if isinstance(pipeline, (str, os.PathLike)):
-        if penalty is None or link is None or compare:
-            raise ValueError("a model from a file needs its penalty and its link, and its answers are not compared")
+        if penalty is None or link is None:
+            raise ValueError("a model from a file needs its penalty and its link")
+        original = ModelFile(pipeline, datasets[0].schema) if compare else None
         agent = client.import_model(pipeline, datasets, penalty=penalty, link=link, name=name, polish=polish)
-        return _proven(agent, None, None, client, chain, name, data_part, price)
+        moved = _moved(original, agent, compare) if compare else None
+        return _proven(agent, None, moved, client, chain, name, data_part, price)
     if penalty is not None or link is not None:
         raise ValueError("penalty and link are read off a pipeline: give them for the file of a model only")
     schema = datasets[0].schema
-    found = mapping(pipeline, schema, sum(d.records for d in datasets))
+    found = mapping(pipeline, schema, sum(d.records for d in datasets), ranges)
+    wanted = getattr(pipeline, "intercept_scale", None)  # an estimator of this package has its own
+    for dataset in datasets:
+        if dataset.intercept_scale is not None and not penalised_intercept:
+            _check_intercept(dataset.intercept_scale, wanted)
     if found.spread > LARGEST_SPREAD:
         raise ValueError(
             f"the schema's ranges are not the scaler's: the penalty of a feature would deviate by {found.spread:.0%}. "
@@ -135,9 +154,28 @@ def certify(
         if "least" not in refused.metadata:
             raise
         weakest = found.weakest(float(refused.metadata["least"]))
-        raise ValueError(f"{found.parameter} cannot be certified: {weakest} is the weakest penalty that can be. {refused.message}") from refused
+        raise ValueError(
+            f"{found.parameter} cannot be certified: {weakest} is the weakest penalty that can be. {refused.message}"
+        ) from refused
+    if not penalised_intercept:
+        _check_intercept(agent.profile.intercept_scale, wanted)
     moved = _moved(pipeline, agent, compare) if compare else None
     return _proven(agent, found, moved, client, chain, name, data_part, price)
+
+
+def _check_intercept(scale: int, wanted: int | None) -> None:
+    """Refuses datasets whose intercept scale makes another loss of the pipeline's: of a free intercept, or of one of scale `wanted`."""
+    if wanted is None and scale < FREE_INTERCEPT:
+        raise ValueError(
+            f"the datasets' intercept scale is {scale}, so the intercept, which the pipeline leaves free, would be penalised like "
+            f"{'a weight' if scale == 0 else f'1/{4**scale} of a weight'}: register them with intercept_scale={FREE_INTERCEPT}, or pass "
+            "penalised_intercept=True"
+        )
+    if wanted is not None and scale != wanted:
+        raise ValueError(
+            f"the datasets' intercept scale is {scale}, the estimator's {wanted}: give the estimator intercept_scale={scale}, or pass "
+            "penalised_intercept=True"
+        )
 
 
 def _proven(
@@ -176,7 +214,9 @@ def _moved(pipeline: Any, agent: Agent, compare: tuple[npt.ArrayLike, npt.ArrayL
     if targets is not None:
         wanted = np.asarray(targets) if agent.schema.classes is None else _labels(agent, np.asarray(targets))
         accuracy = (_accuracy(before, wanted), _accuracy(after, wanted))
-    return Moved(len(before), differing.tolist(), np.asarray(margins).tolist(), *accuracy)
+    values = agent.schema.in_order(features)
+    clamped = np.count_nonzero((values < agent.schema.lo) | (values > agent.schema.hi))
+    return Moved(len(before), differing.tolist(), np.asarray(margins).tolist(), *accuracy, int(clamped))
 
 
 def _labels(agent: Agent, values: npt.NDArray[Any]) -> npt.NDArray[np.str_]:

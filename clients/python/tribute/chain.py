@@ -7,17 +7,21 @@ import os
 from dataclasses import dataclass
 from fractions import Fraction
 from importlib.resources import files
-from typing import Any, Sequence
+from typing import Any, Iterable
 
 from eth_account.signers.local import LocalAccount
+from hexbytes import HexBytes
 from web3 import Web3
 from web3.contract.contract import ContractFunction
-from web3.exceptions import ContractCustomError
+from web3.exceptions import BadFunctionCallOutput, ContractLogicError, Web3RPCError
 from web3.logs import DISCARD
+from web3.types import Nonce, TxParams, Wei
 
 from . import errors, keys
 from ._encoding import bytes_of
+from ._node import Node, Refused, refusal
 from ._proto.tribute.v1 import circuit_service_pb2, common_pb2
+from ._sending import Sender
 from .client import Client
 from .schema import Schema
 from .types import LAMBDA_UNIT, Agent, Claim, Dataset, Proofs
@@ -66,33 +70,35 @@ class Chain:
 
     Raises
     ------
-    errors.ChainUnavailable, errors.ChainDiffers
-        No node answers at `rpc`, or it serves a different chain than the service uses.
+    errors.ChainUnavailable
+        No node answers at `rpc`, it wants a key, or it limits requests for longer than a minute. Every method may raise it.
+    errors.ChainDiffers
+        It serves a different chain than the service uses, or has none of its contracts.
     """
 
     def __init__(self, rpc: str, client: Client, key: LocalAccount | str | os.PathLike[str] | None = None):
         self.client = client
         self.account = client.account if key is None else keys.account(key)
-        self.web3 = Web3(Web3.HTTPProvider(rpc))
-        if not self.web3.is_connected():
-            raise errors.ChainUnavailable(f"no node answers at {rpc}")
+        node = Node(rpc)
+        self.web3 = Web3(node)
         if not client.info.chain_id:
             raise errors.ChainUnavailable("the service runs without a chain")
-        if self.web3.eth.chain_id != client.info.chain_id:
+        served = self._chain_id = int(node.ask("eth_chainId", []), 16)
+        if served != client.info.chain_id:
             raise errors.ChainDiffers(
-                f"{rpc} serves chain {self.web3.eth.chain_id}, the service works with chain {client.info.chain_id}"
+                f"{node.shown} serves chain {served}, the service works with chain {client.info.chain_id}"
             )
+        self._sender = Sender(self.web3, node, self.account, served)
         self.escrow = self._contract("SessionEscrow", client.info.session_escrow)
         self.agents = self._contract("AgentRegistry", client.info.agent_registry)
         self.datasets = self._contract("DatasetRegistry", client.info.dataset_registry)
-        weights = bytes.fromhex(self.escrow.functions.agreedWeights().call()[2:])
-        self.weights = self._contract("AgreedWeights", weights)
-        self.token = self._contract("TestToken", bytes.fromhex(self.escrow.functions.token().call()[2:]))
         self._errors = _selectors(
             entry
             for contract in ("SessionEscrow", "AgreedWeights", "AgentRegistry", "DatasetRegistry", "ProofGate", "TestToken")
             for entry in abi(contract)
         )
+        self.weights = self._contract("AgreedWeights", bytes.fromhex(self._read(self.escrow.functions.agreedWeights())[2:]))
+        self.token = self._contract("TestToken", bytes.fromhex(self._read(self.escrow.functions.token())[2:]))
 
     def _contract(self, name: str, address: bytes) -> Any:
         return self.web3.eth.contract(address=Web3.to_checksum_address(address), abi=abi(name))
@@ -105,24 +111,45 @@ class Chain:
         errors.Reverted
             The contract would revert; nothing was sent. The message names its error.
         errors.TransactionFailed
-            The transaction reverted when it was mined, or was not mined within two minutes.
+            The transaction could not be paid for, reverted when it was mined, or was not mined within two minutes. The message tells if
+            it may still be mined; then the same call goes on with it, and sends no second one.
         """
-        eth, sender = self.web3.eth, self.account.address
-        try:
-            transaction = call.build_transaction({"from": sender, "nonce": eth.get_transaction_count(sender, "pending")})
-        except ContractCustomError as refused:
-            raise errors.Reverted(f"{call.fn_name}: {self._named(refused)}") from None
-        raw = self.account.sign_transaction(transaction).raw_transaction
-        digest = eth.send_raw_transaction(raw)
-        receipt = eth.wait_for_transaction_receipt(digest, timeout=120)
+        sender = self.account.address
+        # nothing that web3.py would ask the node for
+        given: TxParams = {"from": sender, "gas": 0, "gasPrice": Wei(0), "nonce": Nonce(0), "chainId": self._chain_id}
+        data, gas = HexBytes(call.build_transaction(given)["data"]).to_0x_hex(), 0
+        if not self._sender.unsettled(call.address, data):
+            try:
+                gas = call.estimate_gas({"from": sender})
+            except (ContractLogicError, Web3RPCError) as refused:
+                raise errors.Reverted(f"{call.fn_name}: {self._named(refused)}") from None
+            except Refused as refused:
+                if refusal(refused.words) != "unfunded":
+                    raise
+                raise errors.TransactionFailed(f"{call.fn_name}: {sender} cannot pay for it ({refused.words})") from None
+        receipt = self._sender.send(call.fn_name, call.address, data, gas)
+        digest = receipt["transactionHash"].to_0x_hex()
         if receipt["status"] != 1:
-            raise errors.TransactionFailed(f"{call.fn_name}: transaction {digest.to_0x_hex()} reverted")
+            raise errors.TransactionFailed(f"{call.fn_name}: transaction {digest} reverted")
         events = [e for kind in ([event] if callable(event) else event or ()) for e in kind().process_receipt(receipt, errors=DISCARD)]
-        return Sent(digest.to_0x_hex(), receipt["blockNumber"], receipt["gasUsed"], events)
+        return Sent(digest, receipt["blockNumber"], receipt["gasUsed"], events)
 
-    def _named(self, refused: ContractCustomError) -> str:
-        data = refused.data if isinstance(refused.data, str) else str(refused)
-        return self._errors.get(data[:10], data)
+    def _read(self, call: ContractFunction) -> Any:
+        """The result of a view."""
+        try:
+            return call.call()
+        except (ContractLogicError, Web3RPCError) as refused:
+            raise errors.Reverted(f"{call.fn_name}: {self._named(refused)}") from None
+        except BadFunctionCallOutput:
+            raise errors.ChainDiffers(
+                f"{call.fn_name}: there is no contract of this kind at {call.address}: the chain was reset, or is another one"
+            ) from None
+
+    def _named(self, refused: ContractLogicError | Web3RPCError) -> str:
+        """A contract's own error by its name; other reverts in the node's words."""
+        data = refused.data if isinstance(refused, ContractLogicError) else None
+        found = self._errors.get(data[:10]) if isinstance(data, str) else None
+        return found or refused.message or (data if isinstance(data, str) and data != "0x" else "it reverts without a reason")
 
     # clients
 
@@ -138,7 +165,7 @@ class Chain:
         session_key : str, optional
             Address of the key that signs vouchers; by default the account's own.
         """
-        if self.token.functions.allowance(self.account.address, self.escrow.address).call() < escrow:
+        if self._read(self.token.functions.allowance(self.account.address, self.escrow.address)) < escrow:
             self.send(self.token.functions.approve(self.escrow.address, escrow))
         key = Web3.to_checksum_address(session_key or self.account.address)
         call = self.escrow.functions.open((bytes_of(agent_id), version, price, escrow, key))
@@ -153,19 +180,19 @@ class Chain:
         return self._session(session)["remaining"]
 
     def _session(self, session: bytes | str) -> dict[str, Any]:
-        return _fields("SessionEscrow", "getSession", self.escrow.functions.getSession(bytes_of(session)).call())
+        return _fields("SessionEscrow", "getSession", self._read(self.escrow.functions.getSession(bytes_of(session))))
 
     def _told(self, session: bytes) -> dict[str, Any]:
         """What the chain says of a session, its agent and that agent's schema."""
         opened = self._session(session)
-        call = self.agents.functions.getVersion(opened["agentId"], opened["version"]).call()
-        version = _fields("AgentRegistry", "getVersion", call)
+        found = self._read(self.agents.functions.getVersion(opened["agentId"], opened["version"]))
+        version = _fields("AgentRegistry", "getVersion", found)
         return {
             "schema": version["schemaId"],
             "agent": opened["agentId"],
             "version": opened["version"],
             "digest of the weights": version["wDigest"],
-            "chain": self.web3.eth.chain_id,
+            "chain": self._chain_id,
             "escrow contract": bytes.fromhex(self.escrow.address[2:]),
         }
 
@@ -182,12 +209,12 @@ class Chain:
         The chain stores only the digest of its schema. The schema itself comes from its provider and is checked against that digest.
         """
         dataset = bytes_of(dataset)
-        found = _fields("DatasetRegistry", "dataset", self.datasets.functions.dataset(dataset).call())
+        found = _fields("DatasetRegistry", "dataset", self._read(self.datasets.functions.dataset(dataset)))
         if found["schemaId"] != schema.id:
             raise errors.SchemaMismatch(
                 f"dataset 0x{dataset.hex()} has schema 0x{found['schemaId'].hex()}, not {schema.name!r} (0x{schema.id.hex()})"
             )
-        shards = self.datasets.functions.shardDigests(dataset).call()
+        shards = self._read(self.datasets.functions.shardDigests(dataset))
         return Dataset(dataset, found["owner"], found["records"], schema, len(shards))
 
     def create_agent(self, name: str, metadata: str = "") -> bytes:
@@ -257,7 +284,7 @@ class Chain:
         request = circuit_service_pb2.ListCircuitsRequest(
             schema_json=agent.schema.canonical.encode(),
             profile=agent.profile,
-            link=common_pb2.Link.Value(f"LINK_{agent.link.upper()}"),
+            link=f"LINK_{agent.link.upper()}",
         )
         found = self.client._call("CircuitService/ListCircuits", request)
         names = {c.shape.statement: c.circuit_id for c in found.ready}
@@ -275,12 +302,12 @@ class Chain:
         agent_id, f, gas = bytes_of(agent_id), self.agents.functions, 0
         places = {}
         for dataset in proofs.datasets:
-            for shard, digest in enumerate(self.datasets.functions.shardDigests(dataset).call()):
+            for shard, digest in enumerate(self._read(self.datasets.functions.shardDigests(dataset))):
                 places[digest] = (dataset, shard)
         wanted = []
         for proof in proofs.gradients:
             dataset, shard = places[proof.groups[0]]
-            if not f.gradientAdded(agent_id, version, dataset, shard).call():
+            if not self._read(f.gradientAdded(agent_id, version, dataset, shard)):
                 wanted.append((dataset, shard, _words(proof), proof.proof))
         while len(wanted) > GRADIENTS_TO_A_TRANSACTION:
             gas += self.send(f.addGradients(agent_id, version, wanted[:GRADIENTS_TO_A_TRANSACTION])).gas
@@ -320,20 +347,20 @@ class Chain:
     def withdraw(self, agent_id: bytes | str, version: int, dataset: bytes | str | None = None) -> int:
         """Withdraws what an agent's owner, or a dataset, earned with a version; returns the amount."""
         agent_id, f = bytes_of(agent_id), self.escrow.functions
-        before = self.token.functions.balanceOf(self.account.address).call()
+        before = self._read(self.token.functions.balanceOf(self.account.address))
         self.send(f.withdrawOwner(agent_id, version) if dataset is None else f.withdrawProvider(agent_id, version, bytes_of(dataset)))
-        return self.token.functions.balanceOf(self.account.address).call() - before
+        return self._read(self.token.functions.balanceOf(self.account.address)) - before
 
     def paid_part(self, agent_id: bytes | str, version: int, dataset: bytes | str) -> Fraction:
         """The part of a certified version's next data fees that a dataset earns: by the weights that all the datasets' owners
         agreed on, or else its share."""
         call = self.weights.functions.weightOf(bytes_of(agent_id), version, bytes_of(dataset))
-        weight, total = call.call()
+        weight, total = self._read(call)
         return Fraction(weight, total)
 
     def is_certified(self, agent_id: bytes | str, version: int) -> bool:
         """Whether a version is certified."""
-        return self.agents.functions.isCertified(bytes_of(agent_id), version).call()
+        return self._read(self.agents.functions.isCertified(bytes_of(agent_id), version))
 
 
 def _fields(contract: str, function: str, values: Any) -> dict[str, Any]:
@@ -346,7 +373,7 @@ def _words(proof: common_pb2.Proof) -> list[int]:
     return [int.from_bytes(word, "big") for word in proof.inputs]
 
 
-def _selectors(abis: Sequence[dict[str, Any]]) -> dict[str, str]:
+def _selectors(abis: Iterable[dict[str, Any]]) -> dict[str, str]:
     """Error names by selector."""
     found = {}
     for entry in abis:

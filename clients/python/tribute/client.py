@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
+import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable, Iterator, Literal, Sequence, TypedDict
+from typing import TYPE_CHECKING, Any, Callable, Iterator, Sequence
 
 import grpc
-import numpy as np
 import numpy.typing as npt
 from eth_account.signers.local import LocalAccount
 from google.protobuf import message_factory
 
 from . import _auth, errors, keys
 from ._advice import in_python
-from ._encoding import basis_points, bytes_of, id_of, model_file, quantised, training_terms, weights_of
+from ._encoding import basis_points, bytes_of, id_of, model_file, packed, quantised, training_terms, weights_of
+from ._methods import encoded
 from ._proto.tribute.v1 import (
     agent_pb2,
     agent_service_pb2,
-    circuit_service_pb2,
     common_pb2,
     dataset_pb2,
     dataset_service_pb2,
     job_service_pb2,
-    login_service_pb2,
     server_service_pb2,
     session_pb2,
     session_service_pb2,
@@ -33,6 +31,8 @@ from ._proto.tribute.v1 import (
 )
 from ._stream import QueryStream, until_it_breaks
 from .jobs import Job
+from .reading import Reading
+from .report import Report, of_arrays
 from .schema import Schema
 from .types import LOSS_UNIT, Agent, Claim, Dataset, Evaluation, Proofs
 
@@ -41,40 +41,6 @@ if TYPE_CHECKING:
 
 CHUNK = 1 << 18
 """Bytes per chunk of an upload."""
-CUT = "… (cut)"
-"""End of a message that the service cut, because errors travel as metadata."""
-
-_SERVICES = {
-    name: service
-    for module in (
-        agent_service_pb2,
-        circuit_service_pb2,
-        dataset_service_pb2,
-        job_service_pb2,
-        login_service_pb2,
-        server_service_pb2,
-        session_service_pb2,
-    )
-    for name, service in module.DESCRIPTOR.services_by_name.items()
-}
-
-
-class Reading(TypedDict, total=False):
-    """How to read a table. What is not given is detected, and no doubt is accepted."""
-
-    header: bool
-    """Whether the first row is a header."""
-    separator: Literal["comma", "semicolon", "tab"]
-    decimal: Literal["point", "comma"]
-    label: str
-    """The label's column: a name, or its number from 1."""
-    drop: Sequence[str]
-    """Columns to leave out: names, or numbers from 1."""
-    gaps_are_labels: bool
-    """Whether ``NA``, ``missing``, ``-`` and the like are a class rather than a missing value."""
-    accept: Sequence[str]
-    """Kinds of doubts to accept: ``clamped``, ``incomplete``, ``unlabelled``, ``coarse``, ``position``, ``similar``,
-    ``many_classes``, ``index``, ``days``."""
 
 
 class Client:
@@ -88,7 +54,8 @@ class Client:
         An eth-account, the name of an environment variable that holds a private key, or the path of a keystore, whose
         password is taken from ``TRIBUTE_KEYSTORE_PASSWORD``.
     progress : bool
-        Whether to show a progress bar while waiting for a job, in notebooks too.
+        Whether to print the report on records before they are committed, and to show a progress bar while waiting for a job, in
+        notebooks too.
     roots : bytes, optional
         Root certificates in PEM to trust instead of the system's.
 
@@ -148,7 +115,7 @@ class Client:
         Parameters
         ----------
         table : path
-            A CSV file, gzip-compressed or not.
+            A CSV file, gzip-compressed or not, a Parquet file, or an Arrow file or stream.
         range : {"minmax", "standard", "quantile"}
             The range covered by a feature's 256 steps. ``standard`` is mean ± 4.5 standard deviations.
         real : bool
@@ -161,22 +128,47 @@ class Client:
         Raises
         ------
         errors.BadRecord
-            The doubts about the table, with the arguments that accept them.
+            The report on the table, with its doubts and the arguments that accept them.
         """
         request = dataset_service_pb2.InferSchemaRequest(
             csv=self._csv(table, reading), name=name, real=real, range=range, one_hot=one_hot
         )
         answer = self._call("DatasetService/InferSchema", request)
+        found = Report(json.loads(answer.report_json), in_python(answer.report))
+        found.settled()
         if not answer.schema_json:
-            raise errors.BadRecord(answer.report)
+            raise errors.BadRecord(found.text)
+        if self.progress:
+            print(found)
         return Schema(answer.schema_json.decode())
 
-    def check(self, table: str | os.PathLike[str], schema: Schema, **reading: Unpack[Reading]) -> str:
-        """A human-readable report on a table, before anything is committed."""
-        request = dataset_service_pb2.CheckRecordsRequest(
-            schema_json=schema.canonical.encode(), csv=self._csv(table, reading)
-        )
-        return in_python(self._call("DatasetService/CheckRecords", request).report)
+    def check(
+        self,
+        table: str | os.PathLike[str] | tuple[npt.ArrayLike, npt.ArrayLike],
+        schema: Schema,
+        **reading: Unpack[Reading],
+    ) -> Report:
+        """Reports what :meth:`register` would commit, and commits nothing.
+
+        Parameters
+        ----------
+        table, schema, **reading
+            As for :meth:`register`.
+
+        Raises
+        ------
+        errors.BadRecord
+            It cannot be read at all; the message names row and column.
+        """
+        if isinstance(table, tuple):
+            features, targets = table
+            return of_arrays(schema, features, targets, reading.get("accept", ()))
+        return self._checked(schema, self._csv(table, reading))
+
+    def _checked(self, schema: Schema, csv: dataset_pb2.CsvRecords) -> Report:
+        request = dataset_service_pb2.CheckRecordsRequest(schema_json=schema.canonical.encode(), csv=csv)
+        answer = self._call("DatasetService/CheckRecords", request)
+        return Report(json.loads(answer.report_json), in_python(answer.report))
 
     def register(
         self,
@@ -192,10 +184,14 @@ class Client:
     ) -> Dataset:
         """Commits records and proves the commitment. The records go to the service's machine.
 
+        What would be committed is reported first, and printed unless the client was made with ``progress=False``; :meth:`check`
+        gives that report alone.
+
         Parameters
         ----------
         table : path, or (features, targets)
-            A CSV file, or arrays of shape (n, features) in the schema's own units and (n,) of labels or real values.
+            A CSV file, gzip-compressed or not, a Parquet file, or an Arrow file or stream; or arrays of shape (n, features) in the
+            schema's own units and (n,) of labels or real values.
         open_training : bool
             Whether anyone may train on it without a grant.
         min_data, min_share : float
@@ -212,7 +208,7 @@ class Client:
         Raises
         ------
         errors.BadRecord
-            The first record that cannot be accepted unchanged. Nothing was committed.
+            A record cannot be read, or there are doubts that were not accepted: the report tells all of them. Nothing was committed.
         """
         terms = dataset_pb2.Terms(
             open_training=open_training,
@@ -247,25 +243,27 @@ class Client:
         Raises
         ------
         errors.BadRecord
-            The first record that cannot be accepted unchanged, or records that the dataset already has. Nothing was committed.
+            As for :meth:`register`, or the dataset already has some of the records. Nothing was committed.
         errors.BadField
             The version is not the latest one.
         """
         return self._committed(dataset_pb2.DatasetWork(extends=dataset.id), table, dataset.schema, reading)
 
     def _committed(self, work: dataset_pb2.DatasetWork, table: Any, schema: Schema, reading: Reading) -> Dataset:
-        """Uploads a table's records, and registers or adds them."""
+        """Reports on a table's records, and registers or adds them if no doubt is left."""
         if isinstance(table, tuple):
-            work.quantised.upload = self._upload(quantised(schema, *table, "clamped" in reading.get("accept", ())))
+            features, targets = table
+            found = of_arrays(schema, features, targets, reading.get("accept", ()))
         else:
             work.csv.CopyFrom(self._csv(table, reading))
+            found = self._checked(schema, work.csv)
+        found.settled()
+        if self.progress:
+            print(found)
+        if isinstance(table, tuple):
+            work.quantised.upload = self._upload(quantised(schema, features, targets))
         request = dataset_service_pb2.RegisterDatasetRequest(work=work)
-        try:
-            answer = self._call("DatasetService/RegisterDataset", request)
-        except errors.BadRecord as refused:
-            if isinstance(table, tuple) or not refused.message.endswith(CUT):
-                raise
-            raise errors.BadRecord(self.check(table, schema, **reading), refused.metadata) from None
+        answer = self._call("DatasetService/RegisterDataset", request)
         return Dataset._of(Job(self, answer.job).result().dataset)
 
     def dataset(self, dataset: bytes | str) -> Dataset:
@@ -288,8 +286,7 @@ class Client:
 
     def _csv(self, table: str | os.PathLike[str], reading: Reading) -> dataset_pb2.CsvRecords:
         path = Path(table)
-        data = path.read_bytes()
-        upload = self._upload(data if data.startswith(b"\x1f\x8b") else gzip.compress(data, mtime=0))
+        upload = self._upload(packed(path.read_bytes()))
         return dataset_pb2.CsvRecords(file=path.name, upload=upload, options=dataset_pb2.TableOptions(**reading))
 
     # agents
@@ -338,7 +335,8 @@ class Client:
         penalty, link
             The loss that it was trained with, as for :meth:`train`.
         polish : float or None
-            How far its weights may move, relative to their norm; :attr:`Agent.moved` tells how far they did. None: not at all.
+            How far its weights may move, relative to their norm; :attr:`Agent.polish` tells how far they did, and what that changed.
+            None: not at all.
 
         Raises
         ------
@@ -439,15 +437,15 @@ class Client:
         return QueryStream(self._channel, self._signer)
 
     def _call(self, method: str, request: Any) -> Any:
-        path, described, body = _encoded(method, request)
+        path, described, body = encoded(method, request)
         answer = message_factory.GetMessageClass(described.output_type)
-        call = self._channel.unary_unary(path, request_serializer=None, response_deserializer=answer.FromString)
+        call: Any = self._channel.unary_unary(path, request_serializer=None, response_deserializer=answer.FromString)
         return self._authorized(described, path, body, lambda metadata: call(body, metadata=metadata, timeout=self.timeout))
 
     def _stream(self, method: str, request: Any) -> Iterator[Any]:
-        path, described, body = _encoded(method, request)
+        path, described, body = encoded(method, request)
         answer = message_factory.GetMessageClass(described.output_type)
-        call = self._channel.unary_stream(path, request_serializer=None, response_deserializer=answer.FromString)
+        call: Any = self._channel.unary_stream(path, request_serializer=None, response_deserializer=answer.FromString)
         yield from self._authorized(described, path, body, lambda metadata: until_it_breaks(call(body, metadata=metadata)))
 
     def _authorized(self, described: Any, path: str, body: bytes, call: Callable[[Any], Any]) -> Any:
@@ -471,7 +469,7 @@ class Client:
         """Uploads a file for use by a later call; returns its SHA-256, by which the call refers to it."""
         path, digest = "/tribute.v1.UploadService/Upload", hashlib.sha256(data).digest()
         chunks = (upload_service_pb2.UploadChunk(data=data[i : i + CHUNK]) for i in range(0, len(data), CHUNK))
-        call = self._channel.stream_unary(
+        call: Any = self._channel.stream_unary(
             path,
             request_serializer=upload_service_pb2.UploadChunk.SerializeToString,
             response_deserializer=upload_service_pb2.UploadResponse.FromString,
@@ -489,11 +487,3 @@ class Client:
             if not page.next_page_token:
                 return
             request.page_token = page.next_page_token
-
-
-def _encoded(method: str, request: Any) -> tuple[str, Any, bytes]:
-    """Path, descriptor and bytes of a call."""
-    service, name = method.split("/")
-    described = _SERVICES[service].methods_by_name[name]
-    assert described.input_type is request.DESCRIPTOR, method
-    return f"/tribute.v1.{method}", described, request.SerializeToString(deterministic=True)

@@ -206,6 +206,7 @@ def of_reason(reason: str, message: str, metadata: Mapping[str, str] | None = No
 
 def of_call(error: grpc.RpcError) -> TributeError:
     """The error for a failed call."""
+    assert isinstance(error, grpc.Call)
     status = rpc_status.from_call(error)
     for detail in status.details if status else ():
         info = error_details_pb2.ErrorInfo()

@@ -71,12 +71,14 @@ class Extractor:
         if self._tokenizer is None:
             values = np.asarray(inputs, dtype=np.float32)
             return self._session.run([self._output], {self._inputs[0]: values})[0].reshape(len(values), -1)
-        wrong = [inputs] if isinstance(inputs, str) else [text for text in inputs if not isinstance(text, str)]
-        if wrong:
-            raise BadQuery(f"the extractor takes a list of texts, not {wrong[0]!r}")
-        keys = [hashlib.sha256(text.encode()).digest() for text in inputs]
+        given: list[Any] = [None] if isinstance(inputs, str) else list(inputs)  # type: ignore[arg-type]
+        texts = [text for text in given if isinstance(text, str)]
+        if len(texts) < len(given):
+            wrong = inputs if isinstance(inputs, str) else next(text for text in given if not isinstance(text, str))
+            raise BadQuery(f"the extractor takes a list of texts, not {wrong!r}")
+        keys = [hashlib.sha256(text.encode()).digest() for text in texts]
         known = self._load()
-        missing = {key: text for key, text in zip(keys, inputs) if key not in known}
+        missing = {key: text for key, text in zip(keys, texts) if key not in known}
         known.update((key, self._embed(text)) for key, text in missing.items())
         if missing and self._cache:
             self._store(known)

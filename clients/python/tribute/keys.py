@@ -1,44 +1,72 @@
-"""Keys of Ethereum accounts, from environment variables or encrypted keystores; never from command-line arguments."""
+"""Keys of Ethereum accounts, from environment variables or encrypted keystores; never from command-line arguments, never shown."""
 
 from __future__ import annotations
 
-import json
 import os
+import re
 from pathlib import Path
 
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
-KeyLike = "LocalAccount | str | os.PathLike[str]"
+from . import _keystore
 
 
 def from_environment(name: str) -> LocalAccount:
-    """The account whose private key, in hex, is in the environment variable `name`."""
+    """The account whose private key is in the environment variable `name`.
+
+    It has 64 hex digits of either case, with or without 0x, white space and a byte order mark around them.
+
+    Raises
+    ------
+    ValueError
+        It is not set, or holds no key; the message says what is unusual without showing any of it.
+    """
     value = os.environ.get(name)
     if not value:
         raise ValueError(f"the environment variable {name} is not set: it should hold a private key in hex")
     try:
-        return Account.from_key(value)
+        return _parsed(value)
+    except ValueError as problem:
+        raise ValueError(f"the environment variable {name} holds no private key ({problem}): expected 0x and 64 hex digits") from None
+
+
+def _parsed(text: str) -> LocalAccount:
+    digits = re.sub("^0[xX]", "", text.lstrip("\ufeff").strip())
+    for unusual, said in (
+        (not digits, "it is empty"),
+        (digits.startswith(('"', "'")), "there are quotation marks around it: remove them"),
+        (len(digits.split()) >= 12, "it looks like a mnemonic phrase: derive the account's private key from it first"),
+        (len(digits.split()) > 1, "there is white space inside"),
+        (digits.startswith("{"), "it looks like a keystore: save it in a file and name that"),
+        (not re.fullmatch("[0-9a-fA-F]*", digits), "it has characters that are no hex digits"),
+        (
+            len(digits) != 64,
+            f"it has {len(digits)} hex digits instead of 64; leading zeros belong to a key, and decimal is not read",
+        ),
+    ):
+        if unusual:
+            raise ValueError(said)
+    try:
+        return Account.from_key(bytes.fromhex(digits))
     except Exception:  # the message of whatever failed may quote the key
-        raise ValueError(f"the environment variable {name} does not hold a private key: 64 hex digits") from None
+        raise ValueError("it is zero, or not below the curve's order") from None
 
 
 def from_keystore(path: str | os.PathLike[str], password: str | None = None) -> LocalAccount:
-    """The account of an encrypted keystore file (Web3 Secret Storage, version 3).
+    """The account of an encrypted keystore file (Web3 Secret Storage, version 3), as geth, cast, ethers and MyEtherWallet write it.
 
     Without `password`, the environment variable ``TRIBUTE_KEYSTORE_PASSWORD`` is used.
+
+    Raises
+    ------
+    ValueError
+        The file is no such keystore, or the password is wrong; the message says which.
     """
     password = os.environ.get("TRIBUTE_KEYSTORE_PASSWORD") if password is None else password
     if password is None:
         raise ValueError(f"{path}: give the keystore's password, or set TRIBUTE_KEYSTORE_PASSWORD")
-    try:
-        content = json.loads(Path(path).read_text())
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{path} is not a keystore: {error}") from None
-    try:
-        return Account.from_key(Account.decrypt(content, password))
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} cannot be opened: {error}") from None
+    return _keystore.opened(Path(path), password)
 
 
 def account(key: LocalAccount | str | os.PathLike[str]) -> LocalAccount:

@@ -7,12 +7,10 @@ session key's EIP-712 signature over the number of answers and the transcript af
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Sequence
 
-from eth_account import Account
 from eth_account.messages import encode_typed_data
 from eth_account.signers.local import LocalAccount
-from eth_utils import keccak
+from eth_utils.crypto import keccak
 
 from ._poseidon2 import MODULUS, sponge
 

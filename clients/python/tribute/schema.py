@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
-from eth_utils import keccak
+from eth_utils.crypto import keccak
 
 from .errors import BadQuery, BadRecord
+
+REFUSED = {"M": "dates", "c": "complex numbers", "m": "durations"}
+"""Kinds of numpy's types that would become floats without a word, and what they are."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,7 @@ class Schema:
         if all(isinstance(t, str) for t in target):
             predicted = f'{{"classes":[{",".join(_text(str(t)) for t in target)}]}}'
         else:
-            low, high = target
+            low, high = map(float, target)
             predicted = f'{{"real":{{"lo":{_number(low)},"hi":{_number(high)}}}}}'
         pinned = f',"extractor":"{extractor.hex()}"' if extractor else ""
         return cls(f'{{"name":{_text(name)},"features":[{columns}],"target":{predicted}{pinned}}}')
@@ -110,14 +114,15 @@ class Schema:
         Raises
         ------
         BadQuery
-            The names are not the schema's; the message tells the first that differs.
+            The names are not the schema's, and the message tells the first that differs; or there are values that are no numbers, such as
+            dates.
         """
         given = getattr(values, "columns", None)
         if given is None and hasattr(values, "iloc"):
             given = values.index
         # names first: a column too many may hold texts
         places = None if given is None else self._places([str(name) for name in given])
-        x = np.asarray(values, dtype=np.float64)
+        x = _numbers(values)
         return x if places is None else x[..., places]
 
     def _places(self, found: list[str]) -> list[int] | None:
@@ -167,13 +172,24 @@ class Schema:
             raise BadQuery(f"feature {at[-1]} (`{self.features[at[-1]]}`) is {x[tuple(at)]}: it must be a finite number")
         return np.clip(np.rint((x - lo) * 255.0 / (hi - lo)), 0, 255).astype(np.uint8)
 
+    def _inside(self, values: npt.NDArray[Any]) -> None:
+        """Raises BadQuery if a feature of one record, in the schema's order, is outside its range; the message names it."""
+        outside = np.flatnonzero((values < self.lo) | (values > self.hi))
+        if outside.size:
+            i = outside[0]
+            more = f", like {outside.size} features in all" if outside.size > 1 else ""
+            raise BadQuery(
+                f"feature {i} (`{self.features[i]}`) is {values[i]}, outside the schema's range [{self.lo[i]}, {self.hi[i]}]{more}: check "
+                "its unit, or move it to the range's end with clamped=True"
+            )
+
     def quantise_target(self, values: npt.ArrayLike) -> npt.NDArray[np.uint16]:
         """Class numbers of labels, or the steps, 0 to 65,535, of real values, as the service does.
 
         Parameters
         ----------
         values : array_like of shape (n,)
-            Labels, compared as text (of whole numbers, 1.0 is 1), or real values.
+            Labels, compared as text (of whole numbers 1.0 is 1, of truth values True is TRUE), or real values.
 
         Raises
         ------
@@ -196,10 +212,37 @@ class Schema:
         return np.rint((reals - lo) * 65_535.0 / (hi - lo)).astype(np.uint16)
 
 
+def _numbers(values: Any) -> npt.NDArray[np.float64]:
+    """Values as floats. Dates, which numpy takes for nanoseconds, and complex numbers, whose imaginary part it drops, are refused."""
+    try:
+        found = np.asarray(values)
+        kinds = {found.dtype.kind} if found.dtype.kind != "O" else {np.asarray(x).dtype.kind for x in found.flat}
+        refused = kinds & REFUSED.keys()
+        if refused:
+            raise BadQuery(f"there are {REFUSED[min(refused)]} among the features: give numbers, such as days since a fixed day")
+        return found.astype(np.float64)
+    except BadQuery:
+        raise
+    except (TypeError, ValueError) as failed:
+        raise BadQuery(f"the features are not all numbers: {failed}") from None
+
+
 def _label(value: Any, known: Mapping[str, int]) -> str:
-    text = str(value)
-    whole = isinstance(value, (float, np.floating)) and float(value).is_integer()
-    return str(int(value)) if whole and text not in known else text
+    """A label as the schema writes it, if it has it: of whole numbers 1 is 1.0, of truth values True is TRUE, as for the service's reader.
+    """
+    text = str(value).strip()
+    if text in known:
+        return text
+    if isinstance(value, (float, np.floating)) and float(value).is_integer():
+        text = str(int(value))
+    whole = re.fullmatch(r"(-?[0-9]+)(\.0+)?", text)
+    if whole:
+        spellings = [found for found in known if re.fullmatch(rf"{whole[1]}(\.0+)?", found)]
+    elif text.lower() in ("true", "false"):
+        spellings = [found for found in known if found.lower() == text.lower()]
+    else:
+        spellings = []
+    return spellings[0] if len(spellings) == 1 else text
 
 
 def _text(value: str) -> str:

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any, Iterator
 
 import numpy as np
 import numpy.typing as npt
-from eth_account.signers.local import LocalAccount
 
-from . import errors, keys
+from . import errors
 from ._encoding import bytes_of
 from ._proto.tribute.v1 import session_pb2, session_service_pb2
 from ._stream import QueryStream
@@ -84,7 +83,8 @@ class Session:
         self.extractor = extractor
         self.session = bytes_of(session)
         self.file = Path(file)
-        self.answers, self.voucher, self._pending = [], None, None
+        self.answers, self.voucher = [], None
+        self._pending: dict[str, Any] | None = None
         self._stream: QueryStream | None = None
         found = client._call("SessionService/GetSession", session_service_pb2.GetSessionRequest(session=self.session))
         if found.id != self.session:
@@ -147,20 +147,27 @@ class Session:
         """Number of answers so far."""
         return len(self.answers)
 
-    def ask(self, query: npt.ArrayLike | str) -> str:
+    def ask(self, query: npt.ArrayLike | str, *, clamped: bool = False) -> str:
         """Sends a query and returns the label of the answer.
 
         Parameters
         ----------
         query : array_like of shape (features,), or raw input
-            Features in the schema's own units, a row of a DataFrame too; or what the extractor takes, such as a text, if the agent's schema pins one.
+            Features in the schema's own units, a row of a DataFrame too; or what the extractor takes, such as a text, if the agent's
+            schema pins one.
+        clamped : bool
+            Whether features outside the schema's ranges may be moved to their ends. Those that the extractor computes, whose unit cannot
+            be mistaken, always are.
 
         Raises
         ------
+        errors.BadQuery
+            The query does not fit the schema, or a feature is outside its range. Nothing was sent.
         errors.ForkedTranscript
             The answer does not extend this client's transcript: no voucher was signed for it.
         """
         self.resume()
+        features: npt.NDArray[Any]
         if self.extractor is not None:
             features = self.extractor.query(self.schema, query)
         elif isinstance(query, str):
@@ -168,8 +175,13 @@ class Session:
             wanted = f"an Extractor of the file with SHA-256 {pinned.hex()}" if pinned else "numbers"
             raise errors.BadQuery(f"the query is a text, but the agent takes features: give the session {wanted}")
         else:
-            features = query
-        steps = self.schema.quantise(features).tobytes()
+            features = self.schema.in_order(query)
+        quantised = self.schema.quantise(features)
+        if quantised.ndim != 1:
+            raise errors.BadQuery(f"the query has shape {quantised.shape}: ask record by record")
+        if self.extractor is None and not clamped:
+            self.schema._inside(features)
+        steps = quantised.tobytes()
         self._pending = {"features": steps.hex(), "salt": secrets.randbits(248)}
         self._save()
         return self._send()

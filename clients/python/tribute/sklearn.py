@@ -9,7 +9,7 @@ parallel and is not meant for a grid search. Sample weights, sparse matrices and
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import Any, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -39,6 +39,7 @@ class _Head(BaseEstimator):
     intercept_scale: int
     client: Client | None
     name: str
+    accept: Sequence[str]
 
     def _scaler(self) -> Any:
         if self.range not in ("standard", "minmax"):
@@ -65,7 +66,7 @@ class _Head(BaseEstimator):
             self.weights_ = np.rint(weights / WEIGHT_UNIT).astype(np.int64)
             return
         self.dataset_ = self.client.register(
-            (X, targets), self.schema_, intercept_scale=self.intercept_scale, accept=["clamped"]
+            (X, targets), self.schema_, intercept_scale=self.intercept_scale, accept=self.accept
         )
         agent = self.client.train(
             [self.dataset_], penalty=self.mapping_.penalty, link=self.mapping_.link, name=self.name
@@ -113,13 +114,16 @@ class TributeClassifier(ClassifierMixin, _Head):
         Inverse of the penalty, as in ``LogisticRegression`` after the scaler that `range` names.
     range : {"standard", "minmax"}
         The range of a feature's 256 steps: mean ± 4.5 standard deviations, or minimum to maximum. Values beyond it are moved to its
-        ends.
+        ends, and counted in ``clamped_``; with a `client`, only if `accept` says so.
     intercept_scale : int
         The `s`, 0 to 4, of the bias's feature 2^s: a larger one penalises the intercept less.
     client : Client, optional
         The service to train on. It commits the records, trains, and proves both.
     name : str
         Name of the schema and of the agent.
+    accept : sequence of str
+        Kinds of doubts about the records to accept when the service commits them: ``clamped``, if values beyond a ``standard`` range
+        may be moved to its ends, and ``coarse``. See :meth:`Client.register`.
 
     Attributes
     ----------
@@ -143,27 +147,29 @@ class TributeClassifier(ClassifierMixin, _Head):
         intercept_scale: int = 3,
         client: Client | None = None,
         name: str = "agent",
+        accept: Sequence[str] = (),
     ):
         self.C = C
         self.range = range
         self.intercept_scale = intercept_scale
         self.client = client
         self.name = name
+        self.accept = accept
 
     def equivalent(self) -> Pipeline:
         return make_pipeline(self._scaler(), LogisticRegression(C=self.C))
 
     def fit(self, X: npt.ArrayLike, y: npt.ArrayLike) -> "TributeClassifier":
         """Trains the head on features of shape (n, features) and labels of shape (n,)."""
-        X, y = validate_data(self, X, y, dtype=np.float64)
-        check_classification_targets(y)
-        self.classes_ = np.unique(y)
+        features, targets = validate_data(self, X, y, dtype=np.float64)
+        check_classification_targets(targets)
+        self.classes_ = np.unique(targets)
         labels = [str(label) for label in self.classes_]
         if len(labels) < 2:
             raise ValueError(f"all records are of one class, {labels[0]}: a classifier needs two")
         if len(set(labels)) < len(labels):
             raise ValueError("two classes are written alike: labels are compared as text")
-        self._fit(X, y, labels)
+        self._fit(features, targets, labels)
         return self
 
     def _optimum(self, features: npt.NDArray[np.float64], targets: npt.NDArray[np.uint16]) -> npt.NDArray[np.float64]:
@@ -184,8 +190,8 @@ class TributeClassifier(ClassifierMixin, _Head):
         """Scores of shape (n, classes); of two classes, of shape (n,), positive for the second."""
         logits = self._logits(X)
         if logits.shape[1] == 2:
-            return (logits[:, 1] - logits[:, 0]) * (LOGIT_UNIT / 2)
-        return logits * LOGIT_UNIT
+            return (logits[:, 1] - logits[:, 0]).astype(np.float64) * (LOGIT_UNIT / 2)
+        return logits.astype(np.float64) * LOGIT_UNIT
 
     def predict_proba(self, X: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Probabilities of shape (n, classes)."""
@@ -217,33 +223,36 @@ class TributeRegressor(RegressorMixin, _Head):
         intercept_scale: int = 3,
         client: Client | None = None,
         name: str = "agent",
+        accept: Sequence[str] = (),
     ):
         self.alpha = alpha
         self.range = range
         self.intercept_scale = intercept_scale
         self.client = client
         self.name = name
+        self.accept = accept
 
     def equivalent(self) -> Pipeline:
         return make_pipeline(self._scaler(), Ridge(alpha=self.alpha))
 
     def fit(self, X: npt.ArrayLike, y: npt.ArrayLike) -> "TributeRegressor":
         """Trains the head on features of shape (n, features) and real targets of shape (n,)."""
-        X, y = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
-        y = np.asarray(y, dtype=np.float64)
-        lo, hi = _widened(y.min(), y.max())
-        self._fit(X, y, (float(lo), float(hi)))
+        features, targets = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
+        targets = np.asarray(targets, dtype=np.float64)
+        lo, hi = _widened(targets.min(), targets.max())
+        self._fit(features, targets, (float(lo), float(hi)))
         return self
 
     def _optimum(self, features: npt.NDArray[np.float64], targets: npt.NDArray[np.uint16]) -> npt.NDArray[np.float64]:
         n = len(features)
         hessian = features.T @ features / n + self.mapping_.penalty * np.eye(features.shape[1])
-        return np.linalg.solve(hessian, features.T @ (targets / 65_536.0) / n)[:, None]
+        solved = np.linalg.solve(hessian, features.T @ (targets / 65_536.0) / n)
+        return np.asarray(solved[:, None], dtype=np.float64)
 
     def predict(self, X: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Predictions of shape (n,), in the target's units."""
-        logits = self._logits(X)[:, 0]
-        lo, hi = self.schema_.target_range
+        logits = self._logits(X)[:, 0].astype(np.float64)
+        lo, hi = self.schema_.target_range or (0.0, 1.0)
         return logits * LOGIT_UNIT / TARGET_STEPS * (hi - lo) + lo
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from eth_utils import to_checksum_address
+from eth_utils.address import to_checksum_address
 
 from ._proto.tribute.v1 import agent_pb2, common_pb2, dataset_pb2, session_pb2
 from .schema import Schema
@@ -32,14 +32,33 @@ class Dataset:
     records: int
     schema: Schema
     shards: int
+    intercept_scale: int | None = field(default=None, compare=False)
+    """The `s` of the bias's feature 2^s: see :meth:`Client.register`. None of a dataset of the chain, which stores only a digest of it."""
 
     @classmethod
     def _of(cls, message: dataset_pb2.Dataset) -> "Dataset":
         schema = Schema(message.schema_json.decode())
-        return cls(message.id, _address(message.owner), message.records, schema, len(message.shards))
+        scale = message.profile.intercept_scale
+        return cls(message.id, _address(message.owner), message.records, schema, len(message.shards), scale)
 
     def __repr__(self) -> str:
         return f"Dataset(0x{self.id.hex()}, {self.records} records of {self.schema.name!r})"
+
+
+@dataclass(frozen=True)
+class Polish:
+    """What changed when an imported model was moved to the optimum over its datasets."""
+
+    moved: float
+    """How far its weights moved, relative to their norm."""
+    answers_changed: int
+    """Number of training records that it answers differently since."""
+    training_accuracy_before: float
+    """Fraction of them that it answered correctly before; :attr:`Agent.training_accuracy` is that since."""
+
+    @classmethod
+    def _of(cls, message: agent_pb2.Polish) -> "Polish":
+        return cls(message.moved, message.answers_changed, message.training_accuracy_before)
 
 
 @dataclass(frozen=True)
@@ -63,8 +82,8 @@ class Agent:
     profile: common_pb2.Profile
     model_sha256: bytes
     onnx: bytes
-    moved: float | None
-    """Of a model that was brought along: how far it was moved to the optimum, relative to the norm of its weights."""
+    polish: Polish | None
+    """Of a model that was brought along: what moving it to the optimum changed."""
 
     @classmethod
     def _of(cls, message: agent_pb2.Agent) -> "Agent":
@@ -86,7 +105,7 @@ class Agent:
             profile=message.profile,
             model_sha256=message.model_sha256,
             onnx=message.onnx,
-            moved=message.polish.moved if message.HasField("polish") else None,
+            polish=Polish._of(message.polish) if message.HasField("polish") else None,
         )
 
     def __repr__(self) -> str:

@@ -119,7 +119,7 @@ def verify(
         The file is invalid.
     """
     content = file if isinstance(file, bytes) else Path(file).read_bytes()
-    trust = ("--allow-dev-srs",) if allow_dev_srs else ()
+    trust: tuple[str, ...] = ("--allow-dev-srs",) if allow_dev_srs else ()
     trust += ("--srs", os.fspath(srs)) if srs else ()
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder, "file.json")

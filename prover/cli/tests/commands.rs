@@ -257,9 +257,11 @@ async fn a_session_refuses_what_it_could_not_prove_or_collect() {
         }
     };
     let features = |values: Vec<f64>| v1::QueryRequest {
-        query: Some(v1::query_request::Query::Features(v1::Features { values })),
+        query: Some(v1::query_request::Query::Features(v1::Features { values, clamped: false })),
         ..bare.clone()
     };
+    let refused = ask(features(vec![1e6; 13])).await.unwrap_err();
+    assert_eq!((refused.reason, refused.metadata["feature"].as_str()), (Reason::BadQuery, "alcohol"));
     assert_eq!(ask(features(vec![1.0; 12])).await.unwrap_err().reason, Reason::BadQuery);
     assert_eq!(ask(features([vec![1.0; 12], vec![f64::NAN]].concat())).await.unwrap_err().reason, Reason::BadQuery);
     assert_eq!(

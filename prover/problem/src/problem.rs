@@ -54,7 +54,7 @@ reasons! {
     BadProfile = "BAD_PROFILE", InvalidArgument;
     /// An agent's datasets have different schemas or profiles.
     SchemaMismatch = "SCHEMA_MISMATCH", InvalidArgument;
-    /// A query does not match the schema, or its salt does not fit in a receipt.
+    /// A query does not match the schema or lies outside its ranges, or its salt does not fit in a receipt.
     BadQuery = "BAD_QUERY", InvalidArgument;
     /// The model is not a canonical agent and no head can be made from it, or it ends in another link.
     BadModel = "BAD_MODEL", InvalidArgument;

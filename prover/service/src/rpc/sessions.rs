@@ -149,7 +149,7 @@ async fn answer(sessions: &Sessions, caller: AccountAddress, r: v1::QueryRequest
     let session = field("session", &r.session)?;
     sessions.spoken_for(caller, session).await?;
     let features = match r.query {
-        Some(Q::Features(f)) => Features::Values(f.values),
+        Some(Q::Features(f)) => Features::Values { values: f.values, clamped: f.clamped },
         Some(Q::Quantised(bytes)) => Features::Quantised(bytes),
         None => return Err(Problem::new(Reason::BadQuery, "the query is missing")),
     };

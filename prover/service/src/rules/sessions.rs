@@ -41,7 +41,11 @@ pub(crate) struct Sessions {
 /// Features of a query.
 pub(crate) enum Features {
     /// In the schema's units.
-    Values(Vec<f64>),
+    Values {
+        values: Vec<f64>,
+        /// Whether the client wants values outside the schema's ranges moved to their ends.
+        clamped: bool,
+    },
     /// Quantised, one byte each, as in receipts.
     Quantised(Vec<u8>),
 }
@@ -418,7 +422,22 @@ fn check_escrow(session: &SessionRow, on_chain: &ChainSession, layout: &Layout) 
 /// The query's features, one byte each, as in the receipt.
 fn quantised(schema: &Schema, features: Features) -> Result<Vec<u8>> {
     match features {
-        Features::Values(values) => Ok(schema.quantise(&values)?),
+        Features::Values { values, clamped } => {
+            let steps = schema.quantise(&values)?;
+            let beyond = schema.features().iter().zip(&values).find(|(f, x)| **x < f.lo || **x > f.hi);
+            match beyond.filter(|_| !clamped) {
+                None => Ok(steps),
+                Some((f, x)) => Err(Problem::new(
+                    Reason::BadQuery,
+                    format!(
+                        "feature `{}` is {x}, outside the schema's range [{}, {}]: check its unit, or set `clamped` to \
+                         move it to the range's end",
+                        f.name, f.lo, f.hi
+                    ),
+                )
+                .with("feature", &f.name)),
+            }
+        }
         Features::Quantised(bytes) if bytes.len() == schema.features().len() => Ok(bytes),
         Features::Quantised(bytes) => Err(Problem::new(
             Reason::BadQuery,
@@ -431,5 +450,30 @@ fn label(schema: &Schema, class: u16) -> String {
     match schema.target() {
         SchemaTarget::Classes(labels) => labels.get(usize::from(class)).cloned().unwrap_or_default(),
         SchemaTarget::Real { .. } => class.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tribute_core::schema::Feature;
+
+    use super::*;
+
+    fn steps(values: &[f64], clamped: bool) -> Result<Vec<u8>> {
+        let feature = |name: &str| Feature { name: name.into(), lo: 0.0, hi: 2.0 };
+        let target = SchemaTarget::Real { lo: 0.0, hi: 1.0 };
+        let schema = Schema::new("s".into(), vec![feature("a"), feature("b")], target, None).unwrap();
+        quantised(&schema, Features::Values { values: values.to_vec(), clamped })
+    }
+
+    #[test]
+    fn values_are_clamped_only_if_the_client_says_so() {
+        assert_eq!(steps(&[0.0, 2.0], false).unwrap(), [0, 255]);
+        for outside in [[0.0, 2.001], [0.0, -0.001]] {
+            let refused = steps(&outside, false).unwrap_err();
+            assert_eq!((refused.reason, refused.metadata["feature"].as_str()), (Reason::BadQuery, "b"));
+        }
+        assert_eq!(steps(&[-1.0, 100.0], true).unwrap(), [0, 255]);
+        assert_eq!(steps(&[f64::NAN, 0.0], true).unwrap_err().reason, Reason::BadQuery);
     }
 }

@@ -1,0 +1,145 @@
+"""A node of JSON-RPC with the quirks of nodes and gateways, as `../shared/cases` has them, and a chain that mines at once."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Callable, Iterator
+
+from eth_account import Account
+from web3 import Web3
+
+CHAIN_ID = 31337
+WORD = "0x" + "00" * 12 + "11" * 20
+"""The answer to every view: an address, or a number."""
+
+
+class Http:
+    """An answer of its own: status, body and headers."""
+
+    def __init__(self, status: int, body: Any, **headers: str):
+        self.status, self.headers = status, headers
+        self.body = body if isinstance(body, bytes) else json.dumps(body).encode()
+
+
+CLOSE = object()
+"""No answer: the connection is closed."""
+
+
+def error(code: int, message: str, data: Any = None) -> dict[str, Any]:
+    return {"error": {"code": code, "message": message} | ({} if data is None else {"data": data})}
+
+
+class FakeNode:
+    """A node that answers what a transaction needs.
+
+    Attributes
+    ----------
+    before, after : callable
+        Given method, parameters and how often the method was called before: another answer, or None. `after` lets the node handle the
+        request first.
+    mining : bool
+        Whether transactions are mined.
+    """
+
+    def __init__(self) -> None:
+        self.before: Callable[[str, Any, int], Any] = lambda *_: None
+        self.after: Callable[[str, Any, int], Any] = lambda *_: None
+        self.mining = True
+        self.seen: list[tuple[float, str]] = []
+        self.pool: dict[str, str] = {}
+        """Sender by hash of every transaction that it has."""
+        self.types: list[int] = []
+        self.url = ""
+        self._lock = threading.Lock()
+
+    def count(self, method: str) -> int:
+        """How often a method was called."""
+        return sum(m == method for _, m in self.seen)
+
+    def answer(self, request: dict[str, Any]) -> Any:
+        method, params = request["method"], request["params"]
+        with self._lock:
+            n = self.count(method)
+            self.seen.append((time.monotonic(), method))
+            found = self.before(method, params, n)
+            if found is None:
+                made = {"result": self._result(method, params)}
+                found = self.after(method, params, n) or made
+        return {"jsonrpc": "2.0", "id": request["id"], **found} if isinstance(found, dict) else found
+
+    def _result(self, method: str, params: Any) -> Any:
+        if method == "eth_sendRawTransaction":
+            digest = Web3.keccak(hexstr=params[0]).to_0x_hex()
+            self.pool[digest] = Account.recover_transaction(params[0])
+            self.types.append(int(params[0][2:4], 16) if int(params[0][2:4], 16) < 0x80 else 0)
+            return digest
+        if method == "eth_getTransactionByHash":
+            return {"hash": params[0]} if params[0] in self.pool else None
+        if method == "eth_getTransactionReceipt":
+            return self._receipt(params[0]) if params[0] in self.pool and self.mining else None
+        if method == "eth_getTransactionCount":
+            return hex(len(self.pool) if self.mining or params[1] == "pending" else 0)
+        return {
+            "eth_chainId": hex(CHAIN_ID),
+            "eth_call": WORD,
+            "eth_getCode": "0x",
+            "eth_estimateGas": "0xc350",
+            "eth_gasPrice": hex(2 * 10**9),
+            "eth_getBlockByNumber": {"number": "0x1", "baseFeePerGas": hex(10**9)},
+            "eth_feeHistory": {"oldestBlock": "0x1", "baseFeePerGas": ["0x1"], "gasUsedRatio": [0.5], "reward": [["0x3b9aca00"]]},
+        }[method]
+
+    def _receipt(self, digest: str) -> dict[str, Any]:
+        return {
+            "transactionHash": digest,
+            "transactionIndex": "0x0",
+            "blockHash": "0x" + "22" * 32,
+            "blockNumber": "0x1",
+            "from": self.pool[digest],
+            "to": "0x" + "11" * 20,
+            "status": "0x1",
+            "gasUsed": "0xc350",
+            "cumulativeGasUsed": "0xc350",
+            "logs": [],
+        }
+
+
+@contextmanager
+def fake_node() -> Iterator[FakeNode]:
+    """A node that listens on a port of this machine."""
+    node = FakeNode()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+        def do_POST(self) -> None:
+            request = json.loads(self.rfile.read(int(self.headers["content-length"])))
+            answer = node.answer(request)
+            if answer is CLOSE:
+                self.close_connection = True
+                self.connection.close()
+                return
+            reply = answer if isinstance(answer, Http) else Http(200, answer)
+            self.send_response(reply.status)
+            for name, value in reply.headers.items():
+                self.send_header(name.replace("_", "-"), value)
+            self.send_header("content-length", str(len(reply.body)))
+            self.end_headers()
+            self.wfile.write(reply.body)
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    node.url = f"http://127.0.0.1:{server.server_port}"
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    try:
+        yield node
+    finally:
+        server.shutdown()
+        server.server_close()

@@ -1,0 +1,314 @@
+"""Nodes and gateways with quirks: whatever they answer, a call ends in exactly one transaction or in an error that says what is wrong."""
+
+import re
+import time
+from types import SimpleNamespace
+
+import pytest
+
+from tribute import _node, _sending, errors
+from tribute.chain import Chain
+
+from conftest import ROOT, account
+from fake_node import CHAIN_ID, CLOSE, Http, error, fake_node
+
+SEND = "eth_sendRawTransaction"
+PAGE = b"<!DOCTYPE html><html><title>Just a moment...</title></html>"
+ALREADY = [
+    "AlreadyKnown",
+    "Known transaction",
+    "already known",
+    "Transaction with the same hash was already imported.",
+    "ALREADY_EXISTS: already known",
+    "known transaction: " + "ab" * 32,
+    "tx already in mempool",
+]
+
+
+@pytest.fixture
+def node():
+    with fake_node() as node:
+        yield node
+
+
+def connected(node):
+    info = SimpleNamespace(
+        chain_id=CHAIN_ID, session_escrow=b"\x11" * 20, agent_registry=b"\x12" * 20, dataset_registry=b"\x13" * 20
+    )
+    return Chain(node.url, SimpleNamespace(account=account(1), info=info))
+
+
+def paid(node):
+    """Sends a transaction."""
+    chain = connected(node)
+    return chain.send(chain.token.functions.mint(chain.account.address, 5))
+
+
+def on_send(answer, times=10**6):
+    return lambda method, params, n: answer if method == SEND and n < times else None
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *ALREADY,
+        # of a second node, or of the same one when it was asked twice
+        "nonce too low",
+        "OldNonce",
+        "replacement transaction underpriced",
+        "insufficient funds for gas * price + value",
+        "transaction underpriced",
+        # unknown words
+        "Internal error",
+        "",
+    ],
+)
+def test_a_transaction_that_the_node_already_has_is_followed_to_its_receipt(node, words):
+    node.after = on_send(error(-32000, words))
+    assert paid(node).block == 1 and len(node.pool) == 1 and node.count(SEND) == 1
+
+
+@pytest.mark.parametrize("answer", [CLOSE, Http(504, PAGE), Http(200, PAGE), error(-32603, "upstream request timeout")])
+def test_answers_that_get_lost_after_the_node_took_it_do_no_harm(node, answer):
+    node.after = on_send(answer, 1)
+    assert paid(node).block == 1 and len(node.pool) == 1
+
+
+def test_lost_and_then_already_known(node):
+    node.mining = False
+    node.after = lambda method, params, n: (CLOSE if n == 0 else error(-32000, "AlreadyKnown")) if method == SEND else None
+
+    def mined_late(method, params, n):
+        node.mining = node.mining or node.count(SEND) > 1
+
+    node.before = mined_late
+    assert paid(node).block == 1 and len(node.pool) == 1 and node.count(SEND) == 2
+
+
+@pytest.mark.parametrize("answer", [CLOSE, Http(502, b"Bad Gateway"), error(-32603, "Internal error"), Http(429, b"slow down")])
+def test_a_transaction_that_never_reached_the_node_is_sent_again(node, answer):
+    node.before = on_send(answer, 1)
+    assert paid(node).block == 1 and len(node.pool) == 1 and node.count(SEND) == 2
+
+
+def test_reads_are_repeated_over_broken_connections(node):
+    broken = {"eth_estimateGas": CLOSE, "eth_feeHistory": Http(502, b"Bad Gateway")}
+    node.before = lambda method, params, n: broken.get(method) if n == 0 else None
+    paid(node)
+    assert node.count("eth_estimateGas") == node.count("eth_feeHistory") == 2
+
+
+def five_a_second(refusal):
+    window: list[float] = []
+
+    def limited(method, params, n):
+        now = time.monotonic()
+        window[:] = [at for at in window if now - at < 1.0]
+        if len(window) >= 5:
+            return refusal
+        window.append(now)
+
+    return limited
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        Http(429, {"id": 1, **error(429, "Your app has exceeded its compute units per second capacity")}, retry_after="1"),
+        Http(429, b"Too Many Requests"),
+        Http(503, b"", retry_after="1"),
+        error(-32007, "5/second request limit reached - reduce calls per second or upgrade"),
+        error(-32005, "project ID request rate exceeded"),
+    ],
+    ids=["429", "429 without JSON", "503", "-32007", "-32005"],
+)
+def test_a_node_that_limits_requests_is_waited_for(node, refusal):
+    node.before = five_a_second(refusal)
+    assert paid(node).block == 1 and len(node.pool) == 1
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        Http(429, b"", retry_after="2"),
+        error(-32005, "daily request count exceeded, request rate limited", {"rate": {"backoff_seconds": 2}}),
+    ],
+)
+def test_a_node_that_says_how_long_to_wait_is_not_asked_before(node, refusal):
+    node.before = lambda method, params, n: refusal if method == "eth_feeHistory" and n == 0 else None
+    paid(node)
+    times = [at for at, _ in node.seen]
+    assert 2.0 <= max(b - a for a, b in zip(times, times[1:])) < 4.0
+
+
+def test_a_node_that_goes_on_limiting_requests_is_told(node, monkeypatch):
+    monkeypatch.setattr(_node, "PATIENCE", 1.0)
+    node.before = lambda *_: error(-32005, "project ID request rate exceeded")
+    with pytest.raises(errors.ChainUnavailable, match=r"limits requests .*project ID request rate exceeded"):
+        connected(node)
+    # longer than we wait: an error at once
+    node.before = lambda *_: Http(429, b"", retry_after="3600")
+    began = time.monotonic()
+    with pytest.raises(errors.ChainUnavailable, match="pause of 3600 s"):
+        connected(node)
+    assert time.monotonic() - began < 5.0
+
+
+@pytest.mark.parametrize(
+    "answer, said",
+    [
+        (Http(200, PAGE), "web page titled 'Just a moment...'"),
+        (Http(403, PAGE), "web page"),
+        (Http(401, {"id": 1, **error(-32000, "Must be authenticated!")}), "key or a login .*Must be authenticated!"),
+        (Http(403, b"forbidden"), "key or a login"),
+        (Http(401, b'{"error":"no"}'), "key or a login"),
+        (error(-32000, "Unauthorized: invalid project id"), "key or a login"),
+        (Http(200, b"{}"), "no answer of JSON-RPC"),
+        (Http(200, b"teapot"), "no answer of JSON-RPC"),
+        (Http(500, b"oops"), "HTTP status 500"),
+        (error(-32601, "the method does not exist"), r"refused eth_chainId: the method does not exist \(code -32601\)"),
+    ],
+)
+def test_what_is_no_node_is_told_as_what_it_is(node, answer, said):
+    node.before = lambda *_: answer
+    with pytest.raises(errors.ChainUnavailable, match=said):
+        connected(node)
+
+
+def test_nobody_there_and_another_chain(node):
+    unreached = SimpleNamespace(url="http://user:secret@127.0.0.1:1/key")
+    with pytest.raises(errors.ChainUnavailable, match="no node answers at http://127.0.0.1:1: .*refused") as told:
+        connected(unreached)
+    assert "secret" not in str(told.value) and "key" not in str(told.value)
+    node.before = lambda method, *_: {"result": "0x1"} if method == "eth_chainId" else None
+    with pytest.raises(errors.ChainDiffers, match="serves chain 1, the service works with chain 31337"):
+        connected(node)
+    node.before = lambda method, *_: {"result": "0x"} if method == "eth_call" else None
+    with pytest.raises(errors.ChainDiffers, match="no contract of this kind"):
+        connected(node)
+
+
+MISSING = error(-32601, "the method eth_feeHistory does not exist/is not available")
+
+
+@pytest.mark.parametrize(
+    "answers, kind",
+    [
+        ({"eth_feeHistory": MISSING}, 2),
+        ({"eth_feeHistory": {"result": {"oldestBlock": "0x1", "baseFeePerGas": None, "gasUsedRatio": None}}}, 2),
+        ({"eth_feeHistory": {"result": None}}, 2),
+        ({"eth_feeHistory": {"result": {"oldestBlock": "0x1", "baseFeePerGas": ["0x0", "0x0"], "gasUsedRatio": [0.0]}}}, 2),
+        ({"eth_feeHistory": MISSING, "eth_getBlockByNumber": {"result": {"number": "0x1"}}}, 0),
+    ],
+    ids=["no-feehistory", "bad-nulls", "null", "zero-fees", "legacy"],
+)
+def test_fees_of_nodes_without_a_fee_history(node, answers, kind):
+    def before(method, params, n):
+        # some nodes take the number of blocks as hex only
+        assert method != "eth_feeHistory" or isinstance(params[0], str)
+        return answers.get(method)
+
+    node.before = before
+    paid(node)
+    assert node.types == [kind]
+
+
+def test_fees_are_within_the_caps(node):
+    replies = {"eth_getBlockByNumber": {"result": {"baseFeePerGas": hex(_sending.FEE_CAP)}}}
+    replies["eth_feeHistory"] = {"result": {"reward": [[hex(2**100)]]}}
+    node.before = lambda method, *_: replies.get(method)
+    at_cap = _sending.fees(_node.Node(node.url))
+    assert at_cap == {"maxFeePerGas": _sending.FEE_CAP, "maxPriorityFeePerGas": _sending.TIP_CAP}
+    replies["eth_getBlockByNumber"] = {"result": {"baseFeePerGas": hex(_sending.FEE_CAP + 1)}}
+    with pytest.raises(errors.TransactionFailed, match="more than the cap"):
+        paid(node)
+    replies |= {"eth_feeHistory": MISSING, "eth_gasPrice": MISSING, "eth_getBlockByNumber": {"result": {"baseFeePerGas": "0x1"}}}
+    with pytest.raises(errors.ChainUnavailable, match="does not say what gas costs"):
+        paid(node)
+    assert not node.pool
+
+
+TEXT = "0x08c379a0" + "20".rjust(64, "0") + "6".rjust(64, "0") + b"paused".hex().ljust(64, "0")
+PANIC = "0x4e487b71" + "11".rjust(64, "0")
+
+
+@pytest.mark.parametrize(
+    "answer, said",
+    [
+        (error(3, "execution reverted: paused", TEXT), "paused"),
+        (error(3, "execution reverted", PANIC), "Panic error 0x11"),
+        (error(3, "execution reverted", "0x"), "reverted|without a reason"),
+        (error(-32000, "execution reverted"), "execution reverted"),
+        (error(-32015, "VM execution error: Reverted"), "Reverted"),
+    ],
+)
+def test_every_revert_is_an_error_of_the_package(node, answer, said):
+    chain = connected(node)
+    node.before = lambda method, *_: answer if method in ("eth_estimateGas", "eth_call") else None
+    with pytest.raises(errors.Reverted, match=f"mint: .*({said})"):
+        chain.send(chain.token.functions.mint(chain.account.address, 5))
+    with pytest.raises(errors.Reverted, match=f"isCertified: .*({said})"):
+        chain.is_certified(bytes(32), 1)
+    assert not node.pool
+
+
+def test_a_contracts_own_error_is_named(node):
+    chain = connected(node)
+    selector = next(selector for selector, name in chain._errors.items() if name == "NotThawed")
+    node.before = lambda method, *_: error(3, "execution reverted", selector + "00" * 32) if method == "eth_estimateGas" else None
+    with pytest.raises(errors.Reverted, match="mint: NotThawed"):
+        chain.send(chain.token.functions.mint(chain.account.address, 5))
+
+
+@pytest.mark.parametrize("words", ["insufficient funds for gas * price + value", "transaction underpriced", "invalid sender"])
+def test_a_refusal_in_known_words_is_an_error_at_once(node, words):
+    node.before = on_send(error(-32000, words))
+    began = time.monotonic()
+    with pytest.raises(errors.TransactionFailed, match=f"{re.escape(words)}.*nothing was sent"):
+        paid(node)
+    assert time.monotonic() - began < _sending.REFUSAL_PATIENCE / 2 and not node.pool
+    node.before = lambda method, *_: error(-32000, "insufficient funds for transfer") if method == "eth_estimateGas" else None
+    with pytest.raises(errors.TransactionFailed, match="cannot pay"):
+        paid(node)
+
+
+def test_a_refusal_in_unknown_words_is_an_error_and_the_same_call_goes_on_with_the_transaction(node, monkeypatch):
+    monkeypatch.setattr(_sending, "REFUSAL_PATIENCE", 1.5)
+    chain = connected(node)
+    call = chain.token.functions.mint(chain.account.address, 5)
+    node.before = on_send(error(-32000, "held for review"))
+    with pytest.raises(errors.TransactionFailed, match="held for review.*may have passed it on: look for 0x") as told:
+        chain.send(call)
+    node.before = lambda *_: None
+    assert chain.send(call).hash in str(told.value) and len(node.pool) == 1
+    chain.send(call)
+    assert len(node.pool) == 2, "a message whose transaction was mined is another one when it is sent again"
+
+
+def test_what_is_not_mined_in_time_is_followed_by_the_same_call(node, monkeypatch):
+    monkeypatch.setattr(_sending, "MINED", 1.5)
+    chain = connected(node)
+    node.mining = False
+    with pytest.raises(errors.TransactionFailed, match="was not mined within.*may still be") as told:
+        chain.create_agent("a")
+    node.mining = True
+    with pytest.raises(IndexError):  # this chain has no events
+        chain.create_agent("a")
+    assert len(node.pool) == 1 and next(iter(node.pool)) in str(told.value)
+
+
+def test_a_nonce_that_another_program_used_is_told(node, monkeypatch):
+    monkeypatch.setattr(_sending, "RECEIPT_LAG", 0.5)
+    node.before = on_send(error(-32000, "nonce too low"))
+    node.after = lambda method, params, n: {"result": hex(n)} if method == "eth_getTransactionCount" else None
+    with pytest.raises(errors.TransactionFailed, match="nonce 0 of 0x.* was used by another transaction"):
+        paid(node)
+
+
+def test_words_are_classified_as_in_the_rust_client():
+    source = (ROOT / "verifier-contract/client/src/refusal.rs").read_text().split("#[cfg(test)]")[0]
+    lists = dict(re.findall(r"const (\w+): &\[&str\] = &\[(.*?)\];", re.sub(r"//.*", "", source), re.DOTALL))
+    assert lists.keys() == {"KNOWN", "NONCE_USED", "UNFUNDED", "INVALID"}
+    for name, words in lists.items():
+        assert tuple(re.findall(r'"([^"]+)"', words)) == getattr(_node, name), name
+    assert _node.refusal("unknown transaction type") == "invalid" and _node.refusal("unknown transaction") == "unclear"

@@ -1,0 +1,293 @@
+"""A node's JSON-RPC: waits where the node limits requests, repeats reads over broken connections, and says what is wrong.
+
+The rules are those of the Rust client, ``verifier-contract/client/src/rpc.rs`` and ``refusal.rs``.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+import requests
+from web3 import HTTPProvider
+from web3.types import RPCEndpoint, RPCResponse
+
+from . import errors
+
+REQUEST_TIMEOUT = 20.0
+"""Time limit for one answer, seconds."""
+PATIENCE = 60.0
+"""Total time to wait for a node that limits requests, seconds."""
+FIRST_PAUSE, LONGEST_PAUSE = 0.25, 8.0
+"""Pauses, in seconds, if a node limits requests without saying how long to wait; they double."""
+READ_RETRIES = 2
+"""How often a read is repeated when the connection breaks."""
+QUOTED = 80
+"""Maximum number of characters of an unexpected answer that an error quotes."""
+SEND = "eth_sendRawTransaction"
+
+KNOWN = (
+    "already known",
+    "alreadyknown",
+    "known transaction",
+    "already imported",
+    "already been imported",
+    "already exists",
+    "already_exists",
+    "already in",
+    "already added",
+    "already submitted",
+    "same hash",
+    "duplicate transaction",
+    "duplicate_transaction",
+    "dup transaction",
+    "dup_transaction",
+)
+"""Words of nodes that have exactly this transaction."""
+NONCE_USED = (
+    "nonce too low",
+    "nonce is too low",
+    "noncetoolow",
+    "oldnonce",
+    "old nonce",
+    "nonce already used",
+    "nonce has already been used",
+    "nonce_expired",
+    "replacement transaction underpriced",
+    "replacementnotallowed",
+    "could not replace existing",
+    "same nonce",
+)
+"""Words of nodes for which the nonce is used, by a mined transaction or by a pending one that pays no less."""
+UNFUNDED = ("insufficient funds", "insufficientfunds", "insufficient balance", "upfront cost exceeds", "enough funds")
+"""Words of nodes for which the sender cannot pay."""
+INVALID = (
+    "intrinsic gas",
+    "intrinsicgas",
+    "gas limit exceeds",
+    "exceeds block gas limit",
+    "exceeds the block gas limit",
+    "gaslimitexceeded",
+    "gas limit too high",
+    "gas limit is too high",
+    "underpriced",
+    "feetoolow",
+    "gas price too low",
+    "gas price is too low",
+    "gas price below",
+    "less than block base fee",
+    "max fee per gas less",
+    "tip above",
+    "fee cap exceeded",
+    "exceeds the configured cap",
+    "type not supported",
+    "type not activated",
+    "not supported transaction type",
+    "unsupported transaction type",
+    "unknown transaction type",
+    "invalid transaction type",
+    "invalid sender",
+    "invalid signature",
+    "invalid chain id",
+    "invalid chainid",
+    "wrong chainid",
+    "wrong chain id",
+    "incorrect chain id",
+    "oversized data",
+    "max initcode size",
+    "initcode too large",
+    "rlp:",
+)
+"""Words of nodes about a transaction that no node would accept."""
+_MANY_RESULTS = ("results", "block range", "range is", "response size", "blocks")
+_LIMITS = (
+    "rate limit",
+    "rate-limit",
+    "ratelimit",
+    "rate exceeded",
+    "too many requests",
+    "request limit",
+    "requests limit",
+    "requests per second",
+    "compute units per second",
+    "credits limited",
+    "concurrent requests",
+    "throttl",
+)
+_KEY_WANTED = ("unauthori", "authenticat", "forbidden", "api key", "apikey", "api-key", "project id", "access denied")
+
+
+class Refused(errors.ChainUnavailable):
+    """The node answered with an error of its own; not a revert."""
+
+    def __init__(self, message: str, words: str):
+        super().__init__(message)
+        self.words = words
+        """The node's own message."""
+
+
+def refusal(words: str) -> str:
+    """What a node's message about a transaction means: ``known``, ``nonce used``, ``unfunded``, ``invalid`` or ``unclear``."""
+    words = words.lower()
+    # "unknown transaction type" contains "known transaction"
+    if _says(words.replace("unknown", ""), KNOWN):
+        return "known"
+    for meaning, them in (("nonce used", NONCE_USED), ("unfunded", UNFUNDED), ("invalid", INVALID)):
+        if _says(words, them):
+            return meaning
+    return "unclear"
+
+
+def _says(words: str, any_of: tuple[str, ...]) -> bool:
+    return any(w in words for w in any_of)
+
+
+class Node(HTTPProvider):
+    """The JSON-RPC of a node.
+
+    Every request raises :class:`errors.ChainUnavailable`, with what is wrong, if the node has no answer to it. Only reverts of contracts
+    are left to web3.py, which raises its own exceptions for them.
+    """
+
+    def __init__(self, url: str):
+        super().__init__(url)
+        self._url = url
+        self._session = requests.Session()
+        self._quiet_until = 0.0
+        parts = urlsplit(url)
+        self.shown = f"{parts.scheme}://{parts.hostname}" + (f":{parts.port}" if parts.port else "")
+        """The node's URL without the parts that may be secret."""
+
+    def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
+        body = self.encode_rpc_request(method, params)
+        patience = time.monotonic() + PATIENCE
+        broken, pause = 0, FIRST_PAUSE
+        while True:
+            time.sleep(max(0.0, self._quiet_until - time.monotonic()))
+            try:
+                answered = self._session.post(
+                    self._url, data=body, headers={"Content-Type": "application/json"}, timeout=REQUEST_TIMEOUT
+                )
+            except requests.Timeout:
+                raise errors.ChainUnavailable(f"{self.shown} did not answer {method} within {REQUEST_TIMEOUT:.0f} s") from None
+            except requests.RequestException as failed:
+                refused = "NewConnectionError" in repr(failed) or not isinstance(failed, requests.ConnectionError)
+                if method == SEND or refused or broken == READ_RETRIES:
+                    raise errors.ChainUnavailable(f"no node answers at {self.shown}: {_root(failed)}") from None
+                broken += 1
+                continue
+            answer = _Answer(answered)
+            if answer.limits():
+                wait = answer.told_pause()
+                until = time.monotonic() + (pause if wait is None else wait)
+                if until > patience:
+                    asks = "" if wait is None else f"; the node asks for a pause of {wait:.0f} s"
+                    raise errors.ChainUnavailable(
+                        f"{self.shown} limits requests and did not let {method} pass within {PATIENCE:.0f} s{asks} ({answer.words()}): try "
+                        "again later, or use a node that allows more requests"
+                    )
+                pause = min(2 * pause, LONGEST_PAUSE)
+                self._quiet_until = max(self._quiet_until, until)
+            elif answer.is_broken() and method != SEND and broken < READ_RETRIES:
+                broken += 1
+                time.sleep(0.05 * broken)
+            else:
+                return self._explained(str(method), answer)
+
+    def ask(self, method: str, params: list[Any]) -> Any:
+        """The result of a request, as the node gives it."""
+        return self.make_request(RPCEndpoint(method), params)["result"]
+
+    def _explained(self, method: str, answer: _Answer) -> RPCResponse:
+        """The answer if it is a result or a revert; raises what is wrong otherwise."""
+        found: Any = answer.content
+        if answer.error is None and answer.ok and isinstance(found, dict) and "result" in found:
+            return cast(RPCResponse, found)
+        if method in ("eth_call", "eth_estimateGas") and answer.is_revert():
+            return found
+        if answer.wants_key():
+            raise errors.ChainUnavailable(
+                f"{self.shown} wants a key or a login for {method} ({answer.words()}): check the key in the node's URL"
+            )
+        if answer.error is not None:
+            said, code = answer.words(), answer.error.get("code")
+            raise Refused(f"{self.shown} refused {method}: {said} (code {code})", said)
+        if answer.is_page():
+            title = re.search(r"<title>(.*?)</title>", answer.body, re.IGNORECASE | re.DOTALL)
+            titled = f" titled {title[1].strip()!r}" if title else ""
+            raise errors.ChainUnavailable(
+                f"{self.shown} answers {method} with a web page{titled}: this is no JSON-RPC address, or something in front of it asks for a "
+                "browser"
+            )
+        raise errors.ChainUnavailable(f"{self.shown} gives no answer of JSON-RPC to {method}: {answer.words()}")
+
+
+class _Answer:
+    """An HTTP answer, and what is in it."""
+
+    def __init__(self, answered: requests.Response):
+        self.status, self.ok = answered.status_code, answered.ok
+        self.body = answered.content.decode("utf-8", "replace")
+        told = answered.headers.get("Retry-After", "").strip()
+        self.retry_after = float(told) if told.isdigit() else None
+        try:
+            self.content: Any = json.loads(answered.content)
+        except ValueError:
+            self.content = None
+        found = self.content.get("error") if isinstance(self.content, dict) else None
+        self.error: dict[str, Any] | None = found if isinstance(found, dict) else None
+
+    def words(self) -> str:
+        """The node's message."""
+        if self.error is not None:
+            return str(self.error.get("message", ""))
+        start = self.body.strip()[:QUOTED]
+        return f"HTTP status {self.status}" + (f"; it begins with {start!r}" if start else "")
+
+    def limits(self) -> bool:
+        """Whether the node limits requests, so that the same one may pass later."""
+        if self.status == 429 or (self.status == 503 and self.retry_after is not None):
+            return True
+        if self.error is None:
+            return False
+        words = self.words().lower()
+        # "query returned more than 10000 results" has the code of a limit, but waiting does not help
+        if _says(words, _MANY_RESULTS):
+            return False
+        return self.error.get("code") in (429, -32005, -32007, -32029) or _says(words, _LIMITS)
+
+    def told_pause(self) -> float | None:
+        """How long the node says to wait, seconds: in the header, or in the error's data (Infura)."""
+        if self.retry_after is not None or self.error is None:
+            return self.retry_after
+        data = self.error.get("data")
+        rate = data.get("rate") if isinstance(data, dict) else None
+        told = rate.get("backoff_seconds") if isinstance(rate, dict) else None
+        return float(told) if isinstance(told, (int, float)) and told >= 0 else None
+
+    def is_broken(self) -> bool:
+        """Whether a gateway failed midway, which is worth a repetition."""
+        return self.status in (502, 503, 504) if self.error is not None else self.status >= 500
+
+    def is_revert(self) -> bool:
+        """Whether a contract reverted: code 3 is geth's, and nodes that return no data use the word."""
+        return self.error is not None and (self.error.get("code") == 3 or "revert" in self.words().lower())
+
+    def wants_key(self) -> bool:
+        if self.status in (401, 403):
+            return self.error is not None or not self.is_page()
+        return self.error is not None and _says(self.words().lower(), _KEY_WANTED)
+
+    def is_page(self) -> bool:
+        return self.body.lstrip().lower().startswith(("<!doctype html", "<html"))
+
+
+def _root(error: BaseException) -> str:
+    """The innermost cause, such as ``Connection refused``, without the layers around it."""
+    inner = error.__cause__ or error.__context__
+    while inner is not None:
+        error, inner = inner, inner.__cause__ or inner.__context__
+    return str(error)
