@@ -5,6 +5,7 @@ import {IAgentRegistry} from "./interfaces/IAgentRegistry.sol";
 import {IDatasetRegistry} from "./interfaces/IDatasetRegistry.sol";
 import {IEvaluations} from "./interfaces/IEvaluations.sol";
 import {IProofGate} from "./interfaces/IProofGate.sol";
+import {Circuits} from "./libraries/Circuits.sol";
 import {Statements} from "./libraries/Statements.sol";
 
 /// @title Evaluations
@@ -144,17 +145,10 @@ contract Evaluations is IEvaluations {
         if (dataset.schemaId != entry.schemaId) revert SchemaMismatch(datasetId, entry.schemaId, dataset.schemaId);
         IProofGate.CircuitShape memory shape = GATE.shapeOf(entry.gradientCircuitId);
         shape.statement = Statements.EVALUATION;
-        _requireCircuit(circuitId, shape);
+        Circuits.requireFit(GATE, circuitId, shape);
         (shape.statement, shape.link) = (Statements.DATASET, 0);
-        _requireCircuit(dataset.circuitId, shape);
+        Circuits.requireFit(GATE, dataset.circuitId, shape);
         return entry.wDigest;
-    }
-
-    function _requireCircuit(bytes32 circuitId, IProofGate.CircuitShape memory expected) private view {
-        IProofGate.CircuitShape memory shape = GATE.usableShape(circuitId);
-        bool fits = shape.statement == expected.statement && shape.link == expected.link
-            && shape.layoutHash == expected.layoutHash && shape.srsDigest == expected.srsDigest;
-        if (!fits) revert UnfitCircuit(circuitId);
     }
 
     /// Checks the proofs of shards that were not counted before, by one pairing; returns their indices and committed

@@ -6,7 +6,10 @@ import {IAgents} from "./interfaces/IAgents.sol";
 import {IAgreedWeights} from "./interfaces/IAgreedWeights.sol";
 import {IDatasetRegistry} from "./interfaces/IDatasetRegistry.sol";
 import {IEvaluations} from "./interfaces/IEvaluations.sol";
+import {IProofGate} from "./interfaces/IProofGate.sol";
 import {IValuationDraws} from "./interfaces/IValuationDraws.sol";
+import {Circuits} from "./libraries/Circuits.sol";
+import {Statements} from "./libraries/Statements.sol";
 
 /// @title Valuation draws
 /// @notice See {IValuationDraws}.
@@ -14,9 +17,10 @@ abstract contract ValuationDraws is IValuationDraws {
     // Files may have fewer, but what is paid by should vary little; they have no more than the most.
     uint32 private constant LEAST_PERMUTATIONS = 30;
     uint32 private constant MOST_PERMUTATIONS = 4096;
-    // Who proposes a block is known up to 64 slots before, so nobody can commit just before a block of its own.
+    // On Ethereum, who proposes a block is known up to 64 slots before, so nobody can commit just before a block of its
+    // own.
     uint64 private constant DELAY = 100;
-    // The contract of EIP-2935, which knows the hashes of the last 8,191 blocks.
+    // Where EIP-2935 is in force, a contract that knows the hashes of the last 8,191 blocks.
     address private constant HISTORY = 0x0000F90827F1C53a10cb7A02335B175320002935;
 
     IAgentRegistry internal immutable AGENTS;
@@ -69,13 +73,20 @@ abstract contract ValuationDraws is IValuationDraws {
         return _draws[agentId][version];
     }
 
-    /// Checks that the version is certified, and that the test set is registered, of its schema and not trained on.
+    /// Checks that the version is certified, and that the test set is registered, not trained on, and of its schema,
+    /// layout and SRS.
     function _requireFit(bytes32 agentId, uint32 version, bytes32 testSet) private view {
         if (!AGENTS.isCertified(agentId, version)) revert IAgreedWeights.NotCertified(agentId, version);
         IDatasetRegistry.Dataset memory dataset = DATASETS.dataset(testSet);
         if (AGENTS.lists(agentId, version, dataset.root)) revert IAgreedWeights.TrainedOn(testSet);
-        bytes32 schemaId = AGENTS.getVersion(agentId, version).schemaId;
-        if (dataset.schemaId != schemaId) revert IEvaluations.SchemaMismatch(testSet, schemaId, dataset.schemaId);
+        IAgentRegistry.Version memory entry = AGENTS.getVersion(agentId, version);
+        if (dataset.schemaId != entry.schemaId) {
+            revert IEvaluations.SchemaMismatch(testSet, entry.schemaId, dataset.schemaId);
+        }
+        IProofGate gate = IProofGate(AGENTS.gate());
+        IProofGate.CircuitShape memory shape = gate.shapeOf(entry.gradientCircuitId);
+        (shape.statement, shape.link) = (Statements.DATASET, 0);
+        Circuits.requireFit(gate, dataset.circuitId, shape);
     }
 
     function _beaconOf(bytes32 agentId, uint32 version, Draw storage draw, bytes32 hash)
@@ -99,6 +110,14 @@ abstract contract ValuationDraws is IValuationDraws {
     function _hashOf(uint64 blockNumber) private view returns (bytes32 hash) {
         hash = blockhash(blockNumber);
         if (hash != bytes32(0)) return hash;
+        // Elsewhere another contract may be at this address, or one that counts other blocks: it has to know the last
+        // block, as the chain does.
+        bytes32 last = blockhash(block.number - 1);
+        if (last != bytes32(0) && _recorded(block.number - 1) == last) hash = _recorded(blockNumber);
+    }
+
+    /// The hash of a block in the history; 0 if it has none.
+    function _recorded(uint256 blockNumber) private view returns (bytes32 hash) {
         // It takes the number without a selector and reverts beyond its history. Without code there is no answer.
         // slither-disable-next-line low-level-calls
         (bool known, bytes memory answer) = HISTORY.staticcall(abi.encode(blockNumber));

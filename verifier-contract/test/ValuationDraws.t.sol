@@ -6,7 +6,9 @@ import {IAgreedWeights} from "../src/interfaces/IAgreedWeights.sol";
 import {IDatasetOwners} from "../src/interfaces/IDatasetOwners.sol";
 import {IDatasetRegistry} from "../src/interfaces/IDatasetRegistry.sol";
 import {IEvaluations} from "../src/interfaces/IEvaluations.sol";
+import {IProofGate} from "../src/interfaces/IProofGate.sol";
 import {IValuationDraws} from "../src/interfaces/IValuationDraws.sol";
+import {Statements} from "../src/libraries/Statements.sol";
 import {Weighed} from "./base/Weighed.sol";
 
 /// One draw for each version, from a block that nobody knew, and whoever tries for another.
@@ -149,6 +151,40 @@ contract ValuationDrawsTest is Weighed {
         );
     }
 
+    /// A test set of Cleo's that a circuit of its own admitted.
+    function setUnder(IProofGate.CircuitInfo memory info, bytes32 seed) private returns (bytes32 set, bytes32 circuit) {
+        circuit = gate.addCircuit(info);
+        IDatasetRegistry.RegisterParams memory params = registerParams();
+        params.circuitId = circuit;
+        set = registerAs(CLEO, params, seed, 100);
+    }
+
+    /// On records of another layout or SRS no coalition could be evaluated, and the commitment would be for good.
+    function test_Attack_ATestSetThatNoCoalitionCanBeEvaluatedOn() public {
+        bytes32 before = layoutHash;
+        layoutHash = Statements.layoutHashOf(14, 8, 64, 10, 0, 1024, 0);
+        (bytes32 set, bytes32 circuit) = setUnder(circuitInfo(Statements.DATASET), "another layout");
+        layoutHash = before;
+        refuseCommit(OLGA, set, COUNT, abi.encodeWithSelector(IEvaluations.UnfitCircuit.selector, circuit));
+
+        IProofGate.CircuitInfo memory info = circuitInfo(Statements.DATASET);
+        info.srsDigest = "another SRS";
+        (set, circuit) = setUnder(info, "another SRS");
+        refuseCommit(OLGA, set, COUNT, abi.encodeWithSelector(IEvaluations.UnfitCircuit.selector, circuit));
+
+        // another circuit of the same shape is fine, unless it was stopped
+        info = circuitInfo(Statements.DATASET);
+        info.vkDigest = "another key";
+        (set, circuit) = setUnder(info, "another key");
+        uint256 state = vm.snapshotState();
+        vm.prank(OLGA);
+        weights.commitValuation(agent, version, set, COUNT);
+        assertEq(weights.drawOf(agent, version).testSet, set);
+        vm.revertToStateAndDelete(state);
+        gate.stop(circuit);
+        refuseCommit(OLGA, set, COUNT, abi.encodeWithSelector(IProofGate.StoppedCircuit.selector, circuit));
+    }
+
     // ---- another draw --------------------------------------------------------------------------------------------
 
     function test_Attack_AnotherCommitment() public {
@@ -211,21 +247,25 @@ contract ValuationDrawsTest is Weighed {
         commit();
         vm.roll(DRAWN + 5000);
         bytes32 hash = "hash in the history";
-        // PUSH32 hash PUSH0 MSTORE PUSH1 32 PUSH0 RETURN
-        vm.etch(HISTORY, abi.encodePacked(hex"7f", hash, hex"5f5260205ff3"));
+        // the block's hash if the chain knows it, else this one: PUSH0 CALLDATALOAD BLOCKHASH DUP1 PUSH1 41 JUMPI POP
+        // PUSH32 hash JUMPDEST PUSH0 MSTORE PUSH1 32 PUSH0 RETURN
+        vm.etch(HISTORY, abi.encodePacked(hex"5f354080602957507f", hash, hex"5b5f5260205ff3"));
         refuseCommit(OLGA, testSet, COUNT, alreadyCommitted());
         assertEq(weights.fixBeacon(agent, version), beaconOf(hash, 1));
     }
 
-    /// A history that knows nothing of the block, or is none: the draw has lapsed.
+    /// A history that knows nothing of the block, or is none: the draw has lapsed. What answers of the last block other
+    /// than the chain does is none, whatever it says of earlier ones.
     function test_AHistoryThatDoesNotKnowTheBlock() public {
         commit();
         vm.roll(DRAWN + 9000);
-        bytes[] memory codes = new bytes[](3);
+        bytes[] memory codes = new bytes[](5);
         codes[0] = hex"5f5ffd"; // reverts
         codes[1] = hex"60205ff3"; // answers 0
         codes[2] = hex"60015f5260405ff3"; // answers two words
-        for (uint256 i = 0; i < 3; ++i) {
+        codes[3] = hex"60015f5260205ff3"; // answers 1 of every block
+        codes[4] = hex"5f35405f5260205ff3"; // knows no more than the chain
+        for (uint256 i = 0; i < codes.length; ++i) {
             vm.etch(HISTORY, codes[i]);
             refuseBeacon(abi.encodeWithSelector(IValuationDraws.DrawLapsed.selector, DRAWN));
         }

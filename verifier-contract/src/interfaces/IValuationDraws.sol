@@ -13,7 +13,8 @@ pragma solidity ^0.8.28;
 ///    seen it before, so the attempts are counted, and every reader of a valuation can see them.
 ///
 /// The contract never sees a valuation. That one has the test set, the number and the beacon on chain is checked by the
-/// tools of those who sign weights. Whoever builds the chosen block can influence its hash.
+/// tools of those who sign weights. Whoever builds the chosen block can influence its hash; on a rollup that is the
+/// sequencer, and where `block.number` and `blockhash` are not those of the chain's own blocks, a draw means nothing.
 interface IValuationDraws {
     /// @notice A commitment to a sampled valuation.
     struct Draw {
@@ -80,7 +81,8 @@ interface IValuationDraws {
     /// the beacon was not fixed in time, the same can be committed to again.
     /// @param agentId The agent.
     /// @param version The version, counted from 1.
-    /// @param testSet The dataset that the valuation is made on: registered, of the version's schema, not trained on.
+    /// @param testSet The dataset that the valuation is made on: registered, not trained on, and of the version's
+    /// schema, layout and SRS.
     /// @param permutations Number of permutations of the owners, 30 to 4,096.
     function commitValuation(bytes32 agentId, uint32 version, bytes32 testSet, uint32 permutations) external;
 
