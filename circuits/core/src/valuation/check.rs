@@ -82,7 +82,8 @@ impl Valuation {
         Ok(())
     }
 
-    /// Checks that coalitions are drawn where there are too many for all of them, and only there, by enough permutations.
+    /// Checks that coalitions are drawn where there are too many for all of them, and only there, by enough permutations and
+    /// by a beacon.
     pub(super) fn check_sampling(&self) -> Result<(), CertificateError> {
         let owners = self.owners.len();
         let Some(sampling) = &self.sampling else {
@@ -101,6 +102,9 @@ impl Valuation {
         if !(MIN_PERMUTATIONS..=MAX_PERMUTATIONS).contains(&sampling.permutations) {
             let reason = format!("{} is not from {MIN_PERMUTATIONS} to {MAX_PERMUTATIONS}", sampling.permutations);
             return Err(CertificateError::field("sampling.permutations", reason));
+        }
+        if !sampling.is_drawn() {
+            return Err(CertificateError::field("sampling.beacon", words::NO_BEACON));
         }
         Ok(())
     }

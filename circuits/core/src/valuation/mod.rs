@@ -155,6 +155,12 @@ pub struct Value {
 }
 
 impl Sampling {
+    /// Whether it names a beacon. Zeros are what the chain says as long as nobody has fixed one: everybody knew them before.
+    #[must_use]
+    pub fn is_drawn(&self) -> bool {
+        self.beacon != Hex::default()
+    }
+
     /// The seed of the permutations: the beacon with everything that was committed before it was known.
     #[must_use]
     pub fn seed(&self, certificate: &Certificate, test: &DatasetId) -> Digest {

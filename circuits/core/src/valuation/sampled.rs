@@ -71,6 +71,15 @@ pub fn coalitions(orders: &[Vec<usize>]) -> Vec<u32> {
     all
 }
 
+/// Upper bound of the number of [`coalitions`] of 3 to [`MAX_PLAYERS`] players, all players together excluded: reached if no
+/// two of `count` orders have a larger prefix in common. It is known before any order is drawn.
+#[must_use]
+pub fn most_coalitions(players: usize, count: u32) -> u64 {
+    let k = players as u64;
+    let along = k * (k + 1) / 2 + u64::from(count) * k.saturating_sub(3);
+    along.min((1 << k) - 2)
+}
+
 /// Every coalition of two players.
 fn pairs(players: usize) -> impl Iterator<Item = u32> {
     (0..players).flat_map(|i| (0..i).map(move |j| 1 << i | 1 << j))
@@ -286,6 +295,19 @@ mod tests {
         let highest = (1 << crate::numbers::LOSS_LIMIT_BITS) - 1;
         let found = sampled(&orders, &|mask| if mask.count_ones() & 1 == 0 { highest } else { 0 });
         assert_eq!(found.numerators.iter().sum::<i128>(), 0);
+    }
+
+    #[test]
+    fn the_number_of_coalitions_is_bounded_before_they_are_drawn() {
+        // besides all players; of one order every larger prefix is another
+        let found = |players, count| coalitions(&permutations(&[5; 32], players, count)).len() as u64 - 1;
+        for players in 4..=MAX_PLAYERS {
+            assert_eq!(found(players, 1), most_coalitions(players, 1), "{players}");
+            let (drawn, most) = (found(players, 50), most_coalitions(players, 50));
+            assert!(drawn <= most, "{players}: {drawn} of {most}");
+        }
+        assert_eq!([most_coalitions(7, 24), most_coalitions(7, 25)], [124, 126]);
+        assert_eq!([most_coalitions(12, 40), most_coalitions(12, 200)], [438, 1878]);
     }
 
     #[test]

@@ -30,6 +30,9 @@ pub fn not_proven() -> Vec<&'static str> {
     ]
 }
 
+/// Why a valuation is refused whose beacon nobody drew.
+pub(super) const NO_BEACON: &str = "is all zeros, which is what the chain says as long as nobody has fixed a beacon";
+
 /// Why a valuation without sampling is refused.
 pub(super) fn sampling_needed(owners: usize) -> String {
     format!(

@@ -98,7 +98,11 @@ fn sampling(a: &ValueArgs, certificate: &Certificate) -> Result<Option<Sampling>
         return Err(Problem::field("weights", format!("{owners} owners: at most {MAX_PLAYERS} can be valued")));
     }
     match (a.permutations, a.beacon) {
-        (Some(permutations), Some(beacon)) if owners > EXACT_PLAYERS => Ok(Some(Sampling { beacon, permutations })),
+        (Some(permutations), Some(beacon)) if owners > EXACT_PLAYERS => {
+            let sampling = Sampling { beacon, permutations };
+            let none = || Problem::field("beacon", "it is all zeros: `tribute chain beacon` fixes one and shows it");
+            sampling.is_drawn().then_some(Some(sampling)).ok_or_else(none)
+        }
         (None, None) if owners <= EXACT_PLAYERS => Ok(None),
         (None, None) => Err(Problem::field(
             "permutations",
