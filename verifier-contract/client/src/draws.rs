@@ -1,5 +1,7 @@
 //! Draws of sampled valuations: what the owner of an agent committed to, and the beacon that followed.
 
+use std::collections::BTreeSet;
+
 use tribute_core::digest::Digest;
 use tribute_core::id::{AgentId, DatasetId};
 
@@ -45,6 +47,22 @@ impl Contracts {
             beacon: digest(d.beacon),
         };
         Ok((d.attempts != 0).then_some(found))
+    }
+
+    /// The agent's other versions over the same datasets, in whatever order, of which a valuation was committed to: each has a
+    /// draw of its own.
+    pub async fn other_draws(&self, agent: &AgentId, version: u32) -> Result<Vec<u32>> {
+        let of = async |version: u32| -> Result<BTreeSet<DatasetId>> {
+            Ok(self.listed(agent, version).await?.into_iter().collect())
+        };
+        let datasets = of(version).await?;
+        let mut others = Vec::new();
+        for other in (1..=self.version_count(agent).await?).filter(|other| *other != version) {
+            if self.draw(agent, other).await?.is_some() && of(other).await? == datasets {
+                others.push(other);
+            }
+        }
+        Ok(others)
     }
 
     /// Commits to a sampled valuation, once for each version. Only the agent's owner.

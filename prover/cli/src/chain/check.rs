@@ -1,5 +1,6 @@
 //! `tribute chain check-certificate`: whether the chain certified what a file says.
 
+use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::path::PathBuf;
 
@@ -11,7 +12,7 @@ use tribute_chain::version::Stage;
 use tribute_chain::{Contracts, Follower, Tables};
 use tribute_client::files::read_file;
 use tribute_core::certificate::evaluation::Evaluation;
-use tribute_core::certificate::Certificate;
+use tribute_core::certificate::{Certificate, Dataset};
 use tribute_core::context::Terms;
 use tribute_core::hexed::{AccountAddress, Hex};
 use tribute_core::id::{DatasetId, ShardDigest};
@@ -94,10 +95,14 @@ pub(super) async fn run(a: CheckArgs) -> CommandResult {
 }
 
 /// Fails unless the chain certified what a verified valuation says of its version, registered its datasets and its test
-/// set as it says, nobody owns or registered both, and what was drawn was drawn by the chain.
+/// set as it says, nobody owns or registered both, who it values as one owner is one today, and what was drawn was drawn by the
+/// chain.
 pub(super) async fn requires(valuation: &Valuation, contracts: &Contracts) -> Result<()> {
     let (compared, follower, _) = compared_valuation(valuation, contracts).await?;
     requires_apart(follower.tables(), &valuation.test.dataset_id, &datasets(valuation))?;
+    if let Some(message) = regrouped(follower.tables(), valuation) {
+        return Err(Problem::new(Reason::ChainDiffers, message));
+    }
     match compared.differences.first() {
         None => Ok(()),
         Some(first) => {
@@ -115,11 +120,20 @@ pub(super) async fn requires(valuation: &Valuation, contracts: &Contracts) -> Re
     }
 }
 
-/// Fails if somebody owns or registered both the test set and one of the datasets that it would value.
-pub(super) async fn requires_stranger(contracts: &Contracts, test: &DatasetId, datasets: &[DatasetId]) -> Result<()> {
+/// Fails if somebody owns or registered both the test set and one of the datasets that it would value; returns how many owners
+/// it would value.
+pub(super) async fn requires_stranger(
+    contracts: &Contracts,
+    test: &DatasetId,
+    datasets: &[DatasetId],
+) -> Result<usize> {
     let mut follower = Follower::new(contracts);
     follower.follow(contracts).await?;
-    requires_apart(follower.tables(), test, datasets)
+    let tables = follower.tables();
+    requires_apart(tables, test, datasets)?;
+    // files value who owned a dataset when its last shard was added
+    let last = datasets.iter().filter_map(|id| tables.datasets.get(id)?.shards.last());
+    Ok(last.map(|shard| shard.owner).collect::<BTreeSet<Address>>().len())
 }
 
 fn requires_apart(tables: &Tables, test: &DatasetId, datasets: &[DatasetId]) -> Result<()> {
@@ -142,6 +156,26 @@ fn of_both(tables: &Tables, test: &DatasetId, datasets: &[DatasetId]) -> Option<
     datasets.iter().find_map(|id| accounts(id).into_iter().find(|a| of_test.contains(a)).map(|a| (a, *id)))
 }
 
+/// Two datasets that are valued as one owner's and belong to two by now, or the other way round, in words.
+fn regrouped(tables: &Tables, valuation: &Valuation) -> Option<String> {
+    let now = |id: &DatasetId| tables.datasets.get(id).map(|d| d.owner);
+    let datasets = &valuation.certificate.datasets;
+    let of_two = |one: &Dataset, other: &Dataset| {
+        let (one_now, other_now) = (now(&one.dataset_id)?, now(&other.dataset_id)?);
+        let (then, today) = match (one.latest_owner() == other.latest_owner(), one_now == other_now) {
+            (true, false) => ("one owner's", "two"),
+            (false, true) => ("two owners'", "one"),
+            _ => return None,
+        };
+        Some(format!(
+            "it values {} and {} as {then}, and they belong to {today} now, so it does not say what each owner's data is worth; \
+             owners can still sign weights without it",
+            other.dataset_id, one.dataset_id
+        ))
+    };
+    datasets.iter().enumerate().find_map(|(i, one)| datasets[..i].iter().find_map(|other| of_two(one, other)))
+}
+
 fn datasets(valuation: &Valuation) -> Vec<DatasetId> {
     valuation.certificate.datasets.iter().map(|d| d.dataset_id).collect()
 }
@@ -155,6 +189,9 @@ async fn compared_valuation(
     let both = of_both(follower.tables(), &valuation.test.dataset_id, &datasets(valuation));
     let both = both.map_or_else(|| "nobody".to_owned(), |(account, dataset)| format!("{account}, of {dataset}"));
     compared.equal("who owns or registered the test set and a dataset", "nobody".to_owned(), both);
+    let as_valued = "as they are valued".to_owned();
+    let found = regrouped(follower.tables(), valuation).unwrap_or_else(|| as_valued.clone());
+    compared.equal("whose the datasets are", as_valued, found);
     let Some(sampling) = &valuation.sampling else { return Ok((compared, follower, None)) };
     let agent = &valuation.certificate.agent;
     let draw = contracts.draw(&agent.id, agent.version).await?;

@@ -2,22 +2,25 @@
 
 use std::time::Duration;
 
+use alloy::primitives::Address;
 use clap::Args;
 use serde_json::{json, Value};
 use tribute_chain::draws::Draw;
 use tribute_chain::Contracts;
 use tribute_core::hexed::Hex;
 use tribute_core::id::{AgentId, DatasetId};
-use tribute_core::valuation::sampled::{MAX_PERMUTATIONS, MIN_PERMUTATIONS};
+use tribute_core::valuation::sampled::{most_coalitions, MAX_PERMUTATIONS, MIN_PERMUTATIONS};
+use tribute_core::valuation::shapley::{EXACT_PLAYERS, MAX_PLAYERS};
 use tribute_core::valuation::Valuation;
 use tribute_problem::{Problem, Reason, Result};
+use tribute_service::jobs::queue::Quotas;
 
 use super::check;
 use super::version::{StepArgs, VersionArgs};
 use super::ChainArgs;
 use crate::CommandResult;
 
-/// Pause between two looks at the newest block.
+/// Pause between two questions whether the block is there.
 const PAUSE: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Args)]
@@ -28,9 +31,14 @@ pub(crate) struct CommitArgs {
     /// use it as often as `tribute agent value --estimate` says.
     #[arg(long, value_name = "ID")]
     test_set: DatasetId,
-    /// Number of permutations of the owners that will be drawn.
+    /// Number of permutations of the owners that will be drawn. m permutations of k owners have up to k(k + 1)/2 + m(k − 3)
+    /// coalitions, each of which is a job and opens the test set: `tribute agent value --estimate` with any beacon says how many
+    /// there are about, and whether the test set has openings for them.
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(i64::from(MIN_PERMUTATIONS)..=i64::from(MAX_PERMUTATIONS)))]
     permutations: u32,
+    /// Commit even if there may be more coalitions than a server takes at once by default (`tribute serve --queued-quota`).
+    #[arg(long)]
+    many_coalitions: bool,
     #[command(flatten)]
     chain: ChainArgs,
 }
@@ -38,13 +46,20 @@ pub(crate) struct CommitArgs {
 pub(super) async fn commit(a: CommitArgs) -> CommandResult {
     let c = a.chain.connect().await?;
     let VersionArgs { agent, version } = a.which;
-    check::requires_stranger(&c.contracts, &a.test_set, &c.contracts.listed(&agent, version).await?).await?;
+    let listed = c.contracts.listed(&agent, version).await?;
+    let owners = check::requires_stranger(&c.contracts, &a.test_set, &listed).await?;
+    let most = most_to_prove(owners, a.permutations, a.many_coalitions)?;
+    if owners <= EXACT_PLAYERS {
+        eprintln!("of {owners} owners every coalition is trained and nothing is drawn: no commitment is needed");
+    } else {
+        eprintln!("{} permutations of {owners} owners have up to {most} coalitions", a.permutations);
+    }
     let call = c.contracts.commit_valuation(&agent, version, &a.test_set, a.permutations);
     let value = c
         .send(&call, |done| {
             json!({
                 "agent_id": agent, "version": version, "test_set": a.test_set, "permutations": a.permutations,
-                "attempt": done.attempt, "block": done.block,
+                "most_coalitions": most, "attempt": done.attempt, "block": done.block,
             })
         })
         .await?;
@@ -53,13 +68,34 @@ pub(super) async fn commit(a: CommitArgs) -> CommandResult {
     Ok(())
 }
 
+/// The most coalitions that have to be proven besides all owners together. Fails if nobody could prove them, and without `many`
+/// if a server takes fewer at once by default: what is for good should be possible.
+fn most_to_prove(owners: usize, permutations: u32, many: bool) -> Result<u64> {
+    if owners <= EXACT_PLAYERS {
+        return Ok((1u64 << owners).saturating_sub(2));
+    }
+    if owners > MAX_PLAYERS {
+        return Err(Problem::field("version", format!("{owners} owners: at most {MAX_PLAYERS} can be valued")));
+    }
+    let (most, at_once) = (most_coalitions(owners, permutations), Quotas::default().queued.unsigned_abs());
+    if most > at_once && !many {
+        let message = format!(
+            "{permutations} permutations of {owners} owners may have {most} coalitions, and a server takes {at_once} at once unless \
+             its operator allows more (`tribute serve --queued-quota`): commit to fewer, or give --many-coalitions; `tribute \
+             agent value --estimate` with any beacon says how many there are about"
+        );
+        return Err(Problem::field("permutations", message));
+    }
+    Ok(most)
+}
+
 /// Shows the beacon, fixing it first if nobody has; waits for the block that it follows from.
 pub(super) async fn beacon(a: StepArgs) -> CommandResult {
     let VersionArgs { agent, version } = a.which;
     let contracts = a.chain.sender.read.contracts().await?;
     let mut draw = committed(&contracts, &agent, version).await?;
     if draw.beacon.is_none() {
-        wait_beyond(&contracts, draw.block).await?;
+        wait_beyond(&contracts, &agent, version, draw.block).await?;
         let c = a.chain.connect().await?;
         let fixed = move |beacon: &[u8; 32]| shown(&agent, version, &Draw { beacon: Some(*beacon), ..draw });
         match c.send(&c.contracts.fix_beacon(&agent, version), fixed).await {
@@ -87,16 +123,20 @@ async fn committed(contracts: &Contracts, agent: &AgentId, version: u32) -> Resu
     contracts.draw(agent, version).await?.ok_or_else(none)
 }
 
-/// Waits until the chain has a block after this one, so that the hash of this one is known.
-async fn wait_beyond(contracts: &Contracts, block: u64) -> Result<()> {
+/// Waits until the contract knows the hash of this block. The contract is asked, because on some rollups nodes count other blocks
+/// than contracts do.
+async fn wait_beyond(contracts: &Contracts, agent: &AgentId, version: u32, block: u64) -> Result<()> {
+    let call = contracts.fix_beacon(agent, version);
     let mut told = false;
     loop {
-        let head = contracts.chain().block_number().await?;
-        if head > block {
-            return Ok(());
+        match call.simulate(Address::ZERO).await {
+            Err(e) if e.is_revert("BlockToCome") => {}
+            Err(e) if e.revert().is_none() => return Err(e.into()),
+            // any other revert is told by whoever sends it
+            _ => return Ok(()),
         }
         if !told {
-            eprintln!("waiting for the block after {block}; the newest is {head}");
+            eprintln!("waiting for the block after {block}");
             told = true;
         }
         tokio::time::sleep(PAUSE).await;
@@ -148,10 +188,37 @@ pub(super) async fn warn(contracts: &Contracts, valuation: &Valuation) -> Result
             draw.attempts
         );
     }
+    let others = contracts.other_draws(&agent.id, agent.version).await?;
+    if !others.is_empty() {
+        eprintln!(
+            "the agent has other versions over the same datasets, {others:?}, each with a draw of its own: these values may be the \
+             best of {}",
+            others.len() + 1
+        );
+    }
     Ok(())
 }
 
 /// Half the width of the widest interval, as mean loss saved.
 fn largest_half_width(valuation: &Valuation) -> f64 {
     valuation.per_record(valuation.values.iter().map(|v| v.half_width).max().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_commitment_is_to_what_can_be_proven() {
+        let refused = |owners, permutations, many| most_to_prove(owners, permutations, many).unwrap_err().to_string();
+        assert_eq!(most_to_prove(12, 40, false).unwrap(), 438);
+        assert!(refused(12, 200, false).contains("200 permutations of 12 owners may have 1878 coalitions"));
+        assert_eq!(most_to_prove(12, 200, true).unwrap(), 1878);
+        // 55 + 7 · 135 is 1,000
+        assert_eq!(most_to_prove(10, 135, false).unwrap(), 1000);
+        assert!(refused(10, 136, false).contains("--many-coalitions"));
+        assert!(refused(33, 30, true).contains("at most 32 can be valued"));
+        // nothing is drawn
+        assert_eq!([0, 1, 2, 6].map(|owners| most_to_prove(owners, 4096, false).unwrap()), [0, 0, 2, 62]);
+    }
 }

@@ -342,6 +342,7 @@ pub(super) async fn show(a: ShowArgs) -> CommandResult {
         "round": paying.round,
         "changes": paying.changes,
         "draw": contracts.draw(&agent, version).await?.as_ref().map(draw::fields),
+        "other_draws": contracts.other_draws(&agent, version).await?,
         "in_force": paying.agreed.map(|agreed| json!({
             "proposal": hexed(&agreed.proposal), "valuation": hexed(&agreed.valuation),
             "earned_for_data_before": agreed.since.to_string(),

@@ -6,7 +6,7 @@ use alloy::primitives::Address;
 use tribute_chain::weights::Proposal;
 use tribute_chain::Contracts;
 use tribute_core::valuation::Valuation;
-use tribute_problem::{Problem, Reason, Result};
+use tribute_problem::{Problem, Result};
 
 use super::super::check;
 use crate::offline::{verified, TrustArgs};
@@ -59,7 +59,6 @@ pub(super) async fn proposal(
         )));
     }
     check::requires(valuation, contracts).await?;
-    requires_owners(valuation, contracts).await?;
     Ok(Proposal {
         agent: id,
         version,
@@ -69,29 +68,6 @@ pub(super) async fn proposal(
         test_set: Some(test),
         attester,
     })
-}
-
-/// Fails unless two datasets are valued as one owner's exactly if they have one owner now.
-async fn requires_owners(valuation: &Valuation, contracts: &Contracts) -> Result<()> {
-    let mut owners = Vec::new();
-    for dataset in &valuation.certificate.datasets {
-        let now = contracts.dataset(&dataset.dataset_id).await?.owner;
-        owners.push((dataset.dataset_id, dataset.latest_owner(), now));
-    }
-    for (i, (one, valued, now)) in owners.iter().enumerate() {
-        for (other, other_valued, other_now) in &owners[..i] {
-            if (valued == other_valued) == (now == other_now) {
-                continue;
-            }
-            let (then, today) = if valued == other_valued { ("one owner's", "two") } else { ("two owners'", "one") };
-            let message = format!(
-                "it values {other} and {one} as {then}, and they belong to {today} now, so it does not say what each owner's data \
-                 is worth; owners can still sign weights without it"
-            );
-            return Err(Problem::new(Reason::ChainDiffers, message));
-        }
-    }
-    Ok(())
 }
 
 /// Fails unless the weights name this verified valuation, follow from it, and could be proposed now.
