@@ -8,7 +8,7 @@ import { ROOT } from "../scripts/world.mjs";
 
 const vite = await createServer({ root: `${ROOT}/console`, server: { middlewareMode: true, ws: false }, appType: "custom", logLevel: "error" });
 after(() => vite.close());
-const [{ queries }, { extend }, { parseSchema, quantise }, { checkValuation, follows, partsOf, shapley, weightsOf }, { bareSchema, canonical, listHash, packed, readRequest, unpacked }, { nodeEntry }] = await Promise.all(
+const [{ queries }, { extend }, { parseSchema, quantise }, { checkValuation, follows, partsOf, shapley, verdict, weightsOf }, { bareSchema, canonical, listHash, packed, readRequest, unpacked }, { nodeEntry }] = await Promise.all(
   ["csv", "receipt", "schema", "valuation", "request", "node"].map((name) => vite.ssrLoadModule(`/src/lib/${name}.ts`)),
 );
 
@@ -89,21 +89,27 @@ test("values follow exactly from losses", () => {
 const word = (digit) => `0x${digit.repeat(64)}`;
 const account = (digit) => `0x${digit.repeat(40)}`;
 
-/** A chain that has a valuation's test set as the file says, and these owners and this draw. */
-function chainWith(file, { owners = {}, draw = { attempts: 0 } } = {}) {
-  const { test } = file;
+/** A chain that has a valuation's test set as the file says, and these owners, this draw, and other versions with what they list. */
+function chainWith(file, { owners = {}, draw = { attempts: 0 }, others = [] } = {}) {
+  const { test, certificate } = file;
+  const filed = (id) => certificate.datasets.find((d) => d.dataset_id === id)?.shards.at(-1).owner ?? account("1");
   const event = (eventName, args, logIndex) => ({ eventName, args, blockNumber: 1n, logIndex });
   const answers = {
     dataset: () => ({ records: BigInt(test.records), root: test.dataset_id, circuitId: word("1") }),
     shardDigests: () => test.shards.map((s) => s.digest),
-    datasetOwner: (id) => owners[id] ?? account(id === test.dataset_id ? "1" : "2"),
+    datasetOwner: (id) => {
+      if (owners[id] === null) throw new Error("the node is busy");
+      return owners[id] ?? filed(id);
+    },
     stateOf: () => ({ changes: 0 }),
-    drawOf: () => draw,
+    drawOf: (_, version) => (version === certificate.agent.version ? draw : others[version - 2].draw),
+    versionCount: () => 1 + others.length,
   };
   return {
     client: { readContract: async ({ functionName, args }) => answers[functionName](...args) },
     weights: async () => ({}),
-    events: async (_, name) => {
+    events: async (_, name, args) => {
+      if (name === "DatasetListed") return others[args.version - 2].lists.map((datasetId, i) => event(name, { datasetId }, i));
       if (name === "DatasetRegistered") return [event(name, { owner: test.shards[0].owner }, 0)];
       return name === "ShardRegistered" ? test.shards.map((s, i) => event(name, { digest: s.digest }, i + 1)) : [];
     },
@@ -115,20 +121,41 @@ test("of a valuation, the chain is asked who owns what today, and what was drawn
   const check = async (of, chain) => {
     const found = [];
     const holds = await checkValuation(chainWith(of, chain), of, word("0"), (finding) => found.push(finding));
-    return { holds, said: found.map((f) => f.said).join("; "), failed: found.filter((f) => !f.holds).map((f) => `${f.said}: ${f.why}`) };
+    return { holds, said: found.map((f) => f.said).join("; "), unchecked: found.filter((f) => f.holds === undefined).length, failed: found.filter((f) => f.holds === false).map((f) => `${f.said}: ${f.why}`) };
   };
-  assert.deepEqual((await check(file)).failed, []);
+  const exact = await check(file);
+  assert.deepEqual([exact.holds, exact.unchecked, exact.failed], [true, 1, []]);
+  assert.ok(exact.said.includes("were not put to the chain"), exact.said);
   // sold since: the test set to an owner of data, or data to the test set's owner
-  const [dataset] = file.certificate.datasets;
-  for (const owners of [{ [file.test.dataset_id]: dataset.shards[0].owner }, { [dataset.dataset_id]: file.test.shards[0].owner }, { [file.test.dataset_id]: account("2") }]) {
+  const [dataset, second] = file.certificate.datasets;
+  for (const owners of [{ [file.test.dataset_id]: dataset.shards[0].owner }, { [dataset.dataset_id]: file.test.shards[0].owner }, { [file.test.dataset_id]: account("2"), [dataset.dataset_id]: account("2") }]) {
     const { holds, failed } = await check(file, { owners });
     assert.ok(!holds && failed.length === 1 && failed[0].startsWith("Nobody who owns the test set"), failed.join());
+  }
+  // two owners' data valued, and one owner's today, or the other way round
+  const fails = (of, found) => assert.ok(!found.holds && found.failed.length === of, found.failed.join());
+  const one = account("3");
+  const bought = await check(file, { owners: { [dataset.dataset_id]: one, [second.dataset_id]: one } });
+  fails(1, bought);
+  assert.ok(bought.failed[0].startsWith("Datasets that are valued as one owner’s"), bought.failed.join());
+  const merged = JSON.parse(JSON.stringify(file));
+  merged.certificate.datasets[1].shards.at(-1).owner = dataset.shards.at(-1).owner;
+  assert.ok(!(await check(merged)).failed.some((why) => why.startsWith("Datasets that are valued")));
+  const parted = await check(merged, { owners: { [second.dataset_id]: one } });
+  assert.ok(parted.failed.some((why) => why.startsWith("Datasets that are valued")), parted.failed.join());
+  // both sold, each to another: still two owners
+  assert.deepEqual((await check(file, { owners: { [dataset.dataset_id]: one, [second.dataset_id]: account("4") } })).failed, []);
+  // an owner who cannot be read is not nobody
+  for (const id of [file.test.dataset_id, second.dataset_id]) {
+    const unread = await check(file, { owners: { [id]: null } });
+    fails(1, unread);
+    assert.ok(unread.failed[0].endsWith("has an owner on chain: the node is busy"), unread.failed.join());
   }
   // drawn: by the chain, or by whoever liked the result
   const sampled = { ...file, sampling: { beacon: word("b"), permutations: 100 } };
   const draw = { testSet: file.test.dataset_id, beacon: word("B"), permutations: 100, attempts: 1 };
   const honest = await check(sampled, { draw });
-  assert.ok(honest.holds && honest.said.includes("this page does not"), honest.failed.join());
+  assert.ok(honest.holds && honest.unchecked === 2 && honest.said.includes("this page does not"), honest.failed.join());
   for (const [other, failed] of [
     [{ attempts: 0 }, 2],
     [{ beacon: word("0") }, 1],
@@ -138,8 +165,24 @@ test("of a valuation, the chain is asked who owns what today, and what was drawn
     const found = await check(sampled, { draw: { ...draw, ...other } });
     assert.ok(!found.holds && found.failed.length === failed, `${JSON.stringify(other)}: ${found.failed.join()}`);
   }
+  // nobody has fixed a beacon: what the contract holds then is not one that it drew
+  const early = await check({ ...sampled, sampling: { beacon: word("0"), permutations: 100 } }, { draw: { ...draw, beacon: word("0") } });
+  fails(1, early);
+  assert.ok(early.failed[0].endsWith("it is not fixed yet"), early.failed.join());
   const again = await check(sampled, { draw: { ...draw, attempts: 3 } });
   assert.ok(again.holds && again.said.includes("2 earlier draws could be seen"), again.said);
+  // other versions: of the same data in another order, of the same without a draw, of less
+  const lists = [second.dataset_id, dataset.dataset_id];
+  const others = [{ draw, lists }, { draw: { attempts: 0 }, lists }, { draw, lists: [dataset.dataset_id] }];
+  const redrawn = await check(sampled, { draw, others });
+  assert.ok(redrawn.holds && redrawn.said.includes("draws of their own (2), so this may be the best of 2"), redrawn.said);
+});
+
+test("a valuation is open without the server’s yes, because the chain was not asked for its losses", () => {
+  assert.deepEqual([undefined, false, true].map((server) => verdict(true, true, server)), ["open", "open", "holds"]);
+  assert.equal(verdict(true, false, undefined), "holds", "a certificate’s proofs are all put to the chain");
+  assert.deepEqual([true, false].map((valuation) => verdict(false, valuation, true)), ["fails", "fails"]);
+  assert.equal(verdict(undefined, true, true), "asking");
 });
 
 const request = {

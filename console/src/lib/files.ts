@@ -83,6 +83,7 @@ export function parse(text: string): { certificate: CertificateFile; evaluation?
 
 export interface Finding {
   said: string;
-  holds: boolean;
+  /** Undefined where nothing was checked here. */
+  holds: boolean | undefined;
   why?: string;
 }

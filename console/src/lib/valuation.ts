@@ -1,11 +1,14 @@
-// What a valuation file says, and what of it a browser can check: the values from the losses, exactly, and what the chain
-// pays by. That the losses are those of proven optima, the server checks, and `tribute verify`.
+// What a valuation file says, and what of it a browser checks: exact values from the losses, and what the chain says of
+// owners, draws and payment. The proofs that the losses rest on, of coalitions and of the test set, and the values where
+// coalitions were drawn, it does not check: the server does, if the file is not too long for it, and `tribute verify`.
 import type { Hex } from "viem";
 import { registered } from "./audit";
 import { same } from "./bytes";
 import type { Chain } from "./chain";
 import { LOSS_UNIT, type Finding, type ValuationFile } from "./files";
 import { plural } from "./format";
+import { problem } from "./problem";
+import { listed } from "./reads";
 
 /** An owner's value, as mean loss saved for a test record. */
 export const meanOf = (file: ValuationFile, numerator: bigint): number =>
@@ -64,7 +67,7 @@ export function shapley(owners: number, losses: Map<number, bigint>): bigint[] |
   });
 }
 
-/** Whether the values follow from the losses; undefined where coalitions were drawn, which only the server recomputes. */
+/** Whether the values follow from the losses; undefined where coalitions were drawn, which is not computed again here. */
 export function follows(file: ValuationFile): boolean | undefined {
   if (file.sampling) return undefined;
   const mask = (c: { owners: number[] }): number => c.owners.reduce((bits, i) => bits | (1 << i), 0);
@@ -74,41 +77,89 @@ export function follows(file: ValuationFile): boolean | undefined {
     values.length === file.values.length && values.every((v, i) => v === BigInt(file.values[i]!.numerator));
 }
 
+/** The agent's other versions over the same datasets, in whatever order, of which a valuation was committed to. */
+async function otherDraws(chain: Chain, file: ValuationFile): Promise<number[]> {
+  const { id, version } = file.certificate.agent;
+  const set = (ids: Hex[]): string => ids.map((d) => d.toLowerCase()).sort().join();
+  const own = set(file.certificate.datasets.map((d) => d.dataset_id));
+  const count = await chain.client.readContract({ ...chain.agents, functionName: "versionCount", args: [id] });
+  const others: number[] = [];
+  for (let other = 1; other <= count; other++) {
+    if (other === version) continue;
+    const draw = await chain.client.readContract({ ...(await chain.weights()), functionName: "drawOf", args: [id, other] });
+    if (draw.attempts > 0 && set(await listed(chain, id, other)) === own) others.push(other);
+  }
+  return others;
+}
+
+/** Whether two datasets are valued as one owner's exactly if they have one owner today; those whose owner is not known count as they are valued. */
+function asValued(file: ValuationFile, now: (Hex | undefined)[]): boolean {
+  const valued = file.certificate.datasets.map((d) => d.shards.at(-1)!.owner);
+  return valued.every((one, i) => valued.slice(0, i).every((other, j) => {
+    const [oneNow, otherNow] = [now[i], now[j]];
+    return !oneNow || !otherNow || same(one, other) === same(oneNow, otherNow);
+  }));
+}
+
+/**
+ * What can be said of a file after the chain was asked (`asked`: whether it agrees) and the server (`server`: whether it says that all holds).
+ * A valuation stays open without the server's yes, because the chain was not asked about the proofs of its coalitions.
+ */
+export function verdict(asked: boolean | undefined, valuation: boolean, server: boolean | undefined): "asking" | "holds" | "fails" | "open" {
+  if (asked === undefined) return "asking";
+  if (!asked) return "fails";
+  return valuation && !server ? "open" : "holds";
+}
+
 /** Whether the chain drew a file's permutations: by one commitment, and the beacon that followed. */
 async function drawn(chain: Chain, file: ValuationFile, { beacon, permutations }: NonNullable<ValuationFile["sampling"]>): Promise<Finding[]> {
   const { id, version } = file.certificate.agent;
   const draw = await chain.client.readContract({ ...(await chain.weights()), functionName: "drawOf", args: [id, version] });
   const made = draw.attempts > 0;
   const committed = made && same(draw.testSet, file.test.dataset_id) && draw.permutations === permutations;
-  const none = "nothing was committed to, so the permutations may have been chosen";
+  const chosen = "the permutations may have been chosen";
+  const none = `nothing was committed to, so ${chosen}`;
+  // the contract has zeros until somebody fixes it
+  const fixed = BigInt(draw.beacon) !== 0n;
   const lapsed = draw.attempts - 1;
+  const others = await otherDraws(chain, file);
   return [
     { said: "The agent’s owner had committed to this test set and number of permutations", holds: committed, why: made ? "it was to others" : none },
-    { said: "The beacon is the one that the chain drew", holds: made && same(draw.beacon, beacon), why: made ? "the permutations may have been chosen" : none },
+    { said: "The beacon is the one that the chain drew", holds: made && fixed && same(draw.beacon, beacon), why: !made ? none : fixed ? chosen : "it is not fixed yet" },
     ...(lapsed > 0 ? [{ said: `${plural(lapsed, "earlier draw")} could be seen before the time to fix a beacon was let pass, so this may be the best of ${draw.attempts}`, holds: true }] : []),
+    ...(others.length > 0 ? [{ said: `The agent has other versions over the same datasets with draws of their own (${others.join(", ")}), so this may be the best of ${others.length + 1}`, holds: true }] : []),
   ];
 }
 
-/** What can be checked here, after the certificate: `digest` is the SHA-256 of the file. */
+/** What can be checked here, after the certificate: `digest` is the SHA-256 of the file. Whether all of that holds; see {@link verdict}. */
 export async function checkValuation(chain: Chain, file: ValuationFile, digest: Hex, told: (finding: Finding) => void): Promise<boolean> {
   let all = true;
-  const tell = (said: string, holds: boolean, why?: string): void => {
-    all &&= holds;
+  const tell = (said: string, holds: boolean | undefined, why?: string): void => {
+    all &&= holds !== false;
     told({ said, holds, why });
   };
   const exact = follows(file);
   if (exact !== undefined) tell("The values follow exactly from the losses of all coalitions", exact, "other values follow");
-  else told({ said: "The values are estimates from drawn coalitions: the server computes them again, this page does not", holds: true });
+  else tell("The values are estimates from drawn coalitions: this page does not compute them again", undefined);
+  tell("The proofs of the coalitions and of the test set, which the losses rest on, were not put to the chain", undefined);
   const { client } = chain;
   await registered(chain, file.test, "The test set", tell);
   // the file names who added each shard; either may have been sold since
-  const accounts = async (d: { dataset_id: Hex; shards: { owner: Hex }[] }): Promise<Hex[]> => {
-    const owner = await client.readContract({ ...chain.datasets, functionName: "datasetOwner", args: [d.dataset_id] }).catch(() => undefined);
-    return [...d.shards.map((s) => s.owner), ...(owner ? [owner] : [])];
+  const ownerOf = async (name: string, id: Hex): Promise<Hex | undefined> => {
+    try {
+      return await client.readContract({ ...chain.datasets, functionName: "datasetOwner", args: [id] });
+    } catch (error) {
+      tell(`${name} has an owner on chain`, false, problem(error).message);
+      return undefined;
+    }
   };
-  const testers = await accounts(file.test);
-  const valued = (await Promise.all(file.certificate.datasets.map(accounts))).flat();
+  const accounts = (d: { shards: { owner: Hex }[] }, now: Hex | undefined): Hex[] => [...d.shards.map((s) => s.owner), ...(now ? [now] : [])];
+  const { datasets } = file.certificate;
+  const testers = accounts(file.test, await ownerOf("The test set", file.test.dataset_id));
+  const owners = await Promise.all(datasets.map((d, i) => ownerOf(`Dataset ${i + 1}`, d.dataset_id)));
+  const valued = datasets.flatMap((d, i) => accounts(d, owners[i]));
   tell("Nobody who owns the test set or added to it owns or added to a dataset that it values", !valued.some((owner) => testers.some((tester) => same(owner, tester))), "somebody does");
+  tell("Datasets that are valued as one owner’s belong to one today, and others to others", asValued(file, owners), "some changed hands, so it does not say what each owner’s data is worth");
   const { id, version } = file.certificate.agent;
   if (file.sampling) for (const { said, holds, why } of await drawn(chain, file, file.sampling)) tell(said, holds, why);
   const state = await client.readContract({ ...(await chain.weights()), functionName: "stateOf", args: [id, version] });

@@ -9,7 +9,7 @@ import { count, percent, plural } from "../lib/format";
 import { hex, sha256 } from "../lib/bytes";
 import { problem, type Problem } from "../lib/problem";
 import { server } from "../lib/service";
-import { checkValuation } from "../lib/valuation";
+import { checkValuation, verdict } from "../lib/valuation";
 import { Drop, Facts, Failure, Id, Input, Note, useAction } from "../parts/basics";
 import { Bars } from "../parts/chart";
 import { Values } from "../parts/values";
@@ -24,11 +24,11 @@ export function Auditor(): ReactNode {
   const [said, setSaid] = useState<CheckFileResponse>();
   const [refused, setRefused] = useState<Problem>();
   const [findings, setFindings] = useState<Finding[]>([]);
-  const [verdict, setVerdict] = useState<boolean>();
+  const [agrees, setAgrees] = useState<boolean>();
 
   const take = async (given: File): Promise<void> => {
     setName(given.name);
-    setFile(undefined); setFailure(undefined); setSaid(undefined); setRefused(undefined); setFindings([]); setVerdict(undefined);
+    setFile(undefined); setFailure(undefined); setSaid(undefined); setRefused(undefined); setFindings([]); setAgrees(undefined);
     const data = new Uint8Array(await given.arrayBuffer());
     let read: File_;
     try {
@@ -43,10 +43,10 @@ export function Auditor(): ReactNode {
       try {
         const tell = (finding: Finding): void => setFindings((known) => [...known, finding]);
         const certified = await check(chain, read, tell);
-        setVerdict(certified && (!read.valuation || (await checkValuation(chain, read.valuation, hex(await sha256(data)), tell))));
+        setAgrees(certified && (!read.valuation || (await checkValuation(chain, read.valuation, hex(await sha256(data)), tell))));
       } catch (error) {
         setFindings((known) => [...known, { said: "The node answers", holds: false, why: problem(error).message }]);
-        setVerdict(false);
+        setAgrees(false);
       }
     }
   };
@@ -56,8 +56,9 @@ export function Auditor(): ReactNode {
     <>
       <h1>Check a certificate</h1>
       <p className="lead">
-        Drop a certificate, an evaluation or a valuation here. Your browser puts every proof to the chain's own verifiers; for that you need to
-        trust no server, only the node that you chose.
+        Drop a certificate, an evaluation or a valuation here. Your browser puts the certificate's proofs to the chain's own verifiers; for
+        that you need to trust no server, only the node that you chose. Proofs of an evaluation or a valuation are checked by the server
+        and by <code>tribute verify</code>; the chain says what it counted and drew itself.
       </p>
       <Drop label="A certificate, evaluation or valuation file" hint={`The machine ${server} sees the file, which holds nothing private. The questions to the chain do not pass through it.`} set={(f) => void take(f)} />
       <Node />
@@ -77,14 +78,14 @@ export function Auditor(): ReactNode {
           <div className="grid">
             <section className="card" data-by="chain" aria-live="polite">
               <h3>By the chain</h3>
-              {c.chain.chain_id === 0 ? <p>This certificate is for no chain.</p> : !chain ? <p>Choose a node, or connect a wallet that is on chain {String(info.chainId)}, and drop the file again.</p> : verdict === undefined ? <p>Asking…</p> : verdict ? <p className="good"><strong>It holds.</strong> Everything below was asked of <code>{chain.node}</code>.</p> : <p className="bad"><strong>It does not hold.</strong></p>}
+              {c.chain.chain_id === 0 ? <p>This certificate is for no chain.</p> : !chain ? <p>Choose a node, or connect a wallet that is on chain {String(info.chainId)}, and drop the file again.</p> : <Verdict is={verdict(agrees, !!file?.valuation, said?.holds)} valuation={!!file?.valuation} node={chain.node} />}
               <ul className="marks">
-                {findings.map((f, i) => <li key={i} className={f.holds ? "yes" : "no"}>{f.said}{!f.holds && f.why ? `: ${f.why}` : ""}</li>)}
+                {findings.map((f, i) => <li key={i} className={f.holds === undefined ? "wait" : f.holds ? "yes" : "no"}>{f.said}{f.holds === false && f.why ? `: ${f.why}` : ""}</li>)}
               </ul>
             </section>
             <section className="card" data-by="server" aria-live="polite">
               <h3>By {server}</h3>
-              {said ? (said.holds ? <p className="good"><strong>It holds.</strong> {plural(said.proofs, "proof")} checked with keys that the server derived itself.</p> : <p className="bad"><strong>It does not hold.</strong> {said.refusal}</p>) : refused ? <p className="bad">{refused.message}</p> : <p>Asking…</p>}
+              {said ? (said.holds ? <p className="good"><strong>It holds.</strong> {plural(said.proofs, "proof")} checked with keys that the server derived itself.</p> : <p className="bad"><strong>It does not hold.</strong> {said.refusal}</p>) : refused ? <p className="bad">{refused.reason === "TOO_LARGE" ? "The file is too long for this server." : refused.message} Run <code>tribute verify</code>, which checks files of any length.</p> : <p>Asking…</p>}
               {said?.holds && <details><summary>The server's report</summary><pre>{said.report}</pre></details>}
             </section>
           </div>
@@ -98,6 +99,20 @@ export function Auditor(): ReactNode {
       )}
     </>
   );
+}
+
+/** What the chain's answers, and of a valuation the server's, come to. */
+function Verdict({ is, valuation, node }: { is: ReturnType<typeof verdict>; valuation: boolean; node: string }): ReactNode {
+  switch (is) {
+    case "asking":
+      return <p>Asking…</p>;
+    case "fails":
+      return <p className="bad"><strong>It does not hold.</strong></p>;
+    case "open":
+      return <p><strong>Open.</strong> What is ticked below was asked of <code>{node}</code> and holds. The proofs that the losses rest on were not: the server has to check them, or <code>tribute verify</code>.</p>;
+    case "holds":
+      return <p className="good"><strong>It holds.</strong> {valuation ? "What is ticked below" : "Everything below"} was asked of <code>{node}</code>{valuation ? `; the rest was checked by ${server} alone` : ""}.</p>;
+  }
 }
 
 /** The node that pages read the chain from. */

@@ -383,6 +383,10 @@ async fn valued_and_signed_by_all_a_version_pays_by_value_and_one_refusal_keeps_
     sells(w, &datasets[1], TESTER, PROVIDER);
     let refused = w.fails(OWNER, &propose);
     assert!(refused.contains("as two owners', and they belong to one now"), "{refused}");
+    let told = w.output(CLIENT, "chain check-certificate @valuation.json --json");
+    let told: Value = serde_json::from_slice(&told.stdout).unwrap();
+    let [difference] = told["differences"].as_array().unwrap().as_slice() else { panic!("{told}") };
+    assert_eq!(difference["what"], "whose the datasets are");
 }
 
 /// Seven owners, so permutations are drawn: weights follow only from those that the chain drew.

@@ -1,5 +1,7 @@
 //! Agreed weights: signed and paid by; and an owner who refuses. `value.rs` has them from a valuation on.
 
+use std::time::Duration;
+
 use serde_json::{json, Value};
 use tribute_chain::weight_messages::{WeightDraft, WeightMessage};
 use tribute_chain::weights::Proposal;
@@ -226,6 +228,7 @@ async fn a_version_has_one_draw_and_everybody_sees_how_often_it_was_tried() {
     let done = d.run(OLGA, &format!("{commit} 100"));
     let block = done["block"].as_u64().unwrap();
     assert_eq!((&done["attempt"], block), (&json!(1), chain.block_number().await.unwrap() + 100));
+    assert_eq!(done["most_coalitions"], 2, "of two owners each alone");
     refused(OLGA, &format!("{commit} 100"), "AlreadyCommitted");
     refused(OLGA, &format!("{commit} 200"), "AlreadyCommitted");
 
@@ -239,10 +242,17 @@ async fn a_version_has_one_draw_and_everybody_sees_how_often_it_was_tried() {
     assert_eq!(done["attempt"], 2);
     let shown = d.run(CLEO, &format!("weights {agent}"));
     assert_eq!((&shown["draw"]["attempts"], &shown["draw"]["beacon"]), (&json!(2), &Value::Null));
+    assert_eq!(shown["other_draws"], json!([]));
 
-    // by anybody, and the same for everybody
-    chain.mine(101).await.unwrap();
+    // by anybody, and the same for everybody; who asks too early waits
+    chain.mine(99).await.unwrap();
+    let miner = chain.clone();
+    let mined = tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        miner.mine(2).await
+    });
     let fixed = d.run(CLEO, &format!("beacon {agent}"));
+    mined.await.unwrap().unwrap();
     let draw = d.w.contracts.draw(&agent, c.version).await.unwrap().unwrap();
     assert_eq!(fixed["beacon"], hexed(&draw.beacon.unwrap()));
     assert!(fixed["tx"]["tx"].is_string() && fixed["permutations"] == 100, "{fixed}");
