@@ -248,22 +248,28 @@ impl World {
         }
         let name = tribute_chain::agents::short_name("digits").unwrap();
         let agent = self.contracts.create_agent(name, "https://digits.example").send(&self.olga).await.unwrap().event;
-        let version = self.closed(&agent, &datasets).await;
+        let version = self.certify(&agent, datasets).await;
+        Certified { agent, version, datasets }
+    }
+
+    /// Certifies another version of Olga's agent on Ada's and Ben's datasets, which their grants allow once more.
+    pub async fn certify(&self, agent: &AgentId, datasets: [DatasetId; 2]) -> u32 {
+        let version = self.closed(agent, &datasets).await;
         let [ada, ben, sum] = gradient_points();
         let gradients = [
-            self.gradient(&agent, version, datasets[0], "ada", &ada, CONTRIBUTIONS[0]).await,
-            self.gradient(&agent, version, datasets[1], "ben", &ben, CONTRIBUTIONS[1]).await,
+            self.gradient(agent, version, datasets[0], "ada", &ada, CONTRIBUTIONS[0]).await,
+            self.gradient(agent, version, datasets[1], "ben", &ben, CONTRIBUTIONS[1]).await,
         ];
         let [first, last] = gradients.each_ref().map(std::slice::from_ref);
-        let added = self.contracts.add_gradients(&agent, version, first).send(&self.olga).await.unwrap();
+        let added = self.contracts.add_gradients(agent, version, first).send(&self.olga).await.unwrap();
         assert_eq!(added.event.len(), 1);
-        let context = self.contracts.optimum_context(&agent, version).await.unwrap();
+        let context = self.contracts.optimum_context(agent, version).await.unwrap();
         let inputs = vec![context, U256::from(1_400), U256::from(LAMBDA), U256::from(100), U256::from(5_000)];
         let proof = self.proof(Statement::Optimum, inputs, &[points("weights", 1), sum].concat()).await;
-        let certify = self.contracts.add_gradients_and_certify(&agent, version, last, &proof);
+        let certify = self.contracts.add_gradients_and_certify(agent, version, last, &proof);
         let done = certify.send(&self.olga).await.unwrap();
         assert_eq!(done.event.records, 1_400);
-        Certified { agent, version, datasets }
+        version
     }
 
     /// Parameters of a session with an agent.

@@ -264,6 +264,14 @@ async fn a_version_has_one_draw_and_everybody_sees_how_often_it_was_tried() {
     let rows: Vec<Value> = serde_json::from_slice(&std::fs::read(d.file("audit/weights.json")).unwrap()).unwrap();
     let kinds: Vec<&str> = rows.iter().map(|row| row["kind"].as_str().unwrap()).collect();
     assert_eq!(kinds, ["valuation-committed", "valuation-committed", "beacon-fixed"]);
+
+    // another version over the same data has a draw of its own, and readers are told
+    let first = c.version;
+    let second = d.w.certify(&agent, c.datasets).await;
+    let others = |version: u32| d.run(CLEO, &format!("weights {agent} --version {version}"))["other_draws"].clone();
+    assert_eq!([first, second].map(others), [json!([]), json!([first])]);
+    d.run(OLGA, &format!("{commit} 100 --version {second}"));
+    assert_eq!([first, second].map(others), [json!([second]), json!([first])]);
 }
 
 /// The client signs exactly what the contract checks, in every kind of message.
