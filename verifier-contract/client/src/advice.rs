@@ -79,7 +79,7 @@ const ADVICE: &[(&str, &str)] = &[
     ("ImpossibleLoss", "a loss beyond what can be counted; the proof was tampered with"),
     ("NotEvaluated", "submit the evaluation proofs of all shards of the dataset first"),
     ("TrainedOn", "the version was trained on this dataset; evaluate it on another one"),
-    ("UnfitCircuit", "the circuit has another statement, layout, SRS or link than the version needs: evaluate and value it on records proven under its own"),
+    ("UnfitCircuit", "the circuit has another statement, layout, SRS or link than the version needs; use one that fits, and records proven under the version's layout and SRS"),
     ("UnknownAgent", "no agent of this id on this chain; create it or check the id"),
     ("UnknownVersion", "the agent has no such version; versions are numbered from 1"),
     ("NotAgentOwner", "only the agent's owner may do this; use the owner's key"),
