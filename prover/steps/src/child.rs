@@ -213,6 +213,8 @@ fn serve(request: Request, warm: Warm, answers: Receiver<String>) -> Message {
             Err(problem) => Message::Unfit(problem),
         };
     };
+    // as `ps` and `top` show it, beside those that wait
+    let _ = std::fs::write("/proc/self/comm", "tribute-job");
     let known = Known { srs: payload.srs, ..known };
     let (artefacts, srs) = match runtime.block_on(workplace.open(&known)) {
         Ok(stores) => stores,

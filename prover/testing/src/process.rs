@@ -5,15 +5,26 @@ use std::process::{Child, Command};
 /// Process ids of the children of `parent` that execute jobs.
 #[must_use]
 pub fn working_children(parent: u32) -> Vec<u32> {
+    children(parent).into_iter().filter(|(_, name)| name == "tribute-job").map(|(pid, _)| pid).collect()
+}
+
+/// Process ids of all children of `parent`: those that execute jobs, and those that wait for one.
+#[must_use]
+pub fn all_children(parent: u32) -> Vec<u32> {
+    children(parent).into_iter().map(|(pid, _)| pid).collect()
+}
+
+/// Process ids and names of the children of `parent` that have not ended.
+fn children(parent: u32) -> Vec<(u32, String)> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir("/proc").unwrap().flatten() {
         let Ok(pid) = entry.file_name().to_string_lossy().parse::<u32>() else { continue };
         let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat")) else { continue };
         // pid (name) state ppid …
-        let Some((_, rest)) = stat.rsplit_once(") ") else { continue };
+        let Some((start, rest)) = stat.rsplit_once(") ") else { continue };
         let fields: Vec<&str> = rest.split(' ').collect();
         if fields[0] != "Z" && fields[1] == parent.to_string() {
-            found.push(pid);
+            found.push((pid, start.split_once('(').unwrap().1.to_owned()));
         }
     }
     found

@@ -78,9 +78,9 @@ fn every_leaf_that_depends_on_the_drawing_is_bound_and_named() {
 #[test]
 fn another_draw_is_refused() {
     let [beacon, count] = ["sampling.beacon", "sampling.permutations"];
-    refused(&changed(|v| v.sampling.as_mut().unwrap().beacon.0[31] ^= 1), &[beacon, "missing"]);
+    refused(&changed(|v| v.sampling.as_mut().unwrap().beacon.0[31] ^= 1), &[beacon]);
     refused(&changed(|v| v.sampling.as_mut().unwrap().beacon = Hex::default()), &[beacon, "is all zeros"]);
-    refused(&changed(|v| v.sampling.as_mut().unwrap().permutations += 1), &[count, "missing"]);
+    refused(&changed(|v| v.sampling.as_mut().unwrap().permutations += 1), &[count]);
     refused(&changed(|v| v.sampling.as_mut().unwrap().permutations -= 1), &[count, "29 is not from 30 to 4096"]);
     refused(&changed(|v| v.sampling.as_mut().unwrap().permutations = 5000), &[count, "5000 is not from 30 to 4096"]);
     refused(&changed(|v| v.sampling = None), &["sampling", "7 owners: up to 6 every coalition is trained"]);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tribute_problem::Reason;
 use tribute_proto::v1::JobState;
 use tribute_testing::calls::{connect, get, submit, submit_dataset, until};
-use tribute_testing::process::{limit_files, limitable, working_children};
+use tribute_testing::process::{limit_files, limitable, all_children};
 
 use super::long;
 use super::stage::{dataset, slow, works, Stage};
@@ -68,7 +68,7 @@ pub(crate) async fn disk_full() -> (i64, i64) {
     let worker = stage.worker_with(limitable(), &stage.database);
     let job = submit_dataset(&client, dataset(0)).await.unwrap();
     stage.phase(&job.id, "keys").await;
-    let mut processes = working_children(worker.0.id());
+    let mut processes = all_children(worker.0.id());
     processes.extend([worker.0.id(), served.process.id()]);
     limit_all(&processes, "256");
 
@@ -80,7 +80,9 @@ pub(crate) async fn disk_full() -> (i64, i64) {
     tokio::time::sleep(Duration::from_secs(2)).await;
     assert_eq!(get(&client, &job.id).await.starts, 1, "a worker that cannot write leases nothing");
 
-    limit_all(&[worker.0.id(), served.process.id()], "unlimited");
+    let mut processes = all_children(worker.0.id());
+    processes.extend([worker.0.id(), served.process.id()]);
+    limit_all(&processes, "unlimited");
     submit_dataset(&client, dataset(1)).await.unwrap();
     let (lost, doubled) = stage.all_succeed().await;
     let (more, twice) = stage.registered(2).await;
