@@ -182,6 +182,7 @@ impl Admission {
                 }
             }
             let (job, fresh) = self.insert(&mut tx, &new, &damaged).await?;
+            self.queue.mark_submitted(&mut tx, &job.id).await?;
             if let Some(key) = &key {
                 self.queue.remember_key(&mut tx, key, &new, &job.id).await?;
             }
