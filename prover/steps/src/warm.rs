@@ -27,7 +27,7 @@ pub(crate) struct Warm {
 
 impl Warm {
     /// Loads one circuit after the other, unless `wanted` says that the job has come. What cannot be loaded is left to the job,
-    /// which says what is wrong.
+    /// which makes keys that are missing, or says what is wrong.
     pub(crate) fn load(warmup: &Warmup, mut wanted: impl FnMut() -> bool) -> Warm {
         let mut warm = Warm::default();
         for body in &warmup.shapes {
@@ -51,8 +51,7 @@ impl Warm {
                 srs
             }
         };
-        let (loaded, _) = Loaded::load(&srs, &shape, &workplace.cache())?;
-        self.circuits.push((*body, loaded));
+        self.circuits.push((*body, Loaded::kept(&srs, &shape, &workplace.cache())?));
         Ok(())
     }
 
