@@ -67,3 +67,36 @@ impl Warm {
         Some(self.circuits.swap_remove(at).1)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tribute_circuits::keys::KeyCache;
+    use tribute_core::layout::{Layout, Task};
+    use tribute_core::link::Link;
+    use tribute_core::statement::Statement;
+
+    use super::*;
+    use crate::place::Storage;
+
+    #[test]
+    fn keys_are_read_beforehand_and_never_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let workplace = Storage::in_folder(folder.path()).workplace;
+        let layout = Layout::new(10, 1, 1, 2, Task::Classes).unwrap();
+        let body = ShapeBody::of(Statement::Dataset, &layout, Link::Squared);
+        let (srs, shape) = (workplace.srs_of(10).unwrap(), body.shape().unwrap());
+        let cache = KeyCache::new(&workplace.cache());
+        let file = cache.path(&srs, &shape).unwrap();
+        let loaded = || {
+            let warmup = Warmup { workplace: workplace.clone(), shapes: vec![body] };
+            Warm::load(&warmup, || false).circuits.len()
+        };
+        assert_eq!(loaded(), 0);
+        assert!(!file.exists());
+        cache.get(&srs, &shape).unwrap();
+        assert_eq!(loaded(), 1);
+        std::fs::write(&file, b"damaged").unwrap();
+        assert_eq!(loaded(), 0);
+        assert_eq!(std::fs::read(&file).unwrap(), b"damaged");
+    }
+}

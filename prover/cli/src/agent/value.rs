@@ -1,7 +1,8 @@
 //! `tribute agent value`: what each owner's data is worth to a certified agent.
 //!
 //! It is one job, whose parts are shared by all workers: the command can be stopped and started again, finds its job, and
-//! after a failure only what is missing is proven. The file is assembled and checked here, from the job's proofs.
+//! after a failure only what is missing is proven. The file is assembled and checked here, from the proofs of
+//! its parts.
 
 use std::path::PathBuf;
 
