@@ -97,6 +97,9 @@ fn works(srs: &Srs, keys: &Keys) {
 fn what_is_kept_is_what_was_made() {
     let (srs, shape) = (Srs::development(10), Shape::dataset(layout(10, 3, 16, 3)));
     let cache = KeyCache::new(&folder("kept"));
+    let missing = cache.kept(&srs, &shape).unwrap_err();
+    assert!(matches!(missing.flaw, KeyFlaw::Io(_)), "{missing}");
+    assert!(!cache.path(&srs, &shape).unwrap().exists(), "reading makes no keys");
     let (made, origin) = cache.get(&srs, &shape).unwrap();
     assert!(matches!(origin, Origin::Made), "{origin:?}");
     let (kept, origin) = cache.get(&srs, &shape).unwrap();
@@ -104,8 +107,15 @@ fn what_is_kept_is_what_was_made() {
     assert_eq!(key_digest(kept.vk()), key_digest(made.vk()));
     assert_eq!(kept.vk().transcript_repr(), made.vk().transcript_repr());
     assert_eq!(kept.fixed_polynomials(), made.fixed_polynomials());
+    let read = cache.kept(&srs, &shape).unwrap();
+    assert_eq!(key_digest(read.vk()), key_digest(made.vk()));
     works(&srs, &kept);
     works(&srs, &made);
+    let path = cache.path(&srs, &shape).unwrap();
+    std::fs::write(&path, b"TRIBKEY1").unwrap();
+    let damaged = cache.kept(&srs, &shape).unwrap_err();
+    assert!(matches!(damaged.flaw, KeyFlaw::Damaged { .. }), "{damaged}");
+    assert_eq!(std::fs::read(&path).unwrap(), b"TRIBKEY1", "reading mends no keys");
 }
 
 /// Keys of a circuit that has since gained a gate, under the file name of the new keys, with the same columns and fixed

@@ -53,6 +53,18 @@ impl KeyCache {
         self.folder.join(format!("{}-{}.key", shape.name(), hex::encode(&Sha256::digest(all)[..8])))
     }
 
+    /// Reads the keys of a circuit, but generates none.
+    ///
+    /// # Errors
+    /// [`KeyFileError`] if the cache does not have them, or its file cannot be used, or there are no keys for this shape.
+    pub fn kept(&self, srs: &Srs, shape: &Shape) -> Result<Keys, KeyFileError> {
+        let none = |e: ProveError| at(&self.folder, e.into());
+        check_shape(srs, shape).map_err(none)?;
+        let fingerprint = fingerprint::fingerprint(shape).map_err(none)?;
+        let path = self.path_of(srs, shape, &fingerprint);
+        Keys::read(srs, shape, fingerprint, &path).map_err(|flaw| at(&path, flaw))
+    }
+
     /// Reads the keys of a circuit, or generates and stores them. It is not an error if the cache cannot be written.
     ///
     /// # Errors

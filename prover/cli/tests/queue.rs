@@ -471,6 +471,47 @@ async fn a_job_waits_for_those_it_needs(queue: &Queue) {
     assert_eq!([state(queue, &needs[0]).await, state(queue, &needs[1]).await], [State::Queued, State::Cancelled]);
     queue.cancel(&other.id).await.unwrap();
     assert_eq!(state(queue, &needs[0]).await, State::Cancelled);
+
+    // a job counts once, however often it is named
+    let (whole, needs) = waiting(queue, "named twice").await;
+    let mut tx = queue.database().begin().await.unwrap();
+    let twice = [&needs[0], &needs[0]].map(String::clone);
+    let (after, _) = queue.insert(&mut tx, &job("needy", "after both")).await.unwrap();
+    queue.make_wait(&mut tx, &after.id, &needs, &twice).await.unwrap();
+    tx.commit().await.unwrap();
+    for _ in 0..2 {
+        let held = lease(queue).await;
+        assert!(needs.contains(&held.job.id));
+        succeed(queue, &held).await;
+    }
+    let ends = [lease(queue).await, lease(queue).await];
+    assert!([&whole, &after.id].iter().all(|id| ends.iter().any(|held| held.job.id == **id)));
+    for held in &ends {
+        succeed(queue, held).await;
+    }
+}
+
+/// A part that its owner has submitted as well, before or after the whole, does not end with it.
+async fn what_was_submitted_outlives_its_whole(queue: &Queue) {
+    let (before, _) = queue.submit(&job("needy", "before 0")).await.unwrap();
+    let (first, parts) = waiting(queue, "before").await;
+    assert_eq!(before.id, parts[0]);
+    let (second, others) = waiting(queue, "after").await;
+    let (after, fresh) = queue.submit(&job("needy", "after 1")).await.unwrap();
+    assert!(!fresh && after.id == others[1]);
+    for whole in [&first, &second] {
+        queue.cancel(whole).await.unwrap();
+    }
+    let states = [&parts[0], &parts[1], &others[0], &others[1]];
+    let expected = [State::Queued, State::Cancelled, State::Cancelled, State::Queued];
+    for (part, expected) in states.into_iter().zip(expected) {
+        assert_eq!(state(queue, part).await, expected);
+    }
+    // their owner ends them
+    for part in [&before.id, &after.id] {
+        queue.cancel(part).await.unwrap();
+        assert_eq!(state(queue, part).await, State::Cancelled);
+    }
 }
 
 async fn news_reaches_who_waits(queue: &Queue) {
@@ -527,6 +568,39 @@ async fn old_jobs_are_forgotten(queue: &Queue) {
     succeed(queue, &lease(queue).await).await;
 }
 
+/// What a job needs is kept until it has ended, and its parts as long as itself.
+async fn what_is_needed_is_not_forgotten(queue: &Queue) {
+    let forget = async || {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        queue.forget_ended(Duration::ZERO).await.unwrap()
+    };
+    forget().await;
+    let (other, _) = queue.submit(&job("needy", "needed by one that waits")).await.unwrap();
+    succeed(queue, &lease(queue).await).await;
+    let (whole, parts) = waiting(queue, "waits while parts grow old").await;
+    let mut tx = queue.database().begin().await.unwrap();
+    let (after, _) = queue.insert(&mut tx, &job("needy", "waits for others")).await.unwrap();
+    queue.make_wait(&mut tx, &after.id, &[], &[other.id.clone(), whole.clone()]).await.unwrap();
+    tx.commit().await.unwrap();
+    let exists = async |id: &str| queue.get(id).await.unwrap().is_some();
+    succeed(queue, &lease(queue).await).await;
+    assert_eq!(forget().await, 0);
+    succeed(queue, &lease(queue).await).await;
+    assert_eq!(forget().await, 0);
+    assert!(exists(parts[0].as_str()).await && exists(parts[1].as_str()).await && exists(other.id.as_str()).await);
+    // the whole has ended, but is itself needed: its parts stay
+    let held = lease(queue).await;
+    assert_eq!(held.job.id, whole);
+    succeed(queue, &held).await;
+    assert_eq!(forget().await, 0);
+    assert!(exists(parts[0].as_str()).await && exists(parts[1].as_str()).await);
+    let last = lease(queue).await;
+    assert_eq!(last.job.id, after.id);
+    succeed(queue, &last).await;
+    // then all go at once
+    assert_eq!(forget().await, 5);
+}
+
 /// What no row names is deleted when it is old; what is named, or young, stays.
 async fn unnamed_artefacts_are_swept(queue: &Queue) {
     let folder = tempfile::tempdir().unwrap();
@@ -565,9 +639,11 @@ async fn conforms(url: &str) {
     events_tell_the_whole_story(&queue).await;
     concurrent_workers_share_the_jobs(&queue).await;
     a_job_waits_for_those_it_needs(&queue).await;
+    what_was_submitted_outlives_its_whole(&queue).await;
     news_reaches_who_waits(&queue).await;
     unnamed_artefacts_are_swept(&queue).await;
     old_jobs_are_forgotten(&queue).await;
+    what_is_needed_is_not_forgotten(&queue).await;
     listing_pages(&queue).await;
     counts_are_right(&queue).await;
     // reopening keeps the jobs

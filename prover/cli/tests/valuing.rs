@@ -66,8 +66,8 @@ impl Market {
         Ok(self.owner.agents().value_agent(request).await.map_err(problem)?.into_inner().job.unwrap())
     }
 
-    async fn estimate(&self) -> v1::EstimateResponse {
-        let work = Some(v1::Work { work: Some(v1::work::Work::Valuation(self.work(&self.test))) });
+    async fn estimate(&self, test: &v1::Dataset) -> v1::EstimateResponse {
+        let work = Some(v1::Work { work: Some(v1::work::Work::Valuation(self.work(test))) });
         self.owner.jobs().estimate(v1::EstimateRequest { work }).await.unwrap().into_inner()
     }
 
@@ -95,6 +95,13 @@ async fn opened(pool: &AnyPool, datasets: &[&v1::Dataset]) -> i64 {
     opened
 }
 
+/// Leaves others so many openings of a dataset of one shard. The last quarter is the owner's alone.
+async fn leave(pool: &AnyPool, dataset: &v1::Dataset, left: i64) {
+    let update = sqlx::query("UPDATE openings SET used = ends - budget / 4 - $2 WHERE digest = $1");
+    let update = update.bind(hex::encode(&dataset.shards[0].digest)).bind(left);
+    assert_eq!(update.execute(pool).await.unwrap().rows_affected(), 1);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_valuation_that_could_not_end_is_refused_before_it_starts() {
     let place = Place::new();
@@ -108,23 +115,17 @@ async fn a_valuation_that_could_not_end_is_refused_before_it_starts() {
 
     // with fewer openings left than it takes, of a dataset or of the test set
     let pool = database(&place).await;
-    let leave = async |dataset: &v1::Dataset, left: i64| {
-        // the last quarter is the owner's alone
-        let update = sqlx::query("UPDATE openings SET used = ends - budget / 4 - $2 WHERE digest = $1");
-        let update = update.bind(hex::encode(&dataset.shards[0].digest)).bind(left);
-        assert_eq!(update.execute(&pool).await.unwrap().rows_affected(), 1);
-    };
     for (dataset, planned) in [(&m.datasets[1], 1), (&m.test, 3)] {
         let left = planned - 1;
-        leave(dataset, left).await;
+        leave(&pool, dataset, left).await;
         let refused = m.value(&m.test).await.unwrap_err();
         assert_eq!(refused.reason, Reason::BudgetSpent, "{refused}");
         let told = ["dataset", "planned", "left"].map(|field| refused.metadata[field].clone());
         assert_eq!(told, [format!("0x{}", hex::encode(&dataset.id)), planned.to_string(), left.to_string()]);
-        let estimate = m.estimate().await;
+        let estimate = m.estimate(&m.test).await;
         let told = estimate.datasets.iter().find(|d| d.dataset_id == dataset.id).unwrap();
         assert_eq!((told.planned as i64, told.left as i64), (planned, left));
-        leave(dataset, planned).await;
+        leave(&pool, dataset, planned).await;
     }
     assert!(m.jobs().await.is_empty(), "nothing was queued");
 
@@ -134,8 +135,14 @@ async fn a_valuation_that_could_not_end_is_refused_before_it_starts() {
     let progress = done.progress.unwrap();
     assert_eq!((progress.phase.as_str(), progress.done, progress.total), ("parts", 3, 3));
     let Some(v1::outcome::Outcome::Valuation(proven)) = done.outcome.and_then(|o| o.outcome) else { panic!() };
-    assert!(proven.parts_json.len() == 2 && !proven.evaluation_json.is_empty());
-    let told = m.estimate().await;
+    assert!(proven.coalition_jobs.len() == 2 && !proven.evaluation_json.is_empty());
+    // the coalitions' proofs are in the outcomes of their jobs, in the order of the work
+    for (job, position) in proven.coalition_jobs.into_iter().zip(0..) {
+        let part = m.owner.jobs().get_job(v1::GetJobRequest { job }).await.unwrap().into_inner();
+        let Some(v1::outcome::Outcome::Coalition(made)) = part.outcome.and_then(|o| o.outcome) else { panic!() };
+        assert!(made.owners == [position] && !made.parts_json.is_empty());
+    }
+    let told = m.estimate(&m.test).await;
     assert!(told.existing == job.id && told.openings == 0 && told.datasets.iter().all(|d| d.planned == 0), "{told:?}");
     assert_eq!(told.datasets.iter().map(|d| d.left).collect::<Vec<_>>()[1..], [0, 0]);
     assert_eq!(m.jobs().await.len(), 4);
@@ -193,7 +200,7 @@ async fn a_machine_that_goes_on_opens_nothing_twice() {
     let pool = database(&place).await;
     let of_all = [&m.datasets[0], &m.datasets[1], &m.test];
     let before = opened(&pool, &of_all).await;
-    let planned = m.estimate().await.openings as i64;
+    let planned = m.estimate(&m.test).await.openings as i64;
     // one opening of each coalition's data, three of the test set
     assert_eq!(planned, 5);
 
@@ -225,12 +232,19 @@ async fn a_machine_that_goes_on_opens_nothing_twice() {
     // two gradients, two optima, two evaluations
     assert_eq!(notes().await, 6);
 
-    // on another test set the coalitions are only evaluated
+    // on another test set the coalitions are only evaluated: no opening of their data is needed
+    for dataset in &m.datasets {
+        leave(&pool, dataset, 0).await;
+    }
+    let before = opened(&pool, &of_all).await;
     let other = dataset(&wine_schema(), csv("wine.csv", wines(120..160)));
     let other = registered(&connect(&served.url).await, open(other)).await;
+    let told = m.estimate(&other).await;
+    assert_eq!(told.datasets.iter().map(|d| (d.planned, d.left)).collect::<Vec<_>>()[..2], [(0, 0); 2]);
+    assert_eq!((told.datasets[2].planned, told.openings), (3, 3));
     let job = m.value(&other).await.unwrap();
     m.owner.finish(&job.id, |_| {}).await.unwrap();
-    assert_eq!(opened(&pool, &of_all).await, before + planned);
+    assert_eq!(opened(&pool, &of_all).await, before);
     assert_eq!(notes().await, 8);
     worker.kill().unwrap();
     worker.wait().unwrap();

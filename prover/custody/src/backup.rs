@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use sqlx::Row as _;
+use sqlx::{AnyConnection, Row as _};
 use tribute_problem::{Problem, Result};
 use tribute_store::db::Tx;
 use tribute_store::files::{file_problem, write_private};
@@ -148,10 +148,10 @@ impl Custody {
     }
 
     /// The store's lineage. `lock` is a SQL locking clause that keeps it unchanged until the transaction ends.
-    pub(crate) async fn lineage(&self, tx: &mut Tx, lock: &str) -> Result<Lineage> {
+    pub(crate) async fn lineage(&self, connection: &mut AnyConnection, lock: &str) -> Result<Lineage> {
         // custody inserts this row when it is opened, so there is a row to lock
         let select = format!("SELECT value FROM server WHERE name = 'lineage' {lock}");
-        let text: String = sqlx::query_scalar(self.db.sql(&select)).fetch_one(&mut **tx).await?;
+        let text: String = sqlx::query_scalar(self.db.sql(&select)).fetch_one(connection).await?;
         Lineage::parse(&text).ok_or_else(|| Problem::internal(format!("`{text}` is not a lineage")))
     }
 

@@ -353,9 +353,7 @@ impl Custody {
     /// # Errors
     /// If the database does not answer.
     pub async fn openings_left(&self, digest: &GroupDigest, budget: u64, lent: bool) -> Result<u64> {
-        let mut tx = self.db.begin().await?;
-        let lineage = self.lineage(&mut tx, "").await?;
-        tx.rollback().await?;
+        let lineage = self.lineage(&mut self.db.pool().acquire().await?, "").await?;
         let counter = self.counter(digest).await?.unwrap_or_else(|| lineage.counter(budget));
         let reserve = if lent { lineage.reserve(budget) } else { 0 };
         Ok(counter.end.saturating_sub(counter.used + reserve))

@@ -245,12 +245,7 @@ impl From<sqlx::Error> for Problem {
         use sqlx::Error as E;
         let gone = match &e {
             E::PoolTimedOut | E::PoolClosed | E::WorkerCrashed | E::Io(_) | E::Tls(_) => true,
-            // PostgreSQL: connections, resources and shutdown (classes 08, 53, 57); SQLite: busy and locked
-            E::Database(d) => d.code().is_some_and(|code| {
-                let (class, sqlite) = (code.get(..2).unwrap_or_default(), code.parse().unwrap_or(0) & 0xff);
-                (code.len() == 5 && matches!(class, "08" | "53" | "57") && code != "53100")
-                    || (code.len() < 5 && matches!(sqlite, 5 | 6))
-            }),
+            E::Database(d) => d.code().is_some_and(|code| passes(&code)),
             _ => false,
         };
         if gone {
@@ -259,6 +254,15 @@ impl From<sqlx::Error> for Problem {
             Problem::storage(format!("database: {e}"))
         }
     }
+}
+
+/// Whether a database's error code says that the same may succeed in a moment. PostgreSQL: connections, transactions that were
+/// rolled back because of others, resources but for a full disk, and shutdown (classes 08, 40, 53, 57); SQLite: busy and locked.
+#[cfg(feature = "sqlx")]
+fn passes(code: &str) -> bool {
+    let (class, sqlite) = (code.get(..2).unwrap_or_default(), code.parse().unwrap_or(0) & 0xff);
+    (code.len() == 5 && matches!(class, "08" | "40" | "53" | "57") && code != "53100")
+        || (code.len() < 5 && matches!(sqlite, 5 | 6))
 }
 
 impl From<std::io::Error> for Problem {
@@ -355,6 +359,19 @@ mod tests {
         let headers = status.into_http::<()>().into_parts().0.headers;
         let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 32).sum();
         assert!(bytes < 12_000, "{bytes}");
+    }
+
+    #[cfg(feature = "sqlx")]
+    #[test]
+    fn what_a_database_refuses_only_now_is_told_apart() {
+        // a connection, a deadlock, memory, shutdown, SQLite's busy (with its kind) and locked
+        for code in ["08006", "40P01", "40001", "53200", "57P01", "5", "517", "6"] {
+            assert!(passes(code), "{code}");
+        }
+        // a full disk, a broken constraint, a missing table; SQLite's error, full and constraint
+        for code in ["53100", "23505", "42P01", "1", "13", "1555", ""] {
+            assert!(!passes(code), "{code}");
+        }
     }
 
     #[test]

@@ -343,13 +343,10 @@ async fn outcome(artefacts: &Artefacts, outcome: &Outcome, ended_ms: i64) -> Res
             proving_seconds: c.seconds,
             parts_json: artefacts.get(&c.parts).await?,
         }),
-        Outcome::Valuation(v) => {
-            let mut parts_json = Vec::with_capacity(v.coalitions.len());
-            for parts in &v.coalitions {
-                parts_json.push(artefacts.get(parts).await?);
-            }
-            O::Valuation(v1::ValuationOutcome { evaluation_json: artefacts.get(&v.evaluation).await?, parts_json })
-        }
+        Outcome::Valuation(v) => O::Valuation(v1::ValuationOutcome {
+            evaluation_json: artefacts.get(&v.evaluation).await?,
+            coalition_jobs: v.coalitions.iter().map(|proven| proven.job.clone()).collect(),
+        }),
         Outcome::Service(s) => O::Service(v1::ServiceOutcome {
             proof: Some(proof(artefacts, &s.proof).await?),
             vouchers: s.vouchers.iter().map(voucher).collect(),

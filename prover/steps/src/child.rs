@@ -1,5 +1,4 @@
 //! The process that executes one job. It reads its request from standard input, writes JSON lines to standard output,
-//! The process that executes one job. It reads its request from standard input, writes JSON lines to standard output,
 //! and exits when standard input closes, so that it never outlives its worker. It may be told what to load while it waits
 //! for its request. It has the keys that its job needs, but neither the database nor the master key: it asks the worker to
 //! count openings, and to keep notes.
@@ -17,7 +16,7 @@ use crate::place::{Known, Workplace};
 use crate::shape::ShapeBody;
 use crate::toolbox::{Notes, Progress, Report, Toolbox};
 use crate::warm::{Warm, Warmup};
-use crate::work::{self, Outcome, Payload};
+use crate::work::{self, Needed, Outcome, Payload};
 
 /// Exit code of a child whose worker is gone.
 pub const ORPHANED: i32 = 75;
@@ -54,8 +53,8 @@ pub struct Task {
     pub payload: Payload,
     /// Keys of the tenants whose data it is about.
     pub loan: Loan,
-    /// Outcomes of the jobs that this one needed.
-    pub needed: Vec<Outcome>,
+    /// The job's parts.
+    pub needed: Vec<Needed>,
     /// The worker's span, as `traceparent`.
     pub trace: Option<String>,
 }
@@ -170,8 +169,10 @@ pub fn main() -> i32 {
 /// Limits the memory of this process's own data.
 #[cfg(unix)]
 fn limit(mb: u64) -> Result<()> {
-    use rustix::process::{setrlimit, Resource, Rlimit};
-    let bytes = Some(mb << 20);
+    use rustix::process::{getrlimit, setrlimit, Resource, Rlimit};
+    // a limit that this process has already can only be lowered
+    let before = getrlimit(Resource::Data).maximum.unwrap_or(u64::MAX);
+    let bytes = Some(before.min(mb << 20));
     setrlimit(Resource::Data, Rlimit { current: bytes, maximum: bytes })
         .map_err(|e| Problem::internal(format!("cannot limit this process to {mb} MB: {e}")))
 }

@@ -115,14 +115,26 @@ pub(crate) struct Loaded {
 }
 
 impl Loaded {
-    /// Keys from the cache in `folder`, or generated if it has none or a corrupt one. Generating the verifier from the key takes
-    /// a millisecond.
-    pub(crate) fn load(srs: &Srs, shape: &Shape, folder: &Path) -> Result<(Self, Origin)> {
+    /// Keys from the cache in `folder`, or generated if it has none or a corrupt one.
+    fn load(srs: &Srs, shape: &Shape, folder: &Path) -> Result<(Self, Origin)> {
         let (keys, origin) = KeyCache::new(folder).get(srs, shape).map_err(refused)?;
+        Ok((Loaded::with(srs, shape, keys)?, origin))
+    }
+
+    /// Keys from the cache in `folder`.
+    ///
+    /// # Errors
+    /// If it has none, or a corrupt one.
+    pub(crate) fn kept(srs: &Srs, shape: &Shape, folder: &Path) -> Result<Self> {
+        Loaded::with(srs, shape, KeyCache::new(folder).kept(srs, shape).map_err(Problem::internal)?)
+    }
+
+    /// Generating the verifier from the key takes a millisecond.
+    fn with(srs: &Srs, shape: &Shape, keys: Keys) -> Result<Self> {
         let inputs = shape.statement.inputs();
         let code = tribute_evm::direct::generate(srs.params(), keys.vk(), inputs).map_err(tool)?;
         let gas = check_cost(keys.vk(), &code.runtime, inputs)?;
-        Ok((Loaded { srs: srs.digest(), keys, creation: code.creation, runtime: code.runtime, gas }, origin))
+        Ok(Loaded { srs: srs.digest(), keys, creation: code.creation, runtime: code.runtime, gas })
     }
 }
 
@@ -148,7 +160,6 @@ pub(super) fn prepare(body: &ShapeBody, toolbox: &Toolbox) -> Result<Prepared> {
         Some(loaded) => (loaded, "warm"),
         None => {
             let (loaded, origin) = Loaded::load(&srs, &shape, &toolbox.cache)?;
-            tidy(&toolbox.cache, &format!("{}-", shape.name()), toolbox.cache_bytes);
             let origin = match origin {
                 Origin::Kept => "kept",
                 Origin::Made => "made",
@@ -160,6 +171,8 @@ pub(super) fn prepare(body: &ShapeBody, toolbox: &Toolbox) -> Result<Prepared> {
             (loaded, origin)
         }
     };
+    // what was read beforehand is used only now
+    tidy(&toolbox.cache, &format!("{}-", shape.name()), toolbox.cache_bytes);
     toolbox.keys(body, origin);
     toolbox.progress("verifier", 0, 1);
     let Loaded { keys, creation, runtime, gas, .. } = loaded;

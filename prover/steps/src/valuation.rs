@@ -9,7 +9,7 @@ use tribute_store::artefacts::ArtefactId;
 
 use crate::dataset::DatasetBody;
 use crate::train::AgentBody;
-use crate::work::Outcome;
+use crate::work::{Needed, Outcome};
 
 /// Names the proofs of a valuation, which are made by this job's parts.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -31,8 +31,17 @@ pub struct ValuationJob {
 pub struct ValuationOutcome {
     /// The agent's evaluation file.
     pub evaluation: ArtefactId,
-    /// JSON of each coalition's [`CoalitionParts`](tribute_core::valuation::CoalitionParts), in the job's order.
-    pub coalitions: Vec<ArtefactId>,
+    /// The coalitions, in the job's order.
+    pub coalitions: Vec<Proven>,
+}
+
+/// A coalition of a valuation.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Proven {
+    /// The job that proved it.
+    pub job: String,
+    /// JSON of its [`CoalitionParts`](tribute_core::valuation::CoalitionParts).
+    pub parts: ArtefactId,
 }
 
 impl ValuationJob {
@@ -44,18 +53,22 @@ impl ValuationJob {
 }
 
 /// Names what the parts made: the evaluation, then the coalitions in the job's order.
-pub fn run(job: &ValuationJob, needed: &[Outcome]) -> Result<ValuationOutcome> {
+pub fn run(job: &ValuationJob, needed: &[Needed]) -> Result<ValuationOutcome> {
     let miscounted =
         || Problem::internal("a valuation is made of an evaluation and its coalitions, and of nothing else");
-    let [Outcome::Evaluation(evaluation), coalitions @ ..] = needed else { return Err(miscounted()) };
-    let parts: Vec<ArtefactId> = (coalitions.iter().zip(&job.coalitions))
-        .filter_map(|(outcome, owners)| match outcome {
-            Outcome::Coalition(made) if made.owners == *owners => Some(made.parts.clone()),
+    let [Needed { outcome: Outcome::Evaluation(evaluation), .. }, coalitions @ ..] = needed else {
+        return Err(miscounted());
+    };
+    let proven: Vec<Proven> = (coalitions.iter().zip(&job.coalitions))
+        .filter_map(|(needed, owners)| match &needed.outcome {
+            Outcome::Coalition(made) if made.owners == *owners => {
+                Some(Proven { job: needed.job.clone(), parts: made.parts.clone() })
+            }
             _ => None,
         })
         .collect();
-    if parts.len() != job.coalitions.len() || coalitions.len() != job.coalitions.len() {
+    if proven.len() != job.coalitions.len() || coalitions.len() != job.coalitions.len() {
         return Err(miscounted());
     }
-    Ok(ValuationOutcome { evaluation: evaluation.file.clone(), coalitions: parts })
+    Ok(ValuationOutcome { evaluation: evaluation.file.clone(), coalitions: proven })
 }

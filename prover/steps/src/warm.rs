@@ -27,7 +27,7 @@ pub(crate) struct Warm {
 
 impl Warm {
     /// Loads one circuit after the other, unless `wanted` says that the job has come. What cannot be loaded is left to the job,
-    /// which says what is wrong.
+    /// which makes keys that are missing, or says what is wrong.
     pub(crate) fn load(warmup: &Warmup, mut wanted: impl FnMut() -> bool) -> Warm {
         let mut warm = Warm::default();
         for body in &warmup.shapes {
@@ -51,8 +51,7 @@ impl Warm {
                 srs
             }
         };
-        let (loaded, _) = Loaded::load(&srs, &shape, &workplace.cache())?;
-        self.circuits.push((*body, loaded));
+        self.circuits.push((*body, Loaded::kept(&srs, &shape, &workplace.cache())?));
         Ok(())
     }
 
@@ -66,5 +65,38 @@ impl Warm {
         let same = |(known, loaded): &(ShapeBody, Loaded)| known == body && loaded.srs == srs.digest();
         let at = self.circuits.iter().position(same)?;
         Some(self.circuits.swap_remove(at).1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tribute_circuits::keys::KeyCache;
+    use tribute_core::layout::{Layout, Task};
+    use tribute_core::link::Link;
+    use tribute_core::statement::Statement;
+
+    use super::*;
+    use crate::place::Storage;
+
+    #[test]
+    fn keys_are_read_beforehand_and_never_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let workplace = Storage::in_folder(folder.path()).workplace;
+        let layout = Layout::new(10, 1, 1, 2, Task::Classes).unwrap();
+        let body = ShapeBody::of(Statement::Dataset, &layout, Link::Squared);
+        let (srs, shape) = (workplace.srs_of(10).unwrap(), body.shape().unwrap());
+        let cache = KeyCache::new(&workplace.cache());
+        let file = cache.path(&srs, &shape).unwrap();
+        let loaded = || {
+            let warmup = Warmup { workplace: workplace.clone(), shapes: vec![body] };
+            Warm::load(&warmup, || false).circuits.len()
+        };
+        assert_eq!(loaded(), 0);
+        assert!(!file.exists());
+        cache.get(&srs, &shape).unwrap();
+        assert_eq!(loaded(), 1);
+        std::fs::write(&file, b"damaged").unwrap();
+        assert_eq!(loaded(), 0);
+        assert_eq!(std::fs::read(&file).unwrap(), b"damaged");
     }
 }

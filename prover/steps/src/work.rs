@@ -146,6 +146,15 @@ pub enum Outcome {
     Across(AcrossOutcome),
 }
 
+/// A part of a job, which has succeeded.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Needed {
+    /// Its job.
+    pub job: String,
+    /// What it made.
+    pub outcome: Outcome,
+}
+
 impl Outcome {
     /// The artefacts without which it is worth nothing.
     #[must_use]
@@ -166,7 +175,7 @@ impl Outcome {
             Outcome::Optimum(o) => proof(&o.proof),
             Outcome::Evaluation(e) => [&circuit(&e.circuit)[..], &[&e.file]].concat(),
             Outcome::Coalition(c) => c.circuits.iter().flat_map(circuit).chain([&c.parts]).collect(),
-            Outcome::Valuation(v) => v.coalitions.iter().chain([&v.evaluation]).collect(),
+            Outcome::Valuation(v) => v.coalitions.iter().map(|made| &made.parts).chain([&v.evaluation]).collect(),
             Outcome::Service(s) => proof(&s.proof),
             Outcome::Home(h) => h.proofs.iter().flat_map(proof).chain([&h.masked]).collect(),
             Outcome::Across(a) => a.gradients.iter().flat_map(|g| proof(&g.proof)).chain([&a.agent.model]).collect(),
@@ -174,13 +183,13 @@ impl Outcome {
     }
 }
 
-/// Executes a piece of work; `needed` are the outcomes of the jobs that it needed.
-pub fn run(work: &Work, needed: &[Outcome], toolbox: &Toolbox) -> Result<Outcome> {
+/// Executes a piece of work; `needed` are its job's parts.
+pub fn run(work: &Work, needed: &[Needed], toolbox: &Toolbox) -> Result<Outcome> {
     match work {
         Work::Calibrate(job) => calibrate::run(job, toolbox).map(Outcome::Calibrate),
         Work::Circuit(job) => circuit::run(job, toolbox).map(Outcome::Circuit),
         Work::Dataset(job) => {
-            let proven = needed.iter().map(shard_of).collect::<Result<_>>()?;
+            let proven = needed.iter().map(|part| shard_of(&part.outcome)).collect::<Result<_>>()?;
             dataset::run(job, proven, toolbox).map(Outcome::Dataset)
         }
         Work::Shard(job) => dataset::run_shard(job, toolbox).map(Outcome::Shard),

@@ -5,4 +5,6 @@ CREATE TABLE job_notes (
     note TEXT NOT NULL,
     PRIMARY KEY (job, name)
 );
-CREATE INDEX job_notes_by_name ON job_notes (name)
+CREATE INDEX job_notes_by_name ON job_notes (name);
+-- Whether a job was submitted, and not only made as a part of another: then it does not end with that one.
+ALTER TABLE jobs ADD COLUMN submitted BIGINT NOT NULL DEFAULT 1

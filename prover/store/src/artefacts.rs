@@ -199,6 +199,18 @@ impl Artefacts {
         }
     }
 
+    /// Whether an artefact is there and undamaged.
+    ///
+    /// # Errors
+    /// If the store does not answer.
+    pub async fn is_whole(&self, id: &str) -> Result<bool> {
+        match self.get(id).await {
+            Ok(_) => Ok(true),
+            Err(p) if p.reason == Reason::ArtefactDamaged => Ok(false),
+            Err(p) => Err(p),
+        }
+    }
+
     async fn read(&self, id: &str) -> Result<Vec<u8>> {
         if id.len() != 64 || !id.bytes().all(|b| b.is_ascii_hexdigit()) {
             return Err(Problem::field("artefact", format!("`{id}` is not a SHA-256 in hex")));
@@ -271,12 +283,19 @@ mod tests {
         std::fs::write(&file, b"hellp").unwrap();
         assert!(store.has(&id).await.unwrap());
         assert_eq!(store.get(&id).await.unwrap_err().reason, Reason::ArtefactDamaged);
+        assert!(!store.is_whole(&id).await.unwrap());
         // the same bytes again heal it
         assert_eq!(store.put(b"hello".to_vec()).await.unwrap(), id);
         assert_eq!(store.get(&id).await.unwrap(), b"hello");
+        assert!(store.is_whole(&id).await.unwrap());
         std::fs::remove_file(&file).unwrap();
         assert!(!store.has(&id).await.unwrap());
         assert_eq!(store.get(&id).await.unwrap_err().reason, Reason::ArtefactDamaged);
+        assert!(!store.is_whole(&id).await.unwrap());
+        // a store that cannot be read says nothing about what it has
+        std::fs::remove_dir(file.parent().unwrap()).unwrap();
+        std::fs::write(file.parent().unwrap(), b"no folder").unwrap();
+        assert_eq!(store.is_whole(&id).await.unwrap_err().reason, Reason::StorageFailed);
         assert_eq!(store.get("../../etc/passwd").await.unwrap_err().reason, Reason::BadField);
     }
 }

@@ -1,7 +1,8 @@
 //! `tribute agent value`: what each owner's data is worth to a certified agent.
 //!
 //! It is one job, whose parts are shared by all workers: the command can be stopped and started again, finds its job, and
-//! after a failure only what is missing is proven. The file is assembled and checked here, from the job's proofs.
+//! after a failure only what is missing is proven. The file is assembled and checked here, from the proofs of
+//! its parts.
 
 use std::path::PathBuf;
 
@@ -72,7 +73,8 @@ pub(super) async fn run(a: ValueArgs) -> Result<()> {
     eprintln!("{}", cost.told());
     let request = v1::ValueAgentRequest { work: Some(work), options: a.job.message(&client) };
     let job = client.agents().value_agent(request).await.map_err(problem)?.into_inner().job.unwrap_or_default();
-    let valuation = assembled(progress::finish(&client, "valuation", &job).await?, sampling)?;
+    let done = progress::finish(&client, "valuation", &job).await?;
+    let valuation = assembled(&client, done, sampling).await?;
     write_file(&a.out, valuation.to_json().as_bytes())?;
     for (i, value) in valuation.values.iter().enumerate() {
         let half_width = valuation.per_record(value.half_width);
@@ -115,14 +117,16 @@ fn sampling(a: &ValueArgs, certificate: &Certificate) -> Result<Option<Sampling>
     }
 }
 
-/// The file of a valuation whose job has succeeded.
-fn assembled(job: v1::Job, sampling: Option<Sampling>) -> Result<Valuation> {
+/// The file of a valuation whose job has succeeded. Coalitions are fetched one by one.
+async fn assembled(client: &Client, job: v1::Job, sampling: Option<Sampling>) -> Result<Valuation> {
     let Some(v1::outcome::Outcome::Valuation(proven)) = job.outcome.and_then(|o| o.outcome) else {
         return Err(Problem::internal("the job came back without its valuation"));
     };
     let evaluation = Evaluation::from_json(&proven.evaluation_json).map_err(Problem::internal)?;
-    let read = |json: &Vec<u8>| serde_json::from_slice(json).map_err(Problem::internal);
-    let mut coalitions = proven.parts_json.iter().map(read).collect::<Result<Vec<CoalitionParts>>>()?;
+    let mut coalitions = Vec::with_capacity(proven.coalition_jobs.len() + 1);
+    for job in proven.coalition_jobs {
+        coalitions.push(coalition(client, job).await?);
+    }
     let dataset = evaluation.dataset;
     let shard = |s: EvaluatedShard| ((s.owner.0, s.dataset_proof), s.evaluation_proof);
     let (shards, evaluations) = dataset.shards.into_iter().map(shard).unzip();
@@ -136,6 +140,15 @@ fn assembled(job: v1::Job, sampling: Option<Sampling>) -> Result<Valuation> {
     ValuationParts { certificate, terms: dataset.terms, shards, sampling, coalitions }
         .assemble()
         .map_err(|e| Problem::internal(format!("the valuation is inconsistent: {e}")))
+}
+
+/// A coalition's proofs.
+async fn coalition(client: &Client, job: String) -> Result<CoalitionParts> {
+    let job = client.jobs().get_job(v1::GetJobRequest { job }).await.map_err(problem)?.into_inner();
+    let Some(v1::outcome::Outcome::Coalition(proven)) = job.outcome.and_then(|o| o.outcome) else {
+        return Err(Problem::internal(format!("job {} came back without its coalition", job.id)));
+    };
+    serde_json::from_slice(&proven.parts_json).map_err(Problem::internal)
 }
 
 /// What a valuation takes, besides the agent's certificate and what was proven before.

@@ -3,9 +3,10 @@
 //! account nor checking a quota looks at the jobs themselves.
 //!
 //! A transaction that changes a job locks the job's row first and the account's after it; one that changes jobs of
-//! several accounts does so in the accounts' order. So no two wait for each other, but for one case: a job that ends without
-//! success stops its parts, and one of these may be leased or end just then. PostgreSQL rolls one of both back, and workers try
-//! again.
+//! several accounts does so in the accounts' order. So no two wait for each other, but for two cases: a job that ends without
+//! success stops its parts, and a submission looks at jobs that its own need after it has counted others. One of these may be
+//! leased or end just then. PostgreSQL rolls one of both back: workers try again, and who submits is told to
+//! ([`Reason::StorageUnavailable`]).
 
 use sqlx::Row as _;
 use tribute_problem::{Problem, Reason, Result};

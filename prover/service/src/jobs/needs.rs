@@ -1,12 +1,14 @@
 //! Jobs that need other jobs: they start when all of those have succeeded, and fail with the first that does not.
 //!
 //! What a job needs are parts of it, or others. Parts are queued with it: its progress is how many of them have succeeded, a
-//! part's failure is its own, and parts that no other job needs are stopped when it ends before its start.
+//! part's failure is its own, and parts that no other job needs and nobody submitted are stopped when it ends before its start.
+
+use std::collections::HashSet;
 
 use sqlx::Row as _;
 use tribute_problem::{Problem, Reason, Result};
 use tribute_steps::toolbox::Progress;
-use tribute_steps::work::Outcome;
+use tribute_steps::work::Needed;
 use tribute_store::db::Tx;
 
 use super::queue::Queue;
@@ -22,7 +24,8 @@ impl Queue {
     /// If one of them does not exist or can no longer succeed.
     pub async fn make_wait(&self, tx: &mut Tx, job: &str, parts: &[String], others: &[String]) -> Result<()> {
         let db = self.database();
-        let mut waits = 0_i64;
+        // a job may be a part and one of the others, or be named twice: its success counts once
+        let mut awaited = HashSet::new();
         let others = others.iter().zip((1_i64..).map(|n| -n));
         for (needed, position) in parts.iter().zip(0_i64..).chain(others) {
             // locked, so that it does not end between this look and the end of the transaction
@@ -33,7 +36,9 @@ impl Queue {
                     .await?;
             match state.as_deref().and_then(State::from_text) {
                 Some(State::Succeeded) => {}
-                Some(State::Queued | State::Running) => waits += 1,
+                Some(State::Queued | State::Running) => {
+                    awaited.insert(needed);
+                }
                 _ => return Err(lost(needed)),
             }
             sqlx::query(db.sql("INSERT INTO job_needs (job, position, needs) VALUES ($1, $2, $3)"))
@@ -45,7 +50,7 @@ impl Queue {
         }
         sqlx::query(db.sql("UPDATE jobs SET waits = $2 WHERE id = $1"))
             .bind(job)
-            .bind(waits)
+            .bind(awaited.len() as i64)
             .execute(&mut **tx)
             .await?;
         if !parts.is_empty() {
@@ -54,11 +59,11 @@ impl Queue {
         Ok(())
     }
 
-    /// Outcomes of a job's parts, which have all succeeded.
-    pub async fn needed(&self, job: &str) -> Result<Vec<Outcome>> {
+    /// A job's parts, which have all succeeded.
+    pub async fn needed(&self, job: &str) -> Result<Vec<Needed>> {
         let db = self.database();
         let rows = sqlx::query(db.sql(
-            "SELECT j.outcome FROM job_needs n JOIN jobs j ON j.id = n.needs WHERE n.job = $1 AND n.position >= 0 ORDER BY n.position",
+            "SELECT j.id, j.outcome FROM job_needs n JOIN jobs j ON j.id = n.needs WHERE n.job = $1 AND n.position >= 0 ORDER BY n.position",
         ))
         .bind(job)
         .fetch_all(db.pool())
@@ -68,7 +73,7 @@ impl Queue {
                 let outcome: Option<String> = row.try_get("outcome")?;
                 let text =
                     outcome.ok_or_else(|| Problem::internal(format!("job {job} started before what it needs")))?;
-                Ok(serde_json::from_str(&text)?)
+                Ok(Needed { job: row.try_get("id")?, outcome: serde_json::from_str(&text)? })
             })
             .collect()
     }
@@ -130,12 +135,13 @@ impl Queue {
         self.add_event(tx, job, &Event::Progress(progress)).await
     }
 
-    /// Stops the parts of a job that has ended without success, but for those that another job waits for.
+    /// Stops the parts of a job that has ended without success, but for those that were submitted, too, or that another job waits
+    /// for.
     pub(super) async fn cancel_parts(&self, tx: &mut Tx, job: &str) -> Result<()> {
         let db = self.database();
         let parts: Vec<String> = sqlx::query_scalar(db.sql(
             "SELECT n.needs FROM job_needs n JOIN jobs j ON j.id = n.needs
-             WHERE n.job = $1 AND n.position >= 0 AND j.state IN ('queued', 'running')
+             WHERE n.job = $1 AND n.position >= 0 AND j.state IN ('queued', 'running') AND j.submitted = 0
                 AND NOT EXISTS (SELECT 1 FROM job_needs o JOIN jobs w ON w.id = o.job
                     WHERE o.needs = n.needs AND o.job <> n.job AND w.state = 'queued')
              ORDER BY j.tenant, n.needs",

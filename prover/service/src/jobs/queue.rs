@@ -109,20 +109,24 @@ impl Queue {
         let mut tx = self.db.begin().await?;
         let mut jobs = Vec::with_capacity(new.len());
         for job in new {
-            jobs.push(self.insert(&mut tx, job).await?);
+            let (job, fresh) = self.insert(&mut tx, job).await?;
+            self.mark_submitted(&mut tx, &job.id).await?;
+            jobs.push((job, fresh));
         }
         tx.commit().await?;
         Ok(jobs)
     }
 
-    /// [`Queue::submit`] within the caller's transaction.
+    /// [`Queue::submit`] within the caller's transaction, of a job that may be only a part of another:
+    /// [`Queue::mark_submitted`] says that it is not.
     pub async fn insert(&self, tx: &mut Tx, new: &NewJob) -> Result<(Job, bool)> {
         let content = content_hash(new);
         let id = hex::encode(rand::random::<[u8; 16]>());
         let inserted = sqlx::query(self.db.sql(
             "INSERT INTO jobs (id, tenant, kind, content, payload, state, priority, weight_mb, starts, lost, attempts,
-                max_attempts, fence, cancel, phase, done, total, events, deadline, created_ms, not_before_ms, started_ms, ended_ms, trace)
-             VALUES ($1, $2, $3, $4, $5, 'queued', $6, $7, 0, 0, 0, $8, 0, 0, '', 0, 0, 0, $9, {now}, 0, 0, 0, $10)
+                max_attempts, fence, cancel, phase, done, total, events, deadline, created_ms, not_before_ms, started_ms, ended_ms, trace,
+                submitted)
+             VALUES ($1, $2, $3, $4, $5, 'queued', $6, $7, 0, 0, 0, $8, 0, 0, '', 0, 0, 0, $9, {now}, 0, 0, 0, $10, 0)
              ON CONFLICT DO NOTHING",
         ))
         .bind(&id)
@@ -149,6 +153,15 @@ impl Queue {
         .fetch_one(&mut **tx)
         .await?;
         Ok((job_from_row(&row)?, inserted == 1))
+    }
+
+    /// Marks a job as submitted: it does not end with a job whose part it is.
+    pub async fn mark_submitted(&self, tx: &mut Tx, id: &str) -> Result<()> {
+        sqlx::query(self.db.sql("UPDATE jobs SET submitted = 1 WHERE id = $1 AND submitted = 0"))
+            .bind(id)
+            .execute(&mut **tx)
+            .await?;
+        Ok(())
     }
 
     /// Marks a finished job whose artefacts are damaged, so that equal work is queued anew instead of finding it.

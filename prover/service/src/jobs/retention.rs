@@ -17,7 +17,8 @@ const BATCH: i64 = 500;
 pub const GRACE: Duration = Duration::from_secs(2 * 86_400);
 
 impl Queue {
-    /// Deletes jobs that ended more than `age` ago, with their events; returns how many. What they registered stays.
+    /// Deletes jobs that ended more than `age` ago, with their events; returns how many. What they registered stays. A job that
+    /// others wait for stays until they have ended, and a part as long as the whole, whose outcome may name it.
     pub async fn forget_ended(&self, age: Duration) -> Result<u64> {
         let db = self.database();
         let before = db.now_ms().await? - i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
@@ -25,7 +26,10 @@ impl Queue {
         loop {
             let mut tx = db.begin().await?;
             let old = sqlx::query(db.sql(
-                "SELECT id FROM jobs WHERE ended_ms > 0 AND ended_ms < $1 ORDER BY ended_ms, id LIMIT $2 {for_update}",
+                "SELECT id FROM jobs WHERE ended_ms > 0 AND ended_ms < $1
+                    AND NOT EXISTS (SELECT 1 FROM job_needs n JOIN jobs w ON w.id = n.job
+                        WHERE n.needs = jobs.id AND (n.position >= 0 OR w.ended_ms = 0))
+                 ORDER BY ended_ms, id LIMIT $2 {for_update}",
             ))
             .bind(before)
             .bind(BATCH)
@@ -45,10 +49,11 @@ impl Queue {
                 }
             }
             tx.commit().await?;
-            forgotten += old.len() as u64;
-            if (old.len() as i64) < BATCH {
+            // parts can go once their wholes have
+            if old.is_empty() {
                 return Ok(forgotten);
             }
+            forgotten += old.len() as u64;
         }
     }
 }

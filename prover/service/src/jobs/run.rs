@@ -177,13 +177,10 @@ async fn run_child(worker: &Worker, lease: &Lease, run: &mut Run, mut stop: watc
     let memory_mb = Some(config.limit_mb(&payload.work));
     let task = Task { job: lease.job.id.clone(), payload, loan, needed, trace };
     let request = Request { task: Some(task), workplace: config.storage.workplace.clone(), known, memory_mb };
-    let mut child = match worker.spares.take(config) {
+    let mut child = match worker.spares.tell(config, &Opening::Work(Box::new(request))).await {
         Ok(child) => child,
         Err(problem) => return Ok(End::Unfit(problem)),
     };
-    if let Err(problem) = child.tell(&Opening::Work(Box::new(request))).await {
-        return Ok(End::Unfit(problem));
-    }
     worker.spares.refill(config).await;
     // also bounds how long a cancelled job keeps running
     let mut beat = tokio::time::interval((config.lease / 3).clamp(Duration::from_millis(20), Duration::from_secs(1)));

@@ -1,7 +1,10 @@
 //! Read-only queries of jobs and their events.
 
+use std::collections::HashSet;
+
+use futures::TryStreamExt as _;
 use sqlx::Row as _;
-use tribute_core::id::DatasetId;
+use tribute_core::id::{DatasetId, SrsDigest, WeightsDigest};
 use tribute_problem::Result;
 use tribute_steps::work::{Outcome, Payload, Work};
 use tribute_store::db::Tx;
@@ -70,6 +73,37 @@ impl Queue {
         let select = "SELECT id, outcome FROM jobs
             WHERE content = $1 AND state = 'succeeded' AND cancel = 0 AND outcome IS NOT NULL";
         Ok(sqlx::query_as(db.sql(select)).bind(content_hash(new)).fetch_optional(db.pool()).await?)
+    }
+
+    /// The coalitions of an agent that a tenant's jobs have proven under an SRS and a certificate, on any test set: the positions
+    /// of their owners.
+    pub async fn proven_coalitions(
+        &self,
+        tenant: &str,
+        srs: SrsDigest,
+        agent: WeightsDigest,
+        certificate: &str,
+    ) -> Result<HashSet<Vec<u32>>> {
+        let db = self.database();
+        let select = db.sql(
+            "SELECT payload FROM jobs WHERE tenant = $1 AND kind = 'coalition' AND state = 'succeeded' AND cancel = 0
+                AND payload LIKE '%' || $2 || '%'",
+        );
+        let mut rows = sqlx::query(select).bind(tenant).bind(certificate).fetch(db.pool());
+        let mut proven = HashSet::new();
+        while let Some(row) = rows.try_next().await? {
+            let payload: &str = row.try_get("payload")?;
+            let Payload { srs: under, work } = serde_json::from_str(payload)?;
+            match work {
+                Work::Coalition(job)
+                    if under == Some(srs) && job.agent.weights_digest == agent && job.certificate == certificate =>
+                {
+                    proven.insert(job.owners);
+                }
+                _ => {}
+            }
+        }
+        Ok(proven)
     }
 
     /// Mean time of the latest successful jobs of this kind and weight, milliseconds; `None` if there were none.

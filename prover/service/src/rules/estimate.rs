@@ -21,6 +21,7 @@ impl Admission {
         let admitted = self.holding().prepare(caller, work).await?;
         let Admitted { work, parts, .. } = &admitted;
         let planned = self.planned(caller, &admitted).await?;
+        let proven = self.proven(caller, work).await?;
         let mut estimate = v1::EstimateResponse {
             jobs: parts.len() as u32 + 1,
             existing: self.queue.equal(&self.new_job(caller, work, None)?).await?.unwrap_or_default(),
@@ -34,7 +35,11 @@ impl Admission {
             estimate.seconds += self.usual_seconds(work).await?.unwrap_or_default();
             estimate.memory_mb = estimate.memory_mb.max(weight.unsigned_abs());
             let (shape, openings) = proof(work)?;
-            estimate.openings += openings;
+            let noted = match work {
+                Work::Coalition(job) if proven.contains(&job.owners) => job.sources().len() as u64,
+                _ => 0,
+            };
+            estimate.openings += openings - noted;
             if let Some(shape) = shape {
                 let gas = self.registry.circuit(&shape).await?.map_or(0, |(_, gas)| gas);
                 estimate.gas_verify += gas;

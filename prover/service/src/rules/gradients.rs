@@ -59,7 +59,10 @@ impl Admission {
     pub(super) fn check_number(&self, field: &str, jobs: usize) -> Result<()> {
         let most = self.queue.quotas().queued;
         if i64::try_from(jobs).unwrap_or(i64::MAX) > most {
-            let message = format!("{jobs} jobs in one request, and an account may have {most} waiting: send fewer");
+            let message = format!(
+                "{jobs} jobs in one request, and an account may have {most} waiting: send fewer, or ask the server's operator \
+                 (`tribute serve --queued-quota`)"
+            );
             return Err(Problem::field(field, message).with("most", most));
         }
         Ok(())

@@ -1,6 +1,6 @@
 //! Openings that a valuation takes of datasets' commitments, before any of it is queued.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use tribute_core::hexed::AccountAddress;
 use tribute_core::id::DatasetId;
@@ -31,12 +31,28 @@ impl Admission {
         Ok(missing)
     }
 
-    /// What a valuation opens: the agent's datasets in their order, and the test set. Of other work nothing is said.
+    /// Coalitions of the agent that is valued which earlier jobs have proven, by their owners: their proofs are noted, so that on
+    /// another test set they are only evaluated.
+    pub(super) async fn proven(&self, caller: AccountAddress, work: &Work) -> Result<HashSet<Vec<u32>>> {
+        let (agent, certificate) = match work {
+            Work::Valuation(job) => (&job.agent, &job.certificate),
+            Work::Coalition(job) => (&job.agent, &job.certificate),
+            _ => return Ok(HashSet::new()),
+        };
+        self.queue.proven_coalitions(&caller.to_string(), self.srs, agent.weights_digest, certificate).await
+    }
+
+    /// What a valuation opens: the agent's datasets in their order, and the test set. Of other work nothing is said. What queued
+    /// jobs will open is not counted.
     pub(super) async fn planned(&self, caller: AccountAddress, admitted: &Admitted) -> Result<Vec<Planned>> {
         let Work::Valuation(job) = &admitted.work else { return Ok(Vec::new()) };
+        let proven = self.proven(caller, &admitted.work).await?;
         let mut openings: BTreeMap<DatasetId, u64> = BTreeMap::new();
         for work in self.missing(caller, &admitted.parts).await? {
-            let trained = if let Work::Coalition(coalition) = work { coalition.datasets() } else { Vec::new() };
+            let trained = match work {
+                Work::Coalition(coalition) if !proven.contains(&coalition.owners) => coalition.datasets(),
+                _ => Vec::new(),
+            };
             // all of them are evaluated
             for id in trained.into_iter().chain([job.test.id]) {
                 *openings.entry(id).or_default() += 1;

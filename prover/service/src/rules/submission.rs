@@ -182,6 +182,7 @@ impl Admission {
                 }
             }
             let (job, fresh) = self.insert(&mut tx, &new, &damaged).await?;
+            self.queue.mark_submitted(&mut tx, &job.id).await?;
             if let Some(key) = &key {
                 self.queue.remember_key(&mut tx, key, &new, &job.id).await?;
             }
@@ -282,10 +283,8 @@ impl Admission {
     /// Whether all artefacts of an outcome are undamaged.
     async fn is_whole(&self, outcome: &Outcome) -> Result<bool> {
         for artefact in outcome.artefacts() {
-            match self.artefacts.get(artefact).await {
-                Ok(_) => {}
-                Err(p) if p.reason == Reason::ArtefactDamaged => return Ok(false),
-                Err(p) => return Err(p),
+            if !self.artefacts.is_whole(artefact).await? {
+                return Ok(false);
             }
         }
         Ok(true)
