@@ -353,7 +353,9 @@ impl Custody {
     /// # Errors
     /// If the database does not answer.
     pub async fn openings_left(&self, digest: &GroupDigest, budget: u64, lent: bool) -> Result<u64> {
-        let lineage = self.lineage(&mut self.db.pool().acquire().await?, "").await?;
+        let mut connection = self.db.pool().acquire().await?;
+        let lineage = self.lineage(&mut connection, "").await?;
+        drop(connection);
         let counter = self.counter(digest).await?.unwrap_or_else(|| lineage.counter(budget));
         let reserve = if lent { lineage.reserve(budget) } else { 0 };
         Ok(counter.end.saturating_sub(counter.used + reserve))

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tribute_problem::Reason;
 use tribute_proto::v1::JobState;
 use tribute_testing::calls::{connect, get, submit, submit_dataset, until};
-use tribute_testing::process::{limit_files, limitable, all_children};
+use tribute_testing::process::{all_children, limit_files, limitable};
 
 use super::long;
 use super::stage::{dataset, slow, works, Stage};
