@@ -172,7 +172,7 @@ impl Setting {
             format!("{},{class}", all.join(","))
         });
         let header: Vec<String> = (0..202).map(|i| format!("f{i}")).collect();
-        let csv = format!("{},digit\n{}\n", header.join(","), rows.collect::<Vec<_>>().join("\n"));
+        let csv = format!("{},label\n{}\n", header.join(","), rows.collect::<Vec<_>>().join("\n"));
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("large-{:?}", std::thread::current().id()));
         std::fs::create_dir_all(&folder).unwrap();
         let file = folder.join("large.csv");
