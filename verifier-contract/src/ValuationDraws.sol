@@ -62,6 +62,7 @@ abstract contract ValuationDraws is IValuationDraws {
         uint64 blockNumber = draw.blockNumber;
         if (block.number <= blockNumber) revert BlockToCome(blockNumber);
         bytes32 hash = _hashOf(blockNumber);
+        // slither-disable-next-line incorrect-equality
         if (hash == bytes32(0)) revert DrawLapsed(blockNumber);
         beacon = _beaconOf(agentId, version, draw, hash);
         draw.beacon = beacon;
@@ -103,6 +104,7 @@ abstract contract ValuationDraws is IValuationDraws {
 
     /// Whether the beacon can no longer be fixed.
     function _lapsed(uint64 blockNumber) private view returns (bool) {
+        // slither-disable-next-line incorrect-equality
         return block.number > blockNumber && _hashOf(blockNumber) == bytes32(0);
     }
 
@@ -113,6 +115,7 @@ abstract contract ValuationDraws is IValuationDraws {
         // Elsewhere another contract may be at this address, or one that counts other blocks: it has to know the last
         // block, as the chain does.
         bytes32 last = blockhash(block.number - 1);
+        // slither-disable-next-line incorrect-equality
         if (last != bytes32(0) && _recorded(block.number - 1) == last) hash = _recorded(blockNumber);
     }
 
@@ -121,6 +124,7 @@ abstract contract ValuationDraws is IValuationDraws {
         // It takes the number without a selector and reverts beyond its history. Without code there is no answer.
         // slither-disable-next-line low-level-calls
         (bool known, bytes memory answer) = HISTORY.staticcall(abi.encode(blockNumber));
+        // slither-disable-next-line incorrect-equality
         if (known && answer.length == 32) hash = abi.decode(answer, (bytes32));
     }
 }

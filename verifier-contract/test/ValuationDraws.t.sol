@@ -152,10 +152,7 @@ contract ValuationDrawsTest is Weighed {
     }
 
     /// A test set of Cleo's that a circuit of its own admitted.
-    function setUnder(IProofGate.CircuitInfo memory info, bytes32 seed)
-        private
-        returns (bytes32 set, bytes32 circuit)
-    {
+    function setUnder(IProofGate.CircuitInfo memory info, bytes32 seed) private returns (bytes32 set, bytes32 circuit) {
         circuit = gate.addCircuit(info);
         IDatasetRegistry.RegisterParams memory params = registerParams();
         params.circuitId = circuit;
