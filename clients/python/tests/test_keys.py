@@ -171,6 +171,8 @@ def test_what_is_no_file_is_told(tmp_path):
         ("crypto/kdfparams/r", 0, "zero"),
         ("crypto/kdfparams/r", 2_049, "absurd work"),
         ("crypto/kdfparams/p", 1 << 30, "absurd work"),
+        ("crypto/kdfparams/p", 65, "r and p 64 each"),
+        ("crypto/kdfparams/r", 65, "r and p 64 each"),
         ("crypto/kdfparams/dklen", 64, "dklen is 64"),
         ("crypto/kdfparams/salt", "", "0 bytes"),
         ("crypto/kdfparams/salt", "00" * 129, "129 bytes"),
@@ -179,6 +181,17 @@ def test_what_is_no_file_is_told(tmp_path):
 def test_every_field_is_checked_before_the_key_is_derived(saved, place, value, said):
     with pytest.raises(ValueError, match=said):
         opened(saved(changed(place, value)))
+
+
+@pytest.mark.parametrize("r, p", [(1, 1 << 22), (1 << 22, 1), (1 << 11, 1 << 11)])
+def test_little_work_in_many_blocks_is_absurd_too(saved, r, p):
+    with pytest.raises(ValueError, match="absurd work"):
+        opened(saved(changed("crypto/kdfparams", {**good()["crypto"]["kdfparams"], "n": 2, "r": r, "p": p})))
+
+
+def test_scrypt_is_done_up_to_the_limits(saved):
+    with pytest.raises(ValueError, match="the password is wrong"):
+        opened(saved(changed("crypto/kdfparams", {**good()["crypto"]["kdfparams"], "n": 2, "r": 64, "p": 64})))
 
 
 def test_iterations_have_a_limit(saved):

@@ -5,6 +5,7 @@ import time
 from types import SimpleNamespace
 
 import pytest
+from web3 import Web3
 
 from tribute import _node, _sending, errors
 from tribute.chain import Chain
@@ -188,6 +189,48 @@ def test_nobody_there_and_another_chain(node):
         connected(node)
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ws://host/v3/SECRET",
+        "http:///v3/SECRET",
+        "localhost:8545/SECRET",
+        "127.0.0.1:8545",
+        "http://host:99999/SECRET",
+        "http://host:0/SECRET",
+        "http://host:port/SECRET",
+        "http://[::1/SECRET",
+        "http://ho st/SECRET",
+        "SECRET",
+        "",
+    ],
+)
+def test_what_is_no_url_is_told_and_not_shown(url):
+    with pytest.raises(errors.ChainUnavailable, match="expected http://… or https://…") as told:
+        connected(SimpleNamespace(url=url))
+    assert "SECRET" not in str(told.value) and "host" not in str(told.value).replace("a host", "")
+
+
+BROKEN = [Http(200, b"no gzip", content_encoding="gzip"), Http(200, b"no size\r\n", transfer_encoding="chunked")]
+
+
+@pytest.mark.parametrize("answer", BROKEN, ids=["decoding", "chunks"])
+def test_an_answer_that_breaks_midway_is_asked_for_again(node, answer):
+    node.before = lambda method, params, n: answer if method == "eth_feeHistory" and n == 0 else None
+    paid(node)
+    assert node.count("eth_feeHistory") == 2
+    node.before, asked = lambda *_: answer, node.count("eth_chainId")
+    with pytest.raises(errors.ChainUnavailable, match=r"http://127.0.0.1:\d+ gave a broken answer to eth_chainId: "):
+        connected(node)
+    assert node.count("eth_chainId") == asked + 1 + _node.READ_RETRIES
+
+
+@pytest.mark.parametrize("answer", BROKEN, ids=["decoding", "chunks"])
+def test_a_transaction_whose_answer_breaks_midway_is_sent_once(node, answer):
+    node.after = on_send(answer)
+    assert paid(node).block == 1 and len(node.pool) == 1
+
+
 MISSING = error(-32601, "the method eth_feeHistory does not exist/is not available")
 
 
@@ -295,6 +338,68 @@ def test_what_is_not_mined_in_time_is_followed_by_the_same_call(node, monkeypatc
     with pytest.raises(IndexError):  # this chain has no events
         chain.create_agent("a")
     assert len(node.pool) == 1 and next(iter(node.pool)) in str(told.value)
+
+
+def test_a_message_that_was_mined_late_is_another_one_after_the_next_message(node, monkeypatch):
+    monkeypatch.setattr(_sending, "MINED", 1.5)
+    chain = connected(node)
+    first, second = (chain.token.functions.mint(chain.account.address, n) for n in (5, 6))
+    node.mining = False
+    for call in (first, second):
+        with pytest.raises(errors.TransactionFailed, match="was not mined within"):
+            chain.send(call)
+    old = list(node.pool)
+    assert len(old) == 2
+    # both may still be mined: the other one is not forgotten
+    with pytest.raises(errors.TransactionFailed, match=old[0]):
+        chain.send(first)
+    node.mining = True
+    assert chain.send(second).hash == old[1] and len(node.pool) == 2
+    assert chain.send(first).hash not in old and len(node.pool) == 3, "it was mined before the second was sent again"
+
+
+ALLOWANCE = Web3.keccak(text="allowance(address,address)")[:4].to_0x_hex()
+
+
+@pytest.fixture
+def opening(node, monkeypatch):
+    """Opens a session with an allowance, in tokens."""
+    monkeypatch.setattr(_sending, "MINED", 1.5)
+    chain = connected(node)
+
+    def open_session(allowance):
+        def before(method, params, n):
+            if method == "eth_getTransactionCount" and params[1] == "latest":
+                return {"result": "0x0"}  # of a node that lags behind
+            return {"result": f"0x{allowance:064x}"} if method == "eth_call" and ALLOWANCE in params[0]["data"] else None
+
+        node.before = before
+        chain.open_session(bytes(32), version=1, price=1, escrow=10)
+
+    return open_session
+
+
+def test_an_approval_that_was_seen_is_not_taken_for_the_next_one(node, opening):
+    node.mining = False
+    with pytest.raises(errors.TransactionFailed, match="approve: .* was not mined"):
+        opening(0)
+    node.mining = True
+    with pytest.raises(IndexError):  # this chain has no events
+        opening(10)
+    assert len(node.pool) == 2
+    with pytest.raises(IndexError):
+        opening(0)
+    assert len(node.pool) == 4, "the allowance is spent: another approval, and another session"
+
+
+def test_an_opening_that_was_mined_late_is_gone_on_with_although_its_allowance_is_spent(node, opening):
+    node.mining = False
+    with pytest.raises(errors.TransactionFailed, match="open: .* was not mined"):
+        opening(10)
+    node.mining = True
+    with pytest.raises(IndexError):
+        opening(0)
+    assert len(node.pool) == 1
 
 
 def test_a_nonce_that_another_program_used_is_told(node, monkeypatch):

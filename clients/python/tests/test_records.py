@@ -82,8 +82,39 @@ def test_arrays_in_another_unit_are_refused():
     large = np.column_stack([SPREAD * 50.0, SPREAD])
     found = of_arrays(SCHEMA, large, ["x", "y"] * 25)
     assert found.doubts == ["clamped", "coarse"] and found.clamped == {"a": 49}
-    with pytest.raises(tribute.errors.BadRecord, match=r"record 1, feature 0 .*like 49 values.*accept=\['clamped'\]"):
+    with pytest.raises(tribute.errors.BadRecord, match=r"record 1, feature 0 .*like 49 of 50 values \(98 %\).*accept=\['clamped'\]"):
         found.settled()
+
+
+@pytest.mark.parametrize(
+    "records, outside, value, doubtful",
+    [
+        # as in records/src/assess.rs
+        (50, 3, 1.5, False),
+        (50, 4, 1.5, True),
+        (20, 2, -0.5, False),
+        (20, 3, -0.5, True),
+        (9, 1, 1.5, True),
+        (500, 5, 1.5, False),
+        (500, 6, 1.5, True),
+        (500, 1, 2.0, False),
+        (500, 1, 2.01, True),
+        (500, 1, -1.01, True),
+    ],
+)
+def test_a_few_values_outside_a_range_are_noted_and_more_are_doubtful(records, outside, value, doubtful):
+    first = np.linspace(0.0, 1.0, records)
+    first[:outside] = value
+    found = of_arrays(SCHEMA, np.column_stack([first, np.linspace(0.0, 1000.0, records)]), ["x"] * records)
+    assert found.doubts == (["clamped"] if doubtful else []) and found.clamped == {"a": outside}
+    are = "value is" if outside == 1 else "values are"
+    assert f"{outside} {are} clamped to the ends of the ranges: `a`" in found.fields["notes"]
+
+
+def test_the_few_values_of_each_feature_do_not_add_up():
+    both = SPREAD.copy()
+    both[:3] = 1.5
+    assert not of_arrays(SCHEMA, np.column_stack([both, both[::-1] * 1000.0]), ["x"] * 50).doubts
 
 
 @pytest.mark.parametrize(

@@ -17,15 +17,31 @@ def test_truth_values_are_the_classes_of_the_same_meaning(labels):
     assert TRUTHS.quantise_target(labels).tolist() == [1, 0]
 
 
-@pytest.mark.parametrize("labels", [["1.0", "2"], [1, 2], [1.0, 2.0], np.array([1, 2], dtype=np.uint8), ["1", "2.0"], ["1.00", " 2"]])
+@pytest.mark.parametrize("labels", [["1.0", "2"], [1, 2], [1.0, 2.0], np.array([1, 2], dtype=np.uint8), ["1", "2.0"], ["1.0", " 2"]])
 def test_whole_numbers_are_one_class_in_each_spelling(labels):
     assert WHOLE.quantise_target(labels).tolist() == [0, 1]
 
 
-@pytest.mark.parametrize("label", ["01", "1.10", "1e0", 1.5, "X", True, "3"])
+@pytest.mark.parametrize("label", ["01", "01.0", "1.00", "2.00", "+1", "1.", "1.10", "1e0", 1.5, "X", True, "3"])
 def test_other_spellings_are_no_class(label):
     with pytest.raises(BadRecord, match="record 0: the schema has no class"):
         WHOLE.quantise_target([label])
+
+
+def test_texts_with_leading_zeros_are_codes():
+    codes = Schema.of("s", ["a"], [0.0], [1.0], ["007", "7.00", "x"])
+    assert codes.quantise_target(["007", "7.00"]).tolist() == [0, 1]
+    for label in ("007.0", "7", "7.0"):
+        with pytest.raises(BadRecord, match="no class"):
+            codes.quantise_target([label])
+    # a number has one value, however the schema writes it
+    assert codes.quantise_target([7]).tolist() == codes.quantise_target([7.0]).tolist() == [1]
+
+
+@pytest.mark.parametrize("zero", ["0", "0.0", "-0", "-0.0", 0, -0.0])
+def test_zero_has_two_signs(zero):
+    for written in ("0", "-0", "0.0", "-0.0"):
+        assert Schema.of("s", ["a"], [0.0], [1.0], ["x", written]).quantise_target([zero]).tolist() == [1]
 
 
 def test_a_label_that_could_be_two_classes_is_none():

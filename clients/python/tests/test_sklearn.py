@@ -11,7 +11,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from tribute.certify import _check_intercept, _labels
+from tribute.certify import _check_intercept, _labels, certify
 from tribute.errors import BadRecord
 from tribute.mapping import DEVIATIONS, STEPS, mapping
 from tribute.report import of_arrays
@@ -96,12 +96,24 @@ def test_a_fit_on_a_service_commits_no_moved_value_without_being_told():
         TributeClassifier(client=Service(), accept=["clamped", "coarse"]).fit(values, values[:, 0] > 0)
 
 
+@pytest.mark.parametrize("load", [load_iris, load_breast_cancer])
+def test_records_that_pass_as_a_table_are_not_doubted_as_arrays(load):
+    values, targets = load(return_X_y=True)
+    ours = TributeClassifier().fit(values, targets)
+    found = of_arrays(ours.schema_, values, targets)
+    assert sum(found.clamped.values()) == ours.clamped_
+    assert found.doubts == []
+
+
 def test_penalties_are_those_of_the_same_loss():
     found = mapping(make_pipeline(StandardScaler(), LogisticRegression(C=2.0)), CLASSES, 100, "standard")
     assert found.penalty == pytest.approx((STEPS / (2 * DEVIATIONS)) ** 2 / 200) and (found.link, found.spread) == ("softmax", 0.0)
     assert mapping(make_pipeline(StandardScaler(), RidgeClassifier(alpha=0.5)), CLASSES, 100, "standard").penalty == found.penalty
     assert mapping(make_pipeline(StandardScaler(), Ridge(alpha=0.5)), NUMBERS, 100, "standard").link == "squared"
-    assert mapping(TributeClassifier(C=2.0), CLASSES, 100, "standard") == found
+    # an estimator of this package says by which rule its ranges are made
+    assert mapping(TributeClassifier(C=2.0), CLASSES, 100) == mapping(TributeClassifier(C=2.0), CLASSES, 100, "standard") == found
+    with pytest.raises(ValueError, match="said to be 'minmax'"):
+        mapping(TributeClassifier(C=2.0), CLASSES, 100, "minmax")
     assert found.weakest(found.penalty / 2) == "C=4"
 
 
@@ -125,7 +137,7 @@ def test_penalties_are_those_of_the_same_loss():
         (RidgeCV().fit([[0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], [0.0, 1.0, 2.0]), NUMBERS, r"give Ridge\(alpha=\d"),
         (make_pipeline(StandardScaler(), LogisticRegression()), CLASSES, r"not fitted.*ranges='standard'"),
         (make_pipeline(MinMaxScaler(), LogisticRegression()), CLASSES, r"not fitted.*ranges='minmax'"),
-        (TributeClassifier(), CLASSES, "not fitted"),
+        (GridSearchCV(LogisticRegression(), {"C": [1.0]}), CLASSES, "GridSearchCV .*give its best_estimator_"),
     ],
 )
 def test_what_has_no_equivalent_is_named(estimator, schema, said):
@@ -168,6 +180,17 @@ def test_a_fitted_estimator_is_compared_with_the_datasets_ranges():
     other = Schema.of("s", ours.schema_.features, lo, hi, ours.schema_.classes)
     assert mapping(ours, ours.schema_, 150).spread < 1e-12
     assert mapping(ours, other, 150).spread > 0.1
+
+
+@pytest.mark.parametrize("scaler", [None, StandardScaler(with_std=False)])
+def test_a_pipeline_that_does_not_scale_is_told_to(scaler):
+    dataset = SimpleNamespace(schema=CLASSES, records=100, intercept_scale=3)
+    for pipeline in (make_pipeline(scaler, LogisticRegression()), *([LogisticRegression()] if scaler is None else [])):
+        with pytest.raises(ValueError, match="does not scale its features, so no rule .* fits.*Add a StandardScaler"):
+            certify(pipeline, [dataset], None)
+    fitted = make_pipeline(StandardScaler().fit([[0.0, 0.0], [8.0, 1.0]]), LogisticRegression())
+    with pytest.raises(ValueError, match="ranges are not the scaler's"):
+        certify(fitted, [dataset], None)
 
 
 def test_an_intercept_that_would_be_penalised_is_refused():

@@ -18,6 +18,8 @@ MAX_FILE = 1 << 16
 """Largest keystore file, bytes; real ones have some 500."""
 MAX_SCRYPT = 1 << 23
 """Largest n·r·p of scrypt: 1 GiB of memory at p = 1, about ten seconds. Wallets use up to 2^21."""
+MAX_FACTOR = 64
+"""Largest r and largest p of scrypt: its first and last step take time proportional to r·p, whatever n is. Wallets use up to 8."""
 MAX_PBKDF2 = 10_000_000
 """Maximum number of PBKDF2 iterations, about ten seconds. Wallets use up to 2^20."""
 DERIVED = 32
@@ -143,8 +145,10 @@ def _kdf(crypto: Mapping[str, Any]) -> dict[str, Any]:
             raise ValueError(f"its scrypt parameter n is {n}: it must be a power of two above one")
         if not r or not p:
             raise ValueError("its scrypt parameters r and p must not be zero")
-        if n * r * p > MAX_SCRYPT:
-            raise ValueError(f"its scrypt parameters n = {n}, r = {r}, p = {p} ask for absurd work: n·r·p may be {MAX_SCRYPT}")
+        if n * r * p > MAX_SCRYPT or max(r, p) > MAX_FACTOR:
+            raise ValueError(
+                f"its scrypt parameters n = {n}, r = {r}, p = {p} ask for absurd work: n·r·p may be {MAX_SCRYPT}, r and p {MAX_FACTOR} each"
+            )
         return {"kdf": "scrypt", "kdfparams": {**found, "n": n, "r": r, "p": p}}
     if name.lower() == "pbkdf2":
         function = _text(params, "prf")

@@ -9,7 +9,7 @@ import json
 import re
 import time
 from typing import Any, cast
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import requests
 from web3 import HTTPProvider
@@ -150,14 +150,19 @@ class Node(HTTPProvider):
 
     Every request raises :class:`errors.ChainUnavailable`, with what is wrong, if the node has no answer to it. Only reverts of contracts
     are left to web3.py, which raises its own exceptions for them.
+
+    Raises
+    ------
+    errors.ChainUnavailable
+        `url` is no URL of HTTP with a host. The message does not show it, because it may hold a secret.
     """
 
     def __init__(self, url: str):
+        parts = _parts(url)
         super().__init__(url)
         self._url = url
         self._session = requests.Session()
         self._quiet_until = 0.0
-        parts = urlsplit(url)
         self.shown = f"{parts.scheme}://{parts.hostname}" + (f":{parts.port}" if parts.port else "")
         """The node's URL without the parts that may be secret."""
 
@@ -174,9 +179,11 @@ class Node(HTTPProvider):
             except requests.Timeout:
                 raise errors.ChainUnavailable(f"{self.shown} did not answer {method} within {REQUEST_TIMEOUT:.0f} s") from None
             except requests.RequestException as failed:
-                refused = "NewConnectionError" in repr(failed) or not isinstance(failed, requests.ConnectionError)
+                midway = isinstance(failed, (requests.exceptions.ChunkedEncodingError, requests.exceptions.ContentDecodingError))
+                refused = "NewConnectionError" in repr(failed) or not (midway or isinstance(failed, requests.ConnectionError))
                 if method == SEND or refused or broken == READ_RETRIES:
-                    raise errors.ChainUnavailable(f"no node answers at {self.shown}: {_root(failed)}") from None
+                    what = f"{self.shown} gave a broken answer to {method}" if midway else f"no node answers at {self.shown}"
+                    raise errors.ChainUnavailable(f"{what}: {_root(failed)}") from None
                 broken += 1
                 continue
             answer = _Answer(answered)
@@ -283,6 +290,19 @@ class _Answer:
 
     def is_page(self) -> bool:
         return self.body.lstrip().lower().startswith(("<!doctype html", "<html"))
+
+
+def _parts(url: str) -> SplitResult:
+    """The parts of a node's URL; raises ChainUnavailable, without quoting it, if it cannot be one."""
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        requests.Request("POST", url).prepare()
+    except (ValueError, requests.RequestException):
+        usable = False
+    if not usable:
+        raise errors.ChainUnavailable("the node's URL cannot be used: expected http://… or https://…, with a host and a valid port")
+    return parts
 
 
 def _root(error: BaseException) -> str:

@@ -114,7 +114,8 @@ def _within_cap(node: Node, asked: int) -> int:
 class Sender:
     """The transactions of an account on a node.
 
-    One whose outcome is not known is kept: sending the same message again goes on with it, and makes no second one.
+    One whose outcome is not known is kept: sending the same message again goes on with it, and makes no second one. It is forgotten when
+    another message is sent and it was mined meanwhile: the same message is then a new one.
     """
 
     def __init__(self, web3: Web3, node: Node, account: LocalAccount, chain_id: int):
@@ -124,6 +125,9 @@ class Sender:
     def send(self, action: str, to: str, data: str, gas: int) -> Any:
         """Signs and sends a message of `gas`, before margin, and waits for its receipt, whatever its status.
 
+        If the last call with this message left a transaction whose outcome was not known, this one goes on with it, also if it was mined
+        meanwhile, and returns its receipt.
+
         Raises
         ------
         errors.TransactionFailed
@@ -132,6 +136,7 @@ class Sender:
             The node cannot be asked for what a transaction needs. Nothing was sent.
         """
         message = (to, data)
+        self._settle(message)
         signed = self._unsettled.get(message)
         if signed is None:
             signed = self._unsettled[message] = self._signed(action, to, data, gas)
@@ -149,6 +154,20 @@ class Sender:
     def unsettled(self, to: str, data: str) -> bool:
         """Whether an earlier call left a transaction of this message, whose outcome is not known."""
         return (to, data) in self._unsettled
+
+    def forget(self, to: str, data: str) -> None:
+        """Forgets the transaction of a message whose effect is known to be there, so that the same message is a new one."""
+        self._unsettled.pop((to, data), None)
+
+    def _settle(self, asked: tuple[str, str]) -> None:
+        """Forgets the transactions of other messages than the one `asked` for whose nonce is used: they were mined, or never can be."""
+        others = [message for message in self._unsettled if message != asked]
+        if not others:
+            return
+        used = int(self._node.ask("eth_getTransactionCount", [self._account.address, "latest"]), 16)
+        for message in others:
+            if self._unsettled[message].nonce < used:
+                del self._unsettled[message]
 
     def _signed(self, action: str, to: str, data: str, gas: int) -> Signed:
         gas = min(int(gas * GAS_MARGIN), GAS_CAP) if gas <= GAS_CAP else gas
@@ -191,13 +210,13 @@ class Sender:
             if refused and now - refused >= REFUSAL_PATIENCE:
                 raise errors.TransactionFailed(
                     f"{signed.action}: the node refuses the transaction ({handed.words!r}) and does not show it, but may have passed it on: "
-                    f"look for {signed.hash} at another node; the same call goes on with it"
+                    f"look for {signed.hash} at another node; the same call, made before any other, goes on with it"
                 )
             if now - started > MINED:
                 last = f"; last error: {handed.words}" if handed.words else ""
                 raise errors.TransactionFailed(
                     f"{signed.action}: transaction {signed.hash} was not mined within {MINED:.0f} s; it may still be: look for it before "
-                    f"sending again, or make the same call, which goes on with it{last}"
+                    f"sending again, or make the same call, before any other, which goes on with it{last}"
                 )
             time.sleep(max(POLL, min((now - started) / 10, SLOWEST_POLL)))
 

@@ -110,7 +110,7 @@ def certify(
         Records on which to compare the answers of the fitted pipeline, or of the file's model, with the certified agent's.
     ranges : {"standard", "minmax"}, optional
         The rule by which the schema's ranges were inferred, for a pipeline whose scaler is not fitted: its scales are then taken from
-        them. A fitted one needs none.
+        them. A fitted one needs none, nor does an estimator of :mod:`tribute.sklearn`, which has its own `range`.
     penalised_intercept : bool
         Whether the intercept may be penalised, although the pipeline's is free, because the datasets' intercept scale is below 3.
     chain : Chain, optional
@@ -143,6 +143,11 @@ def certify(
     for dataset in datasets:
         if dataset.intercept_scale is not None and not penalised_intercept:
             _check_intercept(dataset.intercept_scale, wanted)
+    if found.spread > LARGEST_SPREAD and not found.scales:
+        raise ValueError(
+            f"the pipeline does not scale its features, so no rule for a schema's ranges fits: the penalty of a feature would deviate by "
+            f"{found.spread:.0%}. Add a StandardScaler, with its with_std=True, and infer the schema with range='standard'"
+        )
     if found.spread > LARGEST_SPREAD:
         raise ValueError(
             f"the schema's ranges are not the scaler's: the penalty of a feature would deviate by {found.spread:.0%}. "

@@ -71,7 +71,8 @@ class Chain:
     Raises
     ------
     errors.ChainUnavailable
-        No node answers at `rpc`, it wants a key, or it limits requests for longer than a minute. Every method may raise it.
+        `rpc` is no address of HTTP, no node answers there, it wants a key, or it limits requests for longer than a minute. Every
+        method may raise it.
     errors.ChainDiffers
         It serves a different chain than the service uses, or has none of its contracts.
     """
@@ -112,13 +113,11 @@ class Chain:
             The contract would revert; nothing was sent. The message names its error.
         errors.TransactionFailed
             The transaction could not be paid for, reverted when it was mined, or was not mined within two minutes. The message tells if
-            it may still be mined; then the same call goes on with it, and sends no second one.
+            it may still be mined; then the same call, made before any other, goes on with it, and sends no second one.
         """
         sender = self.account.address
-        # nothing that web3.py would ask the node for
-        given: TxParams = {"from": sender, "gas": 0, "gasPrice": Wei(0), "nonce": Nonce(0), "chainId": self._chain_id}
-        data, gas = HexBytes(call.build_transaction(given)["data"]).to_0x_hex(), 0
-        if not self._sender.unsettled(call.address, data):
+        (to, data), gas = self._message(call), 0
+        if not self._sender.unsettled(to, data):
             try:
                 gas = call.estimate_gas({"from": sender})
             except (ContractLogicError, Web3RPCError) as refused:
@@ -127,12 +126,18 @@ class Chain:
                 if refusal(refused.words) != "unfunded":
                     raise
                 raise errors.TransactionFailed(f"{call.fn_name}: {sender} cannot pay for it ({refused.words})") from None
-        receipt = self._sender.send(call.fn_name, call.address, data, gas)
+        receipt = self._sender.send(call.fn_name, to, data, gas)
         digest = receipt["transactionHash"].to_0x_hex()
         if receipt["status"] != 1:
             raise errors.TransactionFailed(f"{call.fn_name}: transaction {digest} reverted")
         events = [e for kind in ([event] if callable(event) else event or ()) for e in kind().process_receipt(receipt, errors=DISCARD)]
         return Sent(digest, receipt["blockNumber"], receipt["gasUsed"], events)
+
+    def _message(self, call: ContractFunction) -> tuple[str, str]:
+        """The address that a call goes to, and its data."""
+        # nothing that web3.py would ask the node for
+        given: TxParams = {"from": self.account.address, "gas": 0, "gasPrice": Wei(0), "nonce": Nonce(0), "chainId": self._chain_id}
+        return call.address, HexBytes(call.build_transaction(given)["data"]).to_0x_hex()
 
     def _read(self, call: ContractFunction) -> Any:
         """The result of a view."""
@@ -165,10 +170,15 @@ class Chain:
         session_key : str, optional
             Address of the key that signs vouchers; by default the account's own.
         """
-        if self._read(self.token.functions.allowance(self.account.address, self.escrow.address)) < escrow:
-            self.send(self.token.functions.approve(self.escrow.address, escrow))
         key = Web3.to_checksum_address(session_key or self.account.address)
         call = self.escrow.functions.open((bytes_of(agent_id), version, price, escrow, key))
+        # one that an earlier call left may have used the allowance; another approval would have it forgotten, and a second session opened
+        if not self._sender.unsettled(*self._message(call)):
+            approval = self.token.functions.approve(self.escrow.address, escrow)
+            if self._read(self.token.functions.allowance(self.account.address, self.escrow.address)) < escrow:
+                self.send(approval)
+            else:
+                self._sender.forget(*self._message(approval))
         return self.send(call, self.escrow.events.SessionOpened).events[0]["args"]["session"]
 
     def thaw(self, session: bytes | str, amount: int = 0) -> int:

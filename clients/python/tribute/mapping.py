@@ -40,6 +40,8 @@ class Mapping:
     """The estimator's parameter that sets the penalty, with its value: ``C=1.0``."""
     unit: float
     """The penalty that ``C=1`` or ``alpha=1`` means."""
+    scales: bool
+    """Whether the pipeline divides its features by a scale of each."""
 
     def weakest(self, least: float) -> str:
         """The parameter, with the value that means the penalty `least`."""
@@ -66,6 +68,7 @@ def mapping(pipeline: Any, schema: Schema, records: int, ranges: str | None = No
         Number of records in all datasets together.
     ranges : {"standard", "minmax"}, optional
         The rule by which the schema's ranges were inferred. A schema does not tell it, and an unfitted scaler has no statistics that would.
+        By default the `range` of a TributeClassifier or TributeRegressor.
 
     Raises
     ------
@@ -78,6 +81,7 @@ def mapping(pipeline: Any, schema: Schema, records: int, ranges: str | None = No
         own = getattr(given, "schema_", None)
         if own is not None:  # it is fitted, so its own ranges tell its scales
             known, ranges = own.hi - own.lo, given.range
+        ranges = ranges or given.range
         pipeline = given.equivalent()
     scaler, estimator = _parts(pipeline)
     link = _link(estimator, schema)
@@ -97,7 +101,8 @@ def mapping(pipeline: Any, schema: Schema, records: int, ranges: str | None = No
         raise ValueError("every feature of the scaler's data is constant: there is nothing to learn from")
     unit = float(np.median(units))
     penalty = unit * strength
-    found = Mapping(link, penalty, float(np.max(np.abs(units / unit - 1.0))), f"{name}={value!r}", unit)
+    scales = scaler is not None and getattr(scaler, "with_std", True)
+    found = Mapping(link, penalty, float(np.max(np.abs(units / unit - 1.0))), f"{name}={value!r}", unit, scales)
     if penalty < LAMBDA_UNIT:
         raise ValueError(
             f"{found.parameter} means a penalty of {penalty:.3g}, below the smallest there is, {LAMBDA_UNIT:.3g}: "
@@ -160,6 +165,8 @@ def _link(estimator: BaseEstimator, schema: Schema) -> str:
         found = np.unique(getattr(estimator, f"{chosen}_", ()))
         value = repr(float(found[0])) if len(found) == 1 else "…"
         raise ValueError(f"{name} chooses its penalty among several: give {kind}({chosen}={value}) with the one that it chose")
+    if name.endswith("SearchCV"):
+        raise ValueError(f"{name} is a search over models, not one: fit it, then give its best_estimator_")
     if not isinstance(estimator, (LogisticRegression, Ridge, RidgeClassifier)):
         raise ValueError(f"{name} cannot be mapped: use LogisticRegression, Ridge or RidgeClassifier")
     if getattr(estimator, "penalty", "l2") not in ("l2", "deprecated") or getattr(estimator, "l1_ratio", 0) not in (0, 0.0, None):

@@ -86,7 +86,7 @@ def of_arrays(schema: Schema, features: npt.ArrayLike, targets: npt.ArrayLike, a
     columns = []
     for i, (name, lo, hi) in enumerate(zip(schema.features, schema.lo.tolist(), schema.hi.tolist())):
         columns.append({"name": name, "column": i + 1, "range": [lo, hi], **_resolution(values[:, i], steps[:, i], lo, hi)})
-    found = [_clamped(schema, values), *map(_coarse, columns)]
+    found = [*map(_clamped, columns, values.T), *map(_coarse, columns)]
     doubts = [{**doubt, "accepted": doubt["kind"] in accept} for doubt in found if doubt]
     counts = Counter(numbers.tolist())
     # zero has two signs
@@ -132,19 +132,25 @@ def _resolution(values: npt.NDArray[np.float64], steps: npt.NDArray[np.uint8], l
     }
 
 
-def _clamped(schema: Schema, values: npt.NDArray[np.float64]) -> dict[str, Any] | None:
-    lo, hi = schema.lo, schema.hi
-    outside = np.argwhere((values < lo) | (values > hi))
-    if not len(outside):
+def _clamped(column: dict[str, Any], values: npt.NDArray[np.float64]) -> dict[str, Any] | None:
+    """The doubt if more than a few of a feature's values are outside its range, or any is far outside: as the service has it for tables."""
+    (lo, hi), n = column["range"], len(values)
+    outside = np.flatnonzero((values < lo) | (values > hi))
+    few = max(n // 100, min(3, n // 10))
+    far = column["min"] < lo - (hi - lo) or column["max"] > hi + (hi - lo)
+    if not len(outside) or (len(outside) <= few and not far):
         return None
-    row, i = map(int, outside[0])
+    row = int(outside[0])
     return {
         "kind": "clamped",
         "message": (
-            f"record {row}, feature {i} (`{schema.features[i]}`) is {values[row, i]}, outside the schema's range [{lo[i]}, {hi[i]}], "
-            f"like {len(outside)} values in all"
+            f"record {row}, feature {column['column'] - 1} (`{column['name']}`) is {values[row]}, outside the schema's range [{lo}, {hi}], "
+            f"like {len(outside)} of {n} values ({100 * len(outside) // n} %), which run from {column['min']} to {column['max']}"
         ),
-        "advice": "check the unit, make the schema from wider data, or move these values to the range's ends with accept=['clamped']",
+        "advice": (
+            "check the unit, correct outliers, make the schema from wider data, or move these values to the range's ends with "
+            "accept=['clamped']"
+        ),
     }
 
 
@@ -173,6 +179,10 @@ def _notes(columns: list[dict[str, Any]]) -> list[str]:
             "a few values far off, such as an outlier or a placeholder for a missing value (-999), leave at most 16 of the 256 steps to "
             f"nine tenths of the values: {_some(crowded)}; correct them, or make the schema with range='quantile'"
         )
+    clamped = {c["name"]: c["clamped_below"] + c["clamped_above"] for c in columns if c["clamped_below"] + c["clamped_above"]}
+    if clamped:
+        count = sum(clamped.values())
+        notes.append(f"{count} value{' is' if count == 1 else 's are'} clamped to the ends of the ranges: {_some(list(clamped))}")
     return notes
 
 

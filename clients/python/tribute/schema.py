@@ -189,7 +189,8 @@ class Schema:
         Parameters
         ----------
         values : array_like of shape (n,)
-            Labels, compared as text (of whole numbers 1.0 is 1, of truth values True is TRUE), or real values.
+            Labels, compared as text (of whole numbers 1.0 is 1, of truth values True is TRUE) or, if they are numbers, by value; or real
+            values.
 
         Raises
         ------
@@ -229,15 +230,18 @@ def _numbers(values: Any) -> npt.NDArray[np.float64]:
 
 def _label(value: Any, known: Mapping[str, int]) -> str:
     """A label as the schema writes it, if it has it: of whole numbers 1 is 1.0, of truth values True is TRUE, as for the service's reader.
+    Other texts of a number stay apart, because they may be codes: 01, 1.00. A number is a class in any spelling.
     """
     text = str(value).strip()
     if text in known:
         return text
     if isinstance(value, (float, np.floating)) and float(value).is_integer():
         text = str(int(value))
-    whole = re.fullmatch(r"(-?[0-9]+)(\.0+)?", text)
+    zeros = r"(\.0+)?" if isinstance(value, (int, float, np.integer, np.floating)) else r"(\.0)?"
+    whole = re.fullmatch(rf"(-?(0|[1-9][0-9]*)){zeros}", text)
     if whole:
-        spellings = [found for found in known if re.fullmatch(rf"{whole[1]}(\.0+)?", found)]
+        number = "-?0" if whole[2] == "0" else whole[1]
+        spellings = [found for found in known if re.fullmatch(number + zeros, found)]
     elif text.lower() in ("true", "false"):
         spellings = [found for found in known if found.lower() == text.lower()]
     else:

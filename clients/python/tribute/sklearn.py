@@ -114,7 +114,7 @@ class TributeClassifier(ClassifierMixin, _Head):
         Inverse of the penalty, as in ``LogisticRegression`` after the scaler that `range` names.
     range : {"standard", "minmax"}
         The range of a feature's 256 steps: mean ± 4.5 standard deviations, or minimum to maximum. Values beyond it are moved to its
-        ends, and counted in ``clamped_``; with a `client`, only if `accept` says so.
+        ends, and counted in ``clamped_``; with a `client`, more than a few of a feature, or one far beyond, only if `accept` says so.
     intercept_scale : int
         The `s`, 0 to 4, of the bias's feature 2^s: a larger one penalises the intercept less.
     client : Client, optional
@@ -122,8 +122,8 @@ class TributeClassifier(ClassifierMixin, _Head):
     name : str
         Name of the schema and of the agent.
     accept : sequence of str
-        Kinds of doubts about the records to accept when the service commits them: ``clamped``, if values beyond a ``standard`` range
-        may be moved to its ends, and ``coarse``. See :meth:`Client.register`.
+        Kinds of doubts about the records to accept when the service commits them: ``clamped``, if many values beyond a ``standard``
+        range, or ones far beyond it, may be moved to its ends, and ``coarse``. See :meth:`Client.register`.
 
     Attributes
     ----------

@@ -22,6 +22,9 @@ use crate::error::{ChainError, Result};
 const MAX_FILE: u64 = 1 << 16;
 /// Largest `n·r·p` of scrypt: 1 GiB of memory at p = 1, about ten seconds. Wallets use up to 2^21.
 const MAX_SCRYPT: u64 = 1 << 23;
+/// Largest r and largest p of scrypt: its first and last step take time proportional to `r·p`, whatever n is. Wallets use
+/// up to 8.
+const MAX_FACTOR: u32 = 64;
 /// Maximum number of PBKDF2 iterations, about ten seconds. Wallets use up to 2^20.
 const MAX_PBKDF2: u64 = 10_000_000;
 /// Length of the derived key, in bytes: 16 for the cipher, 16 for the MAC.
@@ -178,9 +181,11 @@ fn kdf(crypto: &Map<String, Value>) -> Result<Kdf, String> {
                 return Err("its scrypt parameters r and p must not be zero".to_owned());
             }
             let cost = n.checked_mul(r).and_then(|nr| nr.checked_mul(p)).filter(|cost| *cost <= MAX_SCRYPT);
-            let (Some(_), Ok(r), Ok(p)) = (cost, u32::try_from(r), u32::try_from(p)) else {
+            let factor = |value: u64| u32::try_from(value).ok().filter(|value| *value <= MAX_FACTOR);
+            let (Some(_), Some(r), Some(p)) = (cost, factor(r), factor(p)) else {
                 return Err(format!(
-                    "its scrypt parameters n = {n}, r = {r}, p = {p} ask for absurd work: n·r·p may be {MAX_SCRYPT}"
+                    "its scrypt parameters n = {n}, r = {r}, p = {p} ask for absurd work: n·r·p may be {MAX_SCRYPT}, \
+                     r and p {MAX_FACTOR} each"
                 ));
             };
             Ok(Kdf::Scrypt { log_n: n.trailing_zeros() as u8, r, p, salt })

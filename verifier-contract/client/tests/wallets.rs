@@ -88,6 +88,25 @@ fn every_form_of_a_version_3_keystore_opens() {
 }
 
 #[test]
+fn scrypt_is_done_up_to_the_limits_and_many_blocks_are_absurd() {
+    let with = |r: u32, p: u32| {
+        let mut file = good("geth-scrypt.json");
+        for (name, value) in [("n", 2), ("r", r), ("p", p)] {
+            file["crypto"]["kdfparams"][name] = json!(value);
+        }
+        file.to_string()
+    };
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("k.json");
+    std::fs::write(&path, with(64, 64)).unwrap();
+    let error = open(&path, PASSWORD).unwrap_err();
+    assert!(matches!(error, ChainError::WrongPassword { .. }), "{error}");
+    for (r, p) in [(1, 1 << 22), (1 << 22, 1), (1 << 11, 1 << 11)] {
+        refused_bytes(with(r, p).as_bytes(), "absurd work");
+    }
+}
+
+#[test]
 fn a_wrong_password_is_told_from_a_broken_file() {
     for name in ["geth-scrypt.json", "web3py-pbkdf2.json"] {
         for password in ["battery staple", "", "correct horse ", "Correct horse"] {
@@ -160,6 +179,8 @@ fn every_field_is_checked_before_the_key_is_derived() {
         ("geth-scrypt", "/crypto/kdfparams/p", json!(0), "zero"),
         ("geth-scrypt", "/crypto/kdfparams/r", json!(u64::MAX), "absurd work"),
         ("geth-scrypt", "/crypto/kdfparams/p", json!(1 << 30), "absurd work"),
+        ("geth-scrypt", "/crypto/kdfparams/p", json!(65), "r and p 64 each"),
+        ("geth-scrypt", "/crypto/kdfparams/r", json!(65), "r and p 64 each"),
         ("geth-scrypt", "/crypto/kdfparams/r", json!(2_049), "absurd work"),
         ("geth-scrypt", "/crypto/kdfparams/dklen", json!(31), "dklen is 31"),
         ("geth-scrypt", "/crypto/kdfparams/dklen", json!(64), "dklen is 64"),
