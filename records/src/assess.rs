@@ -6,10 +6,11 @@ use std::hash::{BuildHasher as _, RandomState};
 use tribute_core::records::Records;
 use tribute_core::schema::{Feature, Schema, Target};
 
-use crate::columns::Roles;
+use crate::columns::{are_numbers, selector, Roles};
 use crate::doubt::{Doubt, Kind};
 use crate::error::{DataError, Fault};
 use crate::gaps;
+use crate::header::is_label_name;
 use crate::number::{self, Decimal};
 use crate::options::Options;
 use crate::phrase::shown;
@@ -310,7 +311,23 @@ impl<'a> Assessment<'a> {
         if let Some(class) = self.classes().iter().find(|c| c.records == 0).filter(|_| self.roles.label.is_some()) {
             notes.push(format!("no record of class `{}`", class.label));
         }
+        notes.extend(self.roles.label.and_then(|label| self.to_be_named(label)));
         notes
+    }
+
+    /// A note while a schema is inferred, if registering records needs the label's name, because neither that nor the values tell that
+    /// it is the label.
+    fn to_be_named(&self, label: usize) -> Option<String> {
+        let name = self.table.name(label);
+        let told = self.table.header.is_none() || is_label_name(&name) || !are_numbers(self.schema.target());
+        if self.purpose != Purpose::Schema || told {
+            return None;
+        }
+        let option = selector(self.table, label).map_or("name it `label`".into(), |s| format!("pass --label {s}"));
+        Some(format!(
+            "the label (`{name}`) holds numbers and has no label's name, so a schema does not tell which column it is: to register \
+             records, {option}"
+        ))
     }
 
     fn classes(&self) -> Vec<ClassReport> {

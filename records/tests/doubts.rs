@@ -104,6 +104,43 @@ fn a_column_that_is_left_over_is_the_label_only_if_it_is_called_so() {
 }
 
 #[test]
+fn a_column_of_the_schema_s_classes_is_the_label_unless_they_are_numbers() {
+    let plain = Options::default();
+    let iris = "sl,sw,pl,pw,species\n5.1,3.5,1.4,0.2,setosa\n7.0,3.2,4.7,1.4,versicolor\n6.3,3.3,6.0,2.5,virginica\n";
+    let (schema, report) = infer(iris, &plain).unwrap();
+    assert!(!report.to_string().contains("--label"), "{report}");
+    assert_eq!(read(iris, &schema, &plain).unwrap().1, [0, 1, 2]);
+    // in any place, and for queries
+    assert_eq!(read("species,pw,pl,sw,sl\nvirginica,1,2,3,4\nsetosa,2,3,4,5\n", &schema, &plain).unwrap().1, [2, 0]);
+    let source = Source::from_bytes("q.csv", iris.into(), &plain).unwrap();
+    let accepting = Options { accept: [Kind::Clamped].into(), ..Options::default() };
+    let queries = source.queries(&schema, &accepting).unwrap().into_queries().unwrap();
+    assert!(queries.iter().all(|q| q.target.is_some()));
+    // a missing label is asked about
+    let gap = iris.replace("versicolor", "");
+    assert_eq!(doubts(read(&gap, &schema, &plain)), [Kind::Unlabelled]);
+    // one value that is no class, or none at all
+    for wrong in ["rose", "1"] {
+        let e = read(&iris.replace("versicolor", wrong), &schema, &plain).unwrap_err();
+        assert!(matches!(*e.fault, Fault::Label(_)) && e.to_string().contains("--label species"), "{e}");
+    }
+    let none = "sl,sw,pl,pw,species\n5,3,1,0,\n7,3,4,1,\n";
+    assert!(matches!(*read(none, &schema, &plain).unwrap_err().fault, Fault::Label(_)));
+
+    // numbers may be any column's: already the schema's author is told
+    let wine = "a,b,quality\n1,2,5\n3,4,6\n5,6,5\n";
+    let (schema, report) = infer(wine, &plain).unwrap();
+    assert!(report.to_string().contains("to register records, pass --label quality"), "{report}");
+    assert!(read(wine, &schema, &plain).unwrap_err().to_string().contains("--label quality"));
+    let named = Options { label: Some("quality".into()), ..Options::default() };
+    assert_eq!(read(wine, &schema, &named).unwrap().1, [0, 1, 0]);
+    for text in ["a,b,label\n1,2,5\n3,4,6\n", "1.5,2,5\n3,4.5,6\n1,2,5\n"] {
+        let (_, report) = infer(text, &plain).unwrap();
+        assert!(!report.to_string().contains("--label"), "{report}");
+    }
+}
+
+#[test]
 fn points_that_may_separate_thousands_are_asked_about() {
     let text = "a;b;label\n1.234;12.345;x\n999;1.500;y\n";
     let e = infer(text, &Options::default()).unwrap_err();

@@ -23,8 +23,8 @@ pub(crate) struct FormArgs {
     /// The decimal mark.
     #[arg(long, value_name = "MARK", value_enum)]
     decimal: Option<DecimalArg>,
-    /// The label's column: its name, or its number from 1. [default: beside a schema's names the one with a label's name, such as
-    /// `label` or `class`; otherwise the last column]
+    /// The label's column: its name, or its number from 1. [default: beside a schema's names the one other column, if it has a
+    /// label's name, such as `label` or `class`, or holds the schema's classes and they are no numbers; otherwise the last column]
     #[arg(long, value_name = "COLUMN")]
     label: Option<String>,
     /// Columns to ignore: names, or numbers from 1.
