@@ -172,9 +172,45 @@ fn codes_as_labels_stay_apart() {
     // a provider who writes a class otherwise is told how the schema does
     let codes = schema(&["a"], classes(&["007", "1.10"]));
     let e = read("a,label\n1,7\n", &codes, &Options::default()).unwrap_err();
-    assert!(e.to_string().contains("write it like the schema's `007`"), "{e}");
+    assert!(e.to_string().contains("write them like the schema's `007`"), "{e}");
     let e = read("a,label\n1,1.1\n", &codes, &Options::default()).unwrap_err();
-    assert!(e.to_string().contains("write it like the schema's `1.10`"), "{e}");
+    assert!(e.to_string().contains("write them like the schema's `1.10`"), "{e}");
+    // of two classes that are that number, none is taken
+    let twice = schema(&["a"], classes(&["7", "007"]));
+    let e = read("a,label\n1,7.00\n", &twice, &Options::default()).unwrap_err();
+    assert!(matches!(*e.fault, Fault::UnknownLabel { .. }), "{e}");
+}
+
+#[test]
+fn whole_numbers_in_one_float_format_are_the_schema_s() {
+    let plain = Options::default();
+    let whole = schema(&["a"], classes(&["0", "1", "2"]));
+    for text in [
+        "a,label\n1,0.00\n2,1.00\n3,2.00\n",
+        "a,label\n1,0.000000000000000000e+00\n2,1.000000000000000000e+00\n3,2.000000000000000000e+00\n",
+    ] {
+        assert_eq!(read(text, &whole, &plain).unwrap().1, [0, 1, 2], "{text}");
+        // a schema that is inferred from them has the same classes, says so, and reads them
+        let (inferred, report) = infer(text, &plain).unwrap();
+        assert_eq!(inferred.target(), whole.target());
+        assert!(report.notes.iter().any(|n| n.starts_with("one class `1`: `1.")), "{report}");
+        assert_eq!(read(text, &inferred, &plain).unwrap().1, [0, 1, 2], "{text}");
+    }
+    // in another spelling than the others, one may be a code
+    let text = "a,label\n1,0\n2,1.00\n3,2\n4,02\n";
+    let told = read(text, &whole, &plain);
+    let e = told.as_ref().unwrap_err();
+    assert_eq!((e.row, e.column), (Some(3), Some(2)), "{e}");
+    let words = e.to_string();
+    assert!(words.contains("`02`, `1.00`: write them like the schema's `1`, `2`"), "{words}");
+    assert_eq!(doubts(told), [Kind::Similar]);
+    let accepting = Options { accept: [Kind::Similar, Kind::Clamped, Kind::Coarse].into(), ..Options::default() };
+    let source = Source::from_bytes("f.csv", text.into(), &accepting).unwrap();
+    let records = source.records(&whole, &accepting).unwrap().into_records().unwrap();
+    assert_eq!(records.iter().map(|(_, target)| target).collect::<Vec<_>>(), [0, 1, 2, 2]);
+    // another number is no class
+    let e = read("a,label\n1,0.00\n2,3.00\n", &whole, &plain).unwrap_err();
+    assert!(matches!(*e.fault, Fault::UnknownLabel { .. }), "{e}");
 }
 
 #[test]
