@@ -209,11 +209,8 @@ fn queries(a: &QueryArgs, schema: &Schema) -> Result<Vec<Query>> {
         return Ok(vec![query]);
     }
     let csv = a.csv.as_ref().ok_or_else(|| Problem::field("csv", "give --features or --csv"))?;
-    let accepted = [
-        (Kind::Clamped, a.allow_clamped),
-        (Kind::Position, a.by_position),
-        (Kind::Similar, a.allow_similar_labels),
-    ];
+    let accepted =
+        [(Kind::Clamped, a.allow_clamped), (Kind::Position, a.by_position), (Kind::Similar, a.allow_similar_labels)];
     let options = a.form.options(a.rows.clone(), &accepted);
     let found = Source::open(csv, &options)?.queries(schema, &options)?;
     eprintln!("{}", told(&found.report, false)?);
