@@ -38,7 +38,7 @@ test("queries are read from text, with and without header and label", () => {
   assert.throws(() => queries("b\n1", schema), /no column a/);
   assert.throws(() => queries(" \n", schema), /no query/);
   assert.throws(() => queries("a,b\n", schema), /no query below/);
-  assert.deepEqual(queries("\ufeff# by hand\r\n\"a\";\"b\";\"the \"\"label\"\"\"\r\n7; 0.5;\"x;y\"\r\n\r\n8;1.;\n", schema), [[7, 0.5], [8, 1]]);
+  assert.deepEqual(queries("\ufeff# by hand\r\n\"a\";\"b\";\"label\"\r\n7; 0.5;\"x;\"\"y\"\"\"\r\n\r\n8;1.;\n", schema), [[7, 0.5], [8, 1]]);
   assert.deepEqual(queries("1 0.5\n2  .5\n", schema), [[1, 0.5], [2, 0.5]]);
   for (const wrong of ["0x10", "1_0", "Infinity", "1,5", "NA", ""]) assert.throws(() => queries(`a;b\n1;0.5\n${wrong};0.25`, schema), /Line 3: a is “/, wrong);
   assert.throws(() => queries("7,0.5,3\n4,5\n", schema), /Line 2 has 2 values; the first line has 3/);
@@ -49,6 +49,28 @@ test("queries are read from text, with and without header and label", () => {
   assert.throws(() => queries('1,"2"3\n', schema), /Line 1: text follows/);
   assert.throws(() => queries("1.234;12\n999;7\n", schema), /1.234 may be .* thousands/);
   assert.deepEqual(queries("1.234;0.5\n", schema), [[1.234, 0.5]]);
+});
+
+test("a header leaves out nothing but a label, and names are compared as the reader does", () => {
+  for (const [header, column] of [["id,a,b", "1 .“id”"], ["a,b,ward", "3 .“ward”"], ["a,,b", "2 .“”"]]) {
+    assert.throws(() => queries(`${header}\n1,0.5,0.25\n`, schema), new RegExp(`Column ${column}. is neither`), header);
+  }
+  for (const name of ["label", "Target", "class label", "Class_Label", "y"]) assert.deepEqual(queries(`a,${name},b\n1,x,0.5\n`, schema), [[1, 0.5]], name);
+  // without a header the last of one column more is the label
+  assert.deepEqual(queries("1,0.5,x\n", schema), [[1, 0.5]]);
+  assert.deepEqual(queries("B , A\n0.5,7\n", schema), [[7, 0.5]]);
+  assert.throws(() => queries("a,b,A\n1,0.5,2\n", schema), /Column 3 .“A”/);
+  assert.throws(() => queries("A,b,A\n1,0.5,2\n", schema), /names a twice/);
+  const cases = parseSchema(JSON.stringify({ name: "s", features: [{ name: "a", lo: 0, hi: 9 }, { name: "A", lo: 0, hi: 9 }], target: { classes: ["x", "y"] } }));
+  assert.deepEqual(queries("A,a\n1,2\n", cases), [[2, 1]]);
+  assert.throws(() => queries("a,label\n1,2\n", cases), /no column A/);
+});
+
+test("the first line may name the separator", () => {
+  assert.deepEqual(queries("sep=;\r\na;b\r\n1;0.5\r\n", schema), [[1, 0.5]]);
+  assert.deepEqual(queries("sep=\t\n1\t0.5\n", schema), [[1, 0.5]]);
+  assert.throws(() => queries("sep=;\n1;x\n", schema), /Line 2: b is “x”/);
+  assert.throws(() => queries("sep=|\n1|2\n", schema), /names the separator “\|”/);
 });
 
 test("a line of numbers may be a header", () => {

@@ -41,8 +41,12 @@ pub struct Extractor {
 
 #[derive(Debug)]
 enum Input {
-    /// The name of the one `f32` input `[batch, …]`.
-    Numbers(String),
+    Numbers {
+        /// The name of the one `f32` input `[batch, …]`.
+        name: String,
+        /// Its declared sizes after the batch's; negative if unknown. Empty if no shape is declared.
+        sizes: Vec<i64>,
+    },
     Texts(Box<Tokenizer>),
 }
 
@@ -75,7 +79,9 @@ impl Extractor {
                         inputs.len()
                     )));
                 };
-                Input::Numbers(only.to_owned())
+                let declared = session.inputs()[0].dtype().tensor_shape();
+                let sizes = declared.map_or_else(Vec::new, |shape| shape.iter().skip(1).copied().collect());
+                Input::Numbers { name: only.to_owned(), sizes }
             }
         };
         let names: Vec<&str> = session.outputs().iter().map(|o| o.name()).collect();
@@ -111,11 +117,23 @@ impl Extractor {
     /// # Errors
     /// [`RuntimeError::Run`] if the model takes texts, `shape` does not match `values`, or the model fails.
     pub fn run(&self, shape: &[usize], values: &[f32]) -> Result<Vec<f32>, RuntimeError> {
-        let Input::Numbers(name) = &self.input else {
+        let Input::Numbers { name, .. } = &self.input else {
             return Err(RuntimeError::Run("the extractor takes texts, not numbers".into()));
         };
         let input = TensorRef::from_array_view((shape, values)).map_err(failed)?;
         self.features(ort::inputs![name.as_str() => input])
+    }
+
+    /// Computes the features of one record of numbers, in the order of the input's places, row-major.
+    ///
+    /// # Errors
+    /// [`RuntimeError::Shape`] if they do not fill the input's declared shape, otherwise as [`Extractor::run`].
+    pub fn record(&self, values: &[f32]) -> Result<Vec<f32>, RuntimeError> {
+        let shape = match &self.input {
+            Input::Numbers { sizes, .. } => shape(sizes, values.len())?,
+            Input::Texts(_) => vec![1, values.len()],
+        };
+        self.run(&shape, values)
     }
 
     /// Computes the features of a text. Texts are run alone: in a batch, the others' lengths would change the last bits.
@@ -141,6 +159,26 @@ impl Extractor {
         let (_, features) = outputs[self.output.as_str()].try_extract_tensor::<f32>().map_err(failed)?;
         Ok(features.to_vec())
     }
+}
+
+/// The shape of a record of `values` numbers, with a batch size of 1: the declared sizes after it, of which one may be unknown; one
+/// row if none are declared.
+fn shape(sizes: &[i64], values: usize) -> Result<Vec<usize>, RuntimeError> {
+    if sizes.is_empty() {
+        return Ok(vec![1, values]);
+    }
+    let known = || sizes.iter().filter_map(|size| usize::try_from(*size).ok());
+    let product = known().try_fold(1usize, usize::checked_mul);
+    let unknown = match (sizes.len() - known().count(), product) {
+        (0, Some(product)) if product == values => 1,
+        (1, Some(product)) if values.checked_rem(product) == Some(0) => values / product,
+        _ => {
+            let size = |size: &i64| if *size < 0 { "?".to_owned() } else { size.to_string() };
+            let sizes: Vec<String> = sizes.iter().map(size).collect();
+            return Err(RuntimeError::Shape { wanted: format!("[batch, {}]", sizes.join(", ")), got: values });
+        }
+    };
+    Ok(std::iter::once(1).chain(sizes.iter().map(|size| usize::try_from(*size).unwrap_or(unknown))).collect())
 }
 
 fn failed(e: ort::Error) -> RuntimeError {

@@ -49,6 +49,14 @@ pub enum RuntimeError {
     /// The model failed to run.
     #[error("onnxruntime failed to run the model: {0}")]
     Run(String),
+    /// A record's numbers do not fill the model's input.
+    #[error("the model takes numbers of shape {wanted}, but a record has {got}: give it one for each place")]
+    Shape {
+        /// The declared shape, such as `[batch, 1, 28, 28]`; a size that is not declared is `?`.
+        wanted: String,
+        /// Number of values in the record.
+        got: usize,
+    },
     /// The batch is not a whole number of records.
     #[error("{values} feature values are not a whole number of records of {width} features")]
     Width {

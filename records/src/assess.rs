@@ -1,18 +1,20 @@
 //! From numbers and labels to records and their report.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{BuildHasher as _, RandomState};
 
 use tribute_core::records::Records;
 use tribute_core::schema::{Feature, Schema, Target};
 
-use crate::columns::Roles;
+use crate::columns::{are_numbers, selector, Roles};
 use crate::doubt::{Doubt, Kind};
 use crate::error::{DataError, Fault};
 use crate::gaps;
+use crate::header::is_label_name;
+use crate::labels::in_one_format;
 use crate::number::{self, Decimal};
 use crate::options::Options;
-use crate::phrase::shown;
+use crate::phrase::{shown, some};
 use crate::report::{ClassReport, ColumnReport, HeaderReport, Report};
 use crate::steps::Resolution;
 use crate::table::Table;
@@ -33,6 +35,8 @@ pub(crate) struct Assessment<'a> {
     kept: Vec<(usize, Option<u16>)>,
     /// Spellings of each class with their counts.
     spellings: Vec<BTreeMap<String, usize>>,
+    /// Labels that are respelled numbers of the schema, each with its class and its first row.
+    respelled: BTreeMap<String, (u16, usize)>,
     /// Values of a regression's target.
     real: Vec<f64>,
     purpose: Purpose,
@@ -73,6 +77,7 @@ impl<'a> Assessment<'a> {
             incomplete: Vec::new(),
             kept: Vec::new(),
             spellings: vec![BTreeMap::new(); schema.classes()],
+            respelled: BTreeMap::new(),
             real: Vec::new(),
             purpose,
         };
@@ -120,8 +125,27 @@ impl<'a> Assessment<'a> {
                 fault => fault,
             })
         })?;
-        *self.spellings[usize::from(class)].entry(text.into_owned()).or_default() += 1;
-        Ok(Some(class))
+        if class.respelled {
+            self.respelled.entry(label.to_owned()).or_insert((class.index, row));
+        }
+        *self.spellings[usize::from(class.index)].entry(text.into_owned()).or_default() += 1;
+        Ok(Some(class.index))
+    }
+
+    /// A doubt about labels that are respelled numbers of the schema, unless all labels are whole numbers in one float format.
+    fn similar(&self) -> Option<Doubt> {
+        let (Target::Classes(labels), Some(column)) = (self.schema.target(), self.roles.label) else { return None };
+        let first = self.respelled.values().map(|(_, row)| *row).min()?;
+        if in_one_format(self.spellings.iter().flat_map(BTreeMap::keys).map(String::as_str), self.values.decimal) {
+            return None;
+        }
+        let classes: BTreeSet<u16> = self.respelled.values().map(|(class, _)| *class).collect();
+        let wanted = some(classes.iter().map(|class| labels[usize::from(*class)].as_str()));
+        let (name, flag) = (self.table.name(column), Kind::Similar.flag());
+        let written = some(self.respelled.keys().map(String::as_str));
+        let message = format!("(`{name}`) has labels that are the schema's numbers in another spelling: {written}");
+        let advice = format!("write them like the schema's {wanted}, or take them for these with {flag}");
+        Some(Doubt::new(Kind::Similar, Some(self.table.line(first)), Some(column), message, advice))
     }
 
     /// Quantises the rows; returns the report, the records and, for each record, whether it has a label.
@@ -154,6 +178,7 @@ impl<'a> Assessment<'a> {
         let features = self.schema.features();
         let mut doubts = std::mem::take(&mut self.roles.doubts);
         doubts.extend(self.roles.label.and_then(|column| gaps::unlabelled(self.table, &self.unlabelled, column)));
+        doubts.extend(self.similar());
         let lacking = self.incomplete.first().map_or(0, |row| self.values.gaps[*row].unwrap_or(0) as usize);
         let column = self.values.columns[lacking];
         doubts.extend(gaps::incomplete(self.table, &self.incomplete, column, "a feature missing"));
@@ -273,7 +298,7 @@ impl<'a> Assessment<'a> {
         let mut notes = Vec::new();
         let named = |chosen: &dyn Fn(usize, &ColumnReport) -> bool| {
             let names = columns.iter().enumerate().filter(|(i, c)| chosen(*i, c)).map(|(_, c)| c.name.as_str());
-            crate::phrase::some(names)
+            some(names)
         };
         if self.kept.len() > 1 && columns.iter().any(|c| c.distinct == 1) {
             notes.push(format!("constant, so they carry no information: {}", named(&|_, c| c.distinct == 1)));
@@ -310,7 +335,23 @@ impl<'a> Assessment<'a> {
         if let Some(class) = self.classes().iter().find(|c| c.records == 0).filter(|_| self.roles.label.is_some()) {
             notes.push(format!("no record of class `{}`", class.label));
         }
+        notes.extend(self.roles.label.and_then(|label| self.to_be_named(label)));
         notes
+    }
+
+    /// A note while a schema is inferred, if registering records needs the label's name, because neither that nor the values tell that
+    /// it is the label.
+    fn to_be_named(&self, label: usize) -> Option<String> {
+        let name = self.table.name(label);
+        let told = self.table.header.is_none() || is_label_name(&name) || !are_numbers(self.schema.target());
+        if self.purpose != Purpose::Schema || told {
+            return None;
+        }
+        let option = selector(self.table, label).map_or("name it `label`".into(), |s| format!("pass --label {s}"));
+        Some(format!(
+            "the label (`{name}`) holds numbers and has no label's name, so a schema does not tell which column it is: to register \
+             records, {option}"
+        ))
     }
 
     fn classes(&self) -> Vec<ClassReport> {

@@ -1,15 +1,17 @@
 //! Assigns columns to features and to the label; the rest are left out.
 
-use tribute_core::schema::Schema;
+use tribute_core::schema::{Schema, Target};
 
 use crate::doubt::{Doubt, Kind};
 use crate::error::{DataError, Fault};
 use crate::header::is_label_name;
 use crate::inputs::inputs;
+use crate::number::{self, Decimal};
 use crate::options::Options;
 use crate::phrase::some;
 use crate::report::LeftOut;
 use crate::table::{same_name, Table};
+use crate::targets::Targets;
 
 /// Column indices by role, from 0 in the file.
 #[derive(Debug, Default)]
@@ -106,7 +108,8 @@ impl Roles {
                 roles.matched = true;
                 roles.reordered = features.windows(2).any(|w| w[0] > w[1]);
                 let left: Vec<usize> = rest.iter().copied().filter(|c| !features.contains(c)).collect();
-                roles.label = the_label(table, &left, selected, query)?;
+                let classes = |column| holds_classes(table, column, schema, options);
+                roles.label = the_label(table, &left, selected, query, &classes)?;
                 roles.features = features;
                 return Ok(roles);
             }
@@ -248,12 +251,32 @@ fn last_as_label(table: &Table<'_>, rest: &[usize]) -> Result<usize, DataError> 
     Ok(last)
 }
 
-/// The label among the columns that are not features.
+/// Whether the values of a target are numbers, so that they do not tell its column: a feature's may be the same.
+pub(crate) fn are_numbers(target: &Target) -> bool {
+    match target {
+        Target::Classes(labels) => labels.iter().any(|label| number::is_numeric(label)),
+        Target::Real { .. } => true,
+    }
+}
+
+/// Whether a column's values show that it is the label: all that are not missing are classes of the schema, and those are no numbers.
+fn holds_classes(table: &Table<'_>, column: usize, schema: &Schema, options: &Options) -> bool {
+    if are_numbers(schema.target()) {
+        return false;
+    }
+    let targets = Targets::new(schema);
+    let texts = (0..table.len()).map(|row| table.get(row, column));
+    let mut labels = texts.filter(|text| !targets.is_gap(text.trim(), options)).peekable();
+    labels.peek().is_some() && labels.all(|label| targets.class(label.trim(), Decimal::Point).is_ok())
+}
+
+/// The label among the columns that are not features; `classes` says whether a column's values show that it is the label.
 fn the_label(
     table: &Table<'_>,
     left: &[usize],
     selected: Option<usize>,
     query: bool,
+    classes: &dyn Fn(usize) -> bool,
 ) -> Result<Option<usize>, DataError> {
     if let Some(label) = selected {
         if let Some(extra) = left.iter().find(|c| **c != label) {
@@ -262,13 +285,13 @@ fn the_label(
         return Ok(Some(label));
     }
     match left {
-        [label] if is_label_name(&table.name(*label)) => Ok(Some(*label)),
+        [label] if is_label_name(&table.name(*label)) || classes(*label) => Ok(Some(*label)),
         [label] => {
             let (name, leave_out) = (table.name(*label), leave_out(table, *label));
             let option = selector(table, *label).map_or("name it `label`".into(), |s| format!("pass --label {s}"));
             let said = format!(
-                "(`{name}`) is the only column that is not in the schema, but has no label's name: {option} if it is the label, or \
-                 {leave_out}"
+                "(`{name}`) is the only column that is not in the schema, but neither its name nor its values show \
+                 that it is the label: {option} if it is, or {leave_out}"
             );
             Err(Fault::Label(said).at_column(table.file, *label))
         }

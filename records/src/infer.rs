@@ -210,7 +210,7 @@ fn classes(
     doubts: &mut Vec<Doubt>,
 ) -> Result<Target, DataError> {
     let found = Found::of(texts(table, column), decimal, options.gaps_are_labels);
-    let names = found.names();
+    let names = found.classes(decimal);
     let title = table.name(column);
     let elsewhere = "if another column is the label, name it with --label";
     let examples = some(names.iter().take(4).map(String::as_str));

@@ -33,7 +33,7 @@ impl Key {
     }
 
     /// The number, if it is one.
-    fn value(&self) -> Option<f64> {
+    pub(crate) fn value(&self) -> Option<f64> {
         match self {
             Key::Number(bits, _) => Some(f64::from_bits(ordered(*bits) as u64)),
             Key::Truth(_) | Key::Text(_) => None,
@@ -65,6 +65,44 @@ fn is_plain(text: &str) -> bool {
     let digits = digits.strip_suffix(".0").unwrap_or(digits);
     let whole = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
     whole && (digits == "0" || !digits.starts_with('0'))
+}
+
+/// How a program writes whole numbers as floats: pandas' `float_format` as `1.00`, NumPy's `savetxt` as `1.000e+00`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct FloatFormat {
+    /// Number of digits after the decimal mark.
+    decimals: usize,
+    /// `e` or `E`, in scientific notation.
+    exponent: Option<char>,
+}
+
+impl FloatFormat {
+    /// The format of a whole number; each number has one spelling in a format.
+    fn of(text: &str, decimal: Decimal) -> Option<FloatFormat> {
+        let x = exact(text, decimal).filter(|x| x.fract() == 0.0)?;
+        let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+        let unsigned = text.strip_prefix('-').filter(|_| x != 0.0).unwrap_or(text);
+        let (whole, rest) = unsigned.split_once(if decimal == Decimal::Comma { ',' } else { '.' })?;
+        let (fraction, power) = rest.split_at(rest.find(['e', 'E']).unwrap_or(rest.len()));
+        let exponent = power.chars().next();
+        let normal = match exponent {
+            // a leading zero makes a code
+            None => whole == "0" || !whole.starts_with('0'),
+            Some(_) => {
+                let two = power[1..].strip_prefix('+').filter(|&power| power.len() == 2 && digits(power));
+                let zero = x == 0.0;
+                whole.len() == 1 && two.is_some_and(|power| (whole == "0") == zero && (!zero || power == "00"))
+            }
+        };
+        (normal && digits(whole) && digits(fraction)).then_some(FloatFormat { decimals: fraction.len(), exponent })
+    }
+}
+
+/// Whether labels are whole numbers that are all written in one float format. Then they are no codes, and `1.00` is 1.
+pub(crate) fn in_one_format<'t>(labels: impl Iterator<Item = &'t str>, decimal: Decimal) -> bool {
+    let mut formats = labels.map(|label| FloatFormat::of(label.trim(), decimal));
+    let Some(Some(first)) = formats.next() else { return false };
+    formats.all(|format| format == Some(first))
 }
 
 /// Maps the bits of a f64 to an integer with the same order (that of `f64::total_cmp`), and back.
@@ -110,6 +148,15 @@ impl Found {
     /// The name of each value.
     pub(crate) fn names(&self) -> Vec<String> {
         self.spellings.values().map(|s| name(s).to_owned()).collect()
+    }
+
+    /// The name of each class: `0`, `1`, … if all values are whole numbers in one float format, otherwise as they are written.
+    pub(crate) fn classes(&self, decimal: Decimal) -> Vec<String> {
+        let spelled = self.spellings.values().flat_map(BTreeMap::keys).map(String::as_str);
+        if !in_one_format(spelled, decimal) {
+            return self.names();
+        }
+        self.spellings.keys().filter_map(Key::value).map(|x| x.to_string()).collect()
     }
 
     /// Values that look alike but are told apart, by what they have in common, and whether all are numbers.
@@ -182,6 +229,35 @@ mod tests {
         }
         assert_eq!(Key::of("1,0", Decimal::Comma), key("1"));
         assert_eq!(Key::of("1,5", Decimal::Comma), key("1.5"));
+    }
+
+    #[test]
+    fn whole_numbers_in_one_float_format_are_named_as_whole_numbers() {
+        for (labels, names) in [
+            (["0.00", "1.00", "-12.00"], ["-12", "0", "1"]),
+            (["0.0", "1.0", "2.0"], ["0", "1", "2"]),
+            (["0.000000000000000000e+00", "1.000000000000000000e+00", "1.200000000000000000e+01"], ["0", "1", "12"]),
+            (["1.0E+00", "2.0E+00", "3.0E+00"], ["1", "2", "3"]),
+        ] {
+            assert_eq!(of(&labels).classes(Decimal::Point), names, "{labels:?}");
+        }
+        let commas = Found::of(["1,00", "2,00"].map(Cow::Borrowed).into_iter(), Decimal::Comma, false);
+        assert_eq!(commas.classes(Decimal::Comma), ["1", "2"]);
+        for labels in [
+            // codes, two formats, a fraction, two spellings of one number, a text
+            ["1.00", "2.00", "007.00"],
+            ["1.00", "2.0", "3.00"],
+            ["1.00", "2.00", "2.50"],
+            ["0.00", "-0.00", "1.00"],
+            ["1.0e+00", "0.1e+01", "2.0e+00"],
+            ["1.0e+00", "1.0e+000", "2.0e+00"],
+            ["0.0e+00", "0.0e+01", "2.0e+00"],
+            ["1.0e+00", "1.0E+00", "2.0e+00"],
+            ["1e3", "2e3", "3e3"],
+            ["1.00", "2.00", "other"],
+        ] {
+            assert_eq!(of(&labels).classes(Decimal::Point), of(&labels).names(), "{labels:?}");
+        }
     }
 
     #[test]

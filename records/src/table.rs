@@ -401,11 +401,10 @@ fn find_header<'t>(
 
 /// Classifies the first row: one with the schema's names is a header, unless it may also be a record.
 fn judged(cells: &Cells<'_>, options: &Options, against: Against<'_>) -> First {
-    let named = |name: &&str| (0..cells.width(0)).any(|c| same_name(&cells.get(0, c), name));
     let schema = match against {
         Against::Schema(schema) => schema,
-        Against::Names(names) if names.iter().any(named) => return First::Header,
-        Against::Names(_) | Against::Nothing => return header::first_row(cells, &|_| false),
+        Against::Names(names) => return named(cells, names),
+        Against::Nothing => return header::first_row(cells, &|_| false),
     };
     let keys: Vec<Key> = match schema.target() {
         Target::Classes(labels) => labels.iter().map(|l| Key::of(l, Decimal::Point)).collect(),
@@ -429,6 +428,21 @@ fn judged(cells: &Cells<'_>, options: &Options, against: Against<'_>) -> First {
         // a record with an unknown label gets an error of its own
         First::Unclear(_) if labelled && values && !keys.is_empty() && !known(last) => First::Record,
         first => first,
+    }
+}
+
+/// Classifies the first row by names of which one shows that it is a header. The number of a column shows nothing: it may be a value,
+/// too.
+fn named(cells: &Cells<'_>, names: &[&str]) -> First {
+    let width = cells.width(0);
+    let there = |name: &&&str| (0..width).any(|c| same_name(&cells.get(0, c), name));
+    let number = |name: &&&str| name.parse::<usize>().is_ok_and(|n| (1..=width).contains(&n));
+    if names.iter().any(|name| !number(&name) && there(&name)) {
+        return First::Header;
+    }
+    match names.iter().find(there) {
+        Some(name) => First::Unclear(format!("`{name}` is the number of a column, but also stands in this row")),
+        None => header::first_row(cells, &|_| false),
     }
 }
 

@@ -15,6 +15,17 @@ pub(crate) struct Targets<'s> {
     labels: &'s [String],
     exact: HashMap<&'s str, u16>,
     keys: HashMap<Key, u16>,
+    /// By the bits of a number; `None` if several labels are that number.
+    values: HashMap<u64, Option<u16>>,
+}
+
+/// The class of a label in a file.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Class {
+    /// Its index in the schema.
+    pub(crate) index: u16,
+    /// Whether the label is the schema's number in a spelling that may be a code: `1.00` for `1`, `7` for `007`.
+    pub(crate) respelled: bool,
 }
 
 impl<'s> Targets<'s> {
@@ -23,10 +34,14 @@ impl<'s> Targets<'s> {
             Target::Classes(labels) => labels,
             Target::Real { .. } => &[],
         };
-        let mut targets = Targets { labels, exact: HashMap::new(), keys: HashMap::new() };
+        let mut targets = Targets { labels, exact: HashMap::new(), keys: HashMap::new(), values: HashMap::new() };
         for (class, label) in labels.iter().enumerate() {
             targets.exact.insert(label, class as u16);
-            targets.keys.entry(Key::of(label, Decimal::Point)).or_insert(class as u16);
+            let key = Key::of(label, Decimal::Point);
+            if let Some(x) = key.value() {
+                targets.values.entry(x.to_bits()).and_modify(|only| *only = None).or_insert(Some(class as u16));
+            }
+            targets.keys.entry(key).or_insert(class as u16);
         }
         targets
     }
@@ -36,12 +51,19 @@ impl<'s> Targets<'s> {
         text.is_empty() || (number::is_gap(text) && !options.gaps_are_labels && !self.exact.contains_key(text))
     }
 
-    /// The class of a label, by exact spelling or by [`Key`].
-    pub(crate) fn class(&self, text: &str, decimal: Decimal) -> Result<u16, Fault> {
-        if let Some(class) = self.exact.get(text).or_else(|| self.keys.get(&Key::of(text, decimal))) {
-            return Ok(*class);
+    /// The class of a label: by exact spelling, by [`Key`], or of the one label that is the same number.
+    pub(crate) fn class(&self, text: &str, decimal: Decimal) -> Result<Class, Fault> {
+        if let Some(index) = self.exact.get(text) {
+            return Ok(Class { index: *index, respelled: false });
         }
-        let alike = Key::of(text, decimal).alike();
+        let key = Key::of(text, decimal);
+        if let Some(index) = self.keys.get(&key) {
+            return Ok(Class { index: *index, respelled: false });
+        }
+        if let Some(index) = key.value().and_then(|x| self.values.get(&x.to_bits()).copied().flatten()) {
+            return Ok(Class { index, respelled: true });
+        }
+        let alike = key.alike();
         let near = self.labels.iter().find(|l| Key::of(l, Decimal::Point).alike() == alike);
         let hint = near.map_or(": correct it, drop the row, or name another column with --label".to_owned(), |l| {
             format!(": write it like the schema's `{}`", shown(l))

@@ -104,6 +104,43 @@ fn a_column_that_is_left_over_is_the_label_only_if_it_is_called_so() {
 }
 
 #[test]
+fn a_column_of_the_schema_s_classes_is_the_label_unless_they_are_numbers() {
+    let plain = Options::default();
+    let iris = "sl,sw,pl,pw,species\n5.1,3.5,1.4,0.2,setosa\n7.0,3.2,4.7,1.4,versicolor\n6.3,3.3,6.0,2.5,virginica\n";
+    let (schema, report) = infer(iris, &plain).unwrap();
+    assert!(!report.to_string().contains("--label"), "{report}");
+    assert_eq!(read(iris, &schema, &plain).unwrap().1, [0, 1, 2]);
+    // in any place, and for queries
+    assert_eq!(read("species,pw,pl,sw,sl\nvirginica,1,2,3,4\nsetosa,2,3,4,5\n", &schema, &plain).unwrap().1, [2, 0]);
+    let source = Source::from_bytes("q.csv", iris.into(), &plain).unwrap();
+    let accepting = Options { accept: [Kind::Clamped].into(), ..Options::default() };
+    let queries = source.queries(&schema, &accepting).unwrap().into_queries().unwrap();
+    assert!(queries.iter().all(|q| q.target.is_some()));
+    // a missing label is asked about
+    let gap = iris.replace("versicolor", "");
+    assert_eq!(doubts(read(&gap, &schema, &plain)), [Kind::Unlabelled]);
+    // one value that is no class, or none at all
+    for wrong in ["rose", "1"] {
+        let e = read(&iris.replace("versicolor", wrong), &schema, &plain).unwrap_err();
+        assert!(matches!(*e.fault, Fault::Label(_)) && e.to_string().contains("--label species"), "{e}");
+    }
+    let none = "sl,sw,pl,pw,species\n5,3,1,0,\n7,3,4,1,\n";
+    assert!(matches!(*read(none, &schema, &plain).unwrap_err().fault, Fault::Label(_)));
+
+    // numbers may be any column's: already the schema's author is told
+    let wine = "a,b,quality\n1,2,5\n3,4,6\n5,6,5\n";
+    let (schema, report) = infer(wine, &plain).unwrap();
+    assert!(report.to_string().contains("to register records, pass --label quality"), "{report}");
+    assert!(read(wine, &schema, &plain).unwrap_err().to_string().contains("--label quality"));
+    let named = Options { label: Some("quality".into()), ..Options::default() };
+    assert_eq!(read(wine, &schema, &named).unwrap().1, [0, 1, 0]);
+    for text in ["a,b,label\n1,2,5\n3,4,6\n", "1.5,2,5\n3,4.5,6\n1,2,5\n"] {
+        let (_, report) = infer(text, &plain).unwrap();
+        assert!(!report.to_string().contains("--label"), "{report}");
+    }
+}
+
+#[test]
 fn points_that_may_separate_thousands_are_asked_about() {
     let text = "a;b;label\n1.234;12.345;x\n999;1.500;y\n";
     let e = infer(text, &Options::default()).unwrap_err();
@@ -135,9 +172,45 @@ fn codes_as_labels_stay_apart() {
     // a provider who writes a class otherwise is told how the schema does
     let codes = schema(&["a"], classes(&["007", "1.10"]));
     let e = read("a,label\n1,7\n", &codes, &Options::default()).unwrap_err();
-    assert!(e.to_string().contains("write it like the schema's `007`"), "{e}");
+    assert!(e.to_string().contains("write them like the schema's `007`"), "{e}");
     let e = read("a,label\n1,1.1\n", &codes, &Options::default()).unwrap_err();
-    assert!(e.to_string().contains("write it like the schema's `1.10`"), "{e}");
+    assert!(e.to_string().contains("write them like the schema's `1.10`"), "{e}");
+    // of two classes that are that number, none is taken
+    let twice = schema(&["a"], classes(&["7", "007"]));
+    let e = read("a,label\n1,7.00\n", &twice, &Options::default()).unwrap_err();
+    assert!(matches!(*e.fault, Fault::UnknownLabel { .. }), "{e}");
+}
+
+#[test]
+fn whole_numbers_in_one_float_format_are_the_schema_s() {
+    let plain = Options::default();
+    let whole = schema(&["a"], classes(&["0", "1", "2"]));
+    for text in [
+        "a,label\n1,0.00\n2,1.00\n3,2.00\n",
+        "a,label\n1,0.000000000000000000e+00\n2,1.000000000000000000e+00\n3,2.000000000000000000e+00\n",
+    ] {
+        assert_eq!(read(text, &whole, &plain).unwrap().1, [0, 1, 2], "{text}");
+        // a schema that is inferred from them has the same classes, says so, and reads them
+        let (inferred, report) = infer(text, &plain).unwrap();
+        assert_eq!(inferred.target(), whole.target());
+        assert!(report.notes.iter().any(|n| n.starts_with("one class `1`: `1.")), "{report}");
+        assert_eq!(read(text, &inferred, &plain).unwrap().1, [0, 1, 2], "{text}");
+    }
+    // in another spelling than the others, one may be a code
+    let text = "a,label\n1,0\n2,1.00\n3,2\n4,02\n";
+    let told = read(text, &whole, &plain);
+    let e = told.as_ref().unwrap_err();
+    assert_eq!((e.row, e.column), (Some(3), Some(2)), "{e}");
+    let words = e.to_string();
+    assert!(words.contains("`02`, `1.00`: write them like the schema's `1`, `2`"), "{words}");
+    assert_eq!(doubts(told), [Kind::Similar]);
+    let accepting = Options { accept: [Kind::Similar, Kind::Clamped, Kind::Coarse].into(), ..Options::default() };
+    let source = Source::from_bytes("f.csv", text.into(), &accepting).unwrap();
+    let records = source.records(&whole, &accepting).unwrap().into_records().unwrap();
+    assert_eq!(records.iter().map(|(_, target)| target).collect::<Vec<_>>(), [0, 1, 2, 2]);
+    // another number is no class
+    let e = read("a,label\n1,0.00\n2,3.00\n", &whole, &plain).unwrap_err();
+    assert!(matches!(*e.fault, Fault::UnknownLabel { .. }), "{e}");
 }
 
 #[test]

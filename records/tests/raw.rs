@@ -115,6 +115,30 @@ fn numbers_are_taken_by_name_or_in_the_file_s_order() {
 }
 
 #[test]
+fn the_number_of_a_column_is_not_taken_for_its_name() {
+    let plain = Options::default();
+    let header = |header| Options { header: Some(header), ..Options::default() };
+    let columns = ["1", "2", "3"];
+    // a value that is also the number of a column
+    let table = "5.1,3.5,1,0\n4.9,3.0,2,1\n6.2,3.1,5,0\n";
+    let e = numbers(table, &columns, &plain).unwrap_err();
+    assert!(matches!(*e.fault, Fault::Header { .. }) && e.row == Some(1), "{e}");
+    let all = numbers(table, &columns, &header(false)).unwrap();
+    assert_eq!((all.len(), &all[0]), (3, &(vec![5.1, 3.5, 1.0], "0".to_owned())));
+    // a header of numbers
+    let e = numbers("3,2,1,label\n4,5,6,x\n7,8,9,y\n", &columns, &plain).unwrap_err();
+    assert!(matches!(*e.fault, Fault::Header { .. }), "{e}");
+    let named = numbers("3,2,1,label\n4,5,6,x\n7,8,9,y\n", &columns, &header(true)).unwrap();
+    assert_eq!(named[0].0, [6.0, 5.0, 4.0]);
+    // the first row holds none of the numbers, or one that no column has
+    assert_eq!(numbers("5.1,3.5,7,0\n4.9,3.0,8,1\n", &columns, &plain).unwrap().len(), 2);
+    assert_eq!(numbers("a,b,c,label\n4,5,6,x\n7,8,9,y\n", &columns, &plain).unwrap().len(), 2);
+    assert_eq!(numbers("2018,2019,7\n5,1,0\n6,2,1\n", &["2018"], &plain).unwrap()[0].0, [5.0]);
+    // a name beside a number
+    assert_eq!(numbers("1,b,label\n4,5,x\n7,8,y\n", &["b", "1"], &plain).unwrap()[0].0, [5.0, 4.0]);
+}
+
+#[test]
 fn columnar_files_give_the_same_as_their_csv() {
     let case = |file: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/columnar").join(file);
     let options = Options { accept: [Kind::Incomplete, Kind::Unlabelled].into(), ..Options::default() };

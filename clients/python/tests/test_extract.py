@@ -179,6 +179,49 @@ def test_the_program_splits_a_network_and_extracts_alike(world, tmp_path, name):
     assert header[-1] == "label" and np.array_equal(here, there)
 
 
+def image_model(path, shape):
+    """A convolution of numbers of this shape, with three filters of 2 × 2."""
+    filters = numpy_helper.from_array(np.random.default_rng(4).normal(size=(3, 1, 2, 2)).astype(np.float32), "filters")
+    nodes = [helper.make_node("Conv", ["x", "filters"], ["seen"]), helper.make_node("Flatten", ["seen"], ["features"])]
+    inputs = [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)]
+    outputs = [helper.make_tensor_value_info("features", TensorProto.FLOAT, ["batch", None])]
+    graph = helper.make_graph(nodes, "image", inputs, outputs, [filters])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+    return path
+
+
+@pytest.mark.parametrize("shape", [["batch", 1, 4, 4], ["batch", 1, 4, "width"]])
+def test_rows_become_images(tmp_path, shape):
+    extractor = tribute.Extractor(image_model(tmp_path / "image.onnx", shape))
+    rows = np.random.default_rng(7).random((5, 16), dtype=np.float32)
+    features = extractor(rows)
+    assert features.shape == (5, 27) and np.array_equal(features, extractor(rows.reshape(5, 1, 4, 4)))
+    with pytest.raises(tribute.errors.BadQuery, match=r"shape \[batch, 1, 4, .*a record has 15"):
+        extractor(rows[:, :15])
+
+
+def test_rows_that_may_be_several_images_are_refused(tmp_path):
+    extractor = tribute.Extractor(image_model(tmp_path / "image.onnx", ["batch", 1, "height", "width"]))
+    with pytest.raises(tribute.errors.BadQuery, match=r"\[batch, 1, \?, \?\]"):
+        extractor(np.ones((5, 16)))
+    assert extractor(np.ones((5, 1, 4, 4))).shape == (5, 27)
+
+
+def test_the_program_takes_rows_as_images(world, tmp_path):
+    model = image_model(tmp_path / "image.onnx", ["batch", 1, 4, 4])
+    rows = np.random.default_rng(8).random((6, 16)).round(3)
+    with open(tmp_path / "rows.csv", "w", newline="") as file:
+        csv.writer(file).writerows([[*(f"x{i}" for i in range(16)), "label"], *([*row, "ab"[i % 2]] for i, row in enumerate(rows))])
+    command = ["extract", str(tmp_path / "rows.csv"), "--extractor", str(model), "--out", str(tmp_path / "features.csv")]
+    world.command(*command)
+    with open(tmp_path / "features.csv") as file:
+        there = np.array([[float(x) for x in row[:-1]] for row in list(csv.reader(file))[1:]], dtype=np.float32)
+    here = np.vstack([tribute.Extractor(model)(rows[i : i + 1]) for i in range(len(rows))])
+    assert np.array_equal(here, there)
+    with pytest.raises(RuntimeError, match=r"shape \[batch, 1, 4, 4\], but a record has 15"):
+        world.command(*command, "--drop", "x15")
+
+
 @pytest.mark.parametrize("name", ["torch_logits", "sk_softmax", "sk_softmax_minmax", "sk_regression"])
 def test_what_has_one_layer_is_not_split(tmp_path, name):
     with pytest.raises(tribute.errors.BadModel, match="import the model itself"):

@@ -7,6 +7,7 @@ was trained. Floating-point results may differ in their last bits between machin
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 from pathlib import Path
 from typing import Any, Sequence
@@ -67,9 +68,9 @@ class Extractor:
         return self._tokenizer is not None
 
     def __call__(self, inputs: Sequence[str] | npt.ArrayLike) -> npt.NDArray[np.float32]:
-        """Features of shape (n, features) of n texts, or of numbers of shape (n, …)."""
+        """Features of shape (n, features) of n texts, or of numbers of the shape that the model declares, or as rows: (n, numbers)."""
         if self._tokenizer is None:
-            values = np.asarray(inputs, dtype=np.float32)
+            values = self._shaped(np.asarray(inputs, dtype=np.float32))
             return self._session.run([self._output], {self._inputs[0]: values})[0].reshape(len(values), -1)
         given: list[Any] = [None] if isinstance(inputs, str) else list(inputs)  # type: ignore[arg-type]
         texts = [text for text in given if isinstance(text, str)]
@@ -83,6 +84,19 @@ class Extractor:
         if missing and self._cache:
             self._store(known)
         return np.stack([known[key] for key in keys])
+
+    def _shaped(self, values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Rows in the shape that the model declares, of which one size after the batch's may be unknown."""
+        wanted = (self._session.get_inputs()[0].shape or [])[1:]
+        if values.ndim != 2 or len(wanted) < 2:
+            return values
+        known = [size for size in wanted if isinstance(size, int)]
+        width, product = values.shape[1], math.prod(known)
+        unknown = width // product if product else 0
+        if len(known) < len(wanted) - 1 or product * (unknown if len(known) < len(wanted) else 1) != width:
+            shape = ", ".join(str(size) if isinstance(size, int) else "?" for size in wanted)
+            raise BadQuery(f"the model takes numbers of shape [batch, {shape}], but a record has {width}: give it one for each place")
+        return values.reshape(len(values), *(size if isinstance(size, int) else unknown for size in wanted))
 
     def _embed(self, text: str) -> npt.NDArray[np.float32]:
         """Features of one text. Texts run alone: in a batch, their neighbours' lengths would change the last bits."""

@@ -7,6 +7,10 @@ const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/;
 /** A number whose point may separate thousands. */
 const GROUPED = /^[+-]?[1-9]\d{0,2}\.\d{3}$/;
 
+const SEPARATORS = ["\t", ";", ","];
+/** Names of the column to predict, as the reader of tables has them. */
+const LABEL_NAMES = ["label", "labels", "target", "targets", "class", "classes", "y", "outcome", "category", "response", "classlabel"];
+
 interface Row {
   /** Line of the text, from 1. */
   line: number;
@@ -48,19 +52,35 @@ function cut(text: string, separator: string | undefined): Row[] {
   return rows;
 }
 
-/** The rows of a text whose separator is the one in its first line. */
+/** The rows of a text whose separator is the one in its first line, or the one that this line names, as in `sep=;`. */
 function rowsOf(text: string): { rows: Row[]; separator: string | undefined } {
-  const plain = text.replace(/^\ufeff/, "").replace(/\r\n?/g, "\n");
+  const whole = text.replace(/^\ufeff/, "").replace(/\r\n?/g, "\n");
+  const named = /^sep=(.*)/.exec(whole)?.[1];
+  if (named !== undefined && !SEPARATORS.includes(named)) {
+    throw refused(`The first line names the separator “${named}”: separate the values by commas, semicolons or tabs.`);
+  }
+  // its line break stays, so that lines are counted as in the file
+  const plain = named === undefined ? whole : whole.slice(`sep=${named}`.length);
   const first = plain.split("\n").find((line) => line.trim() !== "" && !line.startsWith("#")) ?? "";
-  const separator = ["\t", ";", ","].find((s) => first.trim().replace(/"[^"]*"/g, "").includes(s));
+  const separator = named ?? SEPARATORS.find((s) => first.trim().replace(/"[^"]*"/g, "").includes(s));
   const rows = cut(plain, separator);
   return { rows: separator ? rows : rows.map(({ line, cells }) => ({ line, cells: cells[0]!.split(/\s+/) })), separator };
+}
+
+const folded = (name: string): string => name.trim().toLowerCase();
+const isLabelName = (name: string): boolean => LABEL_NAMES.includes(folded(name.replace(/[ _-]/g, "")));
+
+/** Positions of a name in a header: as it is written, otherwise in another case. */
+function placesOf(name: string, header: string[]): number[] {
+  const where = (same: (cell: string) => boolean): number[] => header.flatMap((cell, i) => (same(cell) ? [i] : []));
+  const exact = where((cell) => cell === name);
+  return exact.length > 0 ? exact : where((cell) => folded(cell) === folded(name));
 }
 
 /** Whether the first row holds the schema's names. */
 function isHeader(first: string[], names: string[], more: boolean): boolean {
   const numbers = first.every((cell) => NUMBER.test(cell));
-  if (!numbers) return first.some((cell) => names.includes(cell));
+  if (!numbers) return names.some((name) => placesOf(name, first).length > 0);
   const all = names.every((name) => first.includes(name));
   if (all && first.length >= 4 && names.every((name, i) => first[i] === name)) return true;
   const counts = first.length >= 3 && ["0", "1"].includes(first[0]!) && first.every((cell, i) => Number(cell) === Number(first[0]) + i);
@@ -70,23 +90,28 @@ function isHeader(first: string[], names: string[], more: boolean): boolean {
   return false;
 }
 
-/** Rows of numbers in the order of the schema's features. A header is recognised by its names; one column more than the features is a label, which is left out. */
+/** Rows of numbers in the order of the schema's features. A header is recognised by its names. One column more than the features is a label, which is left out; below a header it must be called so. */
 export function queries(text: string, schema: Schema): number[][] {
   const { rows, separator } = rowsOf(text);
   if (rows.length === 0) throw refused("There is no query in this text.");
   const names = schema.features.map((f) => f.name);
   const first = rows[0]!.cells;
   const header = isHeader(first, names, rows.length > 1);
+  const places = names.map((name, i) => (header ? placesOf(name, first) : [i]));
+  const order = places.map((at) => at[0] ?? -1);
   if (header) {
-    const missing = names.find((name) => !first.includes(name));
+    const missing = names.find((_, i) => order.indexOf(order[i]!) < i || order[i] === -1);
     if (missing !== undefined) throw refused(`The header has no column ${missing}.`);
-    const twice = first.find((name, i) => first.indexOf(name) < i);
+    const twice = names.find((_, i) => places[i]!.length > 1);
     if (twice !== undefined) throw refused(`The header names ${twice} twice.`);
   }
   if (first.length < names.length || first.length > names.length + 1) {
     throw refused(`Line ${rows[0]!.line} has ${first.length} values; a query has ${names.length}, and maybe a label.`);
   }
-  const order = names.map((name, i) => (header ? first.indexOf(name) : i));
+  const extra = header ? first.findIndex((_, i) => !order.includes(i)) : -1;
+  if (extra !== -1 && !isLabelName(first[extra]!)) {
+    throw refused(`Column ${extra + 1} (“${first[extra]}”) is neither in the schema nor called like a label: leave it out, or call it “label” if it is one.`);
+  }
   const asked = rows.slice(header ? 1 : 0);
   if (asked.length === 0) throw refused("There is no query below the header.");
   const points = asked.flatMap(({ cells }) => order.map((at) => cells[at] ?? "")).filter((cell) => NUMBER.test(cell) && cell.includes("."));

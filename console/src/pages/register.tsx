@@ -66,7 +66,7 @@ function Form(): ReactNode {
         <>
           <h2>2. What a record is</h2>
           <p>All datasets of one agent share one schema: the names, ranges and classes of their records. If somebody gave you its file, use it.</p>
-          <Input label="The label's column" value={label} set={setLabel} placeholder="label" hint="Its name, or its number from 1. Without it: beside a schema's names the column that is called label, class, target or the like, otherwise the last one." />
+          <Input label="The label's column" value={label} set={setLabel} placeholder="label" hint="Its name, or its number from 1. Without it: beside a schema's names the column that is called label, class, target or the like, or that holds the schema's classes as texts, otherwise the last one." />
           <div className="grid">
             <section className="card">
               <h3>I have the schema</h3>

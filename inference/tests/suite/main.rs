@@ -3,6 +3,7 @@
 mod cases;
 mod common;
 mod exact;
+mod extract;
 mod forms;
 mod graphs;
 mod import;

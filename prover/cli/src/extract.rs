@@ -89,7 +89,7 @@ pub(crate) fn run(a: &ExtractArgs) -> CommandResult {
         let features = match input {
             RawInput::Text(text) => features(&extractor, text)?,
             RawInput::Numbers(values) => {
-                extractor.run(&[1, values.len()], values).map_err(|e| Problem::new(Reason::BadModel, e.to_string()))?
+                extractor.record(values).map_err(|e| Problem::new(Reason::BadModel, e.to_string()))?
             }
         };
         if record == 0 {

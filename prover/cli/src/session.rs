@@ -100,6 +100,9 @@ pub(super) struct QueryArgs {
     /// Match columns by position although their names differ from the schema's.
     #[arg(long, requires = "csv")]
     by_position: bool,
+    /// Take labels that are the schema's numbers in another spelling for these: `1.00` for `1`, `7` for `007`.
+    #[arg(long, requires = "csv")]
+    allow_similar_labels: bool,
     /// File with this client's own transcript and vouchers.
     #[arg(long, value_name = "FILE", default_value = "session.json")]
     state: PathBuf,
@@ -206,7 +209,8 @@ fn queries(a: &QueryArgs, schema: &Schema) -> Result<Vec<Query>> {
         return Ok(vec![query]);
     }
     let csv = a.csv.as_ref().ok_or_else(|| Problem::field("csv", "give --features or --csv"))?;
-    let accepted = [(Kind::Clamped, a.allow_clamped), (Kind::Position, a.by_position)];
+    let accepted =
+        [(Kind::Clamped, a.allow_clamped), (Kind::Position, a.by_position), (Kind::Similar, a.allow_similar_labels)];
     let options = a.form.options(a.rows.clone(), &accepted);
     let found = Source::open(csv, &options)?.queries(schema, &options)?;
     eprintln!("{}", told(&found.report, false)?);

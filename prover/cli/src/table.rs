@@ -23,8 +23,8 @@ pub(crate) struct FormArgs {
     /// The decimal mark.
     #[arg(long, value_name = "MARK", value_enum)]
     decimal: Option<DecimalArg>,
-    /// The label's column: its name, or its number from 1. [default: beside a schema's names the one with a label's name, such as
-    /// `label` or `class`; otherwise the last column]
+    /// The label's column: its name, or its number from 1. [default: beside a schema's names the one other column, if it has a
+    /// label's name, such as `label` or `class`, or holds the schema's classes and they are no numbers; otherwise the last column]
     #[arg(long, value_name = "COLUMN")]
     label: Option<String>,
     /// Columns to ignore: names, or numbers from 1.
@@ -92,15 +92,19 @@ pub(crate) struct AcceptArgs {
     /// Match columns by position although their names differ from the schema's.
     #[arg(long)]
     by_position: bool,
+    /// Take labels that are the schema's numbers in another spelling for these: `1.00` for `1`, `7` for `007`.
+    #[arg(long)]
+    allow_similar_labels: bool,
 }
 
 impl AcceptArgs {
-    pub(crate) fn accepted(self) -> [(Kind, bool); 4] {
+    pub(crate) fn accepted(self) -> [(Kind, bool); 5] {
         [
             (Kind::Unlabelled, self.drop_unlabelled),
             (Kind::Clamped, self.allow_clamped),
             (Kind::Coarse, self.allow_coarse),
             (Kind::Position, self.by_position),
+            (Kind::Similar, self.allow_similar_labels),
         ]
     }
 }

@@ -33,6 +33,9 @@ pub(super) struct HeldOutArgs {
     /// Clamp values outside the schema's ranges.
     #[arg(long, requires = "held_out")]
     allow_clamped: bool,
+    /// Take labels that are the schema's numbers in another spelling for these: `1.00` for `1`, `7` for `007`.
+    #[arg(long, requires = "held_out")]
+    allow_similar_labels: bool,
 }
 
 /// Compares the model before and after polishing on the held-out records; `None` if no file was given.
@@ -46,7 +49,8 @@ pub(super) async fn held_out(
     let Some(csv) = &h.held_out else { return Ok(None) };
     let text = String::from_utf8(polished.schema_json.clone()).map_err(Problem::internal)?;
     let schema = Schema::from_json(&text)?;
-    let options = h.form.options(h.rows.clone(), &[(Kind::Clamped, h.allow_clamped)]);
+    let accepted = [(Kind::Clamped, h.allow_clamped), (Kind::Similar, h.allow_similar_labels)];
+    let options = h.form.options(h.rows.clone(), &accepted);
     let found = Source::open(csv, &options)?.queries(&schema, &options)?;
     eprintln!("{}", report(&found.report, false)?);
     let queries = found.into_queries()?;
