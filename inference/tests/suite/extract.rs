@@ -2,7 +2,7 @@
 
 use tribute_inference::extract::Extractor;
 use tribute_inference::onnx::DataType;
-use tribute_inference::RuntimeError;
+use tribute_inference::runtime::RuntimeError;
 
 use crate::common;
 use crate::graphs::Graph;
