@@ -224,7 +224,7 @@ fn what_is_not_seen_makes_no_class_of_its_own() {
         assert_eq!(doubts(told), [Kind::Similar]);
         assert_eq!(infer(&text, &accepting(Kind::Similar)).unwrap().0.classes(), 3);
         // in a name it is no difference
-        let schema = schema(&["age"], classes(&["x"]));
+        let schema = schema(&["age"], classes(&["x", "y"]));
         assert_eq!(read(&format!("a{hidden}ge,label\n1,x\n"), &schema, &Options::default()).unwrap().0, 1);
         let e = read(&format!("age,label\n1{hidden},x\n2,x\n3,x\n"), &schema, &Options::default()).unwrap_err();
         assert!(e.to_string().contains("not seen"), "{e}");
