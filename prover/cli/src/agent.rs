@@ -51,8 +51,8 @@ pub(super) enum AgentCommand {
     /// Prove how many records of a held-out dataset a certified agent classifies correctly, and write the evaluation file, for
     /// `tribute verify`.
     Evaluate(EvaluateArgs),
-    /// Prove what each owner's data is worth to a certified agent, and write the valuation file, for `tribute verify`: every
-    /// coalition of owners is trained, proven and evaluated on a test set.
+    /// Prove what each owner's data is worth to a certified agent, and write the valuation file, for `tribute verify`:
+    /// coalitions of owners, up to six owners all of them, are trained, proven and evaluated on a test set.
     Value(value::ValueArgs),
 }
 

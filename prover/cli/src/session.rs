@@ -94,13 +94,13 @@ pub(super) struct QueryArgs {
     rows: Option<Range<usize>>,
     #[command(flatten)]
     form: FormArgs,
-    /// Clamp values outside the schema's ranges.
+    /// Move values outside the schema's ranges to their ends: all of --features, and of a table more than a few of a feature.
     #[arg(long)]
     allow_clamped: bool,
     /// Match columns by position although their names differ from the schema's.
     #[arg(long, requires = "csv")]
     by_position: bool,
-    /// Take labels that are the schema's numbers in another spelling for these: `1.00` for `1`, `7` for `007`.
+    /// Take labels that are the schema's numbers in another spelling for these: `7` for `007`, or `1.00` among labels `1`.
     #[arg(long, requires = "csv")]
     allow_similar_labels: bool,
     /// File with this client's own transcript and vouchers.

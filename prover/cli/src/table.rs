@@ -24,7 +24,7 @@ pub(crate) struct FormArgs {
     #[arg(long, value_name = "MARK", value_enum)]
     decimal: Option<DecimalArg>,
     /// The label's column: its name, or its number from 1. [default: beside a schema's names the one other column, if it has a
-    /// label's name, such as `label` or `class`, or holds the schema's classes and they are no numbers; otherwise the last column]
+    /// label's name, such as `label` or `class`, or holds the schema's classes and they are no numbers; without a schema or a header the last column]
     #[arg(long, value_name = "COLUMN")]
     label: Option<String>,
     /// Columns to ignore: names, or numbers from 1.
@@ -83,7 +83,7 @@ pub(crate) struct AcceptArgs {
     /// Drop records without a label.
     #[arg(long)]
     drop_unlabelled: bool,
-    /// Clamp values outside the schema's ranges.
+    /// Accept more than a few values of a feature outside its range, or one far outside: they are moved to its ends.
     #[arg(long)]
     allow_clamped: bool,
     /// Accept features whose values nearly all fall on a few of the 256 quantisation steps.
@@ -92,7 +92,7 @@ pub(crate) struct AcceptArgs {
     /// Match columns by position although their names differ from the schema's.
     #[arg(long)]
     by_position: bool,
-    /// Take labels that are the schema's numbers in another spelling for these: `1.00` for `1`, `7` for `007`.
+    /// Take labels that are the schema's numbers in another spelling for these: `7` for `007`, or `1.00` among labels `1`.
     #[arg(long)]
     allow_similar_labels: bool,
 }

@@ -30,10 +30,10 @@ pub(super) struct HeldOutArgs {
     rows: Option<Range<usize>>,
     #[command(flatten)]
     form: FormArgs,
-    /// Clamp values outside the schema's ranges.
+    /// Accept more than a few values of a feature outside its range, or one far outside: they are moved to its ends.
     #[arg(long, requires = "held_out")]
     allow_clamped: bool,
-    /// Take labels that are the schema's numbers in another spelling for these: `1.00` for `1`, `7` for `007`.
+    /// Take labels that are the schema's numbers in another spelling for these: `7` for `007`, or `1.00` among labels `1`.
     #[arg(long, requires = "held_out")]
     allow_similar_labels: bool,
 }

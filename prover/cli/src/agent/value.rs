@@ -31,7 +31,7 @@ pub(crate) struct ValueArgs {
     /// Id of the test set: as for `tribute agent evaluate`, and of an owner who has none of the agent's datasets.
     #[arg(long, value_name = "ID")]
     test: DatasetId,
-    /// With more than 6 owners: number of permutations to draw, at least 30. Commit to it, to the datasets, the test set and
+    /// With more than 6 owners: number of permutations to draw, 30 to 4,096. Commit to it, to the datasets, the test set and
     /// λ before the beacon is known.
     #[arg(long, value_name = "COUNT", requires = "beacon", value_parser = clap::value_parser!(u32).range(i64::from(MIN_PERMUTATIONS)..=i64::from(MAX_PERMUTATIONS)))]
     permutations: Option<u32>,
