@@ -1,5 +1,6 @@
 //! Altering JSON files: paths of their leaves, other values for each, and their positions in the text.
 
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 /// Appends the path of every leaf to `out`.
@@ -23,6 +24,21 @@ pub(super) fn leaves(value: &Value, path: String, out: &mut Vec<String>) {
 pub(super) fn leaf<'a>(value: &'a mut Value, path: &str) -> &'a mut Value {
     let pointer = format!("/{}", path.replace(['.', '['], "/").replace(']', ""));
     value.pointer_mut(&pointer).unwrap()
+}
+
+/// The file after a change of one leaf. If it is still a `T`, `written` makes its text, else it is the JSON as it is.
+pub(super) fn with_leaf<T: DeserializeOwned>(
+    original: &Value,
+    path: &str,
+    value: &Value,
+    written: impl FnOnce(T) -> String,
+) -> String {
+    let mut altered = original.clone();
+    *leaf(&mut altered, path) = value.clone();
+    match serde_json::from_value::<T>(altered.clone()) {
+        Ok(file) => written(file),
+        Err(_) => serde_json::to_string_pretty(&altered).unwrap() + "\n",
+    }
 }
 
 /// Other values of the same kind, some close, some far.

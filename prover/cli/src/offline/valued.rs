@@ -20,7 +20,7 @@ use tribute_core::I256;
 use tribute_engine::field::from_core;
 use tribute_inference::train::{train, LossOptions};
 
-use super::alter::{leaf, leaves, others};
+use super::alter::{leaf, leaves, others, with_leaf};
 use super::made::{schema, Maker, LAMBDA, SECRET};
 use super::tests::refusal_of;
 
@@ -163,17 +163,12 @@ pub(super) fn every_change_is_named(valuation: &Valuation, chosen: impl Fn(&str)
         values.push(Value::Null);
         values.retain(|value| *value != now);
         for value in values {
-            let mut altered = original.clone();
-            *leaf(&mut altered, path) = value.clone();
-            let json = match serde_json::from_value::<Valuation>(altered.clone()) {
-                Ok(mut v) => {
-                    if !path.ends_with("checksum") {
-                        fit(&mut v);
-                    }
-                    v.to_json()
+            let json = with_leaf(&original, path, &value, |mut v: Valuation| {
+                if !path.ends_with("checksum") {
+                    fit(&mut v);
                 }
-                Err(_) => serde_json::to_string_pretty(&altered).unwrap() + "\n",
-            };
+                v.to_json()
+            });
             let refusal = refusal_of(json.as_bytes());
             assert_ne!(refusal, "accepted", "{path} = {value}");
             let (field, _) = refusal.split_once(": ").unwrap();
