@@ -13,6 +13,7 @@ use tribute_steps::shape::{ShapeBody, Target};
 use tribute_steps::work::Work;
 
 use super::admission::{Admission, Admitted};
+use super::openings::Plan;
 use crate::wire;
 
 impl Admission {
@@ -20,16 +21,15 @@ impl Admission {
     pub(crate) async fn estimate(&self, caller: AccountAddress, work: v1::work::Work) -> Result<v1::EstimateResponse> {
         let admitted = self.holding().prepare(caller, work).await?;
         let Admitted { work, parts, .. } = &admitted;
-        let planned = self.planned(caller, &admitted).await?;
-        let proven = self.proven(caller, work).await?;
+        let Plan { missing, proven, datasets } = self.plan(caller, &admitted).await?;
         let mut estimate = v1::EstimateResponse {
             jobs: parts.len() as u32 + 1,
             existing: self.queue.equal(&self.new_job(caller, work, None)?).await?.unwrap_or_default(),
-            datasets: planned.into_iter().map(|p| wire::openings(p.dataset, p.openings, p.left)).collect(),
+            datasets: datasets.into_iter().map(|p| wire::openings(p.dataset, p.openings, p.left)).collect(),
             ..Default::default()
         };
         // parts do the work of the whole, which only puts them together
-        let working = if parts.is_empty() { vec![work] } else { self.missing(caller, parts).await? };
+        let working = if parts.is_empty() { vec![work] } else { missing };
         for work in working {
             let weight = work.weight_mb();
             estimate.seconds += self.usual_seconds(work).await?.unwrap_or_default();

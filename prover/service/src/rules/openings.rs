@@ -6,6 +6,7 @@ use tribute_core::hexed::AccountAddress;
 use tribute_core::id::DatasetId;
 use tribute_problem::{Problem, Reason, Result};
 use tribute_steps::dataset::SourceBody;
+use tribute_steps::valuation::ValuationJob;
 use tribute_steps::work::Work;
 
 use super::admission::{Admission, Admitted};
@@ -19,9 +20,19 @@ pub(super) struct Planned {
     pub(super) left: u64,
 }
 
+/// What is left to do of admitted work.
+pub(super) struct Plan<'a> {
+    /// Its parts that have not succeeded before.
+    pub(super) missing: Vec<&'a Work>,
+    /// Owners of the coalitions whose proofs are noted already.
+    pub(super) proven: HashSet<Vec<u32>>,
+    /// Openings of each dataset, of a valuation.
+    pub(super) datasets: Vec<Planned>,
+}
+
 impl Admission {
     /// Those of an account's `parts` that have not succeeded before.
-    pub(super) async fn missing<'a>(&self, caller: AccountAddress, parts: &'a [Admitted]) -> Result<Vec<&'a Work>> {
+    async fn missing<'a>(&self, caller: AccountAddress, parts: &'a [Admitted]) -> Result<Vec<&'a Work>> {
         let mut missing = Vec::new();
         for Admitted { work, .. } in parts {
             if self.queue.made(&self.new_job(caller, work, None)?).await?.is_none() {
@@ -33,7 +44,7 @@ impl Admission {
 
     /// Coalitions of the agent that is valued which earlier jobs have proven, by their owners: their proofs are noted, so that on
     /// another test set they are only evaluated.
-    pub(super) async fn proven(&self, caller: AccountAddress, work: &Work) -> Result<HashSet<Vec<u32>>> {
+    async fn proven(&self, caller: AccountAddress, work: &Work) -> Result<HashSet<Vec<u32>>> {
         let (agent, certificate) = match work {
             Work::Valuation(job) => (&job.agent, &job.certificate),
             Work::Coalition(job) => (&job.agent, &job.certificate),
@@ -42,13 +53,27 @@ impl Admission {
         self.queue.proven_coalitions(&caller.to_string(), self.srs, agent.weights_digest, certificate).await
     }
 
-    /// What a valuation opens: the agent's datasets in their order, and the test set. Of other work nothing is said. What queued
-    /// jobs will open is not counted.
-    pub(super) async fn planned(&self, caller: AccountAddress, admitted: &Admitted) -> Result<Vec<Planned>> {
-        let Work::Valuation(job) = &admitted.work else { return Ok(Vec::new()) };
+    /// What is left to do of admitted work. What queued jobs will open is not counted.
+    pub(super) async fn plan<'a>(&self, caller: AccountAddress, admitted: &'a Admitted) -> Result<Plan<'a>> {
+        let missing = self.missing(caller, &admitted.parts).await?;
         let proven = self.proven(caller, &admitted.work).await?;
+        let datasets = match &admitted.work {
+            Work::Valuation(job) => self.planned(caller, job, &missing, &proven).await?,
+            _ => Vec::new(),
+        };
+        Ok(Plan { missing, proven, datasets })
+    }
+
+    /// What a valuation opens: the agent's datasets in their order, and the test set.
+    async fn planned(
+        &self,
+        caller: AccountAddress,
+        job: &ValuationJob,
+        missing: &[&Work],
+        proven: &HashSet<Vec<u32>>,
+    ) -> Result<Vec<Planned>> {
         let mut openings: BTreeMap<DatasetId, u64> = BTreeMap::new();
-        for work in self.missing(caller, &admitted.parts).await? {
+        for work in missing {
             let trained = match work {
                 Work::Coalition(coalition) if !proven.contains(&coalition.owners) => coalition.datasets(),
                 _ => Vec::new(),
@@ -81,7 +106,10 @@ impl Admission {
     /// # Errors
     /// [`Reason::BudgetSpent`], with the dataset and both numbers.
     pub(super) async fn check_openings(&self, caller: AccountAddress, admitted: &Admitted) -> Result<()> {
-        for Planned { dataset, openings, left } in self.planned(caller, admitted).await? {
+        if !matches!(admitted.work, Work::Valuation(_)) {
+            return Ok(());
+        }
+        for Planned { dataset, openings, left } in self.plan(caller, admitted).await?.datasets {
             if openings > left {
                 let message = format!(
                     "this opens dataset {dataset} {openings} times, and {left} openings of it are left: value by fewer \
