@@ -17,8 +17,8 @@ use tribute_client::asking::QueryStream;
 use tribute_client::Client;
 use tribute_proto::v1;
 use tribute_service::auth::accounts::Accounts;
+use tribute_service::jobs::config;
 use tribute_service::jobs::queue::Quotas;
-use tribute_service::jobs::worker;
 use tribute_service::{connections, server, Limits};
 use tribute_steps::place::Storage;
 
@@ -38,7 +38,7 @@ fn config(folder: &Path, name: &str) -> server::Config {
         quotas: Quotas::default(),
         connections: connections::Limits::default(),
         tls: None,
-        worker: worker::Config::new(Storage::in_folder(folder), 0).unwrap(),
+        worker: config::Config::new(Storage::in_folder(folder), 0).unwrap(),
         profile: (10, Some(8)),
         chain: None,
         registries: Vec::new(),

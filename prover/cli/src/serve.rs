@@ -16,9 +16,10 @@ use tribute_problem::{Problem, Result};
 use tribute_service::auth::accounts::Accounts;
 use tribute_service::chain::{Chain, Registries, RpcChain};
 use tribute_service::connections;
+use tribute_service::jobs::config;
 use tribute_service::jobs::news::News;
 use tribute_service::jobs::queue::{Queue, Quotas, LONGEST_MS};
-use tribute_service::jobs::worker::{self, Worker};
+use tribute_service::jobs::worker::Worker;
 use tribute_service::observe::audit::AuditLog;
 use tribute_service::observe::endpoint;
 use tribute_service::registry::Registry;
@@ -108,13 +109,13 @@ pub(super) struct WorkArgs {
 }
 
 impl WorkArgs {
-    fn config(&self, storage: Storage) -> Result<worker::Config> {
+    fn config(&self, storage: Storage) -> Result<config::Config> {
         let srs = self.srs.as_ref().map(std::path::absolute).transpose()?;
         let storage = Storage { workplace: Workplace { srs, cache_mb: self.cache, ..storage.workplace }, ..storage };
         storage.workplace.srs()?; // refuse an unusable SRS now, not at the first job
         tribute_steps::training_mb()?;
-        let usual = worker::Config::new(storage, self.workers)?;
-        Ok(worker::Config { memory_mb: self.memory, lease: Duration::from_millis(self.lease_ms), ..usual })
+        let usual = config::Config::new(storage, self.workers)?;
+        Ok(config::Config { memory_mb: self.memory, lease: Duration::from_millis(self.lease_ms), ..usual })
     }
 }
 
@@ -267,7 +268,7 @@ pub(super) async fn serve(args: ServeArgs) -> CommandResult {
 pub(super) async fn worker(args: WorkerArgs) -> CommandResult {
     let storage = args.storage.storage()?;
     let config =
-        worker::Config { idle_exit: args.idle_exit.map(Duration::from_secs), ..args.work.config(storage.clone())? };
+        config::Config { idle_exit: args.idle_exit.map(Duration::from_secs), ..args.work.config(storage.clone())? };
     let database = Database::open_for(&storage.database, Share::Worker).await?;
     // refuse what no job could work with now, not at the first job
     let artefacts = storage.workplace.artefacts()?;

@@ -29,12 +29,13 @@ use crate::auth::tokens::Tokens;
 use crate::auth::Here;
 use crate::chain::{Chain, Registries};
 use crate::connections::{self, Connection};
+use crate::jobs::config;
 use crate::jobs::fitness;
 use crate::jobs::lent;
 use crate::jobs::news::News;
 use crate::jobs::queue::{Queue, Quotas};
 use crate::jobs::retention;
-use crate::jobs::worker::{self, Worker};
+use crate::jobs::worker::Worker;
 use crate::observe::audit::AuditLog;
 use crate::observe::calls::Observe;
 use crate::observe::endpoint;
@@ -97,7 +98,7 @@ pub struct Config {
     /// Certificate, if it speaks TLS.
     pub tls: Option<Tls>,
     /// Configuration of its workers.
-    pub worker: worker::Config,
+    pub worker: config::Config,
     /// Default circuit shape: rows (log2), and data columns, if not those that fit the schema.
     pub profile: (u32, Option<usize>),
     /// The chain to read from, if any.

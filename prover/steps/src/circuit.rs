@@ -1,12 +1,9 @@
 //! Keys and verifiers. They depend only on the circuit's shape, so anyone can reproduce them.
 
-use std::path::Path;
-
 use halo2_proofs::halo2curves::bn256::Fr;
 use serde::{Deserialize, Serialize};
 use tribute_circuits::arithmetization::StatementWitness;
-use tribute_circuits::error::ProveError;
-use tribute_circuits::keys::{key_digest, KeyCache, Keys, Origin};
+use tribute_circuits::keys::{key_digest, Keys, Origin};
 use tribute_circuits::prove::{prove_timed, Proven};
 use tribute_core::digest::{keccak, CircuitIdentity};
 use tribute_core::hexed::Hex;
@@ -20,7 +17,8 @@ use tribute_problem::{Problem, Reason, Result};
 use tribute_store::artefacts::{ArtefactId, Artefacts};
 
 use crate::cache::tidy;
-use crate::rebuilt::{check_cost, proof_length};
+use crate::loaded::{refused, tool, Loaded};
+use crate::rebuilt::proof_length;
 use crate::shape::ShapeBody;
 use crate::toolbox::Toolbox;
 
@@ -102,40 +100,6 @@ pub struct ProofStats {
     pub gas_verify: u64,
     /// Peak memory of the proving process in MiB.
     pub peak_rss_mb: u64,
-}
-
-/// A circuit's keys and verifier, which are the same in every process.
-pub(crate) struct Loaded {
-    /// What they are for.
-    pub(crate) srs: SrsDigest,
-    keys: Keys,
-    creation: Vec<u8>,
-    runtime: Vec<u8>,
-    gas: u64,
-}
-
-impl Loaded {
-    /// Keys from the cache in `folder`, or generated if it has none or a corrupt one.
-    fn load(srs: &Srs, shape: &Shape, folder: &Path) -> Result<(Self, Origin)> {
-        let (keys, origin) = KeyCache::new(folder).get(srs, shape).map_err(refused)?;
-        Ok((Loaded::with(srs, shape, keys)?, origin))
-    }
-
-    /// Keys from the cache in `folder`.
-    ///
-    /// # Errors
-    /// If it has none, or a corrupt one.
-    pub(crate) fn kept(srs: &Srs, shape: &Shape, folder: &Path) -> Result<Self> {
-        Loaded::with(srs, shape, KeyCache::new(folder).kept(srs, shape).map_err(Problem::internal)?)
-    }
-
-    /// Generating the verifier from the key takes a millisecond.
-    fn with(srs: &Srs, shape: &Shape, keys: Keys) -> Result<Self> {
-        let inputs = shape.statement.inputs();
-        let code = tribute_evm::direct::generate(srs.params(), keys.vk(), inputs).map_err(tool)?;
-        let gas = check_cost(keys.vk(), &code.runtime, inputs)?;
-        Ok(Loaded { srs: srs.digest(), keys, creation: code.creation, runtime: code.runtime, gas })
-    }
 }
 
 /// Everything needed to prove with a circuit.
@@ -261,23 +225,6 @@ impl Prepared {
         )
         .with("circuit", self.shape().name())
     }
-}
-
-fn tool(e: impl std::fmt::Display) -> Problem {
-    Problem::new(Reason::ToolMissing, format!("verifier: {e}"))
-}
-
-pub(super) fn refused(e: ProveError) -> Problem {
-    let reason = match e {
-        ProveError::NotSatisfied { .. } | ProveError::Rejected { .. } | ProveError::Prefix { .. } => {
-            Reason::ProofRejected
-        }
-        ProveError::Regression { .. } | ProveError::LinkRows { .. } | ProveError::ServiceRows { .. } => {
-            Reason::BadField
-        }
-        _ => Reason::Internal,
-    };
-    Problem::new(reason, e.to_string())
 }
 
 /// Peak memory of this process in MiB; 0 if the system does not provide it.

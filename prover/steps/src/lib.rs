@@ -6,6 +6,7 @@
 //! |---|---|
 //! | [`work`] | all kinds of work and their outcomes, as stored in job rows |
 //! | `cache` | limits the folder of keys |
+//! | `loaded` | a circuit's keys and verifier in memory |
 //! | `memory` | what a training keeps in memory |
 //! | `weight` | how much memory a piece of work needs |
 //! | [`calibrate`] … [`train`] | the steps |
@@ -29,6 +30,7 @@ pub mod dataset;
 pub mod evaluation;
 pub mod gradient;
 pub mod home;
+mod loaded;
 pub mod membership;
 mod memory;
 pub mod optimum;

@@ -10,7 +10,7 @@ use tribute_engine::srs::{Srs, SrsStore};
 use tribute_problem::Result;
 use tribute_store::artefacts::Artefacts;
 
-use crate::circuit::Loaded;
+use crate::loaded::Loaded;
 use crate::place::of_size;
 use crate::shape::ShapeBody;
 use crate::warm::Warm;

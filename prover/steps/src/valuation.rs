@@ -7,9 +7,10 @@ use serde::{Deserialize, Serialize};
 use tribute_problem::{Problem, Result};
 use tribute_store::artefacts::ArtefactId;
 
+use crate::coalition::CoalitionOutcome;
 use crate::dataset::DatasetBody;
+use crate::evaluation::EvaluationOutcome;
 use crate::train::AgentBody;
-use crate::work::{Needed, Outcome};
 
 /// Names the proofs of a valuation, which are made by this job's parts.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -52,23 +53,15 @@ impl ValuationJob {
     }
 }
 
-/// Names what the parts made: the evaluation, then the coalitions in the job's order.
-pub fn run(job: &ValuationJob, needed: &[Needed]) -> Result<ValuationOutcome> {
-    let miscounted =
-        || Problem::internal("a valuation is made of an evaluation and its coalitions, and of nothing else");
-    let [Needed { outcome: Outcome::Evaluation(evaluation), .. }, coalitions @ ..] = needed else {
-        return Err(miscounted());
-    };
-    let proven: Vec<Proven> = (coalitions.iter().zip(&job.coalitions))
-        .filter_map(|(needed, owners)| match &needed.outcome {
-            Outcome::Coalition(made) if made.owners == *owners => {
-                Some(Proven { job: needed.job.clone(), parts: made.parts.clone() })
-            }
-            _ => None,
-        })
-        .collect();
-    if proven.len() != job.coalitions.len() || coalitions.len() != job.coalitions.len() {
-        return Err(miscounted());
+/// Names what the parts made: the evaluation, and the coalitions in the job's order, each with the job that proved it.
+pub fn run(
+    job: &ValuationJob,
+    evaluation: &EvaluationOutcome,
+    coalitions: &[(String, CoalitionOutcome)],
+) -> Result<ValuationOutcome> {
+    if !coalitions.iter().map(|(_, made)| &made.owners).eq(&job.coalitions) {
+        return Err(Problem::internal("a valuation is made of its own coalitions, and of no others"));
     }
-    Ok(ValuationOutcome { evaluation: evaluation.file.clone(), coalitions: proven })
+    let proven = |(job, made): &(String, CoalitionOutcome)| Proven { job: job.clone(), parts: made.parts.clone() };
+    Ok(ValuationOutcome { evaluation: evaluation.file.clone(), coalitions: coalitions.iter().map(proven).collect() })
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use tribute_engine::srs::Srs;
 use tribute_problem::Result;
 
-use crate::circuit::Loaded;
+use crate::loaded::Loaded;
 use crate::place::Workplace;
 use crate::shape::ShapeBody;
 

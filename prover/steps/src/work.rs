@@ -198,7 +198,18 @@ pub fn run(work: &Work, needed: &[Needed], toolbox: &Toolbox) -> Result<Outcome>
         Work::Optimum(job) => optimum::run(job, toolbox).map(Outcome::Optimum),
         Work::Evaluation(job) => evaluation::run(job, toolbox).map(Outcome::Evaluation),
         Work::Coalition(job) => coalition::run(job, toolbox).map(Outcome::Coalition),
-        Work::Valuation(job) => valuation::run(job, needed).map(Outcome::Valuation),
+        Work::Valuation(job) => {
+            let miscounted =
+                || Problem::internal("a valuation is made of an evaluation and its coalitions, and of nothing else");
+            let [Needed { outcome: Outcome::Evaluation(evaluation), .. }, others @ ..] = needed else {
+                return Err(miscounted());
+            };
+            let proven = others.iter().map(|part| match &part.outcome {
+                Outcome::Coalition(made) => Ok((part.job.clone(), made.clone())),
+                _ => Err(miscounted()),
+            });
+            valuation::run(job, evaluation, &proven.collect::<Result<Vec<_>>>()?).map(Outcome::Valuation)
+        }
         Work::Service(job) => service::run(job, toolbox).map(Outcome::Service),
         Work::Home(job) => home::run(job, toolbox).map(Outcome::Home),
         Work::Across(job) => across::run(job, toolbox).map(Outcome::Across),

@@ -21,7 +21,7 @@ use tribute_core::valuation::Valuation;
 use tribute_problem::{Problem, Reason, Result};
 use tribute_verify::File;
 
-use super::{draw, ReadArgs};
+use super::{drawn, ReadArgs};
 use crate::CommandResult;
 
 #[derive(Debug, Args)]
@@ -66,7 +66,7 @@ pub(super) async fn run(a: CheckArgs) -> CommandResult {
     let (compared, follower, sampled) = match &file {
         File::Valuation(valuation) => {
             let (compared, follower, draw) = compared_valuation(valuation, &contracts).await?;
-            (compared, follower, draw::sampled(valuation, draw.as_ref()))
+            (compared, follower, drawn::sampled(valuation, draw.as_ref()))
         }
         File::Certificate(_) => {
             let (compared, follower) = compared(certificate, None, &contracts).await?;

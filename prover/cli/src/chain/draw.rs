@@ -1,4 +1,4 @@
-//! Draws of sampled valuations: committing to one, the beacon that follows, and what a reader of the file should know.
+//! Draws of sampled valuations: committing to one, and the beacon that follows.
 
 use std::time::Duration;
 
@@ -7,15 +7,14 @@ use clap::Args;
 use serde_json::{json, Value};
 use tribute_chain::draws::Draw;
 use tribute_chain::Contracts;
-use tribute_core::hexed::Hex;
 use tribute_core::id::{AgentId, DatasetId};
 use tribute_core::valuation::sampled::{most_coalitions, MAX_PERMUTATIONS, MIN_PERMUTATIONS};
 use tribute_core::valuation::shapley::{EXACT_PLAYERS, MAX_PLAYERS};
-use tribute_core::valuation::Valuation;
-use tribute_problem::{Problem, Reason, Result};
+use tribute_problem::{Problem, Result};
 use tribute_service::jobs::queue::Quotas;
 
 use super::check;
+use super::drawn::{committed, fields};
 use super::version::{StepArgs, VersionArgs};
 use super::ChainArgs;
 use crate::CommandResult;
@@ -112,17 +111,6 @@ pub(super) async fn beacon(a: StepArgs) -> CommandResult {
     a.chain.emit(&shown(&agent, version, &draw))
 }
 
-async fn committed(contracts: &Contracts, agent: &AgentId, version: u32) -> Result<Draw> {
-    let none = || {
-        let message = format!(
-            "no valuation of agent {agent} version {version} was committed to: its owner does that with `tribute chain \
-             commit-valuation`"
-        );
-        Problem::new(Reason::NotReady, message).with("agent", agent)
-    };
-    contracts.draw(agent, version).await?.ok_or_else(none)
-}
-
 /// Waits until the contract knows the hash of this block. The contract is asked, because on some rollups nodes count other blocks
 /// than contracts do.
 async fn wait_beyond(contracts: &Contracts, agent: &AgentId, version: u32, block: u64) -> Result<()> {
@@ -149,59 +137,6 @@ fn shown(agent: &AgentId, version: u32, draw: &Draw) -> Value {
     value["agent_id"] = json!(agent);
     value["version"] = json!(version);
     value
-}
-
-/// What the chain has of a draw.
-pub(super) fn fields(draw: &Draw) -> Value {
-    json!({
-        "test_set": draw.test_set, "permutations": draw.permutations, "attempts": draw.attempts, "block": draw.block,
-        "beacon": draw.beacon.map(Hex),
-    })
-}
-
-/// What to know of a valuation whose permutations were drawn, as numbers; `None` if every coalition is there.
-pub(super) fn sampled(valuation: &Valuation, draw: Option<&Draw>) -> Option<Value> {
-    let sampling = valuation.sampling.as_ref()?;
-    Some(json!({
-        "permutations": sampling.permutations, "attempts": draw.map(|d| d.attempts),
-        "largest_half_width": largest_half_width(valuation),
-    }))
-}
-
-/// The same in words, for whoever is about to propose or sign weights.
-pub(super) async fn warn(contracts: &Contracts, valuation: &Valuation) -> Result<()> {
-    let Some(sampling) = &valuation.sampling else { return Ok(()) };
-    let agent = &valuation.certificate.agent;
-    let draw = committed(contracts, &agent.id, agent.version).await?;
-    eprintln!(
-        "these values are estimates: {} permutations of {} owners were drawn by the beacon that block {} gave; the widest interval \
-         is ± {:.6} of mean loss saved",
-        sampling.permutations,
-        valuation.owners.len(),
-        draw.block,
-        largest_half_width(valuation)
-    );
-    if draw.attempts > 1 {
-        eprintln!(
-            "{} earlier draws were left to lapse: each could be seen before it was given up, so these values may be the best of {}",
-            draw.attempts - 1,
-            draw.attempts
-        );
-    }
-    let others = contracts.other_draws(&agent.id, agent.version).await?;
-    if !others.is_empty() {
-        eprintln!(
-            "the agent has other versions over the same datasets, {others:?}, each with a draw of its own: these values may be the \
-             best of {}",
-            others.len() + 1
-        );
-    }
-    Ok(())
-}
-
-/// Half the width of the widest interval, as mean loss saved.
-fn largest_half_width(valuation: &Valuation) -> f64 {
-    valuation.per_record(valuation.values.iter().map(|v| v.half_width).max().unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ mod commands;
 mod cost;
 mod data;
 mod draw;
+mod drawn;
 mod evaluation;
 mod export;
 mod find;

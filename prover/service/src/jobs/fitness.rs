@@ -12,7 +12,7 @@ use tribute_steps::place::Known;
 use tribute_store::artefacts::Artefacts;
 use tribute_store::db::Database;
 
-use super::worker::Config;
+use super::config::Config;
 
 const ARTEFACT: &str = "artefact";
 /// Its id, so that it is not swept as unnamed.

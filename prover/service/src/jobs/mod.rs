@@ -2,6 +2,7 @@
 //!
 //! | module | does |
 //! |---|---|
+//! | [`config`] | how a worker is configured |
 //! | [`fairness`] | whose job is next, and how many an account may have |
 //! | [`fitness`] | whether a worker's machine can do the service's jobs |
 //! | [`keys`] | idempotency keys |
@@ -17,7 +18,7 @@
 //! | [`view`] | reading jobs and their events |
 //! | `run` | one leased job: its process, its lease, its end |
 //! | `spares` | processes that wait for jobs with keys in memory |
-//! | [`worker`] | a worker's configuration, and what it works with |
+//! | [`worker`] | what a worker works with |
 //!
 //! States of a job:
 //!
@@ -31,6 +32,7 @@
 //! from the holder of the current token, so a worker that was presumed dead cannot change anything, and a job ends
 //! exactly once.
 
+pub mod config;
 pub mod fairness;
 pub mod fitness;
 pub mod keys;

@@ -10,7 +10,7 @@ use tribute_steps::parent::Running;
 use tribute_steps::shape::ShapeBody;
 use tribute_steps::warm::Warmup;
 
-use super::worker::Config;
+use super::config::Config;
 
 /// Most circuits that a process loads.
 const CIRCUITS: usize = 4;

@@ -26,7 +26,7 @@ pub(super) use sign::{AcceptArgs as SignAcceptArgs, AgreeArgs, AttestArgs, Objec
 
 use super::message::MessageFile;
 use super::version::{StepArgs, VersionArgs};
-use super::{account, draw, json_file, ChainArgs, NodeArgs, ReadArgs};
+use super::{account, drawn, json_file, ChainArgs, NodeArgs, ReadArgs};
 use crate::offline::TrustArgs;
 use crate::output::hexed;
 use crate::CommandResult;
@@ -147,7 +147,7 @@ pub(super) async fn propose(a: ProposeArgs) -> CommandResult {
     for (owner, value) in valuation.owners.iter().enumerate().map(|(i, o)| (o, valuation.value_per_record(i))) {
         eprintln!("{owner}: {value:.6} of mean loss saved");
     }
-    draw::warn(&contracts, &valuation).await?;
+    drawn::warn(&contracts, &valuation).await?;
     for (dataset, weight) in &proposal.weights {
         eprintln!("{dataset}: {}", percent(*weight));
     }
@@ -341,7 +341,7 @@ pub(super) async fn show(a: ShowArgs) -> CommandResult {
         "pays_by": if paying.agreed.is_some() { "agreed weights" } else { "shares" },
         "round": paying.round,
         "changes": paying.changes,
-        "draw": contracts.draw(&agent, version).await?.as_ref().map(draw::fields),
+        "draw": contracts.draw(&agent, version).await?.as_ref().map(drawn::fields),
         "other_draws": contracts.other_draws(&agent, version).await?,
         "in_force": paying.agreed.map(|agreed| json!({
             "proposal": hexed(&agreed.proposal), "valuation": hexed(&agreed.valuation),

@@ -8,7 +8,7 @@ use tribute_core::id::DatasetId;
 use tribute_problem::{Problem, Result};
 
 use super::super::sign::{SignArgs, Signer};
-use super::super::{draw, json_file};
+use super::super::{drawn, json_file};
 use super::file::{percent, WeightsFile};
 use super::messages::message_file;
 use super::{valued, AcceptTerms, ObjectTerms};
@@ -79,7 +79,7 @@ pub(crate) async fn agree(a: AgreeArgs) -> CommandResult {
     let s = a.sign.signer().await?;
     if let Some(valuation) = &valuation {
         valued::requires(valuation, &s.contracts, &proposal).await?;
-        draw::warn(&s.contracts, valuation).await?;
+        drawn::warn(&s.contracts, valuation).await?;
     }
     let mut own = Vec::new();
     for (dataset, _) in &proposal.weights {
@@ -129,7 +129,7 @@ pub(crate) async fn attest(a: AttestArgs) -> CommandResult {
         return Err(Problem::field("attester", message));
     }
     valued::requires(&valuation, &s.contracts, &proposal).await?;
-    draw::warn(&s.contracts, &valuation).await?;
+    drawn::warn(&s.contracts, &valuation).await?;
     s.write(WeightMessage::Attest(proposal), &a.sign)
 }
 
