@@ -76,7 +76,7 @@ deploy-check: build ## compose.yaml and the Kubernetes manifests, compared with 
 
 scenarios: setup ## what goes wrong in operation, with real processes and PostgreSQL, long tier: writes target/scenarios.json
 	@scripts/test-tools.sh
-	TRIBUTE_SCENARIOS=long TRIBUTE_REQUIRE_POSTGRES=1 $(CARGO) test --release --locked -p tribute --test scenarios -- --nocapture
+	TRIBUTE_SCENARIOS=long TRIBUTE_REQUIRE_POSTGRES=1 $(CARGO) test --release --locked --workspace --test scenarios -- --nocapture
 
 load: setup ## a long queue, many watchers, many clients' queries, an upload of 1 GB: that section of benches/RESULTS.md
 	@scripts/test-tools.sh
@@ -155,14 +155,14 @@ attribution: ## how shares move when data, terms and parties change: writes docs
 	$(CARGO) run --release --locked -p tribute-benches --bin attribution
 
 flood: build ## an attack from one account, with cores of their own for the server and its clients: another's calls at most twice as late
-	TRIBUTE_FLOOD=strict $(CARGO) test --release --locked -p tribute --test load -- --nocapture
+	TRIBUTE_FLOOD=strict $(CARGO) test --release --locked --workspace --test load -- --nocapture
 
 values: build ## what data is worth: digits and wine with three owners, digits with six, wine with twelve, many minutes
-	$(CARGO) test --release --locked -p tribute --test value -- --ignored --nocapture --test-threads 1
+	$(CARGO) test --release --locked --workspace --test program -- --ignored --nocapture --test-threads 1 value::
 
 TIMES ?= 20
 fuzz: ## altered inputs, TIMES times as many as in `make test`
-	TRIBUTE_FUZZ_TIMES=$(TIMES) $(CARGO) test --release --locked -p tribute-fuzz --test targets
+	TRIBUTE_FUZZ_TIMES=$(TIMES) $(CARGO) test --release --locked --workspace --test targets
 
 bench: build ## speed, memory and sizes, side by side with EZKL, twenty minutes: writes benches/RESULTS.md
 	@scripts/venv.sh .deps/ezkl-venv scripts/bench-requirements.txt
@@ -181,11 +181,11 @@ bench-home: build ## training across 1 to 30 nodes, and rounds of a large model 
 	@scripts/text-set.sh $(CLIENT_PYTHON) .deps/text
 	python3 benches/home.py
 	$(CLIENT_PYTHON) benches/text_csv.py .deps/text .deps/text/embeddings.csv
-	TRIBUTE_FILE=$(CURDIR)/.deps/text/embeddings.csv $(CARGO) test --release --locked -p tribute-federation --test protocol -- --ignored --nocapture rounds_of_a_file
+	TRIBUTE_FILE=$(CURDIR)/.deps/text/embeddings.csv $(CARGO) test --release --locked --workspace --test protocol -- --ignored --nocapture rounds_of_a_file
 
 EVERY ?= 1
 kills: build ## kill -9 of the owner and of a node at every piece of data of a training across nodes (or EVERY so many), a training for each: ten minutes
-	TRIBUTE_KILLS=$(EVERY) $(CARGO) test --release --locked -p tribute --test across -- --nocapture killed
+	TRIBUTE_KILLS=$(EVERY) $(CARGO) test --release --locked --workspace --test across -- --nocapture killed
 
 bench-peers: setup ## the same beside UltraHonk, Groth16 and EZKL, twenty minutes; the first time longer, for their circuits: that section of benches/RESULTS.md
 	@scripts/venv.sh .deps/ezkl-venv scripts/bench-requirements.txt

@@ -207,7 +207,7 @@ pub(crate) const ATTACKS: &[(&str, &[Place])] = &[
     (
         "budget exceeded",
         &[
-            There("circuits/tests/zero_knowledge.rs", "fn openings_beyond_the_budget_tell_two_datasets_apart"),
+            There("circuits/tests/proofs/zero_knowledge.rs", "fn openings_beyond_the_budget_tell_two_datasets_apart"),
             There("prover/custody/src/tests.rs", "fn the_budget_ends_and_a_refused_opening_counts_nothing"),
         ],
     ),

@@ -38,7 +38,7 @@ impl Market {
         Market { link, lambda, schema, layout, owners, test }
     }
 
-    /// Twelve owners of eleven wines each: the market whose sampled and proven valuation is `prover/cli/tests/value.rs`.
+    /// Twelve owners of eleven wines each: the market whose sampled and proven valuation is `prover/cli/tests/program/value.rs`.
     fn of_wines() -> Self {
         Market::of("wine.csv", Link::Squared, 0.1, 12, 11, 38)
     }

@@ -1,7 +1,5 @@
 //! Keys: the same circuit gives the same keys on any machine, and the cache returns what would be generated.
 
-mod support;
-
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -17,7 +15,7 @@ use tribute_engine::halo2_proofs::halo2curves::bn256::Fr;
 use tribute_engine::proof::verify;
 use tribute_engine::srs::Srs;
 
-use support::records;
+use crate::support::records;
 
 fn layout(k: u32, columns: usize, features: usize, classes: usize) -> Layout {
     Layout::new(k, columns, features, classes, Task::Classes).unwrap()
@@ -68,7 +66,7 @@ fn the_verifying_keys_are_the_pinned_ones() {
             golden.get(name),
             Some(digest),
             "the verifying key of {name} under the development SRS differs from the one in {}. If the circuit was meant to \
-             change, run `TRIBUTE_GOLDEN=write cargo test --release -p tribute-circuits --test keys` and commit the file",
+             change, run `TRIBUTE_GOLDEN=write cargo test --release -p tribute-circuits --test proofs keys` and commit the file",
             file.display()
         );
     }

@@ -1,8 +1,6 @@
 //! What proofs open, and that the openings reveal nothing: evidence for docs/zero-knowledge.md, from keys and recorded
 //! proofs.
 
-mod support;
-
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -28,9 +26,9 @@ use tribute_engine::halo2_proofs;
 use tribute_engine::proof::Proof;
 use tribute_engine::srs::Srs;
 
-use support::keyed::{keyed, srs};
-use support::transcript::{recorded, Recorded};
-use support::{instance, records};
+use crate::support::keyed::{keyed, srs};
+use crate::support::transcript::{recorded, Recorded};
+use crate::support::{instance, records};
 
 fn shapes() -> Vec<Shape> {
     let layout = |k, task| Layout::new(k, 3, 7, if task == Task::Real { 1 } else { 3 }, task).unwrap();

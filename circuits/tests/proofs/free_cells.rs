@@ -5,8 +5,6 @@
 //! Most changes are decided by the gates that read the cell. Where running sums must be recomputed, only some rows of
 //! every kind are tried; for `service`, with 2^15 rows, that applies to all changes.
 
-mod support;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -15,8 +13,8 @@ use serde::{Deserialize, Serialize};
 use tribute_engine::halo2_proofs::halo2curves::bn256::Fr;
 use tribute_engine::halo2_proofs::halo2curves::ff::Field;
 
-use support::perturb::{Trial, Verdict};
-use support::subjects::{subjects, Subject};
+use crate::support::perturb::{Trial, Verdict};
+use crate::support::subjects::{subjects, Subject};
 
 /// Free cells of some columns in rows of one kind.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -138,7 +136,7 @@ fn nothing_else_is_free(every_row: bool) {
         assert!(
             !free.reason.is_empty(),
             "{}: {:?} of {} ({} value) is constrained by no gate. If nothing depends on it, say why in {}; \
-             `TRIBUTE_GOLDEN=write cargo test --release -p tribute-circuits --test free_cells` writes the entry",
+             `TRIBUTE_GOLDEN=write cargo test --release -p tribute-circuits --test proofs free_cells` writes the entry",
             free.circuit,
             free.columns,
             free.rows,

@@ -7,7 +7,7 @@ use tribute_core::context::Terms;
 use tribute_core::statement::Statement;
 use tribute_testing::chain::{gradient_points, points, Certified, CONTRIBUTIONS, ESCROW, LAMBDA, PRICE};
 
-use crate::desk::{text, Desk, ADA, ADMIN, BEN, CLEO, OLGA};
+use crate::onchain::desk::{text, Desk, ADA, ADMIN, BEN, CLEO, OLGA};
 
 /// Runs a command as an account without coin; it must succeed.
 fn signs(d: &Desk, key: &PrivateKeySigner, arguments: &str) {

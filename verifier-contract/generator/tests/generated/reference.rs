@@ -1,8 +1,6 @@
 //! The path through snark-verifier and the Solidity compiler.
 
-mod common;
-
-use common::{Keys, Shape, Toy};
+use crate::common::{Keys, Shape, Toy};
 use halo2_proofs::halo2curves::{bn256::Fr, ff::Field};
 use tribute_evm::{calldata, compile, generate, run};
 

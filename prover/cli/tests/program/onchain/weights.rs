@@ -11,7 +11,7 @@ use tribute_core::id::DatasetId;
 use tribute_core::valuation::weights::ONE;
 use tribute_testing::chain::{Certified, CONTRIBUTIONS, DATA_BPS, PRICE};
 
-use crate::desk::{hexed, Desk, ADA, ADMIN, BEN, CLEO, OLGA};
+use crate::onchain::desk::{hexed, Desk, ADA, ADMIN, BEN, CLEO, OLGA};
 
 /// Weights of Ada's and Ben's datasets for the round that is open. The contracts check no valuation, only its digest.
 async fn proposed(

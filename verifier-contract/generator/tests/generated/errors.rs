@@ -1,8 +1,6 @@
 //! What the generators and the EVM refuse, with which errors.
 
-mod common;
-
-use common::{srs, Shape, Toy};
+use crate::common::{srs, Shape, Toy};
 use halo2_proofs::{
     circuit::{Layouter, SimpleFloorPlanner},
     halo2curves::bn256::Fr,

@@ -1,7 +1,5 @@
 //! The verifier on arkworks, compared with halo2's own, on real proofs.
 
-mod support;
-
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
@@ -17,7 +15,7 @@ use tribute_engine::proof::{self, Proof};
 use tribute_engine::srs::Srs;
 use tribute_verify::{proof_length, verify, Element, Rejected, VerifierSrs};
 
-use support::instance;
+use crate::support::instance;
 
 struct Proven {
     srs: Srs,

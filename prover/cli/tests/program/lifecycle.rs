@@ -204,7 +204,7 @@ async fn a_model_that_is_not_the_optimum_is_refused_with_the_gradient() {
 
 /// The first 1,597 digits, to which scikit-learn fitted the fixture's model.
 fn digits() -> v1::DatasetWork {
-    let packed = include_bytes!("../../../examples/digits.csv.gz");
+    let packed = include_bytes!("../../../../examples/digits.csv.gz");
     let schema = infer("digits.csv.gz", Predicts::Classes, packed);
     let source = Source::from_bytes("digits.csv.gz", packed.to_vec(), &Options::default()).unwrap();
     let rows = source.text().lines().take(1_597).collect::<Vec<_>>().join("\n");
@@ -217,7 +217,7 @@ async fn a_model_of_scikit_learn_is_taken_where_it_is_the_optimum() {
     let served = place.serve(&["--k", "15"]);
     let client = connect(&served.url).await;
     let d = registered(&client, digits()).await;
-    let model = include_bytes!("../../../inference/tests/fixtures/optimum_digits.onnx").to_vec();
+    let model = include_bytes!("../../../../inference/tests/fixtures/optimum_digits.onnx").to_vec();
     let wanted = softmax(&[&d], 17_592_186_044); // λ = 1e-3
     let agent = imported(&client, wanted.clone(), model.clone(), true, None).await.unwrap();
     assert!(agent.relative_distance <= 1e-3 && agent.training_accuracy > 0.95, "{agent:?}");
@@ -233,7 +233,7 @@ async fn a_model_of_scikit_learn_is_taken_where_it_is_the_optimum() {
     let refused = imported(&client, logistic, model, true, None).await.unwrap_err();
     assert_eq!((refused.reason, refused.metadata["got"].as_str()), (Reason::BadModel, "softmax"), "{refused}");
     // the same in single precision gets a different error than a wrong model, and is polished only on request
-    let single = include_bytes!("../../../inference/tests/fixtures/optimum_digits_single.onnx").to_vec();
+    let single = include_bytes!("../../../../inference/tests/fixtures/optimum_digits_single.onnx").to_vec();
     let refused = imported(&client, wanted.clone(), single.clone(), true, None).await.unwrap_err();
     assert_eq!(refused.reason, Reason::NotTheOptimum);
     assert!(refused.message.contains("single precision") && refused.message.contains("--polish"), "{refused}");
@@ -250,7 +250,7 @@ async fn a_model_of_scikit_learn_is_taken_where_it_is_the_optimum() {
     assert!(told.moved > 1e-9 && told.moved < 1e-5 && polished.relative_distance <= 1e-6, "{told:?}");
     assert_eq!((told.answers_changed, told.training_accuracy_before), (0, polished.training_accuracy));
     // a model that is not a single layer is refused
-    let hidden = include_bytes!("../../../inference/tests/fixtures/torch_hidden.onnx").to_vec();
+    let hidden = include_bytes!("../../../../inference/tests/fixtures/torch_hidden.onnx").to_vec();
     let refused = imported(&client, wanted, hidden, true, None).await.unwrap_err();
     assert_eq!(refused.reason, Reason::BadModel);
 }

@@ -6,7 +6,7 @@ use serde_json::{json, Value};
 use tribute_chain::U256;
 use tribute_testing::chain::{CONTRIBUTIONS, DATA_BPS, ESCROW, PRICE};
 
-use crate::desk::{text, Desk, ADA, ADMIN, BEN, CLEO, OLGA};
+use crate::onchain::desk::{text, Desk, ADA, ADMIN, BEN, CLEO, OLGA};
 
 fn rows(d: &Desk, table: &str) -> Vec<Value> {
     let all: Value = serde_json::from_slice(&std::fs::read(d.file(&format!("audit/{table}.json"))).unwrap()).unwrap();

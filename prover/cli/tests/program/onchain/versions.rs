@@ -5,7 +5,7 @@ use tribute_chain::agents::short_name;
 use tribute_chain::datasets::GrantTerms;
 use tribute_testing::chain::{gradient_points, CONTRIBUTIONS};
 
-use crate::desk::{text, Desk, ADA, BEN, CLEO, OLGA};
+use crate::onchain::desk::{text, Desk, ADA, BEN, CLEO, OLGA};
 
 fn refusals(value: &Value) -> String {
     value["refusals"].as_array().unwrap().iter().map(|r| r.as_str().unwrap().to_owned()).collect::<Vec<_>>().join("\n")

@@ -1,8 +1,6 @@
 //! An SRS from a public ceremony. The tests hold a real ceremony with snarkjs; altered files are rejected for the right
 //! reason; with the unaltered file, all three verifiers accept proofs.
 
-mod support;
-
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
@@ -19,7 +17,7 @@ use tribute_engine::proof;
 use tribute_engine::srs::{ceremonies, Flaw, Group, Halo2Params, PointProblem, Ptau, Srs, SrsError, SrsStore};
 use tribute_verify::{verify, VerifierSrs};
 
-use support::records;
+use crate::support::records;
 
 const POWER: u32 = 11;
 

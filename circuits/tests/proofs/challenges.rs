@@ -6,8 +6,6 @@
 //! The pairs are checked against the circuit's own phases: if a column moves to a later phase, or a challenge before a
 //! column, a pair is missing from `challenge-order.json`.
 
-mod support;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -18,10 +16,10 @@ use tribute_core::statement::Statement;
 use tribute_engine::halo2_proofs::halo2curves::bn256::Fr;
 use tribute_engine::halo2_proofs::halo2curves::ff::Field;
 
-use support::gates::{some_challenges, Cell};
-use support::keyed::keyed;
-use support::perturb::{Trial, Verdict, INPUT};
-use support::subjects::{subjects, Subject};
+use crate::support::gates::{some_challenges, Cell};
+use crate::support::keyed::keyed;
+use crate::support::perturb::{Trial, Verdict, INPUT};
+use crate::support::subjects::{subjects, Subject};
 
 /// The result for one circuit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -323,7 +321,7 @@ fn challenges_come_after_what_they_test() {
         found,
         listed,
         "{}: the order of columns and challenges has changed; if intended, `TRIBUTE_GOLDEN=write cargo test --release \
-         -p tribute-circuits --test challenges` writes it",
+         -p tribute-circuits --test proofs challenges` writes it",
         file.display()
     );
 }

@@ -1,7 +1,5 @@
 //! `optimum`: honest proofs over one shard and over many, and sums of committed gradients.
 
-mod support;
-
 use tribute_circuits::columns::sum_gradients;
 use tribute_circuits::keys::Keys;
 use tribute_circuits::prove::prove;
@@ -10,7 +8,7 @@ use tribute_core::shape::Shape;
 use tribute_engine::halo2_proofs::halo2curves::bn256::Fr;
 use tribute_engine::proof::verify;
 
-use support::{fitted, Fitted};
+use crate::support::{fitted, Fitted};
 
 #[test]
 fn the_distance_is_proven() {

@@ -13,7 +13,7 @@ use tribute_core::{
 use tribute_engine::halo2_proofs::halo2curves::bn256::{Fq, Fr};
 use tribute_engine::halo2_proofs::halo2curves::ff::PrimeField;
 
-const SOURCE: &str = include_str!("../../src/libraries/Statements.sol");
+const SOURCE: &str = include_str!("../../../src/libraries/Statements.sol");
 
 /// Name and value of every integer constant of a Solidity source, as decimal or hexadecimal text.
 fn constants(source: &str) -> BTreeMap<String, String> {
@@ -127,7 +127,7 @@ fn units_of_contributions_are_cores() {
 #[test]
 fn shapes_are_cores() {
     // without braces and line breaks, which are the formatter's
-    let gate = include_str!("../../src/ProofGate.sol").replace(['{', '}'], "");
+    let gate = include_str!("../../../src/ProofGate.sol").replace(['{', '}'], "");
     let gate = gate.split_whitespace().collect::<Vec<_>>().join(" ");
     for (statement, name, groups) in [
         (Statement::Dataset, "DATASET", "1, true"),

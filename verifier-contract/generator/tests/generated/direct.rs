@@ -1,8 +1,6 @@
 //! Our own verifier against halo2's and snark-verifier's, on circuits of several shapes.
 
-mod common;
-
-use common::{Keys, Shape, Toy};
+use crate::common::{Keys, Shape, Toy};
 use halo2_proofs::halo2curves::{
     bn256::{Fq, Fr},
     ff::PrimeField,

@@ -4,9 +4,7 @@
 //! the pairing holds. Its check is `A + u·W = s·W`, hence `W = A / (s - u)`. Such a proof proves nothing, but it has to
 //! pass halo2's verifier and ours, and to fail when any word of it changes.
 
-mod common;
-
-use common::{accepts, srs, Shape, Toy, SRS_SEED};
+use crate::common::{accepts, srs, Shape, Toy, SRS_SEED};
 use halo2_proofs::{
     circuit::{Layouter, SimpleFloorPlanner},
     halo2curves::{

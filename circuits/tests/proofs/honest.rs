@@ -1,7 +1,5 @@
 //! True statements can be proven: every circuit, with links and shapes at their limits.
 
-mod support;
-
 use tribute_circuits::keys::Keys;
 use tribute_circuits::prove::prove;
 use tribute_circuits::statements::dataset::DatasetCircuit;
@@ -14,8 +12,8 @@ use tribute_engine::field::from_i128;
 use tribute_engine::halo2_proofs::halo2curves::bn256::Fr;
 use tribute_engine::proof::verify;
 
-use support::instance;
-use support::keyed::keyed;
+use crate::support::instance;
+use crate::support::keyed::keyed;
 
 #[test]
 fn a_shard_and_its_gradient() {

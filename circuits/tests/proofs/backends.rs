@@ -3,8 +3,6 @@
 //! A proof can be given a backend. Everything before it takes the process's, so a second process does all of it without
 //! vector code.
 
-mod support;
-
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::process::{Command, Stdio};
@@ -18,8 +16,8 @@ use tribute_engine::halo2_proofs::halo2curves::bn256::Fr;
 use tribute_engine::plonk::{Engine, Part};
 use tribute_simd::Backend;
 
-use support::keyed::keyed;
-use support::subjects::{subjects, Subject};
+use crate::support::keyed::keyed;
+use crate::support::subjects::{subjects, Subject};
 
 /// Set for the second process, which prints its digests.
 const PRINT: &str = "TRIBUTE_PRINT_DIGESTS";
@@ -53,7 +51,7 @@ fn keys_columns_and_proofs_are_the_same_with_every_arithmetic() {
         return;
     }
     let portable = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "keys_columns_and_proofs_are_the_same_with_every_arithmetic", "--nocapture"])
+        .args(["--exact", "backends::keys_columns_and_proofs_are_the_same_with_every_arithmetic", "--nocapture"])
         .env(Backend::VARIABLE, "portable")
         .env(PRINT, "1")
         .stdout(Stdio::piped())

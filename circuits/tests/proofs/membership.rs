@@ -1,8 +1,6 @@
 //! Opening one record of a committed shard: true claims are accepted, all others rejected, natively and (with the same
 //! openings, see `verifier-contract/test/RecordVerifier.t.sol`) in the contract.
 
-mod support;
-
 use tribute_circuits::columns::opening::{open_record, open_unchecked, OpeningError};
 use tribute_circuits::columns::{commit_records, CommittedGroup, Secret};
 use tribute_core::id::RecordContext;
@@ -18,7 +16,7 @@ use tribute_engine::halo2_proofs::halo2curves::group::Curve;
 use tribute_engine::srs::Srs;
 use tribute_verify::{verify_record, RecordRejected, VerifierSrs};
 
-use support::records;
+use crate::support::records;
 
 struct Shard {
     srs: Srs,

@@ -5,7 +5,7 @@ use tribute_chain::{Deployment, U256};
 use tribute_core::statement::Statement;
 use tribute_testing::chain::points;
 
-use crate::desk::{proof_file, text, Desk, ADA, ADMIN, BEN, CLEO, OLGA};
+use crate::onchain::desk::{proof_file, text, Desk, ADA, ADMIN, BEN, CLEO, OLGA};
 
 fn status(d: &Desk) -> Value {
     d.run(CLEO, "status --artifacts verifier-contract/out")

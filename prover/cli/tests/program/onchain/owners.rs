@@ -7,7 +7,7 @@ use tribute_chain::{Message, B256, U256};
 use tribute_core::context::Terms;
 use tribute_testing::chain::{ESCROW, PRICE};
 
-use crate::desk::{text, Desk, ADA, ADMIN, BEN, CLEO, OLGA};
+use crate::onchain::desk::{text, Desk, ADA, ADMIN, BEN, CLEO, OLGA};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_dataset_grows_is_granted_and_taken_back() {

@@ -480,7 +480,7 @@ fn forty_orders_of_twelve_owners() {
     assert!(refused.contains("4095 coalitions: draw some of them"), "{refused}");
     let v = valued(&w, &weights, &format!("{test} --permutations 40 --beacon 0x{}", "5e".repeat(32)));
     let exact: Value =
-        serde_json::from_slice(include_bytes!("../../../inference/tests/fixtures/twelve_owners.json")).unwrap();
+        serde_json::from_slice(include_bytes!("../../../../inference/tests/fixtures/twelve_owners.json")).unwrap();
     assert_eq!(exact["uniform_loss"], v.uniform_loss);
     assert_eq!(exact["agents_loss"], v.coalitions.last().unwrap().loss);
     println!("{} coalitions", v.coalitions.len());

@@ -1,0 +1,32 @@
+//! The program and its service, with real processes, chains and databases: one executable, whose tests wait side by side.
+
+mod api_keys;
+mod budget;
+mod calls;
+mod chain;
+mod changing_hands;
+mod commands;
+mod console;
+mod disk;
+mod fitness;
+mod growth;
+mod kill;
+mod lending;
+mod lifecycle;
+mod machines;
+mod observe;
+mod onchain;
+mod outage;
+mod owners;
+mod polish;
+mod postgres;
+mod queries;
+mod queue;
+mod record;
+mod shards;
+mod srs;
+mod submitting;
+mod tables;
+mod tls;
+mod value;
+mod valuing;
