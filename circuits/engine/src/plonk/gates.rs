@@ -1,5 +1,5 @@
 //! Gates compiled to a straight-line program over column values: sums and products of columns at rotations, each
-//! computed once.
+//! computed once. Columns that are read nowhere but in one sum are joined to one column before they are transformed.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -71,6 +71,15 @@ pub(super) struct Kinds<'a> {
     pub(super) fixed: usize,
     /// Number of advice columns.
     pub(super) advice: usize,
+    /// Number of instance columns.
+    pub(super) instance: usize,
+}
+
+/// A column's polynomial plus multiples of other columns', as one column.
+#[derive(Debug)]
+struct Joined {
+    first: usize,
+    others: Vec<(usize, Fr)>,
 }
 
 /// A straight-line program over column values, without repeated subexpressions.
@@ -82,6 +91,10 @@ pub(super) struct Program {
     pub(super) degrees: Vec<usize>,
     /// The sums, in order of their degrees.
     results: Vec<Combination>,
+    /// Number of the circuit's columns, of all kinds.
+    columns: usize,
+    /// Columns whose indices follow those of the circuit's.
+    joined: Vec<Joined>,
 }
 
 /// A gate's terms, grouped by shared fixed factor, so that each such factor is multiplied once.
@@ -91,7 +104,8 @@ impl Program {
     /// Compiles the sums `Σ y^(last − i)·gate_i` over the gates of each degree from `least` up. A gate of degree below
     /// 2 counts as degree 2, the smallest that has a quotient.
     pub(super) fn new(cs: &ConstraintSystem<Fr>, kinds: &Kinds<'_>, y: Fr, least: usize) -> Self {
-        let mut program = Program::default();
+        let columns = kinds.fixed + kinds.advice + kinds.instance;
+        let mut program = Program { columns, ..Program::default() };
         let mut sums: BTreeMap<usize, Groups> = BTreeMap::new();
         let gates: Vec<&Expression<Fr>> = cs.gates().iter().flat_map(|g| g.polynomials()).collect();
         let mut factor = Fr::ONE;
@@ -116,7 +130,62 @@ impl Program {
             program.degrees.push(degree);
             program.results.push(sum);
         }
+        program.join();
         program
+    }
+
+    /// Joins the columns that one sum reads at one rotation and that nothing else reads: they need a single transform.
+    fn join(&mut self) {
+        let mut reads = vec![0; self.columns];
+        for source in self.reads() {
+            if let Source::Cell(column, _) = source {
+                reads[column] += 1;
+            }
+        }
+        let sums = self.steps.iter_mut().filter_map(|step| match step {
+            Step::Product(..) => None,
+            Step::Sum(sum) => Some(sum),
+        });
+        for sum in sums.chain(&mut self.results) {
+            let mut by_rotation: BTreeMap<i32, Vec<(usize, Fr)>> = BTreeMap::new();
+            for (source, factor) in &sum.terms {
+                match *source {
+                    Source::Cell(column, rotation) if reads[column] == 1 => {
+                        by_rotation.entry(rotation).or_default().push((column, *factor));
+                    }
+                    _ => {}
+                }
+            }
+            for (rotation, cells) in by_rotation {
+                let [(first, factor), others @ ..] = &cells[..] else { continue };
+                if others.is_empty() {
+                    continue;
+                }
+                for (column, _) in &cells {
+                    sum.terms.remove(&Source::Cell(*column, rotation));
+                }
+                sum.terms.insert(Source::Cell(self.columns + self.joined.len(), rotation), *factor);
+                // no factor is 0
+                let scale = factor.invert().unwrap_or(Fr::ZERO);
+                let others = others.iter().map(|(column, x)| (*column, *x * scale)).collect();
+                self.joined.push(Joined { first: *first, others });
+            }
+        }
+    }
+
+    /// Everything that steps and results read.
+    fn reads(&self) -> impl Iterator<Item = Source> + '_ {
+        let results = self.results.iter().flat_map(|r| r.terms.keys().copied());
+        self.steps.iter().flat_map(Step::reads).chain(results)
+    }
+
+    /// A column's polynomial is that of one of the circuit's columns plus multiples of others', which only joined columns
+    /// have.
+    pub(super) fn polynomial(&self, column: usize) -> (usize, &[(usize, Fr)]) {
+        match column.checked_sub(self.columns) {
+            None => (column, &[]),
+            Some(i) => (self.joined[i].first, &self.joined[i].others),
+        }
     }
 
     fn step(&mut self, step: Step) -> Source {
@@ -203,12 +272,11 @@ impl Program {
         }
     }
 
-    /// For each of `columns` columns, the number of rows read before and after the current row; `None` if it is not
-    /// read.
-    pub(super) fn rotations(&self, columns: usize) -> Vec<Option<Reach>> {
-        let mut rotations: Vec<Option<Reach>> = vec![None; columns];
-        let results = self.results.iter().flat_map(|r| r.terms.keys().copied());
-        for source in self.steps.iter().flat_map(Step::reads).chain(results) {
+    /// For each of the circuit's columns, then of the joined ones, the number of rows read before and after the current
+    /// row; `None` if it is not read.
+    pub(super) fn rotations(&self) -> Vec<Option<Reach>> {
+        let mut rotations: Vec<Option<Reach>> = vec![None; self.columns + self.joined.len()];
+        for source in self.reads() {
             if let Source::Cell(column, rotation) = source {
                 let (before, after) = rotations[column].unwrap_or_default();
                 let far = rotation.unsigned_abs() as usize;
@@ -219,7 +287,8 @@ impl Program {
         rotations
     }
 
-    /// The sums on all n rows, by degree.
+    /// The sums on all n rows, by degree. `columns` has the values of the columns that [`Self::rotations`] has a reach
+    /// for, and `reach` is what it returns.
     pub(super) fn run(&self, backend: Backend, columns: &[Vec<Fr>], reach: &[Option<Reach>], n: usize) -> Vec<Vec<Fr>> {
         let slots = Slots::new(self);
         let operand = |source: &Source| match *source {
@@ -299,10 +368,25 @@ mod tests {
     use super::*;
     use crate::plonk::toy::system;
 
+    const CHALLENGE: Fr = Fr::from_raw([11, 0, 0, 0]);
+    const KINDS: Kinds<'_> = Kinds { challenges: &[CHALLENGE], fixed: 2, advice: 6, instance: 1 };
+
+    #[test]
+    fn only_columns_that_one_sum_reads_are_joined() {
+        let program = Program::new(&system(), &KINDS, Fr::from(13), 2);
+        // `power`, too, is read once, but its sum has no other such column
+        let (public, instance, joined) = (7, 8, 9);
+        let rotations = program.rotations();
+        assert_eq!(rotations.len(), joined + 1);
+        assert_eq!([public, instance, joined].map(|c| rotations[c]), [None, None, Some((0, 1))]);
+        assert!(rotations[..public].iter().all(Option::is_some));
+        assert_eq!(program.polynomial(joined), (public, &[(instance, -CHALLENGE)][..]));
+        assert!((0..joined).all(|c| program.polynomial(c).1.is_empty()));
+    }
+
     #[test]
     fn no_step_writes_where_another_is_still_read() {
-        let kinds = Kinds { challenges: &[Fr::from(11)], fixed: 2, advice: 6 };
-        let program = Program::new(&system(), &kinds, Fr::from(13), 2);
+        let program = Program::new(&system(), &KINDS, Fr::from(13), 2);
         let slots = Slots::new(&program);
         let count = slots.of.iter().max().unwrap() + 1;
         assert!(count < program.steps.len(), "slots are used again");

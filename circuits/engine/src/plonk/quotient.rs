@@ -6,16 +6,18 @@
 //! polynomial is the constant `g^n − 1`, and `h = Σ_j X^(n·j) h_j` has the values of `Σ_j g^(n·j) h_j`, a polynomial of
 //! degree below n. One FFT per coset and a small linear system therefore give the pieces.
 //!
-//! The gates are evaluated by a [`Program`].
+//! The gates are evaluated by a [`Program`]. The values on one coset of all columns that it reads are in memory together:
+//! the largest part of a proof's memory. It reads columns that gates only add up, such as those of a gradient's records, as
+//! one.
 
 use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::halo2curves::ff::{Field, WithSmallOrderMulGroup};
 use halo2_proofs::plonk::ConstraintSystem;
 use halo2_proofs::poly::EvaluationDomain;
 use rayon::prelude::*;
-use tribute_simd::{Backend, Fft, Interpolation};
+use tribute_simd::{add_scaled, Backend, Fft, Interpolation};
 
-use super::gates::{Kinds, Program};
+use super::gates::{Kinds, Program, Reach};
 use super::parts::{Clock, Part};
 
 /// What gates read: the coefficients of all columns, and the challenges.
@@ -38,7 +40,8 @@ pub(super) fn quotient(
 ) -> Vec<Vec<Fr>> {
     let n = 1usize << domain.k();
     let all: Vec<&[Fr]> = read.fixed.iter().chain(read.advice).chain(read.instance).copied().collect();
-    let kinds = Kinds { challenges: read.challenges, fixed: read.fixed.len(), advice: read.advice.len() };
+    let (fixed, advice, instance) = (read.fixed.len(), read.advice.len(), read.instance.len());
+    let kinds = Kinds { challenges: read.challenges, fixed, advice, instance };
     let pieces = cs.degree() - 1;
     let shifts: Vec<Fr> = (0..pieces).map(|i| Fr::ZETA * domain.get_extended_omega().pow_vartime([i as u64])).collect();
     let at_n: Vec<Fr> = shifts.iter().map(|g| g.pow_vartime([n as u64])).collect();
@@ -47,15 +50,17 @@ pub(super) fn quotient(
     for (i, shift) in shifts.iter().enumerate() {
         // a gate of degree D is determined by D − 1 cosets
         let program = Program::new(cs, &kinds, y, i + 2);
-        let rotations = program.rotations(all.len());
+        let rotations = program.rotations();
         clock.lap(Part::GateRows);
         let fft = Fft::new(backend, domain.k(), domain.get_omega(), *shift);
-        let values: Vec<Vec<Fr>> = all
+        let values: Vec<Vec<Fr>> = rotations
             .par_iter()
-            .zip(&rotations)
-            .map(|(coefficients, rotations)| match rotations {
-                Some((before, after)) => coset_values(&fft, coefficients, *before, *after),
-                None => vec![],
+            .enumerate()
+            .map(|(column, reach)| {
+                let Some(reach) = reach else { return vec![] };
+                let (first, others) = program.polynomial(column);
+                let others: Vec<(&[Fr], Fr)> = others.iter().map(|(other, x)| (all[*other], *x)).collect();
+                coset_values(backend, &fft, all[first], &others, *reach)
             })
             .collect();
         clock.lap(Part::QuotientFfts);
@@ -69,7 +74,7 @@ pub(super) fn quotient(
             // this coset's part of Σ_j g_i^(n·j) h_j over the degree's cosets
             let parts = lagrange_coefficients(&at_n[..degree - 1], i);
             out.par_iter_mut().zip(parts).for_each(|(piece, part)| {
-                tribute_simd::add_scaled(backend, piece, part * scale, values);
+                add_scaled(backend, piece, part * scale, values);
             });
         }
         clock.lap(Part::QuotientFfts);
@@ -96,13 +101,21 @@ fn lagrange_coefficients(points: &[Fr], i: usize) -> Vec<Fr> {
     out
 }
 
-/// Values on a coset, preceded by a copy of the last `before` values and followed by a copy of the first `after`, so
-/// that every rotation of a slice of rows is a slice.
-fn coset_values(fft: &Fft, coefficients: &[Fr], before: usize, after: usize) -> Vec<Fr> {
-    let n = coefficients.len();
+/// Number of coefficients that are summed over all polynomials at a time, so that the sums stay in the cache.
+const PART: usize = 1 << 11;
+
+/// Values on a coset of `first + Σ factor·other`, preceded by a copy of the last `before` values and followed by a copy of
+/// the first `after`, so that every rotation of a slice of rows is a slice.
+fn coset_values(backend: Backend, fft: &Fft, first: &[Fr], others: &[(&[Fr], Fr)], (before, after): Reach) -> Vec<Fr> {
+    let n = first.len();
     let mut values = Vec::with_capacity(before + n + after);
     values.resize(before, Fr::ZERO);
-    values.extend_from_slice(coefficients);
+    values.extend_from_slice(first);
+    values[before..].par_chunks_mut(PART).enumerate().for_each(|(i, sums)| {
+        for (other, factor) in others {
+            add_scaled(backend, sums, *factor, &other[i * PART..][..sums.len()]);
+        }
+    });
     fft.run(&mut values[before..]);
     values.copy_within(n..n + before, 0);
     values.extend_from_within(before..before + after);
@@ -134,7 +147,7 @@ mod tests {
                 rows(&|i| a[(i + 2) % n] + Fr::from(3) * b[(i + n - 3) % n]),
                 rows(&|i| a[i] * b[i]),
                 rows(&|i| a[i].square().square() * a[i]),
-                rows(&|i| a[i] + challenge * instance[i]),
+                rows(&|i| a[(i + n - 1) % n] + challenge * instance[i]),
             ];
             let interpolation = Interpolation::new(Backend::best(), k, domain.get_omega(), Fr::ONE);
             let polynomial = |values: &Vec<Fr>| {

@@ -4,8 +4,8 @@ use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::plonk::{ConstraintSystem, Expression, FirstPhase};
 use halo2_proofs::poly::Rotation;
 
-/// Gates of degrees 1, 2, 3 and 6 with large rotations in both directions, a challenge, public inputs, a sum that
-/// cancels, and shared factors with and without a constant.
+/// Gates of degrees 1, 2, 3 and 6 with large rotations in both directions, a challenge, public inputs, columns that only
+/// one sum reads, a sum that cancels, and shared factors with and without a constant.
 pub(super) fn system() -> ConstraintSystem<Fr> {
     let mut cs = ConstraintSystem::default();
     cs.set_minimum_degree(6);
@@ -14,11 +14,11 @@ pub(super) fn system() -> ConstraintSystem<Fr> {
     let challenge = cs.challenge_usable_after(FirstPhase);
     let constant = |x: u64| Expression::Constant(Fr::from(x));
     cs.create_gate("all", |c| {
-        let [a0, b0, sum, product, power, public] =
-            [a, b, sum, product, power, public].map(|x| c.query_advice(x, Rotation::cur()));
+        let [a0, b0, sum, product, power] = [a, b, sum, product, power].map(|x| c.query_advice(x, Rotation::cur()));
+        let public = c.query_advice(public, Rotation::next());
         let (a2, b3) = (c.query_advice(a, Rotation(2)), c.query_advice(b, Rotation(-3)));
         let (q, p) = (c.query_fixed(q, Rotation::cur()), c.query_fixed(p, Rotation::cur()));
-        let (i, challenge) = (c.query_instance(instance, Rotation::cur()), c.query_challenge(challenge));
+        let (i, challenge) = (c.query_instance(instance, Rotation::next()), c.query_challenge(challenge));
         let square = a0.clone() * a0.clone();
         let fifth = square.clone() * square * a0.clone();
         vec![
