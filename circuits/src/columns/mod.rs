@@ -110,6 +110,8 @@ pub fn commit_column(
 ) -> CommittedColumn {
     assert!(body.len() <= layout.salt_start(), "{} rows, the salts start at {}", body.len(), layout.salt_start());
     let mut values = body;
+    // a column that grew would keep twice its memory
+    values.reserve_exact(layout.rows() - values.len());
     values.resize(layout.salt_start(), Fr::zero());
     let mut salts = stream(srs, layout, secret, place, b"salt");
     values.extend((0..layout.salt_rows()).map(|_| Fr::random(&mut salts)));
@@ -222,7 +224,13 @@ pub fn commit_records(
 #[must_use]
 pub fn record_bodies(layout: &Layout, records: &Records) -> Vec<Vec<Fr>> {
     let (a, r) = (layout.columns(), layout.record_rows());
-    let mut bodies = vec![vec![Fr::zero(); layout.salt_start()]; a + 1];
+    let empty = || {
+        // with room for the random rows
+        let mut body = Vec::with_capacity(layout.rows());
+        body.resize(layout.salt_start(), Fr::zero());
+        body
+    };
+    let mut bodies: Vec<Vec<Fr>> = (0..=a).map(|_| empty()).collect();
     let small: Vec<Fr> = (0..256u64).map(Fr::from).collect();
     for (i, (features, target)) in records.iter().enumerate() {
         for (j, q) in features.iter().enumerate() {
@@ -315,7 +323,8 @@ fn commit_weight_rows(
 ) -> CommittedGroup {
     let [upper, salt, tail] = blinding.0.map(ChaCha20Rng::from_seed);
     let random = |mut stream: ChaCha20Rng, rows: usize| (0..rows).map(move |_| Fr::random(&mut stream));
-    let mut rows = vec![Fr::zero(); layout.weights_salt_start()];
+    let mut rows = Vec::with_capacity(layout.rows());
+    rows.resize(layout.weights_salt_start(), Fr::zero());
     rows.extend(random(upper, layout.weights_start() - layout.weights_salt_start()));
     rows.extend(values);
     assert_eq!(rows.len(), layout.weights_end(), "the layout has {} weights", layout.weights());

@@ -223,6 +223,8 @@ pub fn create_proof(
 /// Fills a fresh column with random values from row `gate_rows` up to `rows`.
 fn blind(engine: &Engine<'_>, gate_rows: usize, rows: usize, mut column: Vec<Fr>) -> Vec<Fr> {
     let mut rng = engine.rng();
+    // a column that grew would keep twice its memory until the proof is done
+    column.reserve_exact(rows.saturating_sub(column.len()));
     column.resize(gate_rows, Fr::ZERO);
     column.extend((gate_rows..rows).map(|_| Fr::random(&mut rng)));
     column
