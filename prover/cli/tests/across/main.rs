@@ -110,15 +110,9 @@ async fn data_stays_home() {
         rows
     };
     assert_eq!(allotted().await, 3);
-    guest.says(&[
-        "dataset",
-        "grant",
-        &kept_id,
-        "--to",
-        &owner.client().await.account().unwrap().to_string(),
-        "--uses",
-        "4",
-    ]);
+    let account = owner.client().await.account().unwrap().to_string();
+    let grant_two = ["dataset", "grant", &kept_id, "--to", &account, "--uses", "2"];
+    guest.says(&grant_two);
     owner.says(&evaluate);
     assert_eq!(allotted().await, 4);
     // the node deletes what it was lent once the job has ended
@@ -140,9 +134,25 @@ async fn data_stays_home() {
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     }
     assert!(!file.exists(), "{} is still there", file.display());
+    let proven = || std::fs::read(owner.place.path().join("evaluation.json")).unwrap();
+    let first = proven();
     // lent again, with openings of its own
-    owner.says(&[&evaluate[..], &["--lending", "1"]].concat());
+    let lent_as = |number| [&evaluate[..], &["--lending", number]].concat();
+    owner.says(&lent_as("1"));
     assert_eq!(allotted().await, 5);
+    let second = proven();
+    assert_ne!(first, second);
+    // no use is left: what was evaluated is found again, and another evaluation is refused before anything is lent
+    owner.says(&evaluate);
+    assert_eq!(proven(), first);
+    owner.says(&lent_as("1"));
+    assert_eq!(proven(), second);
+    let refused = owner.fails(&lent_as("2"));
+    assert!(refused.contains("its owner has to grant it"), "{refused}");
+    assert_eq!(allotted().await, 5);
+    let file = lent_at_guest().await;
+    assert!(!file.exists(), "{} is still there", file.display());
+    guest.says(&grant_two);
     let said = owner.command(&["verify", "evaluation.json", "--allow-dev-srs"]).output().unwrap();
     assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
     let evaluation = tribute_testing::json(&owner.place.path().join("evaluation.json"));

@@ -558,11 +558,20 @@ async fn old_jobs_are_forgotten(queue: &Queue) {
     queue.keep_note(&waiting.id, "proof", "new").await.unwrap();
     queue.keep_note(&old.id, "gone", "old").await.unwrap();
     assert_eq!(noted("t", "proof").await.as_deref(), Some("new"));
+    // whether there is one is not asked of jobs that were cancelled
+    let (dropped, _) = queue.submit(&job("t", "dropped")).await.unwrap();
+    queue.keep_note(&dropped.id, "dropped", "").await.unwrap();
+    let is_noted = async |tenant, name| queue.is_noted(tenant, name).await.unwrap();
+    assert!(is_noted("t", "gone").await && is_noted("t", "dropped").await);
+    assert!(!is_noted("u", "gone").await && !is_noted("t", "other").await);
+    queue.cancel(&dropped.id).await.unwrap();
+    assert!(!is_noted("t", "dropped").await);
     assert_eq!(queue.forget_ended(Duration::from_secs(3600)).await.unwrap(), 0);
     tokio::time::sleep(Duration::from_millis(5)).await;
     assert!(queue.forget_ended(Duration::ZERO).await.unwrap() > 5);
     assert!(queue.get(&old.id).await.unwrap().is_none());
     assert_eq!((noted("t", "proof").await.as_deref(), noted("t", "gone").await), (Some("new"), None));
+    assert!(!is_noted("t", "gone").await);
     assert!(queue.events(&old.id, 0).await.unwrap().is_empty());
     assert_eq!(state(queue, &waiting.id).await, State::Queued);
     succeed(queue, &lease(queue).await).await;

@@ -21,6 +21,15 @@ impl Queue {
         Ok(())
     }
 
+    /// Whether a job of a tenant that waits, runs or has succeeded keeps a note under a name.
+    pub async fn is_noted(&self, tenant: &str, name: &str) -> Result<bool> {
+        let db = self.database();
+        let select = "SELECT COUNT(*) FROM job_notes n JOIN jobs j ON j.id = n.job WHERE n.name = $1 AND j.tenant = $2
+             AND j.state IN ('queued', 'running', 'succeeded') AND j.cancel = 0";
+        let jobs: i64 = sqlx::query_scalar(db.sql(select)).bind(name).bind(tenant).fetch_one(db.pool()).await?;
+        Ok(jobs > 0)
+    }
+
     /// The note that a tenant's job has kept under a name, of the latest job that has one.
     pub async fn note(&self, tenant: &str, name: &str) -> Result<Option<String>> {
         let db = self.database();

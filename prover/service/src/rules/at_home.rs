@@ -16,7 +16,7 @@ use tribute_store::artefacts::Artefacts;
 use tribute_store::db::Database;
 
 use super::admission::{Admission, Admitted};
-use super::evaluations::{same_chain, Evaluated};
+use super::evaluations::{note_of, same_chain, Evaluated};
 use super::files::FileChecks;
 use super::gather::commit;
 use super::off_thread;
@@ -66,21 +66,24 @@ impl AtHome {
     }
 
     /// At the node that has the dataset: queues the evaluation for the agent's owner, to whom the dataset's owner has granted it
-    /// here. Without weights it only checks whether it would, and queues nothing.
+    /// here. Without weights it only checks whether it would, and queues nothing. The same evaluation with weights of the same lending
+    /// is the same job, and takes no further use.
     ///
     /// # Errors
     /// [`Reason::ProofRejected`] if the agent's certificate does not hold. That its weights were not chosen does not follow from it:
     /// of made-up datasets any weights are the optimum.
     pub(crate) async fn evaluate(&self, caller: AccountAddress, r: v1::EvaluateAtHomeRequest) -> Result<Option<Job>> {
-        let (dataset, grant) = self.admission.granted_here(caller, field("dataset_id", &r.dataset_id)?).await?;
         let file = self.uploads.open(caller, "certificate_upload", &r.certificate_upload).await?.bytes;
         let certificate =
             Certificate::from_json(&file).map_err(|e| Problem::field("certificate_upload", e.to_string()))?;
+        let weights_digest: WeightsDigest = certificate.agent.weights_digest;
+        let id: DatasetId = field("dataset_id", &r.dataset_id)?;
+        let request = lending(&weights_digest, &id, r.lending);
+        let (dataset, grant) = self.admission.granted_here(caller, id, request).await?;
         if certificate.agent.owner != Hex(caller.0) {
             let text = format!("the agent is of {}: only its owner has it evaluated", certificate.agent.owner);
             return Err(Problem::new(Reason::NotAllowed, text));
         }
-        let weights_digest: WeightsDigest = certificate.agent.weights_digest;
         let trained = certificate.datasets.iter().flat_map(|d| {
             let id = d.dataset_id;
             (0..).zip(&d.shards).map(move |(i, shard)| (shard.digest, i, id))
@@ -105,7 +108,6 @@ impl AtHome {
         let secrets = LentSecrets { dataset: dataset.id, weights, blinding: HexBytes(r.blinding), number: r.lending };
         let (tenant, bytes) = (caller.to_string(), serde_json::to_vec(&secrets)?);
         let secrets = self.custody.put(&tenant, SECRETS, bytes.clone()).await?;
-        let request = lending(&weights_digest, &dataset.id, r.lending);
         let openings = lent_openings(dataset.shards.len());
         let mut tx = self.database.begin().await?;
         self.custody.accept_allotment(&mut tx, request, dataset.owner, weights_digest.into(), openings).await?;
@@ -126,6 +128,8 @@ impl AtHome {
         } else {
             lent::forget_unneeded(&self.admission.queue, &self.custody, &secrets).await?;
         }
-        queued.map(Some)
+        let job = queued?;
+        self.admission.queue.keep_note(&job.id, &note_of(request), "").await?;
+        Ok(Some(job))
     }
 }

@@ -2,7 +2,7 @@
 
 use tribute_core::certificate::Certificate;
 use tribute_core::hexed::AccountAddress;
-use tribute_core::id::{DatasetId, ShardDigest, WeightsDigest};
+use tribute_core::id::{DatasetId, RequestId, ShardDigest, WeightsDigest};
 use tribute_core::layout::{Layout, Task};
 use tribute_problem::{field, Problem, Reason, Result};
 use tribute_proto::v1;
@@ -91,20 +91,29 @@ pub(super) fn evaluation_here(
     }
 }
 
+/// Name of the note that the job of an evaluation with lent weights keeps.
+pub(super) fn note_of(lending: RequestId) -> String {
+    format!("lending {lending}")
+}
+
 impl Admission {
     /// A dataset that the caller may have an agent evaluated on at home, and the grant of this server that this takes. Open terms and
     /// grants on chain do not count: they are given for agents that are paid for, and a count with chosen weights tells single records.
+    /// An evaluation under the same `lending` has taken its use: repeating it needs none.
     pub(super) async fn granted_here(
         &self,
         caller: AccountAddress,
         id: DatasetId,
+        lending: RequestId,
     ) -> Result<(DatasetBody, Option<Grant>)> {
         let dataset = self.kept(id).await?;
         if self.owner_now(&dataset).await? == caller {
             let grant = self.grant_needed(caller, &dataset).await?;
             return Ok((dataset, grant));
         }
-        self.registry.check_use_left(id, caller).await?;
+        if !self.queue.is_noted(&caller.to_string(), &note_of(lending)).await? {
+            self.registry.check_use_left(id, caller).await?;
+        }
         let grant = Grant { dataset: id, root: dataset.root, by: Right::Granted(None) };
         Ok((dataset, Some(grant)))
     }
