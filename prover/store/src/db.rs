@@ -299,6 +299,19 @@ impl Database {
         Ok(self.pool.begin_with(begin).await?)
     }
 
+    /// Has transactions that lock the same `name` wait for each other: what this one reads after it, the others do not change
+    /// before it ends.
+    ///
+    /// # Errors
+    /// If the database does not answer.
+    pub async fn lock(&self, tx: &mut Tx, name: &str) -> Result<()> {
+        // SQLite has one writer at a time, so nothing needs a lock
+        if self.is_postgres() {
+            sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))").bind(name).execute(&mut **tx).await?;
+        }
+        Ok(())
+    }
+
     /// The connection pool, for single statements.
     #[must_use]
     pub fn pool(&self) -> &AnyPool {

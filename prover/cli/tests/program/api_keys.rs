@@ -3,10 +3,14 @@
 use prost::Message as _;
 use tonic::Code;
 use tribute_client::{problem, Client, Tls};
+use tribute_core::hexed::Hex;
 use tribute_problem::Reason;
 use tribute_proto::v1::{self, KeyRole};
 use tribute_proto::{Access, CALLS};
+use tribute_service::auth::api_keys::ApiKeys;
+use tribute_store::db::Database;
 use tribute_testing::calls::{calibrate, connect, submit};
+use tribute_testing::stores::Postgres;
 use tribute_testing::{program, raw, Place};
 
 async fn created(client: &Client, name: &str, role: KeyRole) -> String {
@@ -121,4 +125,30 @@ async fn a_program_watches_with_a_key_alone() {
     assert!(run(&["api-key", "revoke", "ci", "--key-env", "KEY"], "").0);
     let (listed, _, said) = run(&["job", "list", "--api-key-env", "API_KEY"], key.trim());
     assert!(!listed && said.contains("BAD_TOKEN"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_account_has_at_most_sixteen_keys_however_many_are_made_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let postgres = Postgres::start();
+    let mut urls = vec![format!("sqlite:{}", folder.path().join("t.db").display())];
+    urls.extend(postgres.iter().map(|p| p.url.clone()));
+    for url in urls {
+        let keys = ApiKeys::new(Database::open(&url).await.unwrap());
+        // an account of which the service has nothing yet
+        let account = Hex([7; 20]);
+        let create = |number| {
+            let keys = keys.clone();
+            tokio::spawn(async move { keys.create(account, &format!("key-{number}"), KeyRole::Reader, 30).await })
+        };
+        let calls: Vec<_> = (0..32).map(create).collect();
+        let mut made = 0;
+        for call in calls {
+            match call.await.unwrap() {
+                Ok(_) => made += 1,
+                Err(refused) => assert_eq!(refused.reason, Reason::QuotaSpent, "{refused}"),
+            }
+        }
+        assert_eq!((made, keys.list(account).await.unwrap().len()), (16, 16), "{url}");
+    }
 }

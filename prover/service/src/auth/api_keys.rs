@@ -97,11 +97,8 @@ impl ApiKeys {
         let (now, key) = (unix_seconds(), format!("{MARK}{}", hex::encode(rand::random::<[u8; 32]>())));
         let expires = now + u64::from(days) * DAY;
         let mut tx = self.db.begin().await?;
-        // locks the account's row, so that concurrent calls cannot make more keys together
-        sqlx::query(self.db.sql("SELECT address FROM tenants WHERE address = $1 {for_update}"))
-            .bind(account.to_string())
-            .fetch_optional(&mut *tx)
-            .await?;
+        // concurrent calls cannot make more keys together, whether or not the account has a row to lock
+        self.db.lock(&mut tx, &format!("keys of {account}")).await?;
         sqlx::query(self.db.sql("DELETE FROM api_keys WHERE account = $1 AND expires <= $2"))
             .bind(account.to_string())
             .bind(now as i64)

@@ -263,11 +263,8 @@ impl Uploads {
             whole &= self.artefacts.get(id).await.is_ok();
         }
         let mut tx = self.db.begin().await?;
-        // locks the account's row, so that concurrent uploads cannot exceed the quota together
-        sqlx::query(self.db.sql("SELECT address FROM tenants WHERE address = $1 {for_update}"))
-            .bind(owner.to_string())
-            .fetch_optional(&mut *tx)
-            .await?;
+        // concurrent uploads of an account cannot exceed its quota together
+        self.db.lock(&mut tx, &format!("uploads of {owner}")).await?;
         let found: Option<String> =
             sqlx::query_scalar(self.db.sql("SELECT artefact FROM uploads WHERE owner = $1 AND digest = $2"))
                 .bind(owner.to_string())
