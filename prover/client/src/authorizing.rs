@@ -224,11 +224,27 @@ impl Service<http::Request<Body>> for Authorizing {
 
 /// Splits a server's URL into `host:port`, in lower case and with the scheme's default port if it has none, and scheme.
 pub(crate) fn authority(url: &str) -> Result<(String, String)> {
-    let uri: http::Uri = url.parse().map_err(|e| Problem::field("server", format!("`{url}` is no URL: {e}")))?;
+    let uri = parsed(url)?;
     let scheme = uri.scheme_str().unwrap_or("http").to_owned();
     let host = uri.host().ok_or_else(|| Problem::field("server", format!("`{url}` names no host")))?;
     let port = uri.port_u16().unwrap_or(if scheme == "https" { 443 } else { 80 });
     Ok((format!("{}:{port}", host.to_ascii_lowercase()), scheme))
+}
+
+fn parsed(url: &str) -> Result<http::Uri> {
+    url.parse().map_err(|e| Problem::field("server", format!("`{url}` is no URL: {e}")))
+}
+
+/// A server's URL in the form in which URLs of one server are equal: scheme and host in lower case, without the scheme's default
+/// port, a query and slashes at the end. Without a scheme, it is `http`.
+///
+/// # Errors
+/// [`Reason::BadField`] if it is no URL or names no host.
+pub fn canonical_url(url: &str) -> Result<String> {
+    let (server, scheme) = authority(url)?;
+    let default = if scheme == "https" { ":443" } else { ":80" };
+    let server = server.strip_suffix(default).unwrap_or(&server);
+    Ok(format!("{scheme}://{server}{}", parsed(url)?.path().trim_end_matches('/')))
 }
 
 pub(crate) fn identity(url: &str, info: &v1::ServerInfo, credential: Credential) -> Result<Identity> {
@@ -257,6 +273,27 @@ mod tests {
             assert_eq!(authority(url).unwrap(), (name.into(), scheme.into()));
         }
         assert!(authority("/nowhere").is_err());
+    }
+
+    #[test]
+    fn urls_of_one_server_have_one_form() {
+        for (url, canonical) in [
+            ("http://127.0.0.1:7410", "http://127.0.0.1:7410"),
+            ("127.0.0.1:7410", "http://127.0.0.1:7410"),
+            ("HTTP://Node.Example:80/", "http://node.example"),
+            ("http://node.example:443", "http://node.example:443"),
+            ("https://node.example:443//", "https://node.example"),
+            ("https://node.example:80", "https://node.example:80"),
+            ("https://node.example:8443/At/Home/", "https://node.example:8443/At/Home"),
+            ("http://[::1]:80", "http://[::1]"),
+            ("http://[::80]:7410/", "http://[::80]:7410"),
+        ] {
+            assert_eq!(canonical_url(url).unwrap(), canonical);
+            assert_eq!(canonical_url(canonical).unwrap(), canonical);
+        }
+        for wrong in ["/nowhere", "http://", "two words"] {
+            assert_eq!(canonical_url(wrong).unwrap_err().reason, Reason::BadField, "{wrong}");
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 use tribute_chain::Contracts;
+use tribute_client::authorizing::canonical_url;
 use tribute_client::files::{read_file, write_file};
 use tribute_client::{problem, Client};
 use tribute_core::head::lambda_units;
@@ -116,13 +117,13 @@ pub(super) async fn status(a: StatusArgs) -> CommandResult {
     emit(&json!({ "request": request.id(), "participants": all }), None)
 }
 
-/// Splits `URL=ID[,ID…]`.
+/// Splits `URL=ID[,ID…]`, with the URL in its canonical form: however it is written, it is one node.
 fn parsed(text: &str) -> Result<(String, Vec<DatasetId>)> {
     let (url, ids) = text
         .split_once('=')
         .ok_or_else(|| Problem::field("node", format!("`{text}` is not of the form URL=ID[,ID…]")))?;
     let id = |id: &str| id.parse().map_err(|e| Problem::field("node", format!("{e}")));
-    Ok((url.to_owned(), ids.split(',').map(id).collect::<Result<_>>()?))
+    Ok((canonical_url(url)?, ids.split(',').map(id).collect::<Result<_>>()?))
 }
 
 /// Adds datasets at the nodes that their entries on chain name. The entries are told before any node is called.
@@ -145,12 +146,11 @@ async fn found(
                 format!("the entry of {id} on chain names no usable node: {bad}; give the node with --node URL={id}");
             Problem::field("dataset", text)
         })?;
-        // with and without the slash it is one node
-        let url = url.as_str().trim_end_matches('/');
+        let url = canonical_url(url.as_str())?;
         eprintln!("dataset {id} is at {url}, its entry on chain says");
-        match places.iter_mut().find(|(known, _)| known.trim_end_matches('/') == url) {
+        match places.iter_mut().find(|(known, _)| *known == url) {
             Some((_, ids)) => ids.push(*id),
-            None => places.push((url.to_owned(), vec![*id])),
+            None => places.push((url, vec![*id])),
         }
     }
     Ok(())
@@ -166,4 +166,30 @@ fn add(participants: &mut Vec<Participant>, url: &str, id: DatasetId, dataset: &
         None => participants.push(Participant { account, node: url.into(), datasets: vec![lot] }),
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn datasets_of_one_account_at_one_node_are_one_part_however_its_url_is_written() {
+        let of = |owner| v1::Dataset { owner: vec![owner; 20], ..Default::default() };
+        let mut participants = Vec::new();
+        for (url, id, owner) in [
+            ("http://node.example", 1, 1),
+            ("HTTP://Node.Example:80/", 2, 1),
+            ("http://node.example/", 3, 2),
+            ("http://node.example:7410", 4, 1),
+        ] {
+            let (url, ids) = parsed(&format!("{url}={}", DatasetId::new([id; 32]))).unwrap();
+            assert_eq!(ids, [DatasetId::new([id; 32])]);
+            add(&mut participants, &url, ids[0], &of(owner)).unwrap();
+        }
+        let parts: Vec<(&str, u8, usize)> =
+            participants.iter().map(|p| (p.node.as_str(), p.account.0[0], p.datasets.len())).collect();
+        let (plain, other) = ("http://node.example", "http://node.example:7410");
+        assert_eq!(parts, [(plain, 1, 2), (plain, 2, 1), (other, 1, 1)]);
+        assert!(parsed("http://node.example").unwrap_err().message.contains("is not of the form"));
+    }
 }
