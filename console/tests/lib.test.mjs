@@ -66,6 +66,35 @@ test("a header leaves out nothing but a label, and names are compared as the rea
   assert.throws(() => queries("a,label\n1,2\n", cases), /no column A/);
 });
 
+test("a column of another name is the label if it holds the schema's classes, unless they are numbers", () => {
+  const predicting = (target) => parseSchema(JSON.stringify({ name: "s", features, target }));
+  const [species, truths, codes, none] = [["setosa", "other"], ["True", "false"], ["0", "none"], ["none", "some"]].map((classes) => predicting({ classes }));
+  const asked = [[1, 0.5], [2, 0.25]];
+  for (const [labels, schema] of [
+    [["setosa", "other"], species], [["other", "other"], species],
+    // missing labels tell nothing, unless a class is spelled so
+    [["setosa", ""], species], [["N/A", "other"], species], [["?", "setosa"], species], [["#¡REF!", "setosa"], species], [["none", "none"], none], [["None", "some"], none],
+    // true and false in any case, other texts as they are written
+    [["TRUE", "False"], truths],
+  ]) {
+    const [one, other] = labels.map((label) => `"${label}"`);
+    for (const text of [`a,b,species\n1,0.5,${one}\n2,0.25,${other}\n`, `species,b,a\n${one},0.5,1\n${other},0.25,2\n`]) {
+      assert.deepEqual(queries(text, schema), asked, text);
+    }
+  }
+  for (const [labels, schema] of [
+    [["setosa", "ward 3"], species], [["Setosa", "other"], species], [["setosa", "7"], species], [["", "NA"], species], [["None", "None"], none],
+    [["0", "none"], codes], [["none", "none"], codes], [["true", "yes"], truths], [["1", "0"], truths], [["0.5", "0.25"], predicting({ real: { lo: 0, hi: 1 } })],
+  ]) {
+    assert.throws(() => queries(`a,b,ward\n1,0.5,${labels[0]}\n2,0.25,${labels[1]}\n`, schema), /Column 3 .“ward”. is neither/, `${labels}`);
+  }
+  // the label's name is enough, whatever the column holds
+  assert.deepEqual(queries("a,b,label\n1,0.5,7\n2,0.25,ward 3\n", species), asked);
+  // a header without queries, and a row without its label
+  assert.throws(() => queries("a,b,species\n", species), /no query below/);
+  assert.throws(() => queries("a,b,species\n1,0.5,setosa\n2,0.25\n", species), /Line 3 has 2 values/);
+});
+
 test("the first line may name the separator", () => {
   assert.deepEqual(queries("sep=;\r\na;b\r\n1;0.5\r\n", schema), [[1, 0.5]]);
   assert.deepEqual(queries("sep=\t\n1\t0.5\n", schema), [[1, 0.5]]);

@@ -1,5 +1,6 @@
 // Queries as text: one a line, values separated by commas, semicolons, tabs or spaces. As strict as the reader of tables in `records`,
 // which this page has no call for: what may be meant in two ways is refused.
+import { holdsClasses, isLabelName } from "./labels";
 import { Problem } from "./problem";
 import type { Schema } from "./schema";
 
@@ -8,8 +9,6 @@ const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/;
 const GROUPED = /^[+-]?[1-9]\d{0,2}\.\d{3}$/;
 
 const SEPARATORS = ["\t", ";", ","];
-/** Names of the column to predict, as the reader of tables has them. */
-const LABEL_NAMES = ["label", "labels", "target", "targets", "class", "classes", "y", "outcome", "category", "response", "classlabel"];
 
 interface Row {
   /** Line of the text, from 1. */
@@ -68,7 +67,6 @@ function rowsOf(text: string): { rows: Row[]; separator: string | undefined } {
 }
 
 const folded = (name: string): string => name.trim().toLowerCase();
-const isLabelName = (name: string): boolean => LABEL_NAMES.includes(folded(name.replace(/[ _-]/g, "")));
 
 /** Positions of a name in a header: as it is written, otherwise in another case. */
 function placesOf(name: string, header: string[]): number[] {
@@ -90,7 +88,7 @@ function isHeader(first: string[], names: string[], more: boolean): boolean {
   return false;
 }
 
-/** Rows of numbers in the order of the schema's features. A header is recognised by its names. One column more than the features is a label, which is left out; below a header it must be called so. */
+/** Rows of numbers in the order of the schema's features. A header is recognised by its names. One column more than the features is a label, which is left out; below a header it must be called so, or hold the schema's classes. */
 export function queries(text: string, schema: Schema): number[][] {
   const { rows, separator } = rowsOf(text);
   if (rows.length === 0) throw refused("There is no query in this text.");
@@ -108,22 +106,23 @@ export function queries(text: string, schema: Schema): number[][] {
   if (first.length < names.length || first.length > names.length + 1) {
     throw refused(`Line ${rows[0]!.line} has ${first.length} values; a query has ${names.length}, and maybe a label.`);
   }
-  const extra = header ? first.findIndex((_, i) => !order.includes(i)) : -1;
-  if (extra !== -1 && !isLabelName(first[extra]!)) {
-    throw refused(`Column ${extra + 1} (“${first[extra]}”) is neither in the schema nor called like a label: leave it out, or call it “label” if it is one.`);
-  }
   const asked = rows.slice(header ? 1 : 0);
   if (asked.length === 0) throw refused("There is no query below the header.");
-  const points = asked.flatMap(({ cells }) => order.map((at) => cells[at] ?? "")).filter((cell) => NUMBER.test(cell) && cell.includes("."));
+  const ragged = asked.find(({ cells }) => cells.length !== first.length);
+  if (ragged) throw refused(`Line ${ragged.line} has ${ragged.cells.length} values; the first line has ${first.length}.`);
+  const extra = header ? first.findIndex((_, i) => !order.includes(i)) : -1;
+  if (extra !== -1 && !isLabelName(first[extra]!) && !holdsClasses(asked.map(({ cells }) => cells[extra]!), schema)) {
+    throw refused(`Column ${extra + 1} (“${first[extra]}”) is neither in the schema nor called like a label, and does not hold the schema's classes: leave it out, or call it “label” if it is one.`);
+  }
+  const points = asked.flatMap(({ cells }) => order.map((at) => cells[at]!)).filter((cell) => NUMBER.test(cell) && cell.includes("."));
   if (separator === ";" && points.length > 0 && points.every((cell) => GROUPED.test(cell))) {
     throw refused(`${points[0]} may be a number with thousands separated: separate the values by commas if it has decimals, or write it without the point.`);
   }
-  return asked.map(({ line, cells }) => {
-    if (cells.length !== first.length) throw refused(`Line ${line} has ${cells.length} values; the first line has ${first.length}.`);
-    return order.map((at, i) => {
+  return asked.map(({ line, cells }) =>
+    order.map((at, i) => {
       const value = Number(cells[at]);
       if (!NUMBER.test(cells[at]!) || !Number.isFinite(value)) throw refused(`Line ${line}: ${names[i]} is “${cells[at]}”, which is not a number.`);
       return value;
-    });
-  });
+    }),
+  );
 }

@@ -1,0 +1,32 @@
+// Which column holds the labels: the rule of the reader of tables in `records`.
+import { classes, type Schema } from "./schema";
+
+/** Names of the column to predict. */
+const LABEL_NAMES = ["label", "labels", "target", "targets", "class", "classes", "y", "outcome", "category", "response", "classlabel"];
+
+/** Spellings of a missing value, in lower case. */
+const GAPS = [
+  "", "na", "n/a", "#n/a", "#n/a n/a", "#na", "<na>", "nan", "-nan", "1.#qnan", "-1.#qnan", "1.#ind", "-1.#ind",
+  "nat", "null", "none", "nil", "?", "n.a.", "n.a", "n/a.", "n.d.", "(null)", "\\n", "#nv", "#n/d", "#n/b", "#null!",
+  "#value!", "#div/0!", "#ref!", "#num!", "#name?", "missing", "-", "--", "\u2013", "\u2014", ".", "..",
+];
+/** A spreadsheet's error in some language. */
+const SHEET_ERROR = /^#[\p{Uppercase}/0\u00a1\u00bf]{3,12}[!?]$/u;
+/** A number with either decimal mark. */
+const NUMERIC = /^[+-]?(\d+[.,]?\d*|[.,]\d+)([eE][+-]?\d+)?$/;
+const TRUTH = /^(true|false)$/i;
+
+/** Whether a column's name says that it holds the labels. */
+export const isLabelName = (name: string): boolean => LABEL_NAMES.includes(name.replace(/[ _-]/g, "").trim().toLowerCase());
+
+const isGap = (text: string): boolean => GAPS.includes(text.toLowerCase()) || SHEET_ERROR.test(text);
+
+/** Whether a column's values show that it holds the labels: all that are not missing are classes of the schema, in any case if they are true or false, and no class is a number, which a feature's values may be as well. */
+export function holdsClasses(values: string[], schema: Schema): boolean {
+  const known = classes(schema);
+  if (known.some((label) => NUMERIC.test(label))) return false;
+  const truths = known.filter((label) => TRUTH.test(label)).map((label) => label.toLowerCase());
+  const isClass = (text: string): boolean => known.includes(text) || (TRUTH.test(text) && truths.includes(text.toLowerCase()));
+  const labels = values.filter((text) => known.includes(text) || !isGap(text));
+  return labels.length > 0 && labels.every(isClass);
+}
