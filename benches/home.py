@@ -21,8 +21,9 @@ import threading
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-TRIBUTE = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).absolute() / "release/tribute"
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
+from checkout import PLACES, PROGRAM, ROOT  # noqa: E402
+
 WINE = ROOT / "examples/wine.csv"
 LAMBDA = "0.0078125"
 
@@ -68,10 +69,10 @@ class Node:
             s.bind(("127.0.0.1", 0))
             self.address = f"127.0.0.1:{s.getsockname()[1]}"
         self.link = Link(self.address)
-        serve = [TRIBUTE, "serve", "--listen", self.address, "--data", "data", "--k", "14", "--port-file", "address"]
+        serve = [PROGRAM, "serve", "--listen", self.address, "--data", "data", "--k", "14", "--port-file", "address"]
         serve += ["--name", self.address, "--name", self.link.address]
         self.log = open(folder / "serve.log", "wb")
-        environment = {**os.environ, "TRIBUTE_ONNXRUNTIME": str(ROOT / ".deps/ort/libonnxruntime.so")}
+        environment = {**os.environ, **PLACES}
         self.process = subprocess.Popen(serve, cwd=folder, env=environment, stdout=self.log, stderr=self.log)
 
     def ready(self):
@@ -83,7 +84,7 @@ class Node:
 
     def run(self, *arguments, account=0):
         environment = {**os.environ, "TRIBUTE_KEY": self.keys[account], "TRIBUTE_SERVER": f"http://{self.address}"}
-        command = [str(TRIBUTE), *map(str, arguments)]
+        command = [str(PROGRAM), *map(str, arguments)]
         done = subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True)
         if done.returncode:
             raise SystemExit(f"{' '.join(command)}\n{done.stdout}{done.stderr}")

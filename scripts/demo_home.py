@@ -30,12 +30,12 @@ import numpy as np
 from Crypto.Cipher import ChaCha20_Poly1305
 from eth_account import Account
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "examples")]
+from checkout import PLACES, PROGRAM, ROOT
+
+sys.path.insert(0, str(ROOT / "examples"))
 from audit_head import Head, Schema, read_rows  # noqa: E402
 from home_leaks import Data, Searcher, messages, plants  # noqa: E402
 
-TRIBUTE = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release/tribute"
 DIGITS = ROOT / "examples/digits.csv.gz"
 ROWS = [(0, 900), (900, 1400), (1400, 1597)]
 LAMBDA = "0.001"
@@ -149,15 +149,14 @@ class Node:
         self.link = Relay(demo.network.host(), self.address)
         self.chain = Relay(demo.network.host(), demo.anvil) if demo.anvil else None
         self.environment = {**os.environ, "TRIBUTE_KEY": key, "TRIBUTE_SERVER": f"http://{self.address}"}
-        self.environment |= {"TRIBUTE_ARTIFACTS": str(ROOT / "verifier-contract/out")}
-        self.environment |= {"TRIBUTE_ONNXRUNTIME": str(ROOT / ".deps/ort/libonnxruntime.so"), "TRIBUTE_CACHE": str(self.folder / "cache")}
+        self.environment |= {**PLACES, "TRIBUTE_CACHE": str(self.folder / "cache")}
         serve = ["serve", "--listen", self.address, "--data", "data", "--name", self.address, "--name", self.link.address]
         if self.chain:
             deployment = str(demo.work / "deployment.json")
             self.environment |= {"TRIBUTE_RPC": f"http://{self.chain.address}", "TRIBUTE_CONTRACTS": deployment}
             serve += ["--rpc", f"http://{self.chain.address}", "--contracts", deployment]
         self.log = open(self.folder / "serve.log", "wb")
-        command = [*demo.network.within(i), str(TRIBUTE), *serve, *extra]
+        command = [*demo.network.within(i), str(PROGRAM), *serve, *extra]
         self.process = subprocess.Popen(command, cwd=self.folder, env=self.environment, stdout=self.log, stderr=self.log)
         demo.processes.append(self.process)
         for _ in range(600):
@@ -169,7 +168,7 @@ class Node:
     def run(self, *arguments, key=None):
         """Runs a command of this account in its namespace; returns its standard output."""
         environment = {**self.environment, **({"TRIBUTE_KEY": key} if key else {})}
-        command = [*self.demo.network.within(self.i), str(TRIBUTE), *map(str, arguments)]
+        command = [*self.demo.network.within(self.i), str(PROGRAM), *map(str, arguments)]
         done = subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True)
         with open(self.folder / "commands.log", "a") as log:
             log.write(f"$ tribute {' '.join(map(str, arguments))}\n{done.stdout}{done.stderr}")
@@ -219,9 +218,9 @@ class Demo:
         self.processes.append(subprocess.Popen(anvil, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
         self.anvil = f"127.0.0.1:{port}"
         environment = {**os.environ, "TRIBUTE_KEY": OPERATOR, "TRIBUTE_RPC": f"http://{self.anvil}"}
-        environment |= {"TRIBUTE_ARTIFACTS": str(ROOT / "verifier-contract/out")}
+        environment |= PLACES
         for attempt in range(100):
-            done = subprocess.run([TRIBUTE, "chain", "deploy"], cwd=self.work, env=environment, capture_output=True, text=True)
+            done = subprocess.run([PROGRAM, "chain", "deploy"], cwd=self.work, env=environment, capture_output=True, text=True)
             if done.returncode == 0:
                 return
             time.sleep(0.2)

@@ -18,17 +18,15 @@ for _library in ("OMP", "OPENBLAS"):  # read when numpy is loaded; threads slow 
 
 from eth_account import Account  # noqa: E402
 
-ROOT = Path(__file__).resolve().parents[1]
-PROGRAM = Path(os.environ.get("TRIBUTE_PROGRAM", Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release/tribute"))
+import checkout  # noqa: E402
+from checkout import PLACES, ROOT  # noqa: E402
+
+PROGRAM = Path(os.environ.get("TRIBUTE_PROGRAM", checkout.PROGRAM))
 os.environ["TRIBUTE_PROGRAM"] = str(PROGRAM)
 Account.enable_unaudited_hdwallet_features()
 DEPLOYER = 0
 """Index of the account that owns the contracts."""
 _MNEMONIC = "test test test test test test test test test test test junk"
-_PLACES = {
-    "TRIBUTE_ARTIFACTS": str(ROOT / "verifier-contract/out"),
-    "TRIBUTE_ONNXRUNTIME": str(ROOT / ".deps/ort/libonnxruntime.so"),
-}
 
 
 def account(index: int):
@@ -52,7 +50,7 @@ class World:
 
     def environment(self) -> dict[str, str]:
         """What tells the command-line program where everything is."""
-        return {**_PLACES, "TRIBUTE_RPC": self.rpc, "TRIBUTE_SERVER": f"http://{self.service}"}
+        return {**PLACES, "TRIBUTE_RPC": self.rpc, "TRIBUTE_SERVER": f"http://{self.service}"}
 
     def command(self, *arguments: str, key: int | None = None) -> str:
         """Runs the command-line program in the folder; returns what it prints."""
@@ -87,7 +85,7 @@ class World:
         """Runs the service."""
         command = [PROGRAM, "serve", "--listen", self.service, "--data", "data", "--rpc", self.rpc, "--contracts", "deployment.json"]
         with open(self.folder / "log", "a") as log:
-            process = subprocess.Popen(command, cwd=self.folder, env={**os.environ, **_PLACES}, stdout=log, stderr=log)
+            process = subprocess.Popen(command, cwd=self.folder, env={**os.environ, **PLACES}, stdout=log, stderr=log)
             try:
                 _answers(int(self.service.rsplit(":", 1)[1]), process)
                 yield
