@@ -358,6 +358,22 @@ def test_a_message_that_was_mined_late_is_another_one_after_the_next_message(nod
     assert chain.send(first).hash not in old and len(node.pool) == 3, "it was mined before the second was sent again"
 
 
+def test_transactions_of_an_earlier_process_are_waited_for(node, monkeypatch):
+    monkeypatch.setattr(_sending, "MINED", 0.5)
+    node.mining = False
+    ended, chain = connected(node), connected(node)
+    with pytest.raises(errors.TransactionFailed, match="was not mined within"):
+        ended.create_agent("a")
+    ended._sender.wait_for_others()  # its own are gone on with
+    with pytest.raises(errors.TransactionFailed, match="nonce 0, which was sent before by another process, was not mined"):
+        chain._sender.wait_for_others()
+    monkeypatch.setattr(_sending, "MINED", 30)
+    asked = node.count("eth_getTransactionCount")
+    node.before = lambda *_: setattr(node, "mining", node.count("eth_getTransactionCount") > asked + 6)
+    chain._sender.wait_for_others()
+    assert node.mining and len(node.pool) == 1
+
+
 ALLOWANCE = Web3.keccak(text="allowance(address,address)")[:4].to_0x_hex()
 
 

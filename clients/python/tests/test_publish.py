@@ -1,5 +1,5 @@
-"""`tribute agent publish`: interrupted after its version was proposed, it continues and certifies that one; and models of one's own,
-published and certified."""
+"""`tribute agent publish`: interrupted after its version was proposed, it continues and certifies that one, and so does
+`certify`; and models of one's own, published and certified."""
 
 import json
 import os
@@ -10,6 +10,9 @@ import onnx
 import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 import tribute
 from tribute._encoding import model_file
@@ -60,6 +63,54 @@ def test_publishing_continues_where_it_was_interrupted(world, market, tmp_path):
         sent = chain.web3.eth.get_transaction_count(owner.account.address)
         world.command(*command, key=OWNER)
         assert chain.web3.eth.get_transaction_count(owner.account.address) == sent, "what is certified is left alone"
+
+
+def test_certifying_continues_where_another_process_was_interrupted(world, market):
+    class Killed(Exception):
+        pass
+
+    def mortal():
+        """A connection of a process that ends with its first transaction."""
+        chain = Chain(world.rpc, owner)
+        send = chain.send
+
+        def last(*arguments):
+            send(*arguments)
+            raise Killed
+
+        chain.send = last
+        return chain
+
+    def certify(chain):
+        pipeline = make_pipeline(StandardScaler(), LogisticRegression(C=0.8))
+        terms = {"name": "interrupted", "ranges": "standard", "data_part": 0.4, "price": 10}
+        return tribute.certify(pipeline, market.datasets, owner, chain=chain, **terms)
+
+    with world.client(OWNER) as owner:
+        chain = Chain(world.rpc, owner)
+        agents = chain.agents.functions.agentCount(owner.account.address).call
+        sent, before = (lambda: chain.web3.eth.get_transaction_count(owner.account.address)), agents()
+        first = sent()
+        # the agent, its version, the list of datasets, its end, and all proofs
+        for _ in range(5):
+            with pytest.raises(Killed):
+                certify(mortal())
+        assert (sent() - first, agents() - before) == (5, 1)
+        # what is certified is left alone
+        result = certify(chain)
+        assert chain.is_certified(result.agent_id, result.version) and (sent() - first, agents() - before) == (5, 1)
+        assert chain.agents.functions.versionCount(result.agent_id).call() == result.version == 1
+        assert tribute.verify(result.certificate, allow_dev_srs=True).certificate["agent"]["id"] == f"0x{result.agent_id.hex()}"
+
+        # other terms, another name, other weights and an abandoned version are others
+        how = {"data_part": 0.4, "price": 11}
+        dearer = chain.publish("interrupted", result.agent, **how)
+        assert dearer[0] != result.agent_id and chain.publish("interrupted", result.agent, **how) == dearer
+        renamed = chain.publish("renamed", result.agent, **how)
+        heavier = chain.publish("interrupted", owner.train(market.datasets, penalty=0.004), **how)
+        assert len({result.agent_id, dearer[0], renamed[0], heavier[0]}) == 4 and agents() - before == 4
+        chain.send(chain.agents.functions.abandon(*dearer))
+        assert chain.publish("interrupted", result.agent, **how)[0] not in (dearer[0], heavier[0])
 
 
 @pytest.fixture(scope="module")

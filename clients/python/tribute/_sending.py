@@ -159,12 +159,39 @@ class Sender:
         """Forgets the transaction of a message whose effect is known to be there, so that the same message is a new one."""
         self._unsettled.pop((to, data), None)
 
+    def wait_for_others(self) -> None:
+        """Waits until no transaction of the account waits in the node but those that this sender follows: one of a process that has
+        ended may still change what the chain says. A node that shows no pending transactions has none to wait for.
+
+        Raises
+        ------
+        errors.TransactionFailed
+            One is not mined in time.
+        """
+        started = time.monotonic()
+        while True:
+            own = {signed.nonce for signed in self._unsettled.values()}
+            other = next((nonce for nonce in range(self._count("latest"), self._count("pending")) if nonce not in own), None)
+            if other is None:
+                return
+            waited = time.monotonic() - started
+            if waited > MINED:
+                raise errors.TransactionFailed(
+                    f"a transaction of {self._account.address} with nonce {other}, which was sent before by another process, was not mined "
+                    f"within {MINED:.0f} s: wait until it is, or replace it; nothing was sent"
+                )
+            time.sleep(max(POLL, min(waited / 10, SLOWEST_POLL)))
+
+    def _count(self, block: str) -> int:
+        """Number of the account's transactions up to a block: ``latest``, or ``pending`` with those that wait in the node."""
+        return int(self._node.ask("eth_getTransactionCount", [self._account.address, block]), 16)
+
     def _settle(self, asked: tuple[str, str]) -> None:
         """Forgets the transactions of other messages than the one `asked` for whose nonce is used: they were mined, or never can be."""
         others = [message for message in self._unsettled if message != asked]
         if not others:
             return
-        used = int(self._node.ask("eth_getTransactionCount", [self._account.address, "latest"]), 16)
+        used = self._count("latest")
         for message in others:
             if self._unsettled[message].nonce < used:
                 del self._unsettled[message]
@@ -173,7 +200,7 @@ class Sender:
         gas = min(int(gas * GAS_MARGIN), GAS_CAP) if gas <= GAS_CAP else gas
         if gas > GAS_CAP:
             raise errors.TransactionFailed(f"{action} needs {gas} gas, more than the cap of {GAS_CAP}")
-        nonce = int(self._node.ask("eth_getTransactionCount", [self._account.address, "pending"]), 16)
+        nonce = self._count("pending")
         fields: dict[str, Any] = {"to": to, "data": data, "value": 0, "gas": gas, "nonce": nonce, "chainId": self._chain_id}
         made = self._account.sign_transaction(fields | fees(self._node))
         return Signed(action, made.hash.to_0x_hex(), made.raw_transaction.to_0x_hex(), nonce)
@@ -192,7 +219,7 @@ class Sender:
                 if receipt is not None:
                     return receipt
                 if now - started >= RESEND:
-                    used = int(self._node.ask("eth_getTransactionCount", [self._account.address, "latest"]), 16)
+                    used = self._count("latest")
                     orphaned = (orphaned or now) if used > signed.nonce else None
                     # with growing pauses: a node that shows no pending transactions would get the same bytes all the time
                     if handed.taken and not orphaned and now - handed_at >= max(RESEND, (now - started) / 8):

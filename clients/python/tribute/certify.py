@@ -114,9 +114,10 @@ def certify(
     penalised_intercept : bool
         Whether the intercept may be penalised, although the pipeline's is free, because the datasets' intercept scale is below 3.
     chain : Chain, optional
-        Chain on which to certify the agent; without one, only the certificate file is made.
+        Chain on which to certify the agent; without one, only the certificate file is made. A call that was interrupted is repeated,
+        also in another process: what is on chain already is gone on with (see :meth:`Chain.publish`).
     data_part, price
-        Terms of the on-chain version: see :meth:`Chain.propose`.
+        Terms of the on-chain version: see :meth:`Chain.publish`.
 
     Raises
     ------
@@ -197,9 +198,10 @@ def _proven(
     if chain is None:
         client.prove(agent)
         return Certified(client.agent(agent), found, client.certificate(agent), moved, None, None)
-    agent_id = chain.create_agent(name)
-    version = chain.propose(agent_id, agent, data_part=data_part, price=price)
-    chain.certify(agent_id, version, client.prove(agent, agent_id=agent_id, version=version))
+    agent_id, version = chain.publish(name, agent, data_part=data_part, price=price)
+    proofs = client.prove(agent, agent_id=agent_id, version=version)
+    if not chain.is_certified(agent_id, version):
+        chain.certify(agent_id, version, proofs)
     return Certified(client.agent(agent), found, client.certificate(agent), moved, agent_id, version)
 
 

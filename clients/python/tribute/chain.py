@@ -37,6 +37,11 @@ SKIPPED = {
 }
 """The contract's reasons for paying nothing for a session."""
 LINKS = {"squared": 1, "logistic": 2, "softmax": 3}
+DRAFT, CLOSED, CERTIFIED = 1, 2, 3
+"""The contract's statuses of a version that can be gone on with."""
+CIRCUITS = ("gradientCircuitId", "optimumCircuitId", "serviceCircuitId")
+TERMS = ("lambda", "link", "dataBps", "pricePerQuery", "wDigest", *CIRCUITS, "modelHash")
+"""What a version's entry has of its parameters, in their order, without the layout, to which the circuits belong."""
 DATASETS_TO_A_TRANSACTION = 64
 GRADIENTS_TO_A_TRANSACTION = 16
 
@@ -229,10 +234,7 @@ class Chain:
 
     def create_agent(self, name: str, metadata: str = "") -> bytes:
         """Creates an agent and returns its id."""
-        encoded = name.encode()
-        if len(encoded) > 32:
-            raise ValueError(f"the name {name!r} has more than 32 bytes")
-        call = self.agents.functions.createAgent(encoded.ljust(32, b"\0"), metadata)
+        call = self.agents.functions.createAgent(_name(name), metadata)
         return self.send(call, self.agents.events.AgentCreated).events[0]["args"]["agentId"]
 
     def propose(
@@ -257,6 +259,63 @@ class Chain:
         errors.Reverted
             A dataset's terms are not met, a grant is missing, or a circuit is not registered.
         """
+        agent_id, params = bytes_of(agent_id), self._params(agent, data_part, price)
+        call = self.agents.functions.propose(agent_id, params)
+        version = self.send(call, self.agents.events.VersionProposed).events[0]["args"]["version"]
+        self._list(agent_id, version, agent.datasets)
+        return version
+
+    def publish(self, name: str, agent: Agent, *, data_part: float = 0.5, price: int = 0) -> tuple[bytes, int]:
+        """Creates an agent, and proposes a version of it as :meth:`propose` does; returns its id and the version number.
+
+        Repeated, also by another process, it goes on with what there is: an agent that this account created under this name, and its
+        version with the same weights, list of datasets and terms, or, if the agent has no version at all, the agent.
+
+        Raises
+        ------
+        errors.TransactionFailed
+            As :meth:`send`, or if a transaction that another process of this account sent before is not mined within two minutes.
+        """
+        params = self._params(agent, data_part, price)
+        self._sender.wait_for_others()
+        agent_id, version, entry = self._begun(_name(name), params, agent.datasets)
+        if agent_id is None:
+            agent_id = self.create_agent(name)
+        if version is None:
+            return agent_id, self.propose(agent_id, agent, data_part=data_part, price=price)
+        if entry["status"] == DRAFT:
+            self._list(agent_id, version, agent.datasets[entry["datasets"] :])
+        return agent_id, version
+
+    def _begun(
+        self, name: bytes, params: tuple[Any, ...], datasets: list[bytes]
+    ) -> tuple[bytes | None, int | None, dict[str, Any]]:
+        """The account's latest agent of a name that has a version with these parameters and datasets, its number and its entry; or else
+        one without versions. A draft may lack the last of the datasets."""
+        f = self.agents.functions
+        empty: bytes | None = None
+        for n in reversed(range(self._read(f.agentCount(self.account.address)))):
+            agent_id = self._read(f.agentIdOf(self.account.address, n))
+            if self._read(f.agentName(agent_id)) != name or self._read(f.agentOwner(agent_id)) != self.account.address:
+                continue
+            versions = self._read(f.versionCount(agent_id))
+            if not versions and not self._read(f.agentMetadata(agent_id)):
+                empty = empty or agent_id
+            for version in range(versions, 0, -1):
+                entry = _fields("AgentRegistry", "getVersion", self._read(f.getVersion(agent_id, version)))
+                if _continues(entry, params, datasets):
+                    return agent_id, version, entry
+        return empty, None, {}
+
+    def _list(self, agent_id: bytes, version: int, datasets: list[bytes]) -> None:
+        """Lists datasets in a draft, and closes it."""
+        f = self.agents.functions
+        for start in range(0, len(datasets), DATASETS_TO_A_TRANSACTION):
+            self.send(f.addDatasets(agent_id, version, datasets[start : start + DATASETS_TO_A_TRANSACTION]))
+        self.send(f.close(agent_id, version))
+
+    def _params(self, agent: Agent, data_part: float, price: int) -> tuple[Any, ...]:
+        """The parameters of a version, as the registry's `VersionParams`."""
         classes = agent.schema.classes
         if classes is None:
             raise ValueError("the agent predicts a number: only classifiers are certified on chain")
@@ -271,7 +330,7 @@ class Chain:
             64 if profile.k < 13 else 1024,
             profile.intercept_scale,
         )
-        params = (
+        return (
             layout,
             round(agent.penalty / LAMBDA_UNIT),
             LINKS[agent.link],
@@ -283,12 +342,6 @@ class Chain:
             circuits["service"],
             agent.model_sha256,
         )
-        agent_id, f = bytes_of(agent_id), self.agents.functions
-        version = self.send(f.propose(agent_id, params), self.agents.events.VersionProposed).events[0]["args"]["version"]
-        for start in range(0, len(agent.datasets), DATASETS_TO_A_TRANSACTION):
-            self.send(f.addDatasets(agent_id, version, agent.datasets[start : start + DATASETS_TO_A_TRANSACTION]))
-        self.send(f.close(agent_id, version))
-        return version
 
     def _circuits(self, agent: Agent) -> dict[str, bytes]:
         request = circuit_service_pb2.ListCircuitsRequest(
@@ -371,6 +424,23 @@ class Chain:
     def is_certified(self, agent_id: bytes | str, version: int) -> bool:
         """Whether a version is certified."""
         return self._read(self.agents.functions.isCertified(bytes_of(agent_id), version))
+
+
+def _name(name: str) -> bytes:
+    encoded = name.encode()
+    if len(encoded) > 32:
+        raise ValueError(f"the name {name!r} has more than 32 bytes")
+    return encoded.ljust(32, b"\0")
+
+
+def _continues(entry: dict[str, Any], params: tuple[Any, ...], datasets: list[bytes]) -> bool:
+    """Whether a version has these parameters and lists these datasets, or is a draft that lists the first of them."""
+    listed, digest = entry["datasets"], bytes(32)
+    for dataset in datasets[:listed]:
+        digest = bytes(Web3.keccak(digest + dataset))
+    whole = entry["status"] in (CLOSED, CERTIFIED) and listed == len(datasets)
+    same = digest == entry["listHash"] and all(entry[field] == value for field, value in zip(TERMS, params[1:], strict=True))
+    return same and (whole or entry["status"] == DRAFT)
 
 
 def _fields(contract: str, function: str, values: Any) -> dict[str, Any]:
