@@ -386,4 +386,32 @@ mod tests {
         lent.queue.recover().await.unwrap();
         assert_eq!(lent.counts().await, (97, 3, 6 * OPENINGS_OF_A_USE));
     }
+
+    /// A whole that is stopped takes nothing for what it has not begun; what it has begun is not told apart from work of its own.
+    #[tokio::test]
+    async fn of_the_parts_of_a_stopped_job_only_one_that_had_begun_keeps_its_uses() {
+        let mut lent = Lent::new().await;
+        let parts = [lent.job(None).await, lent.job(None).await];
+        let whole = NewJob {
+            tenant: ADA.to_string(),
+            kind: "valuation".into(),
+            payload: "whole".into(),
+            priority: 0,
+            weight_mb: 1,
+            deadline_ms: None,
+        };
+        let mut tx = lent.queue.database().begin().await.unwrap();
+        let whole = lent.queue.insert(&mut tx, &whole).await.unwrap().0.id;
+        lent.queue.make_wait(&mut tx, &whole, &parts, &[]).await.unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(lent.counts().await, (98, 2, 4 * OPENINGS_OF_A_USE));
+
+        let begun = lent.lease().await;
+        assert!(parts.contains(&begun.job.id));
+        lent.queue.cancel(&whole).await.unwrap();
+        let kept = (99, 1, 2 * OPENINGS_OF_A_USE);
+        assert_eq!(lent.counts().await, kept);
+        lent.queue.stopped(&begun).await.unwrap().unwrap();
+        assert_eq!(lent.counts().await, kept);
+    }
 }
