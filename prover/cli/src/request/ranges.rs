@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{json, Value};
+use tribute_client::authorizing::canonical_url;
 use tribute_client::files::{read_file, write_file};
 use tribute_client::{problem, Client};
 use tribute_core::hexed::AccountAddress;
@@ -130,10 +131,11 @@ async fn ask(a: AskArgs) -> CommandResult {
         let (node, accounts) = text
             .split_once('=')
             .ok_or_else(|| Problem::field("node", format!("`{text}` is not of the form URL=ACCOUNT[,ACCOUNT…]")))?;
+        let node = canonical_url(node)?;
         for account in accounts.split(',') {
             let account =
                 account.parse::<AccountAddress>().map_err(|e| Problem::field("node", format!("`{account}`: {e}")))?;
-            participants.push(Seat { account, node: node.into() });
+            participants.push(Seat { account, node: node.clone() });
         }
     }
     let request = RangesRequest {

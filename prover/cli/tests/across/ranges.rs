@@ -27,7 +27,7 @@ fn stage() -> (Vec<Party>, Party) {
 }
 
 fn ask(owner: &Party, providers: &[Party], more: &[&str]) -> String {
-    let nodes: Vec<String> = providers.iter().map(|p| format!("{}={}", p.link.url(), p.key.address())).collect();
+    let nodes: Vec<String> = providers.iter().map(|p| format!("{}/={}", p.link.url(), p.key.address())).collect();
     let mut ask = vec!["request", "schema", "ask", "--template", "template.json", "--purpose", "wines"];
     ask.extend(nodes.iter().flat_map(|node| ["--node", node]));
     ask.extend(more);
@@ -42,6 +42,10 @@ fn schema(party: &Party, file: &str) -> Schema {
 async fn ranges_are_found_from_tables_that_stay_apart() {
     let (mut providers, owner) = stage();
     let id = ask(&owner, &providers, &[]);
+    // with a slash at its end, a URL is the same node's
+    let request =
+        RangesRequest::parse(&std::fs::read(owner.place.path().join("schema-request.json")).unwrap()).unwrap();
+    assert!(request.participants.iter().zip(&providers).all(|(seat, party)| seat.node == party.link.url()));
     let collect = ["request", "schema", "collect", "schema-request.json", "--patience", "60", "--out", "schema.json"];
     let refused = owner.fails(&collect);
     assert!(refused.contains("not approved yet by") && refused.contains(&providers[2].link.url()), "{refused}");
