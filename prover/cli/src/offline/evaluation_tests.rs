@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use serde_json::Value;
-use tribute_circuits::columns::{commit_records, commit_weights, CommittedGroup, Secret};
+use tribute_circuits::columns::{commit_weights, CommittedGroup, Secret};
 use tribute_circuits::statements::evaluation::EvaluationCircuit;
 use tribute_core::certificate::evaluation::{EvaluatedParts, Evaluation, EvaluationParts};
 use tribute_core::certificate::{CertificateError, Hex};
@@ -14,38 +14,42 @@ use tribute_core::id::{ShardDigest, WeightsDigest};
 use tribute_core::records::Records;
 use tribute_core::shape::Shape;
 use tribute_engine::field::from_core;
-use tribute_engine::srs::Srs;
 
 use super::alter::{leaf, leaves, others, with_leaf};
-use super::made::{records, schema, Maker, SECRET};
-use super::tests::{certified, options, refusal_of};
+use super::cores::on_all_cores;
+use super::made::{records, schema, Maker};
+use super::refusal::refusal_of;
+use super::tests::{certified, options};
 use super::verify_json;
 
 /// Who owned the dataset when its shards were added: it was transferred between.
 const OWNERS: [Address; 2] = [[0xe0; 20], [0xe1; 20]];
 const TERMS: Terms = Terms { min_data_bps: 0, open_training: true, min_share_bps: 9000, min_price: 1, links: 0 };
 
+/// The maker of the certificate's proofs.
+fn maker() -> &'static Maker {
+    let certificate = &certified().0;
+    Maker::of(certificate.layout, certificate.loss.link, certificate.chain)
+}
+
 /// The parts of an evaluation over these shards; `bound` maps a position to the shard for which its proof is made.
-fn parts(shards: &[Records], weights: &CommittedGroup, bound: impl Fn(usize) -> usize) -> EvaluationParts {
-    let (certificate, layout, schema) = (&certified().0, certified().0.layout, schema());
-    let srs = Srs::development(layout.k());
-    let secret = Secret::from_bytes(SECRET);
-    let mut maker = Maker::new(layout, certificate.loss.link, certificate.chain);
-    let committed: Vec<CommittedGroup> =
-        shards.iter().map(|records| commit_records(&srs, &layout, &secret, records).unwrap()).collect();
+fn parts(shards: &[Records], weights: &CommittedGroup, bound: impl Fn(usize) -> usize + Sync) -> EvaluationParts {
+    let (maker, certificate, layout, schema) = (maker(), &certified().0, certified().0.layout, schema());
+    let committed: Vec<CommittedGroup> = shards.iter().map(|records| maker.commit(records)).collect();
     let digests: Vec<ShardDigest> = committed.iter().map(|xy| ShardDigest::new(xy.digest())).collect();
     let of = WeightsDigest::new(weights.digest());
     let n: usize = shards.iter().map(Records::len).sum();
     let id = dataset_id(&schema.id(), &layout.hash(), n as u64, &digests);
     let (domain, agent) = (certificate.chain.agents(), certificate.agent);
-    let proofs = committed.iter().enumerate().map(|(j, xy)| {
+    let placed: Vec<(usize, &CommittedGroup)> = committed.iter().enumerate().collect();
+    let proofs = on_all_cores(&placed, |(j, xy)| {
         let circuit = EvaluationCircuit::new(Shape::evaluation(layout, certificate.loss.link), xy, weights).unwrap();
-        let ctx = evaluation_ctx(&domain, &agent.id, agent.version, &of, &id, bound(j) as u32);
+        let ctx = evaluation_ctx(&domain, &agent.id, agent.version, &of, &id, bound(*j) as u32);
         let evaluation = maker.prove(&circuit, circuit.public_inputs(from_core(&ctx)));
-        let owner = OWNERS[j % 2];
-        EvaluatedParts { owner, dataset: maker.dataset((owner, TERMS), j, xy), evaluation }
+        let owner = OWNERS[*j % 2];
+        EvaluatedParts { owner, dataset: maker.dataset((owner, TERMS), *j, xy), evaluation }
     });
-    EvaluationParts { certificate: certificate.clone(), terms: TERMS, shards: proofs.collect() }
+    EvaluationParts { certificate: certificate.clone(), terms: TERMS, shards: proofs }
 }
 
 pub(crate) fn evaluation() -> &'static Evaluation {
@@ -88,16 +92,15 @@ fn every_leaf_of_an_evaluation_is_bound_and_named() {
     let original = serde_json::to_value(evaluation()).unwrap();
     let mut paths = vec![];
     leaves(&original, String::new(), &mut paths);
-    let mut cases = 0;
-    for path in &paths {
+    let changes = on_all_cores(&paths, |path| {
         let mut values = others(leaf(&mut original.clone(), path));
         values.push(Value::Null);
         if path.starts_with("certificate.") {
             // the certificate alone is covered by its own test
             values.truncate(1);
         }
-        for value in values {
-            let json = with_leaf(&original, path, &value, |mut e: Evaluation| {
+        for value in &values {
+            let json = with_leaf(&original, path, value, |mut e: Evaluation| {
                 if !path.ends_with("checksum") {
                     fit(&mut e);
                 }
@@ -110,10 +113,10 @@ fn every_leaf_of_an_evaluation_is_bound_and_named() {
             let of_srs = path.starts_with("certificate.srs.") && field.starts_with("srs.");
             let named = field.split(", ").any(|f| f == path);
             assert!(whole || of_srs || named, "{path} = {value}: {refusal}");
-            cases += 1;
         }
-    }
-    println!("{} leaves, {cases} changes", paths.len());
+        values.len()
+    });
+    println!("{} leaves, {} changes", paths.len(), changes.iter().sum::<usize>());
 }
 
 #[test]
@@ -169,7 +172,7 @@ fn answers_of_other_weights_and_other_places_are_refused() {
     let (certificate, _) = certified();
     let layout = certificate.layout;
     let other = Weights::new(layout.features(), layout.classes(), vec![0; layout.weights()]).unwrap();
-    let other = commit_weights(&Srs::development(layout.k()), &layout, &Secret::from_bytes([9; 32]), &other);
+    let other = commit_weights(&maker().srs, &layout, &Secret::from_bytes([9; 32]), &other);
     let refused = |parts: EvaluationParts, field: &str| {
         let Err(CertificateError::Field { fields, reason }) = parts.assemble() else { panic!("{field} accepted") };
         assert!(fields.iter().any(|f| f == field), "{fields:?}: {reason}");

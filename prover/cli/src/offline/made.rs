@@ -1,5 +1,9 @@
 //! Certificates for tests, with real proofs, and forgeries assembled from real proofs.
 
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::{Arc, Mutex, OnceLock};
+
 use halo2_proofs::halo2curves::bn256::Fr;
 use rand::{Rng, SeedableRng};
 use tribute_circuits::arithmetization::StatementWitness;
@@ -25,6 +29,8 @@ use tribute_core::I256;
 use tribute_engine::field::{from_core, word};
 use tribute_engine::srs::Srs;
 use tribute_inference::train::{train, LossOptions};
+
+use super::cores::on_all_cores;
 
 const AGENT: AgentId = AgentId::new([0xa9; 32]);
 const AGENT_OWNER: Address = [0xa0; 20];
@@ -77,34 +83,76 @@ pub(super) struct Made {
     pub(super) weights: CommittedGroup,
 }
 
-/// Makes certificate parts for one layout.
+/// Makes certificate parts for one layout. Keys, the commitments of shards, and proofs of one statement about the same
+/// columns are made once.
 pub(super) struct Maker {
     pub(super) layout: Layout,
     pub(super) link: Link,
     chain: Chain,
     pub(super) srs: Srs,
-    /// Keys generated so far, one for each shape.
-    keys: Vec<Keys>,
+    keys: Kept<Shape, Arc<Keys>>,
+    /// By the records' bytes.
+    shards: Kept<Vec<u8>, CommittedGroup>,
+    /// By circuit, and by public inputs and commitments.
+    proofs: Kept<(Shape, Vec<u8>), FileProof>,
+}
+
+/// Values that are made once for each key. Who asks for one that is being made waits for it.
+struct Kept<K, V>(Mutex<HashMap<K, Arc<OnceLock<V>>>>);
+
+impl<K: Eq + Hash, V: Clone> Kept<K, V> {
+    fn none() -> Self {
+        Kept(Mutex::new(HashMap::new()))
+    }
+
+    fn get(&self, key: K, make: impl FnOnce() -> V) -> V {
+        let value = self.0.lock().unwrap().entry(key).or_default().clone();
+        value.get_or_init(make).clone()
+    }
+}
+
+/// A shard of a certificate's dataset: its proofs, and its gradient.
+struct Counted {
+    digest: ShardDigest,
+    proofs: ShardParts,
+    gradient: Vec<I256>,
+    committed: CommittedGroup,
 }
 
 impl Maker {
-    pub(super) fn new(layout: Layout, link: Link, chain: Chain) -> Self {
-        Maker { layout, link, chain, srs: Srs::development(layout.k()), keys: vec![] }
+    /// The maker for these, the same one for whoever asks.
+    pub(super) fn of(layout: Layout, link: Link, chain: Chain) -> &'static Self {
+        static MAKERS: Mutex<Vec<&'static Maker>> = Mutex::new(Vec::new());
+        let mut makers = MAKERS.lock().unwrap();
+        let known = makers.iter().copied().find(|m| (m.layout, m.link, m.chain) == (layout, link, chain));
+        known.unwrap_or_else(|| {
+            let srs = Srs::development(layout.k());
+            let (keys, shards, proofs) = (Kept::none(), Kept::none(), Kept::none());
+            let maker: &'static Maker = Box::leak(Box::new(Maker { layout, link, chain, srs, keys, shards, proofs }));
+            makers.push(maker);
+            maker
+        })
     }
 
-    pub(super) fn prove(&mut self, witness: &dyn StatementWitness, inputs: Vec<Fr>) -> FileProof {
+    /// Commits to a shard.
+    pub(super) fn commit(&self, records: &Records) -> CommittedGroup {
+        let commit = || commit_records(&self.srs, &self.layout, &Secret::from_bytes(SECRET), records).unwrap();
+        self.shards.get(records.to_bytes(), commit)
+    }
+
+    pub(super) fn prove(&self, witness: &dyn StatementWitness, inputs: Vec<Fr>) -> FileProof {
         let shape = witness.shape();
-        let known = self.keys.iter().position(|k| k.shape() == shape);
-        let i = known.unwrap_or_else(|| {
-            self.keys.push(Keys::generate(&self.srs, shape).unwrap());
-            self.keys.len() - 1
-        });
-        let proof = prove::prove(&self.srs, &self.keys[i], witness, inputs).unwrap();
-        FileProof::new(proof.input_words(), proof.bytes)
+        let mut stated: Vec<u8> = inputs.iter().flat_map(word).collect();
+        stated.extend(CommittedGroup { columns: witness.committed() }.points());
+        self.proofs.get((shape.clone(), stated), || {
+            let keys = self.keys.get(shape.clone(), || Arc::new(Keys::generate(&self.srs, shape).unwrap()));
+            let proof = prove::prove(&self.srs, &keys, witness, inputs).unwrap();
+            FileProof::new(proof.input_words(), proof.bytes)
+        })
     }
 
     /// Proves that the shard at this position of its dataset is well formed.
-    pub(super) fn dataset(&mut self, (owner, terms): (Address, Terms), shard: usize, xy: &CommittedGroup) -> FileProof {
+    pub(super) fn dataset(&self, (owner, terms): (Address, Terms), shard: usize, xy: &CommittedGroup) -> FileProof {
         let circuit = DatasetCircuit::new(Shape::dataset(self.layout), xy);
         let count = word(&circuit.count());
         let ctx = DatasetContext {
@@ -121,19 +169,20 @@ impl Maker {
     }
 
     /// Trains on datasets, given as shards, and proves everything.
-    pub(super) fn make(&mut self, data: Vec<(Terms, Vec<Records>)>) -> Made {
+    pub(super) fn make(&self, data: Vec<(Terms, Vec<Records>)>) -> Made {
         self.forge(data, Forgery::default())
     }
 
     /// The same, with a forgery.
-    pub(super) fn forge(&mut self, data: Vec<(Terms, Vec<Records>)>, forgery: Forgery) -> Made {
+    pub(super) fn forge(&self, data: Vec<(Terms, Vec<Records>)>, forgery: Forgery) -> Made {
         let (layout, link, secret) = (self.layout, self.link, Secret::from_bytes(SECRET));
-        let mut counted: Vec<&Records> = data.iter().flat_map(|(_, shards)| shards).collect();
+        let mut trained: Vec<&Records> = data.iter().flat_map(|(_, shards)| shards).collect();
+        let n = u64::from(forgery.one_record_more) + trained.iter().map(|r| r.len() as u64).sum::<u64>();
         if let Some(i) = forgery.twice {
-            counted[i] = counted[i - 1]; // as many records: the optimum over them is a real one
+            trained[i] = trained[i - 1]; // as many records: the optimum over them is a real one
         }
         let options = LossOptions { link, lambda: LAMBDA, intercept_scale: layout.intercept_scale() };
-        let weights = train(&schema(), &counted, &options, |_| {}).unwrap().weights;
+        let weights = train(&schema(), &trained, &options, |_| {}).unwrap().weights;
         let mut moved = weights.values().to_vec();
         moved[4] += 1;
         let moved = Weights::new(layout.features(), layout.classes(), moved).unwrap();
@@ -142,43 +191,43 @@ impl Maker {
         let other = commit_weights(&self.srs, &layout, &secret, &moved);
         let of = WeightsDigest::new(w.digest());
 
-        let (mut gradients, mut ids, mut datasets) = (vec![], Vec::<DatasetId>::new(), vec![]);
+        let of_dataset = |(i, (_, shards)): (usize, &(Terms, Vec<Records>))| (0..shards.len()).map(move |j| (i, j));
+        let places: Vec<(usize, usize)> = data.iter().enumerate().flat_map(of_dataset).collect();
+        let moved_at = forgery.other_weights.map(|at| places[at]);
+        let counted = on_all_cores(&places, |place| {
+            let (i, j) = *place;
+            let (terms, shards) = &data[i];
+            let xy = self.commit(&shards[j]);
+            // datasets change hands before each extension
+            let owner = [(16 * i + j) as u8 + 1; 20];
+            let dataset = self.dataset((owner, *terms), j, &xy);
+            let (values, group) = if moved_at == Some(*place) { (&moved, &other) } else { (&weights, &w) };
+            let g = gradient(&layout, link, values, &shards[j]).unwrap();
+            let committed = commit_gradient(&self.srs, &layout, &secret, &[xy.digest(), w.digest()], &g);
+            let circuit = GradientCircuit::new(Shape::gradient(layout, link), &xy, group, &committed).unwrap();
+            let digest = ShardDigest::new(xy.digest());
+            let ctx = gradient_ctx(&self.chain.agents(), &AGENT_OWNER, &of, &digest);
+            let proof = self.prove(&circuit, circuit.public_inputs(from_core(&ctx)));
+            let proofs = ShardParts { owner, dataset, gradient: proof };
+            Counted { digest, proofs, gradient: g, committed }
+        });
+        let summed = |at: usize| &counted[if forgery.twice == Some(at) { at - 1 } else { at }];
         let mut total = vec![I256::ZERO; layout.weights()];
-        let mut n = u64::from(forgery.one_record_more);
-        let mut last: Option<(CommittedGroup, Vec<I256>)> = None;
-        for (i, (terms, shards)) in data.iter().enumerate() {
-            let (mut digests, mut proofs) = (vec![], vec![]);
-            for (j, records) in shards.iter().enumerate() {
-                let xy = commit_records(&self.srs, &layout, &secret, records).unwrap();
-                let shard = ShardDigest::new(xy.digest());
-                // datasets change hands before each extension
-                let owner = [(16 * i + j) as u8 + 1; 20];
-                let dataset = self.dataset((owner, *terms), j, &xy);
-                let at = gradients.len();
-                let (values, group) = if forgery.other_weights == Some(at) { (&moved, &other) } else { (&weights, &w) };
-                let g = gradient(&layout, link, values, records).unwrap();
-                let committed = commit_gradient(&self.srs, &layout, &secret, &[xy.digest(), w.digest()], &g);
-                let circuit = GradientCircuit::new(Shape::gradient(layout, link), &xy, group, &committed).unwrap();
-                let ctx = gradient_ctx(&self.chain.agents(), &AGENT_OWNER, &of, &shard);
-                let gradient = self.prove(&circuit, circuit.public_inputs(from_core(&ctx)));
-                let own = (committed, g);
-                let (committed, g) = match (forgery.twice == Some(at), &last) {
-                    (true, Some(last)) => last.clone(),
-                    _ => own.clone(),
-                };
-                last = Some(own);
-                add(&mut total, &g);
-                gradients.push(committed);
-                n += records.len() as u64;
-                digests.push(shard);
-                proofs.push(ShardParts { owner, dataset, gradient });
-            }
+        for at in 0..counted.len() {
+            add(&mut total, &summed(at).gradient);
+        }
+        let sum = sum_gradients((0..counted.len()).map(|at| &summed(at).committed));
+
+        let (mut ids, mut datasets) = (Vec::<DatasetId>::new(), vec![]);
+        let mut counted = counted.into_iter();
+        for (terms, shards) in &data {
+            let own = counted.by_ref().take(shards.len()).map(|shard| (shard.digest, shard.proofs));
+            let (digests, proofs): (Vec<ShardDigest>, Vec<ShardParts>) = own.unzip();
             let count = shards.iter().map(|r| r.len() as u64).sum();
             ids.push(dataset_id(&schema().id(), &layout.hash(), count, &digests));
             datasets.push(DatasetParts { terms: *terms, shards: proofs });
         }
         let numbers = optimum(&layout, &weights, &total, n, LAMBDA).unwrap();
-        let sum = sum_gradients(&gradients);
         let circuit = OptimumCircuit::new(Shape::optimum(layout), &w, &weights, &sum, &numbers);
         let ctx = optimum_ctx(&self.chain.agents(), &AGENT, 1, &of, &list_hash(ids));
         let optimum = self.prove(&circuit, circuit.public_inputs(from_core(&ctx)));

@@ -1,6 +1,6 @@
 //! Certificates over twelve datasets of one or two shards, with real proofs, and their forgeries.
 
-use std::sync::{Mutex, OnceLock};
+use std::sync::OnceLock;
 
 use tribute_core::certificate::{Certificate, CertificateError, Chain, Hex};
 use tribute_core::context::Terms;
@@ -11,7 +11,8 @@ use tribute_core::Fr;
 use tribute_verify::Verifier;
 
 use super::made::{mislabelled, records, schema, Forgery, Made, Maker};
-use super::tests::{options, refusal_of};
+use super::refusal::refusal_of;
+use super::tests::options;
 use super::Derived;
 
 const DATASETS: usize = 12;
@@ -26,10 +27,7 @@ fn data() -> Vec<(Terms, Vec<Records>)> {
 }
 
 fn made(data: Vec<(Terms, Vec<Records>)>, forgery: Forgery) -> Made {
-    static MAKER: OnceLock<Mutex<Maker>> = OnceLock::new();
-    let maker =
-        MAKER.get_or_init(|| Mutex::new(Maker::new(schema().layout(10, 4).unwrap(), Link::Squared, Chain::default())));
-    maker.lock().unwrap_or_else(std::sync::PoisonError::into_inner).forge(data, forgery)
+    Maker::of(schema().layout(10, 4).unwrap(), Link::Squared, Chain::default()).forge(data, forgery)
 }
 
 pub(crate) fn certificate() -> &'static Certificate {

@@ -8,11 +8,15 @@
 mod alter;
 mod command;
 #[cfg(test)]
+mod cores;
+#[cfg(test)]
 pub(crate) mod evaluation_tests;
 #[cfg(test)]
 mod made;
 #[cfg(test)]
 pub(crate) mod many_tests;
+#[cfg(test)]
+mod refusal;
 #[cfg(test)]
 pub(crate) mod sampled_tests;
 #[cfg(test)]

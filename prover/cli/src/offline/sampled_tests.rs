@@ -24,9 +24,9 @@ pub(crate) fn sampled() -> &'static Valuation {
         let data: Vec<Vec<Records>> = (0..OWNERS).map(|i| vec![records(60, 10 * i as u64)]).collect();
         let layout = schema().layout(10, 4).unwrap();
         let listed = data.iter().map(|shards| (TERMS, shards.clone())).collect();
-        let made = Maker::new(layout, Link::Squared, Chain::default()).make(listed);
+        let made = Maker::of(layout, Link::Squared, Chain::default()).make(listed);
         let certificate = made.parts.assemble().unwrap();
-        let mut subject = Subject::new(&certificate, data, vec![records(50, 200)]);
+        let subject = Subject::new(&certificate, data, vec![records(50, 200)]);
         let beacon = Hex(keccak(b"a beacon that nobody chose"));
         let sampling = Sampling { beacon, permutations: MIN_PERMUTATIONS };
         let masks = sampling.coalitions(&subject.certificate, &subject.id);

@@ -136,8 +136,7 @@ fn coalitions_of_something_else_are_refused() {
     let other = subject.coalition(1, 3);
     refused(with(other, 0), "coalitions[0].training.optimum.inputs[0]", "for something else");
     // evaluated on another test set, with as many records
-    let mut elsewhere = tested_on([7, 8]);
-    let other = elsewhere.coalition(1, 1);
+    let other = tested_on([7, 8]).coalition(1, 1);
     refused(with(other, 0), "coalitions[0].evaluations[0].bytes", "the proof's records have digest");
     // a test set whose owner has a dataset
     let mut parts = made().0.clone();

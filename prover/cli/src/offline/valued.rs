@@ -1,9 +1,7 @@
 //! Coalitions of a certificate's owners, trained and proven, and what tests do with a valuation of them.
 
 use serde_json::Value;
-use tribute_circuits::columns::{
-    commit_gradient, commit_records, commit_weights, sum_gradients, CommittedGroup, Secret,
-};
+use tribute_circuits::columns::{commit_gradient, commit_weights, sum_gradients, CommittedGroup, Secret};
 use tribute_circuits::statements::evaluation::EvaluationCircuit;
 use tribute_circuits::statements::gradient::GradientCircuit;
 use tribute_circuits::statements::optimum::OptimumCircuit;
@@ -21,19 +19,21 @@ use tribute_engine::field::from_core;
 use tribute_inference::train::{train, LossOptions};
 
 use super::alter::{leaf, leaves, others, with_leaf};
+use super::cores::on_all_cores;
 use super::made::{schema, Maker, LAMBDA, SECRET};
-use super::tests::refusal_of;
+use super::refusal::refusal_of;
 
 const OWNER: Address = [0xe0; 20];
 const TERMS: Terms = Terms { min_data_bps: 0, open_training: true, min_share_bps: 0, min_price: 1, links: 0 };
 
 /// What coalitions are trained on, for what, and what they are evaluated on.
 pub(super) struct Subject {
-    maker: Maker,
+    maker: &'static Maker,
     pub(super) certificate: Certificate,
     /// The shards of every dataset; each has an owner of its own.
     data: Vec<Vec<Records>>,
     test: Vec<Records>,
+    /// The test set's shards.
     committed: Vec<CommittedGroup>,
     /// The test set's id.
     pub(super) id: DatasetId,
@@ -45,9 +45,8 @@ impl Subject {
     pub(super) fn new(certificate: &Certificate, data: Vec<Vec<Records>>, test: Vec<Records>) -> Self {
         let certificate = certificate.clone();
         let layout = certificate.layout;
-        let maker = Maker::new(layout, certificate.loss.link, certificate.chain);
-        let secret = Secret::from_bytes(SECRET);
-        let committed: Vec<_> = test.iter().map(|r| commit_records(&maker.srs, &layout, &secret, r).unwrap()).collect();
+        let maker = Maker::of(layout, certificate.loss.link, certificate.chain);
+        let committed: Vec<CommittedGroup> = test.iter().map(|records| maker.commit(records)).collect();
         let digests: Vec<ShardDigest> = committed.iter().map(|xy| ShardDigest::new(xy.digest())).collect();
         let n: usize = test.iter().map(Records::len).sum();
         let id = dataset_id(&schema().id(), &layout.hash(), n as u64, &digests);
@@ -55,7 +54,7 @@ impl Subject {
     }
 
     /// The proofs of a coalition; `named` is the coalition that its contexts name.
-    pub(super) fn coalition(&mut self, mask: u32, named: u32) -> CoalitionParts {
+    pub(super) fn coalition(&self, mask: u32, named: u32) -> CoalitionParts {
         let (layout, link, secret) = (self.maker.layout, self.maker.link, Secret::from_bytes(SECRET));
         let counted: Vec<&Records> = members(mask).into_iter().flat_map(|i| &self.data[i as usize]).collect();
         let of_all = mask == (1 << self.data.len()) - 1;
@@ -76,7 +75,7 @@ impl Subject {
             let mut total = vec![I256::ZERO; layout.weights()];
             let (mut gradients, mut groups) = (vec![], vec![]);
             for records in &counted {
-                let xy = commit_records(&self.maker.srs, &layout, &secret, records).unwrap();
+                let xy = self.maker.commit(records);
                 let g = gradient(&layout, link, &weights, records).unwrap();
                 let committed = commit_gradient(&self.maker.srs, &layout, &secret, &[xy.digest(), w.digest()], &g);
                 let circuit = GradientCircuit::new(Shape::gradient(layout, link), &xy, &w, &committed).unwrap();
@@ -113,19 +112,14 @@ impl Subject {
     }
 
     /// A valuation by these coalitions, whose test set belongs to [`OWNER`].
-    pub(super) fn parts(&mut self, sampling: Option<Sampling>, masks: Vec<u32>) -> ValuationParts {
-        let coalitions = masks.into_iter().map(|mask| self.coalition(mask, mask)).collect();
-        let shards = self.committed.clone();
+    pub(super) fn parts(&self, sampling: Option<Sampling>, masks: Vec<u32>) -> ValuationParts {
+        let shards = self.committed.iter().enumerate();
         ValuationParts {
             certificate: self.certificate.clone(),
             terms: TERMS,
-            shards: shards
-                .iter()
-                .enumerate()
-                .map(|(j, xy)| (OWNER, self.maker.dataset((OWNER, TERMS), j, xy)))
-                .collect(),
+            shards: shards.map(|(j, xy)| (OWNER, self.maker.dataset((OWNER, TERMS), j, xy))).collect(),
             sampling,
-            coalitions,
+            coalitions: on_all_cores(&masks, |mask| self.coalition(*mask, *mask)),
         }
     }
 }
@@ -156,14 +150,13 @@ pub(super) fn every_change_is_named(valuation: &Valuation, chosen: impl Fn(&str)
     let mut paths = vec![];
     leaves(&original, String::new(), &mut paths);
     paths.retain(|path| chosen(path));
-    let mut cases = 0;
-    for path in &paths {
+    let changes = on_all_cores(&paths, |path| {
         let now = leaf(&mut original.clone(), path).clone();
         let mut values = others(&now);
         values.push(Value::Null);
         values.retain(|value| *value != now);
-        for value in values {
-            let json = with_leaf(&original, path, &value, |mut v: Valuation| {
+        for value in &values {
+            let json = with_leaf(&original, path, value, |mut v: Valuation| {
                 if !path.ends_with("checksum") {
                     fit(&mut v);
                 }
@@ -179,9 +172,9 @@ pub(super) fn every_change_is_named(valuation: &Valuation, chosen: impl Fn(&str)
             // a coalition's ε moves the ball around values, before its proof is looked at
             let of_ball = path.ends_with("training.optimum.inputs[3]") && field.contains(".ball");
             assert!(named || of_layout || of_srs || of_ball, "{path} = {value}: {refusal}");
-            cases += 1;
         }
-    }
+        values.len()
+    });
     assert!(!paths.is_empty());
-    println!("{} leaves, {cases} changes", paths.len());
+    println!("{} leaves, {} changes", paths.len(), changes.iter().sum::<usize>());
 }
