@@ -126,10 +126,13 @@ fn an_evaluation_of_something_else_is_refused() {
         assert!(refusal.contains(field), "{field}: {refusal}");
     };
     // a shard left out, twice, in another order
-    refused("dataset.shards", changed(|e| drop(e.dataset.shards.pop())));
-    refused("the same shard stands twice", changed(|e| e.dataset.shards[1] = e.dataset.shards[0].clone()));
-    refused("dataset", changed(|e| e.dataset.shards.swap(0, 1)));
-    refused("dataset.shards", changed(|e| e.dataset.shards.clear()));
+    refused("dataset.records, dataset.shards, ", changed(|e| drop(e.dataset.shards.pop())));
+    refused(
+        "dataset.shards[0].digest, dataset.shards[1].digest: the same shard stands twice",
+        changed(|e| e.dataset.shards[1] = e.dataset.shards[0].clone()),
+    );
+    refused("dataset.shards: the proof is for something else", changed(|e| e.dataset.shards.swap(0, 1)));
+    refused("dataset.shards: a dataset has at least one shard", changed(|e| e.dataset.shards.clear()));
     // one more right answer, with everything consistent except the proof
     refused(
         "dataset.shards[0].evaluation_proof.bytes",
@@ -151,8 +154,11 @@ fn an_evaluation_of_something_else_is_refused() {
         changed(|e| e.dataset.shards[0].evaluation_proof = e.dataset.shards[0].dataset_proof.clone()),
     );
     // a certificate in place of an evaluation, and the other way round
-    refused("certificate", changed(|e| e.certificate.datasets.clear()));
-    refused("format", changed(|e| e.format = tribute_core::certificate::FORMAT.into()));
+    refused(
+        "certificate.datasets: an agent is trained on at least one dataset",
+        changed(|e| e.certificate.datasets.clear()),
+    );
+    refused("format: `tribute-certificate/1`", changed(|e| e.format = tribute_core::certificate::FORMAT.into()));
 }
 
 #[test]

@@ -194,27 +194,27 @@ fn what_does_not_fit_together_is_refused() {
     );
     // order of datasets, order of shards
     other("optimum.proof.inputs[0]", changed(|c| c.datasets.swap(0, 2)));
-    other("datasets[1]", changed(|c| c.datasets[1].shards.swap(0, 1)));
+    other("datasets[1].shards: the proof is for something else", changed(|c| c.datasets[1].shards.swap(0, 1)));
     // a shard left out, a dataset left out, a shard twice, all of them twice
-    other("datasets[1]", changed(|c| drop(c.datasets[1].shards.pop())));
-    other("optimum.proof", changed(|c| drop(c.datasets.pop())));
+    other("datasets[1].shards, optimum.proof.bytes, ", changed(|c| drop(c.datasets[1].shards.pop())));
+    other("optimum.proof.inputs[0], ", changed(|c| drop(c.datasets.pop())));
     other(
-        "digest",
+        "datasets[0].shards[0].digest, datasets[2].shards[0].digest: the same shard stands twice",
         changed(|c| {
             let twice = c.datasets[0].shards[0].clone();
             c.datasets[2].shards[0] = twice;
         }),
     );
     other(
-        "datasets",
+        "datasets[0].shards[0].digest, datasets[3].shards[0].digest: the same shard stands twice",
         changed(|c| {
             let more = c.datasets.clone();
             c.datasets.extend(more);
             c.datasets.push(c.datasets[0].clone());
         }),
     );
-    other("datasets", changed(|c| c.datasets.clear()));
-    other("datasets[0].shards", changed(|c| c.datasets[0].shards.clear()));
+    other("datasets: an agent is trained on at least one dataset", changed(|c| c.datasets.clear()));
+    other("datasets[0].shards: a dataset has at least one shard", changed(|c| c.datasets[0].shards.clear()));
     // a dataset that changed hands: all shards claimed for one owner, owners exchanged, another one in between
     let of_shard = |j: usize, owner: Hex<20>| changed(|c| c.datasets[1].shards[j].owner = owner);
     let [first, second] = [0, 1].map(|j| certificate().datasets[1].shards[j].owner);
