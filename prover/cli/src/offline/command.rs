@@ -47,8 +47,13 @@ pub fn run(args: VerifyArgs) -> Result<()> {
 /// # Errors
 /// The file cannot be read, or is refused.
 pub(crate) fn verified(file: &Path, options: &Options) -> Result<Report> {
-    verify_file(file, options).map_err(|refused| match refused {
+    verify_file(file, options).map_err(|refused| problem(file, &refused))
+}
+
+/// The problem with a file that cannot be read, or is refused.
+pub(crate) fn problem(file: &Path, refused: &Refused) -> Problem {
+    match refused {
         Refused::Trust(Unavailable::File { .. }) => Problem::new(Reason::NotFound, refused.to_string()),
-        refused => Problem::new(Reason::BadField, format!("{} is refused: {refused}", file.display())),
-    })
+        _ => Problem::new(Reason::BadField, format!("{} is refused: {refused}", file.display())),
+    }
 }

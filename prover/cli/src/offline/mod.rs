@@ -38,7 +38,7 @@ use tribute_core::srs::SrsPoints;
 use tribute_engine::srs::{Srs, SrsError, SrsStore};
 use tribute_verify::{Report, Trust, Verifier, VerifyingKey};
 
-pub(crate) use command::verified;
+pub(crate) use command::{problem, verified};
 pub use command::{run, TrustArgs, VerifyArgs};
 
 /// What the caller trusts.
@@ -93,9 +93,15 @@ pub type Refused = tribute_verify::Refused<Unavailable>;
 /// # Errors
 /// [`Refused`] starts with the field that is wrong.
 pub fn verify_file(path: &Path, options: &Options) -> Result<Report, Refused> {
-    let json = std::fs::read(path)
-        .map_err(|source| Refused::Trust(Unavailable::File { path: path.display().to_string(), source }))?;
-    verify_json(json, options)
+    verify_json(file_bytes(path)?, options)
+}
+
+/// The contents of a file that is to be checked.
+///
+/// # Errors
+/// [`Unavailable::File`].
+pub(crate) fn file_bytes(path: &Path) -> Result<Vec<u8>, Refused> {
+    std::fs::read(path).map_err(|source| Refused::Trust(Unavailable::File { path: path.display().to_string(), source }))
 }
 
 /// Checks a certificate, an evaluation or a valuation.

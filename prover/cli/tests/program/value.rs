@@ -6,6 +6,7 @@ use std::time::Instant;
 use serde_json::{json, Value};
 use tribute::offline::{verify_file, Options};
 use tribute_client::{problem, Client};
+use tribute_core::id::DatasetId;
 use tribute_core::valuation::Valuation;
 use tribute_problem::{Problem, Reason};
 use tribute_proto::v1;
@@ -366,7 +367,9 @@ async fn valued_and_signed_by_all_a_version_pays_by_value_and_one_refusal_keeps_
     // weights of a round that is over are not vouched for, nor a file that no longer says what each owner's data is worth
     let again = format!("chain sign agree-weights @weights.json {sign} --out @x.json");
     assert!(w.fails(PROVIDER, &again).contains("are for round 2, and it is round 3 by now"));
-    // nor one whose test set was sold to somebody with data that it values, or the other way round
+    // nor one whose test set was sold to somebody with data that it values, or the other way round; nothing else is wrong with
+    // the weights, which are of the open round
+    w.run(OWNER, &propose);
     let both = "owns or registered the test set";
     sells(w, test, TESTER, PROVIDER);
     for command in [&propose, &again] {
@@ -432,6 +435,8 @@ async fn a_sampled_valuation_is_signed_only_with_the_chains_draw() {
     // weights that follow from the other draw, as if they had been proposed
     let mut weights = w.json("weights.json");
     assert_eq!(text(&weights["valuation"]), format!("0x{}", hex::encode(valuation.digest())));
+    let one = |(id, weight): (DatasetId, u64)| json!({ "dataset_id": id, "weight": weight.to_string() });
+    weights["weights"] = by_choice.weights().unwrap().into_iter().map(one).collect();
     weights["valuation"] = json!(format!("0x{}", hex::encode(by_choice.digest())));
     std::fs::write(w.file("weights.json"), weights.to_string()).unwrap();
     let refused = w.fails(ATTESTER, &attest("ground.json"));

@@ -140,9 +140,9 @@ impl ObjectTerms {
 
 /// Writes the weights that follow from a valuation; sends nothing.
 pub(super) async fn propose(a: ProposeArgs) -> CommandResult {
-    let valuation = valued::read(&a.valuation, &a.trust)?;
+    let unverified = valued::read(&a.valuation)?;
     let contracts = a.node.contracts().await?;
-    let proposal = valued::proposal(&contracts, &valuation, a.attester.map(account)).await?;
+    let (valuation, proposal) = unverified.proposal(&contracts, a.attester.map(account), &a.trust).await?;
     write_file(&a.out, serde_json::to_string_pretty(&WeightsFile::of(&proposal))?.as_bytes())?;
     for (owner, value) in valuation.owners.iter().enumerate().map(|(i, o)| (o, valuation.value_per_record(i))) {
         eprintln!("{owner}: {value:.6} of mean loss saved");
@@ -282,8 +282,8 @@ pub(super) async fn enforce(a: StepArgs) -> CommandResult {
 }
 
 pub(super) async fn accept(a: AcceptArgs) -> CommandResult {
-    let c = a.chain.connect().await?;
     let (grantee, accepted) = (a.terms.grantee(), a.terms.accepted()?);
+    let c = a.chain.connect().await?;
     let call = c.contracts.accept_valuations(&a.terms.dataset, grantee, accepted);
     let told = |serial: &u32| {
         json!({

@@ -75,12 +75,8 @@ impl Signer {
 pub(crate) async fn agree(a: AgreeArgs) -> CommandResult {
     let file: WeightsFile = json_file(&a.weights)?;
     let proposal = file.proposal()?;
-    let valuation = a.valuation.as_ref().map(|path| valued::read(path, &a.trust)).transpose()?;
+    let unverified = a.valuation.as_deref().map(valued::read).transpose()?;
     let s = a.sign.signer().await?;
-    if let Some(valuation) = &valuation {
-        valued::requires(valuation, &s.contracts, &proposal).await?;
-        drawn::warn(&s.contracts, valuation).await?;
-    }
     let mut own = Vec::new();
     for (dataset, _) in &proposal.weights {
         if s.contracts.dataset(dataset).await?.owner == s.key.address() {
@@ -104,6 +100,10 @@ pub(crate) async fn agree(a: AgreeArgs) -> CommandResult {
         }
     };
     let index = file.place(&dataset)?;
+    if let Some(unverified) = unverified {
+        let valuation = unverified.supports(&s.contracts, &proposal, &a.trust).await?;
+        drawn::warn(&s.contracts, &valuation).await?;
+    }
     let (weight, total) = s.contracts.paid_weight(&proposal.agent, proposal.version, &dataset).await?;
     let now = (weight * alloy::primitives::U256::from(tribute_core::valuation::weights::ONE)).checked_div(total);
     let now = now.map_or(0, |part| part.to());
@@ -121,21 +121,21 @@ pub(crate) async fn agree(a: AgreeArgs) -> CommandResult {
 pub(crate) async fn attest(a: AttestArgs) -> CommandResult {
     let file: WeightsFile = json_file(&a.weights)?;
     let proposal = file.proposal()?;
-    let valuation = valued::read(&a.valuation, &a.trust)?;
+    let unverified = valued::read(&a.valuation)?;
     let s = a.sign.signer().await?;
     if proposal.attester != Some(s.key.address()) {
         let named = proposal.attester.map_or_else(|| "nobody".to_owned(), |a| a.to_string());
         let message = format!("the weights name {named} as attester, and this key belongs to {}", s.key.address());
         return Err(Problem::field("attester", message));
     }
-    valued::requires(&valuation, &s.contracts, &proposal).await?;
+    let valuation = unverified.supports(&s.contracts, &proposal, &a.trust).await?;
     drawn::warn(&s.contracts, &valuation).await?;
     s.write(WeightMessage::Attest(proposal), &a.sign)
 }
 
 pub(crate) async fn accept(a: AcceptArgs) -> CommandResult {
-    let s = a.sign.signer().await?;
     let (grantee, accepted) = (a.terms.grantee(), a.terms.accepted()?);
+    let s = a.sign.signer().await?;
     let serial = s.contracts.acceptance(&a.terms.dataset, grantee).await?.map_or(1, |found| found.serial + 1);
     s.owns(&a.terms.dataset).await?;
     s.write(WeightMessage::Accept { dataset: a.terms.dataset, grantee, serial, accepted }, &a.sign)
