@@ -240,7 +240,11 @@ pub(super) async fn serve(args: ServeArgs) -> CommandResult {
         accounts: args.accounts.as_deref().map_or(Ok(Accounts::all()), Accounts::listed)?,
         uploads: Limits { account, memory: uploads.memory.max(account as usize), ..uploads },
         worker,
-        connections: connections::Limits { all: args.connections, each: args.connections.div_ceil(2) },
+        connections: connections::Limits {
+            all: args.connections,
+            each: args.connections.div_ceil(2),
+            ..connections::Limits::default()
+        },
         tls,
         quotas: Quotas { queued: args.queued_quota, running: args.work.running_quota },
         profile: (args.k, args.columns),

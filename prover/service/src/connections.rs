@@ -19,23 +19,23 @@ use tonic::transport::server::{Connected, TcpConnectInfo};
 const OTHER_FILES: usize = 256;
 /// Pause after a connection could not be accepted, for instance because too many files are open.
 const PAUSE: Duration = Duration::from_millis(100);
-/// Longest wait for the first byte of a connection.
-const FIRST: Duration = Duration::from_secs(10);
-/// Longest time without a byte in either direction. Living clients answer the pings of HTTP/2, which are more frequent.
-const SILENCE: Duration = Duration::from_secs(120);
 
-/// Limits of what is open at once.
+/// Limits of what is open at once, and of how long it may be silent.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Connections.
     pub all: usize,
     /// Connections from one address.
     pub each: usize,
+    /// Longest wait for the first byte of a connection.
+    pub first: Duration,
+    /// Longest time without a byte in either direction. Living clients answer the pings of HTTP/2, which are more frequent.
+    pub silence: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { all: 4096, each: 2048 }
+        Limits { all: 4096, each: 2048, first: Duration::from_secs(10), silence: Duration::from_secs(120) }
     }
 }
 
@@ -50,7 +50,7 @@ impl Limits {
         if most < self.all {
             tracing::warn!(wanted = self.all, most, "fewer connections than wanted, because so few files may be open");
         }
-        Limits { all: self.all.min(most), each: self.each.min(most.div_ceil(2)) }
+        Limits { all: self.all.min(most), each: self.each.min(most.div_ceil(2)), ..self }
     }
 }
 
@@ -121,7 +121,7 @@ impl Drop for Place {
 #[derive(Debug)]
 pub struct Connection {
     stream: TcpStream,
-    _place: Place,
+    place: Place,
     /// When it counts as silent. Moved ahead only when it fires, not with every byte.
     alarm: Pin<Box<Sleep>>,
     /// Time of the last byte; `None` before the first.
@@ -130,7 +130,8 @@ pub struct Connection {
 
 impl Connection {
     fn new(stream: TcpStream, place: Place) -> Self {
-        Connection { stream, _place: place, alarm: Box::pin(tokio::time::sleep(FIRST)), heard: None }
+        let alarm = Box::pin(tokio::time::sleep(place.open.limits.first));
+        Connection { stream, place, alarm, heard: None }
     }
 
     /// What the stream said, or an error once it has been silent for too long.
@@ -145,7 +146,8 @@ impl Connection {
     /// An error once it has been silent for too long.
     fn silent(&mut self, context: &mut Context<'_>) -> io::Result<()> {
         while self.alarm.as_mut().poll(context).is_ready() {
-            let until = self.heard.map(|at| at + SILENCE).filter(|until| *until > Instant::now());
+            let silence = self.place.open.limits.silence;
+            let until = self.heard.map(|at| at + silence).filter(|until| *until > Instant::now());
             match until {
                 Some(until) => self.alarm.as_mut().reset(until),
                 None => return Err(io::Error::new(io::ErrorKind::TimedOut, "the connection was silent for too long")),
@@ -217,7 +219,7 @@ mod tests {
 
     #[tokio::test]
     async fn connections_beyond_the_limit_are_closed_until_another_ends() {
-        let (address, mut accepted) = listening(Limits { all: 9, each: 2 }).await;
+        let (address, mut accepted) = listening(Limits { all: 9, each: 2, ..Limits::default() }).await;
         let (_a, b) = (TcpStream::connect(address).await.unwrap(), TcpStream::connect(address).await.unwrap());
         let first = accepted.next().await.unwrap().unwrap();
         let second = accepted.next().await.unwrap().unwrap();
@@ -233,19 +235,23 @@ mod tests {
 
     #[tokio::test]
     async fn a_silent_connection_ends() {
-        let (address, mut accepted) = listening(Limits::default()).await;
+        let first = Duration::from_millis(500);
+        let (address, mut accepted) = listening(Limits { first, ..Limits::default() }).await;
+        let began = Instant::now();
         let _silent = TcpStream::connect(address).await.unwrap();
         let mut connection = accepted.next().await.unwrap().unwrap();
-        let began = Instant::now();
         assert_eq!(connection.read(&mut [0; 1]).await.unwrap_err().kind(), io::ErrorKind::TimedOut);
-        assert!(began.elapsed() >= FIRST && began.elapsed() < 2 * FIRST);
+        assert!(began.elapsed() >= first && began.elapsed() < Limits::default().silence);
 
-        // one that has spoken may be silent for longer
+        // one that has spoken may be silent for longer, and not for ever
+        let silence = 3 * first;
+        let (address, mut accepted) = listening(Limits { first, silence, ..Limits::default() }).await;
         let mut speaks = TcpStream::connect(address).await.unwrap();
         let mut connection = accepted.next().await.unwrap().unwrap();
         speaks.write_all(b"x").await.unwrap();
         connection.read_exact(&mut [0; 1]).await.unwrap();
-        let waited = tokio::time::timeout(FIRST + Duration::from_secs(1), connection.read(&mut [0; 1])).await;
-        assert!(waited.is_err(), "{waited:?}");
+        let heard = connection.heard.unwrap();
+        assert_eq!(connection.read(&mut [0; 1]).await.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        assert!(heard.elapsed() >= silence);
     }
 }
