@@ -25,8 +25,8 @@ fn units(value: &Value) -> u128 {
     value.as_u64().unwrap_or_else(|| panic!("{value} is not an amount")).into()
 }
 
-/// Processes whose command line or environment names `folder`.
-fn processes_of(folder: &Path) -> Vec<String> {
+/// Names and command lines of processes whose command line or environment names `folder`, or that run in it.
+fn processes_of(folder: &Path) -> Vec<(String, String)> {
     let needle = folder.to_string_lossy().into_owned();
     let mut found = Vec::new();
     for entry in std::fs::read_dir("/proc").unwrap().flatten() {
@@ -34,7 +34,8 @@ fn processes_of(folder: &Path) -> Vec<String> {
         let here = std::fs::read_link(entry.path().join("cwd")).unwrap_or_default();
         let about = [read("cmdline"), read("environ")].concat();
         if here.starts_with(folder) || String::from_utf8_lossy(&about).contains(&needle) {
-            found.push(String::from_utf8_lossy(&read("cmdline")).replace('\0', " "));
+            let text = |name: &str| String::from_utf8_lossy(&read(name)).replace('\0', " ").trim_end().to_owned();
+            found.push((text("comm"), text("cmdline")));
         }
     }
     found
@@ -60,10 +61,11 @@ fn start(out: &Path) -> Child {
     command.spawn().unwrap()
 }
 
-/// Waits until the demo is proving: then chain, service, worker and commands are all running.
+/// Waits until the demo is proving: then chain, service, worker and commands are all running. A process that only tests the
+/// machine or waits for a job has another name.
 fn until_it_proves(demo: &mut Child, out: &Path) {
     let begin = Instant::now();
-    while !processes_of(out).iter().any(|p| p.trim_end().ends_with("tribute work")) {
+    while !processes_of(out).iter().any(|(name, _)| name == "tribute-job") {
         assert!(demo.try_wait().unwrap().is_none(), "the demo ended early");
         assert!(begin.elapsed() < Duration::from_secs(300), "nothing is proven");
         std::thread::sleep(Duration::from_millis(50));
@@ -74,20 +76,70 @@ fn signal(child: &Child, name: &str) {
     assert!(Command::new("kill").args([name, &child.id().to_string()]).status().unwrap().success());
 }
 
+/// Folders that a demo leaves in its own, or would if it were killed.
+const FOLDERS: [&str; 4] = ["data", "steps", "logs", "service"];
+/// Its files, likewise.
+const FILES: [&str; 14] = [
+    ".tribute-demo",
+    ".lock",
+    "commands.sh",
+    "keys.env",
+    "summary.json",
+    "certificate.json",
+    "agent.onnx",
+    "schema.json",
+    "vouchers.json",
+    "deployment.json",
+    "deployment.json.unfinished",
+    "deployment.json.pending",
+    "transactions.json",
+    "state.json",
+];
+/// What is in the files of an earlier demo.
+const EARLIER: &str = "of an earlier demo";
+
+/// Fills a folder as an earlier demo would have, with files that no step could use.
+fn leave_behind(out: &Path) {
+    for name in FOLDERS {
+        std::fs::create_dir_all(out.join(name)).unwrap();
+        std::fs::write(out.join(name).join("earlier"), EARLIER).unwrap();
+    }
+    for name in FILES {
+        std::fs::write(out.join(name), EARLIER).unwrap();
+    }
+}
+
+/// Nothing of the earlier demo is left, and nothing new that [`leave_behind`] does not know.
+fn nothing_is_left_of_the_earlier(out: &Path) {
+    for entry in std::fs::read_dir(out).unwrap().flatten() {
+        let name = entry.file_name().into_string().unwrap();
+        assert!(
+            FOLDERS.contains(&name.as_str()) || FILES.contains(&name.as_str()),
+            "a demo leaves {name}: plant it here"
+        );
+        let earlier = std::fs::read(entry.path()).is_ok_and(|bytes| bytes == EARLIER.as_bytes());
+        assert!(!earlier && !entry.path().join("earlier").exists(), "{name} is the earlier demo's");
+    }
+    for name in ["deployment.json.unfinished", "deployment.json.pending"] {
+        assert!(!out.join(name).exists(), "{name}");
+    }
+    // and the next demo may start
+    std::fs::File::open(out.join(".lock")).unwrap().try_lock().unwrap();
+}
+
 #[test]
 fn the_account_is_right_and_nothing_runs_on() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("out");
-    // twice in a row, the second over the first
-    for _ in 0..2 {
-        let run = wine(&out).env("TRIBUTE_DEMO_TEST", &out).output().unwrap();
-        let (said, complaints) = (String::from_utf8_lossy(&run.stdout), String::from_utf8_lossy(&run.stderr));
-        assert!(run.status.success(), "{said}\n{complaints}");
-        for heading in ["Datasets", "Certificate", "Proofs", "Ledger", "Consent", "Frauds"] {
-            assert!(said.contains(heading), "{said}");
-        }
-        all_gone(&out);
+    leave_behind(&out);
+    let run = wine(&out).env("TRIBUTE_DEMO_TEST", &out).output().unwrap();
+    let (said, complaints) = (String::from_utf8_lossy(&run.stdout), String::from_utf8_lossy(&run.stderr));
+    assert!(run.status.success(), "{said}\n{complaints}");
+    for heading in ["Datasets", "Certificate", "Proofs", "Ledger", "Consent", "Frauds"] {
+        assert!(said.contains(heading), "{said}");
     }
+    all_gone(&out);
+    nothing_is_left_of_the_earlier(&out);
     let summary = json(&out.join("summary.json"));
     assert_eq!(summary["ok"], true);
     assert!(summary["certificate"]["relative_distance"].as_f64().unwrap() <= 1e-3);
