@@ -1,6 +1,6 @@
 //! One honest witness of every circuit, as small as possible, with names for its rows and columns.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use tribute_circuits::arithmetization::StatementWitness;
 use tribute_circuits::columns::{commit_weights, Secret};
@@ -26,7 +26,7 @@ use super::keyed::srs;
 use super::{fitted, instance, records, weights};
 
 /// A witness whose cells can be changed.
-pub trait Cells: StatementWitness {
+pub trait Cells: StatementWitness + Send {
     fn committed_mut(&mut self) -> &mut Vec<Arc<CommittedColumn>>;
     fn fresh_mut(&mut self) -> &mut Vec<Vec<Fr>>;
     fn forge_mut(&mut self) -> &mut Option<Forge>;
@@ -63,8 +63,8 @@ pub struct Subject {
     pub inputs: Vec<Fr>,
     /// Names of the columns of phase one, by position.
     pub columns: Vec<String>,
-    /// All honest cells, under [`some_challenges`].
-    pub honest: Sheet,
+    /// All honest cells, under [`some_challenges`]: computed, and seen to violate no gate, when they are first looked at.
+    pub honest: LazyLock<Sheet, Box<dyn FnOnce() -> Sheet + Send>>,
 }
 
 /// Number of records present in every shard here.
@@ -186,10 +186,17 @@ impl Subject {
         });
         columns.extend(fresh.iter().map(|n| (*n).to_owned()));
         columns.push("multiplicity".into());
-        let honest = super::gates::sheet(circuit.as_ref(), &inputs, &some_challenges());
-        assert_eq!(honest.columns(0).len(), columns.len(), "{name}");
-        assert_eq!(honest.violated(), [], "{name}");
-        Subject { name: name.to_owned(), layout: shape.layout, circuit, inputs, columns, honest }
+        let (name, count) = (name.to_owned(), columns.len());
+        let honest: Box<dyn FnOnce() -> Sheet + Send> = Box::new({
+            let (name, circuit, inputs) = (name.clone(), circuit.boxed(), inputs.clone());
+            move || {
+                let honest = super::gates::sheet(circuit.as_ref(), &inputs, &some_challenges());
+                assert_eq!(honest.columns(0).len(), count, "{name}");
+                assert_eq!(honest.violated(), [], "{name}");
+                honest
+            }
+        });
+        Subject { name, layout: shape.layout, circuit, inputs, columns, honest: LazyLock::new(honest) }
     }
 
     /// Number of committed columns of phase one, which is the position of the multiplicities.

@@ -121,18 +121,38 @@ fn exact_values_of_twelve_owners_are_those_kept() {
     assert!((sampled.half_widths[0] as f64) < 0.03 * utility as f64, "{:?}", sampled.half_widths);
 }
 
+/// Two hundred draws of so many orders each.
+struct Draws {
+    players: usize,
+    count: u32,
+    draws: Vec<Vec<Vec<usize>>>,
+}
+
+impl Draws {
+    /// Draws of few orders, and of more.
+    fn of(players: usize) -> [Draws; 3] {
+        [MIN_PERMUTATIONS, 40, 100].map(|count| {
+            let draw = |i: u32| {
+                let seed = keccak(format!("beacon {i} of {count} orders").as_bytes());
+                permutations(&seed, players, count)
+            };
+            Draws { players, count, draws: (0..200).into_par_iter().map(draw).collect() }
+        })
+    }
+}
+
 /// In how many of 200 draws all intervals contain their values: of games on real data, and of some where single marginal
 /// contributions are everything. `docs/valuation.md` has what this prints.
 #[test]
 fn intervals_contain_all_values_at_once() {
-    let check = |name: &str, players: usize, loss: &dyn Fn(u32) -> u64| {
+    let check = |name: &str, all: &[Draws; 3], loss: &dyn Fn(u32) -> u64| {
+        let players = all[0].players;
         let exact = exact(players, loss);
         let utility = loss(0) - loss((1 << players) - 1);
-        for count in [MIN_PERMUTATIONS, 40, 100] {
+        for Draws { count, draws, .. } in all {
             let (mut held, mut width) = (0, 0.0);
-            for i in 0..200 {
-                let seed = keccak(format!("beacon {i} of {count} orders").as_bytes());
-                let found = sampled(&permutations(&seed, players, count), loss);
+            for orders in draws {
+                let found = sampled(orders, loss);
                 held += usize::from(all_inside(&found, &exact));
                 width += found.half_widths[0] as f64 / utility as f64 / 200.0;
             }
@@ -143,18 +163,19 @@ fn intervals_contain_all_values_at_once() {
             assert!(held >= 196, "{players} owners, {name}, {count} orders: {held} of 200");
         }
     };
-    check("wines", 12, &|mask| losses_of_wines()[&mask]);
+    let (seven, twelve) = (Draws::of(7), Draws::of(12));
+    check("wines", &twelve, &|mask| losses_of_wines()[&mask]);
     let sorted = Market::of_wines().sorted().every_loss();
-    check("sorted wines", 12, &|mask| sorted[&mask]);
+    check("sorted wines", &twelve, &|mask| sorted[&mask]);
     const ONE: u64 = 1_000_000;
     let unless = |met: bool| if met { 0 } else { ONE };
-    for players in [7, 12] {
+    for (players, draws) in [(7, &seven), (12, &twelve)] {
         let all = (1 << players) - 1;
-        check("two are needed", players, &|mask| unless(mask & 3 == 3));
-        check("one of three is needed", players, &|mask| unless(mask & 7 != 0));
-        check("all are needed", players, &|mask| unless(mask == all));
+        check("two are needed", draws, &|mask| unless(mask & 3 == 3));
+        check("one of three is needed", draws, &|mask| unless(mask & 7 != 0));
+        check("all are needed", draws, &|mask| unless(mask == all));
         let own = |i: &u32| ONE * u64::from(i + 1);
-        check("each adds its own", players, &|mask| members(all & !mask).iter().map(own).sum());
+        check("each adds its own", draws, &|mask| members(all & !mask).iter().map(own).sum());
     }
 }
 
