@@ -112,6 +112,11 @@ impl Database {
     /// # Errors
     /// As [`Database::open`].
     pub async fn open_for(url: &str, share: Share) -> Result<Self> {
+        Database::open_within(url, share, PATIENCE).await
+    }
+
+    /// [`Database::open_for`] with the longest wait for a connection, or for SQLite's other writer.
+    async fn open_within(url: &str, share: Share, patience: Duration) -> Result<Self> {
         sqlx::any::install_default_drivers();
         let (dialect, url) = if url.starts_with("postgres:") || url.starts_with("postgresql:") {
             (Dialect::Postgres, url.to_owned())
@@ -129,12 +134,12 @@ impl Database {
         let pool = AnyPoolOptions::new()
             .max_connections(if dialect == Dialect::Sqlite { 4 } else { share.connections() })
             .idle_timeout(IDLE)
-            .acquire_timeout(PATIENCE)
+            .acquire_timeout(patience)
             // nothing here may need the disk: a connection that fails to start is tried again until the patience ends
             .after_connect(move |connection, _| {
                 Box::pin(async move {
                     if dialect == Dialect::Sqlite {
-                        let wait = format!("PRAGMA busy_timeout = {}", PATIENCE.as_millis());
+                        let wait = format!("PRAGMA busy_timeout = {}", patience.as_millis());
                         connection.execute(AssertSqlSafe(wait)).await?;
                     }
                     Ok(())
@@ -376,11 +381,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_database_that_is_gone_is_said_to_be_within_seconds() {
-        let began = std::time::Instant::now();
-        let gone = Database::open("postgres://nobody@127.0.0.1:1/none").await.unwrap_err();
+    async fn a_database_that_is_gone_is_said_to_be_once_the_patience_ends() {
+        let (began, patience) = (std::time::Instant::now(), Duration::from_millis(300));
+        let gone =
+            Database::open_within("postgres://nobody@127.0.0.1:1/none", Share::Server, patience).await.unwrap_err();
         assert_eq!(gone.reason, Reason::StorageUnavailable, "{gone}");
-        assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
+        // and not after anybody else's, which is much longer
+        assert!(began.elapsed() < PATIENCE, "{:?}", began.elapsed());
     }
 
     #[tokio::test]
