@@ -11,3 +11,4 @@ mod resuming;
 mod sending;
 mod sync;
 mod tls;
+mod until;

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use crate::until::until;
 use alloy::primitives::keccak256;
 use tribute_chain::anvil::AnvilOptions;
 use tribute_chain::claims::SkipReason;
@@ -19,13 +20,8 @@ fn journalled(folder: &Path) -> Options {
 
 /// Waits until the account has that many transactions, including pending ones.
 async fn until_sent(chain: &Chain, wallet: &Wallet, count: u64) {
-    for _ in 0..1_000 {
-        if chain.pending_nonce(wallet.address()).await.unwrap() >= count {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    panic!("transaction {count} was not sent");
+    let sent = async || chain.pending_nonce(wallet.address()).await.unwrap() >= count;
+    until(&format!("transaction {count}"), sent).await;
 }
 
 /// A new process, which has only the files.
@@ -61,13 +57,11 @@ async fn a_deployment_interrupted_at_every_step_is_finished_without_a_step_too_m
             let (wallet, at) = (process(anvil.url(), folder.path(), &key).await, file.clone());
             let deploying =
                 tokio::spawn(async move { Deployment::deploy_to(&wallet, &artifacts(), &options, &at).await });
-            for _ in 0..300 {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-                if node.mined_nonce(key.address()).await.unwrap() > step {
-                    break;
-                }
+            let mined = async || {
                 node.mine(1).await.unwrap();
-            }
+                node.mined_nonce(key.address()).await.unwrap() > step
+            };
+            until(&format!("step {step}"), mined).await;
             deploying.abort();
             let _ = deploying.await;
         }
@@ -229,13 +223,11 @@ async fn node_killed_in_mid_claim(lost: bool) {
 
     let options = AnvilOptions { port, load_state: Some(state), ..Default::default() };
     w.anvil = Anvil::start_with(&options).unwrap();
-    for _ in 0..400 {
-        tokio::time::sleep(Duration::from_millis(50)).await;
+    let claimed = async || {
         assert!(!claiming.is_finished(), "it needs two more blocks");
-        if w.contracts.session(&session).await.is_ok_and(|s| s.count == 7) {
-            break;
-        }
-    }
+        w.contracts.session(&session).await.is_ok_and(|s| s.count == 7)
+    };
+    until("the claim's block", claimed).await;
     w.chain.mine(3).await.unwrap();
     let done = claiming.await.unwrap().unwrap();
     assert_eq!(done.sent.status, 1);

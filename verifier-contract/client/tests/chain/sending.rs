@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use crate::proxy::{Proxy, Quirk, Reply, SEND};
+use crate::until::until;
 use alloy::primitives::{Address, B256};
 use tribute_chain::{Chain, ChainError, Contracts, Options, Wallet, U256};
 use tribute_core::id::AgentId;
@@ -65,28 +66,22 @@ async fn a_stuck_claim_is_sent_again_with_a_higher_fee_and_paid_once() {
     let c = w.certified().await;
     let session = w.open(&w.cleo, &c).await;
     let claim = w.contracts.claim(&[w.batch(&c, &[(session, 7)]).await]);
-    // blocks are mined on request only, and the next one has a higher base fee than the first offer
+    // blocks are mined on request only, and the next one has a base fee beyond the first offer and the first few raises of it
     w.chain.set_automine(false).await.unwrap();
     let wallet = w.olga.clone();
     let sending = tokio::spawn(async move { claim.send(&wallet).await });
-    tokio::time::sleep(Duration::from_millis(600)).await;
+    until("the claim", async || !pending_fees(&w).await.is_empty()).await;
     let offered = pending_fees(&w).await;
     assert_eq!(offered.len(), 1, "the claim waits");
-    let more = U256::from(offered[0] + 1);
-    w.chain.request::<_, serde_json::Value>("anvil_setNextBlockBaseFeePerGas", (more,)).await.unwrap();
+    let more = 2 * offered[0];
+    let base_fee = (U256::from(more),);
+    w.chain.request::<_, serde_json::Value>("anvil_setNextBlockBaseFeePerGas", base_fee).await.unwrap();
     w.chain.mine(1).await.unwrap();
     assert_eq!(w.contracts.session(&session).await.unwrap().count, 0, "the first offer is too low");
     // a version with higher fees replaces it
-    let mut bumped = Vec::new();
-    for _ in 0..100 {
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        bumped = pending_fees(&w).await;
-        if bumped.iter().any(|fee| *fee > offered[0]) {
-            break;
-        }
-    }
+    until("a higher offer", async || pending_fees(&w).await.iter().any(|fee| *fee > more)).await;
+    let bumped = pending_fees(&w).await;
     assert_eq!(bumped.len(), 1, "{bumped:?}");
-    assert!(bumped[0] * 100 >= offered[0] * 110, "{bumped:?} after {offered:?}");
     w.chain.set_automine(true).await.unwrap();
     w.chain.mine(1).await.unwrap();
     let done = sending.await.unwrap().unwrap();
@@ -115,26 +110,12 @@ async fn a_claim_whose_block_is_reorganised_away_is_paid_once() {
     let contracts = Contracts::new(&chain, w.contracts.deployment().clone()).unwrap();
     let wallet = Wallet::new(&chain, w.olga.signer().clone());
     let sending = tokio::spawn(async move { contracts.claim(std::slice::from_ref(&batch)).send(&wallet).await });
-    let mut mined = false;
-    for _ in 0..100 {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-        mined = w.contracts.session(&session).await.unwrap().count == 7;
-        if mined {
-            break;
-        }
-    }
-    assert!(mined && !sending.is_finished(), "mined, and waiting for confirmations");
+    let mined = async || w.contracts.session(&session).await.unwrap().count == 7;
+    until("the claim's block", &mined).await;
+    assert!(!sending.is_finished(), "mined, and waiting for confirmations");
     let first_block = w.chain.block_number().await.unwrap();
     w.chain.reorganise(1).await.unwrap();
-    let mut again = false;
-    for _ in 0..200 {
-        again = w.contracts.session(&session).await.unwrap().count == 7;
-        if again {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    assert!(again, "sent again after the reorganisation");
+    until("the claim, sent again after the reorganisation", mined).await;
     w.chain.mine(3).await.unwrap();
     let done = sending.await.unwrap().unwrap();
     assert!(done.sent.block > first_block, "its first block is an empty one now");
@@ -224,7 +205,7 @@ async fn a_node_that_dies_meanwhile_is_told_with_the_hashes() {
     w.chain.set_automine(false).await.unwrap();
     let (wallet, call) = (w.ada.clone(), w.contracts.create_agent(B256::ZERO, ""));
     let sending = tokio::spawn(async move { call.send(&wallet).await });
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    until("the transaction", async || w.chain.pending_nonce(w.ada.address()).await.unwrap() > 0).await;
     let World { anvil, .. } = w;
     tokio::task::spawn_blocking(move || anvil.stop()).await.unwrap();
     let error = sending.await.unwrap().unwrap_err();
