@@ -80,14 +80,20 @@ fn keys_columns_and_proofs_are_the_same_with_every_arithmetic() {
 fn the_parts_of_a_proof_add_up_to_its_time() {
     let subject = subjects()[0]();
     let keyed = keyed(subject.circuit.shape());
-    let parts: RefCell<BTreeMap<Part, Duration>> = RefCell::default();
-    let report = |part: Part, time: Duration| *parts.borrow_mut().entry(part).or_default() += time;
-    let engine = Engine { report: &report, ..Engine::new(Backend::best()) };
-    let start = Instant::now();
-    prove_with(&engine, keyed.srs, &keyed.keys, subject.circuit.as_ref(), subject.inputs.clone()).unwrap();
-    let total = start.elapsed();
-    let parts = parts.take();
-    assert!(parts.keys().copied().eq(Part::ALL), "{parts:?}");
-    let sum: Duration = parts.values().sum();
-    assert!(sum <= total && total - sum < total / 4, "{sum:?} of {total:?}");
+    let times = || {
+        let parts: RefCell<BTreeMap<Part, Duration>> = RefCell::default();
+        let report = |part: Part, time: Duration| *parts.borrow_mut().entry(part).or_default() += time;
+        let engine = Engine { report: &report, ..Engine::new(Backend::best()) };
+        let start = Instant::now();
+        prove_with(&engine, keyed.srs, &keyed.keys, subject.circuit.as_ref(), subject.inputs.clone()).unwrap();
+        let total = start.elapsed();
+        let parts = parts.take();
+        assert!(parts.keys().copied().eq(Part::ALL), "{parts:?}");
+        let sum: Duration = parts.values().sum();
+        assert!(sum <= total, "{sum:?} of {total:?}");
+        (sum, total)
+    };
+    // what else the machine does may fall between two parts, but not every time
+    let all: Vec<(Duration, Duration)> = (0..5).map(|_| times()).collect();
+    assert!(all.iter().any(|(sum, total)| *total - *sum < *total / 4), "{all:?}");
 }

@@ -60,8 +60,8 @@ async fn a_job_outlives_kill_9_of_server_worker_and_child() {
     worker.kill().unwrap();
     worker.wait().unwrap();
 
-    // 4: the next worker completes it
-    let mut worker = place.worker(SHORT);
+    // 4: the next worker completes it, and has a lease that it keeps on a busy machine, too
+    let mut worker = place.worker(&["--lease-ms", "3000"]);
     let ended = client.finish(&job.id, |_| {}).await.unwrap();
     assert_eq!((ended.starts, ended.attempts), (4, 0));
     let story = events(&client, &job.id).await;

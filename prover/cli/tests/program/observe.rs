@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 
@@ -21,6 +22,7 @@ use tribute_problem::Reason;
 use tribute_proto::v1;
 use tribute_testing::calls::{connect, dataset_of, submit_dataset};
 use tribute_testing::data::{self, wine_schema};
+use tribute_testing::process::working_children;
 use tribute_testing::stores::Postgres;
 use tribute_testing::{program, raw, wait_for, Place};
 
@@ -82,11 +84,13 @@ fn value(metrics: &str, name: &str, labels: &[&str]) -> Option<f64> {
 
 /// Command lines of all processes, as `ps` shows them.
 fn command_lines() -> String {
-    let processes = std::fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path().join("cmdline"));
-    processes
-        .filter_map(|file| std::fs::read(file).ok())
-        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
-        .collect()
+    let processes = std::fs::read_dir("/proc").unwrap().flatten();
+    processes.map(|entry| command_line(&entry.path())).collect()
+}
+
+/// A process's command line, or nothing if it has ended.
+fn command_line(process: &Path) -> String {
+    String::from_utf8_lossy(&std::fs::read(process.join("cmdline")).unwrap_or_default()).into_owned()
 }
 
 fn stop(mut process: Child) {
@@ -166,12 +170,17 @@ async fn operators_see_everything_but_secrets() {
         let client = client.clone();
         async move { dataset_of(&client, &job).await }
     });
-    let mut seen = String::new();
+    let (mut seen, mut working) = (String::new(), String::new());
     while !dataset.is_finished() {
         seen.push_str(&command_lines());
+        // those that wait for a job do not count
+        for pid in working_children(worker.id()) {
+            working.push_str(&command_line(&Path::new("/proc").join(pid.to_string())));
+        }
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
-    assert!(seen.contains("\0work\0"), "the job's process was not seen");
+    assert!(working.contains("\0work\0"), "the job's process was not seen");
+    seen.push_str(&working);
     let dataset = dataset.await.unwrap();
     let workers = overview().await.workers;
     let [idle] = &workers[..] else { panic!("one worker: {workers:?}") };
@@ -202,8 +211,11 @@ async fn operators_see_everything_but_secrets() {
     assert!(counted("tribute_run_peak_bytes_sum", &["dataset"]) > 1e7);
     assert!(counted("tribute_verifier_gas", &["dataset"]) > 1e5);
     assert!(counted("tribute_resident_bytes", &[]) > 1e6);
-    tokio::time::sleep(std::time::Duration::from_secs(5)).await; // what was read of the queue is shown for so long
-    let of_both = scrape(of_server) + &metrics;
+    // what was read of the queue is shown for some seconds
+    let of_server = wait_for("the openings in the server's metrics", || {
+        Some(scrape(of_server)).filter(|all| value(all, "tribute_openings_left", &["commitment"]).is_some())
+    });
+    let of_both = of_server + &metrics;
     let submitted = "method=\"/tribute.v1.DatasetService/RegisterDataset\"";
     assert_eq!(value(&of_both, "tribute_calls_total", &[submitted, "OK"]), Some(1.0));
     assert_eq!(value(&of_both, "tribute_calls_total", &["CancelJob", "UNAUTHENTICATED"]), Some(1.0));

@@ -154,18 +154,23 @@ async fn an_uncommitted_completion_counts_for_nothing(queue: &Queue) {
 }
 
 async fn failures_use_up_attempts(queue: &Queue) {
+    let db = queue.database();
     let (submitted, _) = queue.submit(&job("t", "flaky")).await.unwrap();
     for attempt in 1..=MAX_ATTEMPTS {
-        let held = loop {
-            // retries are delayed
-            match queue.lease("w", LEASE, ANY).await.unwrap() {
-                Some(held) => break held,
-                None => tokio::time::sleep(Duration::from_millis(50)).await,
-            }
-        };
+        let held = lease(queue).await;
         assert_eq!(held.job.attempts, attempt - 1);
         let expected = if attempt == MAX_ATTEMPTS { State::Failed } else { State::Queued };
+        let failed_at = db.now_ms().await.unwrap();
         assert_eq!(queue.fail(&held, &Problem::internal("again")).await.unwrap(), Ok(expected));
+        if expected == State::Queued {
+            // each retry is delayed for longer than the one before: here for another half a minute, and then no longer
+            let later = "UPDATE jobs SET not_before_ms = not_before_ms + 30000 WHERE id = $1 RETURNING not_before_ms";
+            let at: i64 = sqlx::query_scalar(later).bind(&submitted.id).fetch_one(db.pool()).await.unwrap();
+            assert!(at - 30_000 - failed_at >= 500 << attempt, "attempt {attempt}: {at} after {failed_at}");
+            assert!(queue.lease("w", LEASE, ANY).await.unwrap().is_none(), "attempt {attempt}");
+            let now = "UPDATE jobs SET not_before_ms = 0 WHERE id = $1";
+            sqlx::query(now).bind(&submitted.id).execute(db.pool()).await.unwrap();
+        }
     }
     assert_eq!(queue.get(&submitted.id).await.unwrap().unwrap().problem.unwrap().message, "again");
 
@@ -214,12 +219,16 @@ async fn a_cancelled_job_whose_worker_died_is_not_run_again(queue: &Queue) {
 }
 
 async fn deadlines_end_jobs(queue: &Queue) {
-    let soon = queue.database().now_ms().await.unwrap() + 20;
+    let db = queue.database();
     let mut new = job("t", "late");
-    new.deadline_ms = Some(soon);
+    new.deadline_ms = Some(db.now_ms().await.unwrap() + 60_000);
     let (late, _) = queue.submit(&new).await.unwrap();
     let held = lease(queue).await;
-    tokio::time::sleep(Duration::from_millis(60)).await;
+    queue.recover().await.unwrap();
+    assert_eq!(state(queue, &late.id).await, State::Running, "there is time left");
+    // the time passes
+    let passed = "UPDATE jobs SET deadline = deadline - 60001 WHERE id = $1";
+    sqlx::query(passed).bind(&late.id).execute(db.pool()).await.unwrap();
     queue.recover().await.unwrap();
     let ended = queue.get(&late.id).await.unwrap().unwrap();
     assert_eq!((ended.state, ended.problem.unwrap().reason), (State::Failed, Reason::DeadlinePassed));

@@ -177,6 +177,7 @@ async fn a_coalition_that_cannot_be_certified_ends_the_valuation_with_its_reason
     assert!(refused.message.contains("the optimum of coalition [1] is too small a model"), "{refused}");
     assert_eq!(opened(&pool, &[&m.datasets[1]]).await, before, "refused before anything was opened");
     // the other parts have ended before, or are stopped
+    let start = std::time::Instant::now();
     loop {
         let jobs = m.jobs().await;
         let failed: Vec<&v1::Job> = jobs.iter().filter(|job| job.state() == JobState::Failed).collect();
@@ -184,6 +185,7 @@ async fn a_coalition_that_cannot_be_certified_ends_the_valuation_with_its_reason
         if jobs.iter().all(|job| job.ended_ms > 0) {
             break;
         }
+        assert!(start.elapsed() < Duration::from_secs(180), "some parts go on: {jobs:?}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }

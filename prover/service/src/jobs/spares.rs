@@ -126,7 +126,7 @@ fn start(config: &Config) -> Result<Running> {
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
     use std::path::Path;
-    use std::time::Duration;
+    use std::time::{Duration, Instant};
 
     use rustix::process::{kill_process, Pid, Signal};
     use tribute_core::layout::Task;
@@ -144,6 +144,15 @@ mod tests {
     fn circuit() -> ShapeBody {
         let profile = Profile { k: 10, columns: 1, intercept_scale: 1 };
         ShapeBody { statement: Statement::Dataset, profile, features: 1, classes: 2, task: Task::Classes, link: None }
+    }
+
+    /// Polls until `come`, for at most a minute.
+    async fn until(what: &str, mut come: impl AsyncFnMut() -> bool) {
+        let start = Instant::now();
+        while !come().await {
+            assert!(start.elapsed() < Duration::from_secs(60), "timed out waiting for {what}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
 
     #[tokio::test]
@@ -167,9 +176,7 @@ mod tests {
 
         // one that has ended keeps no place, and the oldest is next
         kill_process(Pid::from_raw(before[0] as i32).unwrap(), Signal::KILL).unwrap();
-        while spares.places().waiting[0].is_running() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        until("the killed process's end", async || !spares.places().waiting[0].is_running()).await;
         spares.refill(&config).await;
         assert_eq!(ids()[0], before[1]);
         assert_eq!(ids().len(), 2);
@@ -186,9 +193,7 @@ mod tests {
         std::fs::write(&program, "#!/bin/sh\nexec sleep 600 <&-\n").unwrap();
         std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
         let mut deaf = start(&Config { program, ..config.clone() }).unwrap();
-        while deaf.tell(&opening).await.is_ok() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        until("its input to close", async || deaf.tell(&opening).await.is_err()).await;
         assert!(deaf.is_running());
         let id = deaf.id();
         spares.places().waiting.push_back(deaf);

@@ -379,10 +379,12 @@ mod tests {
         lent.queue.release(&lease, "gone", true).await.unwrap().unwrap();
         lent.queue.cancel(&back).await.unwrap();
         assert_eq!(lent.counts().await, (98, 2, 4 * OPENINGS_OF_A_USE));
-        let late = lent.queue.database().now_ms().await.unwrap() + 200;
-        lent.job(Some(late)).await;
+        let db = lent.queue.database().clone();
+        let late = lent.job(Some(db.now_ms().await.unwrap() + 60_000)).await;
         lent.lease().await;
-        tokio::time::sleep(Duration::from_millis(250)).await;
+        // the time passes while it runs
+        let passed = "UPDATE jobs SET deadline = deadline - 60001 WHERE id = $1";
+        sqlx::query(passed).bind(&late).execute(db.pool()).await.unwrap();
         lent.queue.recover().await.unwrap();
         assert_eq!(lent.counts().await, (97, 3, 6 * OPENINGS_OF_A_USE));
     }

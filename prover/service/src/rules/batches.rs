@@ -118,6 +118,7 @@ impl Running {
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::Ordering;
+    use std::time::{Duration, Instant};
 
     use tribute_core::head::Weights;
     use tribute_inference::runtime::Runtime;
@@ -131,8 +132,10 @@ mod tests {
     }
 
     async fn waiting(batches: &Batches, count: usize) {
+        let begin = Instant::now();
         while batches.waiting().len() < count {
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            assert!(begin.elapsed() < Duration::from_secs(60), "{} of {count} wait", batches.waiting().len());
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
 

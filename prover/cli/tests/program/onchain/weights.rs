@@ -1,6 +1,7 @@
 //! Agreed weights: signed and paid by; and an owner who refuses. `value.rs` has them from a valuation on.
 
-use std::time::Duration;
+use std::io::{BufRead as _, BufReader};
+use std::process::Stdio;
 
 use serde_json::{json, Value};
 use tribute_chain::weight_messages::{WeightDraft, WeightMessage};
@@ -246,13 +247,15 @@ async fn a_version_has_one_draw_and_everybody_sees_how_often_it_was_tried() {
 
     // by anybody, and the same for everybody; who asks too early waits
     chain.mine(99).await.unwrap();
-    let miner = chain.clone();
-    let mined = tokio::spawn(async move {
-        tokio::time::sleep(Duration::from_secs(3)).await;
-        miner.mine(2).await
-    });
-    let fixed = d.run(CLEO, &format!("beacon {agent}"));
-    mined.await.unwrap().unwrap();
+    let mut command = d.command(&d.w.anvil.keys()[CLEO].clone(), &format!("chain beacon {agent} --json"));
+    let mut waiting = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let said = BufReader::new(waiting.stderr.take().unwrap());
+    assert!(said.lines().any(|line| line.unwrap().contains("waiting for the block after")), "it does not wait");
+    assert!(waiting.try_wait().unwrap().is_none());
+    chain.mine(2).await.unwrap();
+    let output = waiting.wait_with_output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let fixed: Value = serde_json::from_slice(&output.stdout).unwrap();
     let draw = d.w.contracts.draw(&agent, c.version).await.unwrap().unwrap();
     assert_eq!(fixed["beacon"], hexed(&draw.beacon.unwrap()));
     assert!(fixed["tx"]["tx"].is_string() && fixed["permutations"] == 100, "{fixed}");
