@@ -154,17 +154,17 @@ async fn measured() -> (Duration, Duration) {
 async fn an_attack_hardly_delays_another_account() {
     let pid = std::process::id().to_string();
     assert!(Command::new("prlimit").args(["--pid", &pid, "--nofile=8192:"]).status().unwrap().success());
-    if !strict() {
-        let (quiet, attacked) = measured().await;
-        assert!(attacked < (10 * quiet).max(Duration::from_millis(500)), "{quiet:?} quiet, {attacked:?} under attack");
-        return;
-    }
-    let mut best = f64::INFINITY;
+    let most = |quiet: Duration| if strict() { 2 * quiet } else { (10 * quiet).max(Duration::from_millis(500)) };
+    let mut seen = Vec::new();
+    // what else the machine does delays a run, but not every one; an attack that works delays them all
     for _ in 0..3 {
         let (quiet, attacked) = measured().await;
-        best = best.min(attacked.as_secs_f64() / quiet.as_secs_f64());
+        if attacked <= most(quiet) {
+            return;
+        }
+        seen.push((quiet, attacked));
     }
-    assert!(best <= 2.0, "the 99th percentile is {best:.2} times the quiet one");
+    panic!("99th percentiles, quiet and under attack: {seen:?}");
 }
 
 /// Whoever waits for a job, or watches it, keeps nobody from calling.

@@ -175,12 +175,18 @@ impl Drop for Forwarded {
     }
 }
 
+/// Two sessions with one agent, one after the other: the second leaves answers behind that a watch would claim.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_a_thaw_would_take_is_claimed_in_time() {
+async fn a_thaw_takes_nothing_away_and_a_session_refuses_what_it_could_not_prove_or_collect() {
     let (w, _, weights, agent) = certified();
+    what_a_thaw_would_take_is_claimed_in_time(&w, &weights, &agent).await;
+    a_session_refuses_what_it_could_not_prove_or_collect(&w, &weights, &agent).await;
+}
+
+async fn what_a_thaw_would_take_is_claimed_in_time(w: &World, weights: &str, agent: &str) {
     let chain = w.anvil().connect().await.unwrap();
     let contracts = w.contracts().await;
-    let session = open(&w, &agent, &weights, 50_000, None);
+    let session = open(w, agent, weights, 50_000, None);
     let id: SessionId = session.parse().unwrap();
     w.run(CLIENT, &format!("session query {session} --csv {WINE_FILE} --rows 90..110 --state @s.json"));
 
@@ -236,10 +242,8 @@ async fn what_a_thaw_would_take_is_claimed_in_time() {
     assert_eq!(said("was not paid"), 0);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_session_refuses_what_it_could_not_prove_or_collect() {
-    let (w, _, weights, agent) = certified();
-    let session = open(&w, &agent, &weights, 3_000, None);
+async fn a_session_refuses_what_it_could_not_prove_or_collect(w: &World, weights: &str, agent: &str) {
+    let session = open(w, agent, weights, 3_000, None);
     let url = w.url();
     let client = Client::connect(url, w.key(CLIENT).clone()).await.unwrap();
     let id = hex::decode(session.trim_start_matches("0x")).unwrap();

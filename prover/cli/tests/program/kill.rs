@@ -6,7 +6,7 @@ use tribute_testing::calls::{calibrate, connect, get, submit, until};
 use tribute_testing::process::{is_alive, kill_hard, working_children};
 use tribute_testing::{wait_for, Place};
 
-/// Short leases, so that a lost worker is noticed soon.
+/// Short leases, so that a lost worker is noticed soon, and progress and cancelled jobs are told of soon.
 const SHORT: &[&str] = &["--lease-ms", "600"];
 
 async fn events(client: &Client, job: &str) -> Vec<v1::job_event::Event> {
@@ -34,8 +34,8 @@ async fn a_job_outlives_kill_9_of_server_worker_and_child() {
     let mut served = place.serve(SHORT);
     let key = alloy::signers::local::PrivateKeySigner::random();
     let client = Client::connect(&served.url, key.clone()).await.unwrap();
-    // about 6 s of work
-    let job = submit(&client, calibrate(14, 150, "kill")).await;
+    // some seconds of work
+    let job = submit(&client, calibrate(14, 100, "kill")).await;
 
     // 1: the proving process
     until(&client, &job.id, is_working).await;
@@ -70,7 +70,7 @@ async fn a_job_outlives_kill_9_of_server_worker_and_child() {
     assert_eq!(times(&story, JobState::Running), 4);
 
     // submitting the same work again finds the finished job
-    let same = submit(&client, calibrate(14, 150, "kill")).await;
+    let same = submit(&client, calibrate(14, 100, "kill")).await;
     assert_eq!((same.state(), same.id), (JobState::Succeeded, job.id));
     worker.kill().unwrap();
     worker.wait().unwrap();
@@ -79,7 +79,7 @@ async fn a_job_outlives_kill_9_of_server_worker_and_child() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn cancel_stops_the_process() {
     let place = Place::new();
-    let served = place.serve(&[]);
+    let served = place.serve(SHORT);
     let client = connect(&served.url).await;
     let job = submit(&client, calibrate(14, 5000, "cancel")).await;
     until(&client, &job.id, is_working).await;
@@ -94,7 +94,7 @@ async fn cancel_stops_the_process() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_graceful_stop_takes_the_children_along_and_gives_jobs_back() {
     let place = Place::new();
-    let mut served = place.serve(&[]);
+    let mut served = place.serve(SHORT);
     let key = alloy::signers::local::PrivateKeySigner::random();
     let client = Client::connect(&served.url, key.clone()).await.unwrap();
     let job = submit(&client, calibrate(14, 400, "stop")).await;
@@ -113,11 +113,11 @@ async fn a_graceful_stop_takes_the_children_along_and_gives_jobs_back() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn waiting_for_a_job_outlives_graceful_restarts() {
     let place = Place::new();
-    let mut served = place.serve(&[]);
+    let mut served = place.serve(SHORT);
     let address = served.url.trim_start_matches("http://").to_owned();
     let key = alloy::signers::local::PrivateKeySigner::random();
     let client = Client::connect(&served.url, key.clone()).await.unwrap();
-    let job = submit(&client, calibrate(14, 150, "restart")).await.id;
+    let job = submit(&client, calibrate(14, 100, "restart")).await.id;
     let id = job.clone();
     let waiting = tokio::spawn(async move { client.finish(&id, |_| {}).await });
     for _ in 0..2 {
@@ -126,7 +126,7 @@ async fn waiting_for_a_job_outlives_graceful_restarts() {
         drop(looking);
         drop(served.process.stdin.take());
         assert!(served.process.wait().unwrap().success());
-        served = place.serve_at(&address, &[]);
+        served = place.serve_at(&address, SHORT);
     }
     assert_eq!(waiting.await.unwrap().unwrap().state(), JobState::Succeeded);
 }

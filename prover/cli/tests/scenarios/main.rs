@@ -52,12 +52,10 @@ async fn run<F: Future<Output = (i64, i64)> + Send + 'static>(
     all.push(outcome);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn nothing_is_lost_and_nothing_ends_twice() {
-    if Postgres::start().is_none() {
-        return;
-    }
-    // those that compute, and those that wait for most of their time, beside each other
+    let Some(postgres) = Postgres::start() else { return };
+    // beside each other: those that compute, and in two rows those that wait for most of their time
     let computing = tokio::spawn(async {
         let mut all = Vec::new();
         run("worker killed in mid-proof", workers::worker_killed_in_mid_proof, &mut all).await;
@@ -69,13 +67,18 @@ async fn nothing_is_lost_and_nothing_ends_twice() {
         run("proofs while workers are killed", workers::proofs_while_workers_are_killed, &mut all).await;
         all
     });
+    let waiting = tokio::spawn(async {
+        let mut all = Vec::new();
+        run("worker cut off from the database", workers::worker_cut_off, &mut all).await;
+        run("clock steps", clock::steps, &mut all).await;
+        run("upgraded and back, with jobs in flight", upgrade::upgraded_and_back, &mut all).await;
+        all
+    });
     let mut all = Vec::new();
-    run("database restarted", storage::database_restarted, &mut all).await;
+    run("database restarted", || storage::database_restarted(postgres), &mut all).await;
     run("database gone for a while", storage::database_gone, &mut all).await;
     run("two workers complete one job", workers::two_workers_complete_one_job, &mut all).await;
-    run("worker cut off from the database", workers::worker_cut_off, &mut all).await;
-    run("clock steps", clock::steps, &mut all).await;
-    run("upgraded and back, with jobs in flight", upgrade::upgraded_and_back, &mut all).await;
+    all.extend(waiting.await.unwrap());
     all.extend(computing.await.unwrap());
     let file = concat!(env!("CARGO_TARGET_TMPDIR"), "/../scenarios.json");
     std::fs::write(file, serde_json::to_vec_pretty(&all).unwrap()).unwrap();

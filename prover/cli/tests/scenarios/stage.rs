@@ -25,7 +25,10 @@ pub(crate) struct Stage {
 
 impl Stage {
     pub(crate) fn on_postgres() -> Self {
-        let postgres = Postgres::start().expect("PostgreSQL is installed");
+        Stage::on(Postgres::start().expect("PostgreSQL is installed"))
+    }
+
+    pub(crate) fn on(postgres: Postgres) -> Self {
         Stage { database: postgres.url.clone(), postgres: Some(postgres), place: Place::new() }
     }
 

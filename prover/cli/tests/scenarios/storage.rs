@@ -6,20 +6,20 @@ use tribute_problem::Reason;
 use tribute_proto::v1::JobState;
 use tribute_testing::calls::{connect, get, submit, submit_dataset, until};
 use tribute_testing::process::{all_children, limit_files, limitable};
+use tribute_testing::stores::Postgres;
 
 use super::long;
 use super::stage::{dataset, slow, works, Stage};
 
-pub(crate) async fn database_restarted() -> (i64, i64) {
-    database_away(Duration::ZERO).await
+pub(crate) async fn database_restarted(postgres: Postgres) -> (i64, i64) {
+    database_away(Stage::on(postgres), Duration::ZERO).await
 }
 
 pub(crate) async fn database_gone() -> (i64, i64) {
-    database_away(Duration::from_secs(if long() { 60 } else { 5 })).await
+    database_away(Stage::on_postgres(), Duration::from_secs(if long() { 60 } else { 5 })).await
 }
 
-async fn database_away(pause: Duration) -> (i64, i64) {
-    let stage = Stage::on_postgres();
+async fn database_away(stage: Stage, pause: Duration) -> (i64, i64) {
     let served = stage.serve("0");
     let _worker = stage.worker();
     let client = connect(&served.url).await;

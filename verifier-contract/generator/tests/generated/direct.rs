@@ -51,42 +51,48 @@ fn modulus<F: PrimeField<Repr = [u8; 32]>>() -> [u8; 32] {
 
 #[test]
 fn agrees_with_halo2_on_every_word() {
+    std::thread::scope(|scope| {
+        for (name, shape) in shapes() {
+            scope.spawn(move || agrees_on_every_word(name, &shape));
+        }
+    });
+}
+
+fn agrees_on_every_word(name: &str, shape: &Shape) {
     let mut one = [0; 32];
     one[31] = 1;
-    for (name, shape) in shapes() {
-        let keys = Keys::new(&shape);
-        let code = direct::generate(&keys.params, keys.pk.get_vk(), shape.inputs).unwrap();
-        let again = direct::generate(&keys.params, keys.pk.get_vk(), shape.inputs).unwrap();
-        assert_eq!(code, again, "{name}: whoever holds the key gets the same code");
-        assert_eq!(deploy(&code.creation).unwrap(), code.runtime, "{name}");
-        let toy = Toy::new(&shape, 1);
-        let proof = keys.prove(&toy);
-        assert!(keys.accepts(&toy.inputs, &proof), "{name}: the toy's proof does not hold");
-        let good = calldata(&toy.inputs, &proof);
-        let report = run(&code.runtime, &good).unwrap();
-        assert!(report.success, "{name}: refused a good proof after {} gas", report.execution_gas);
-        assert_eq!(report.output, [0u8; 0], "{name}");
-        println!("{name}: {} bytes, {} gas", code.runtime.len(), report.execution_gas);
+    let keys = Keys::new(shape);
+    let code = direct::generate(&keys.params, keys.pk.get_vk(), shape.inputs).unwrap();
+    let again = direct::generate(&keys.params, keys.pk.get_vk(), shape.inputs).unwrap();
+    assert_eq!(code, again, "{name}: whoever holds the key gets the same code");
+    assert_eq!(deploy(&code.creation).unwrap(), code.runtime, "{name}");
+    let toy = Toy::new(shape, 1);
+    let proof = keys.prove(&toy);
+    assert!(keys.accepts(&toy.inputs, &proof), "{name}: the toy's proof does not hold");
+    let good = calldata(&toy.inputs, &proof);
+    let report = run(&code.runtime, &good).unwrap();
+    assert!(report.success, "{name}: refused a good proof after {} gas", report.execution_gas);
+    assert_eq!(report.output, [0u8; 0], "{name}");
+    println!("{name}: {} bytes, {} gas", code.runtime.len(), report.execution_gas);
 
-        for place in 0..good.len() / 32 {
-            for added in [one, modulus::<Fr>(), modulus::<Fq>()] {
-                let mut bad = good.clone();
-                add_to_word(&mut bad, place, &added);
-                let refused = run(&code.runtime, &bad).unwrap();
-                assert!(!refused.success, "{name}: accepted word {place} altered");
-                assert!(refused.execution_gas < 3 * report.execution_gas, "{name}: word {place} burns gas");
-                assert!(!run_deferred(&code.runtime, &bad).unwrap(), "{name}: word {place} altered and deferred");
-            }
+    for place in 0..good.len() / 32 {
+        for added in [one, modulus::<Fr>(), modulus::<Fq>()] {
             let mut bad = good.clone();
-            add_to_word(&mut bad, place, &one);
-            let (inputs, proof) = bad.split_at(32 * shape.inputs);
-            let inputs = inputs.chunks(32).map(|word| {
-                let mut repr: [u8; 32] = word.try_into().unwrap();
-                repr.reverse();
-                Fr::from_repr(repr).unwrap()
-            });
-            assert!(!keys.accepts(&inputs.collect::<Vec<_>>(), proof), "{name}: halo2 accepts word {place}");
+            add_to_word(&mut bad, place, &added);
+            let refused = run(&code.runtime, &bad).unwrap();
+            assert!(!refused.success, "{name}: accepted word {place} altered");
+            assert!(refused.execution_gas < 3 * report.execution_gas, "{name}: word {place} burns gas");
+            assert!(!run_deferred(&code.runtime, &bad).unwrap(), "{name}: word {place} altered and deferred");
         }
+        let mut bad = good.clone();
+        add_to_word(&mut bad, place, &one);
+        let (inputs, proof) = bad.split_at(32 * shape.inputs);
+        let inputs = inputs.chunks(32).map(|word| {
+            let mut repr: [u8; 32] = word.try_into().unwrap();
+            repr.reverse();
+            Fr::from_repr(repr).unwrap()
+        });
+        assert!(!keys.accepts(&inputs.collect::<Vec<_>>(), proof), "{name}: halo2 accepts word {place}");
     }
 }
 
