@@ -2,7 +2,7 @@
 //! account's calls are answered, and hardly later. Large files are received and read in little memory.
 //!
 //! The default tier runs on whatever cores there are, and allows for that. With `TRIBUTE_FLOOD=strict` (`make flood`) the
-//! server has one core and all clients another, and the 99th percentile may at most double, in the best of three runs.
+//! server has one core and all clients another, and the 99th percentile may at most double. The best of three runs counts.
 #![cfg(target_os = "linux")]
 
 use std::io::Write as _;
