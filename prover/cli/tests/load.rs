@@ -188,14 +188,14 @@ async fn who_waits_holds_nobody_up() {
         first.get_or_insert((client, job));
     }
     tokio::time::sleep(Duration::from_secs(1)).await;
-    let start = Instant::now();
     victim.jobs().list_jobs(v1::ListJobsRequest::default()).await.unwrap();
-    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    assert!(waits.iter().all(|wait| !wait.is_finished()), "answered only when somebody had waited long enough");
     // and hears of the end at once
     let (client, job) = first.unwrap();
     client.jobs().cancel_job(v1::CancelJobRequest { job: job.clone() }).await.unwrap();
     let ended = waits.remove(0).await.unwrap().unwrap().into_inner();
-    assert!(ended.state() == v1::JobState::Cancelled && start.elapsed() < Duration::from_secs(10), "{ended:?}");
+    assert_eq!(ended.state(), v1::JobState::Cancelled, "{ended:?}");
+    assert!(waits.iter().skip(each - 1).all(|wait| !wait.is_finished()), "told only when the others' time was up");
     waits.iter().for_each(tokio::task::JoinHandle::abort);
 }
 

@@ -1,9 +1,11 @@
 //! What the scenarios have in common: a service with its database, worker processes, and the count of what became of jobs.
 
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use sqlx::{AnyConnection, Connection as _};
+use sqlx::{AnyConnection, AssertSqlSafe, Connection as _, Executor as _};
 use tribute_proto::v1::{self, JobState};
 use tribute_testing::calls::calibrate;
 use tribute_testing::data::{self, wine_schema, wines};
@@ -17,19 +19,21 @@ const SMALL: &[&str] = &["--k", "10", "--columns", "8"];
 
 /// A service on a database of its own.
 pub(crate) struct Stage {
-    postgres: Option<Postgres>,
+    postgres: Option<Arc<Postgres>>,
     pub(crate) place: Place,
     /// Its database's URL.
     pub(crate) database: String,
 }
 
 impl Stage {
-    pub(crate) fn on_postgres() -> Self {
-        Stage::on(Postgres::start().expect("PostgreSQL is installed"))
-    }
-
-    pub(crate) fn on(postgres: Postgres) -> Self {
-        Stage { database: postgres.url.clone(), postgres: Some(postgres), place: Place::new() }
+    pub(crate) async fn on(postgres: Arc<Postgres>) -> Self {
+        static STAGES: AtomicUsize = AtomicUsize::new(0);
+        sqlx::any::install_default_drivers();
+        let name = format!("stage_{}", STAGES.fetch_add(1, Ordering::Relaxed));
+        let mut sql = AnyConnection::connect(&postgres.url).await.unwrap();
+        sql.execute(AssertSqlSafe(format!("CREATE DATABASE {name}"))).await.unwrap();
+        let (server, _) = postgres.url.rsplit_once('/').unwrap();
+        Stage { database: format!("{server}/{name}"), postgres: Some(postgres), place: Place::new() }
     }
 
     pub(crate) fn on_sqlite() -> Self {
@@ -38,7 +42,7 @@ impl Stage {
     }
 
     pub(crate) fn postgres(&self) -> &Postgres {
-        self.postgres.as_ref().unwrap()
+        self.postgres.as_deref().unwrap()
     }
 
     pub(crate) fn serve(&self, workers: &str) -> Served {

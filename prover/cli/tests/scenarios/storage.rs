@@ -1,5 +1,6 @@
 //! A database that goes away, a damaged artefact, a full disk.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tribute_problem::Reason;
@@ -11,15 +12,16 @@ use tribute_testing::stores::Postgres;
 use super::long;
 use super::stage::{dataset, slow, works, Stage};
 
-pub(crate) async fn database_restarted(postgres: Postgres) -> (i64, i64) {
-    database_away(Stage::on(postgres), Duration::ZERO).await
+pub(crate) async fn database_restarted(postgres: Arc<Postgres>) -> (i64, i64) {
+    database_away(postgres, Duration::ZERO).await
 }
 
-pub(crate) async fn database_gone() -> (i64, i64) {
-    database_away(Stage::on_postgres(), Duration::from_secs(if long() { 60 } else { 5 })).await
+pub(crate) async fn database_gone(postgres: Arc<Postgres>) -> (i64, i64) {
+    database_away(postgres, Duration::from_secs(if long() { 60 } else { 5 })).await
 }
 
-async fn database_away(stage: Stage, pause: Duration) -> (i64, i64) {
+async fn database_away(postgres: Arc<Postgres>, pause: Duration) -> (i64, i64) {
+    let stage = Stage::on(postgres).await;
     let served = stage.serve("0");
     let _worker = stage.worker();
     let client = connect(&served.url).await;
@@ -32,8 +34,8 @@ async fn database_away(stage: Stage, pause: Duration) -> (i64, i64) {
     stage.all_succeed().await
 }
 
-pub(crate) async fn artefact_damaged() -> (i64, i64) {
-    let stage = Stage::on_postgres();
+pub(crate) async fn artefact_damaged(postgres: Arc<Postgres>) -> (i64, i64) {
+    let stage = Stage::on(postgres).await;
     let served = stage.serve("1");
     let client = connect(&served.url).await;
     let job = submit_dataset(&client, dataset(2)).await.unwrap();
@@ -61,8 +63,8 @@ fn limit_all(processes: &[u32], bytes: &str) {
 }
 
 /// The disk of server and worker fills while a proof is made, and gets free again.
-pub(crate) async fn disk_full() -> (i64, i64) {
-    let stage = Stage::on_postgres();
+pub(crate) async fn disk_full(postgres: Arc<Postgres>) -> (i64, i64) {
+    let stage = Stage::on(postgres).await;
     let served = stage.serve_with(limitable(), "0");
     let client = connect(&served.url).await;
     let worker = stage.worker_with(limitable(), &stage.database);

@@ -3,12 +3,14 @@
 
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
 use sqlx::{AnyConnection, AssertSqlSafe, Executor as _};
 use tribute_proto::v1::JobState;
 use tribute_store::db::statements;
 use tribute_testing::calls::{connect, get, submit, until};
 use tribute_testing::program;
+use tribute_testing::stores::Postgres;
 
 use super::stage::{slow, works, Stage};
 
@@ -51,8 +53,8 @@ fn refused(stage: &Stage, arguments: &[&str]) -> String {
     String::from_utf8(ended.stderr).unwrap()
 }
 
-pub(crate) async fn upgraded_and_back() -> (i64, i64) {
-    let stage = Stage::on_postgres();
+pub(crate) async fn upgraded_and_back(postgres: Arc<Postgres>) -> (i64, i64) {
+    let stage = Stage::on(postgres).await;
     let mut sql = stage.sql().await;
     previous_tables(&mut sql).await;
     add(&mut sql, "waiting", "queued").await;

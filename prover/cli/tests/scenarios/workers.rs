@@ -1,18 +1,20 @@
 //! Workers killed, stopped, cut off and drained, and a server killed, while jobs run.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tribute_proto::v1::{self, JobState};
 use tribute_testing::calls::{calibrate, connect, get, submit, submit_dataset, until};
 use tribute_testing::process::{is_alive, kill_hard, working_children};
+use tribute_testing::stores::Postgres;
 use tribute_testing::{program, wait_for};
 
 use super::long;
 use super::stage::{dataset, send, slow, works, Stage};
 use super::wire::Wire;
 
-pub(crate) async fn worker_killed_in_mid_proof() -> (i64, i64) {
-    let stage = Stage::on_postgres();
+pub(crate) async fn worker_killed_in_mid_proof(postgres: Arc<Postgres>) -> (i64, i64) {
+    let stage = Stage::on(postgres).await;
     let served = stage.serve("0");
     let client = connect(&served.url).await;
     let first = stage.worker();
@@ -24,9 +26,9 @@ pub(crate) async fn worker_killed_in_mid_proof() -> (i64, i64) {
 }
 
 /// Queued, in every phase of a proof, and at its end: what the next server finds is run to the end.
-pub(crate) async fn server_killed_at_each_step() -> (i64, i64) {
+pub(crate) async fn server_killed_at_each_step(postgres: Arc<Postgres>) -> (i64, i64) {
     const PHASES: [&str; 6] = ["", "commit", "keys", "prove", "verify", "ended"];
-    let stage = Stage::on_postgres();
+    let stage = Stage::on(postgres).await;
     let (mut met, mut submitted) = (Vec::new(), 0);
     for phase in PHASES {
         // a short phase may be over before it is seen: those that must be met are tried again
@@ -60,8 +62,8 @@ pub(crate) async fn server_killed_at_each_step() -> (i64, i64) {
 }
 
 /// A worker that sleeps longer than its lease and wakes up with a result: another one has the job by then.
-pub(crate) async fn two_workers_complete_one_job() -> (i64, i64) {
-    let stage = Stage::on_postgres();
+pub(crate) async fn two_workers_complete_one_job(postgres: Arc<Postgres>) -> (i64, i64) {
+    let stage = Stage::on(postgres).await;
     let served = stage.serve("0");
     let client = connect(&served.url).await;
     let sleepy = stage.worker();
@@ -76,8 +78,8 @@ pub(crate) async fn two_workers_complete_one_job() -> (i64, i64) {
     stage.all_succeed().await
 }
 
-pub(crate) async fn cancelled_queued_and_running() -> (i64, i64) {
-    let stage = Stage::on_postgres();
+pub(crate) async fn cancelled_queued_and_running(postgres: Arc<Postgres>) -> (i64, i64) {
+    let stage = Stage::on(postgres).await;
     let served = stage.serve("1");
     let client = connect(&served.url).await;
     let running = submit(&client, calibrate(14, 5000, "running")).await;
@@ -98,8 +100,8 @@ pub(crate) async fn cancelled_queued_and_running() -> (i64, i64) {
     stage.count("cancelled").await
 }
 
-pub(crate) async fn drained_on_sigterm() -> (i64, i64) {
-    let stage = Stage::on_postgres();
+pub(crate) async fn drained_on_sigterm(postgres: Arc<Postgres>) -> (i64, i64) {
+    let stage = Stage::on(postgres).await;
     let served = stage.serve("0");
     let client = connect(&served.url).await;
     let mut first = stage.worker();
@@ -116,9 +118,9 @@ pub(crate) async fn drained_on_sigterm() -> (i64, i64) {
 }
 
 /// Real proofs, and small jobs between them, over three workers, one of which is killed every few seconds.
-pub(crate) async fn proofs_while_workers_are_killed() -> (i64, i64) {
+pub(crate) async fn proofs_while_workers_are_killed(postgres: Arc<Postgres>) -> (i64, i64) {
     let (proofs, calibrations, pause) = if long() { (200, 1000, 4000) } else { (20, 40, 700) };
-    let stage = Stage::on_postgres();
+    let stage = Stage::on(postgres).await;
     let served = stage.serve("0");
     let clients = [connect(&served.url).await, connect(&served.url).await];
     for number in 0..proofs {
@@ -148,8 +150,8 @@ pub(crate) async fn proofs_while_workers_are_killed() -> (i64, i64) {
     (lost + more, doubled + twice)
 }
 
-pub(crate) async fn worker_cut_off() -> (i64, i64) {
-    let stage = Stage::on_postgres();
+pub(crate) async fn worker_cut_off(postgres: Arc<Postgres>) -> (i64, i64) {
+    let stage = Stage::on(postgres).await;
     let served = stage.serve("0");
     let client = connect(&served.url).await;
     let (_, place) = stage.database.split_once('@').unwrap();

@@ -249,8 +249,8 @@ async fn a_version_has_one_draw_and_everybody_sees_how_often_it_was_tried() {
     chain.mine(99).await.unwrap();
     let mut command = d.command(&d.w.anvil.keys()[CLEO].clone(), &format!("chain beacon {agent} --json"));
     let mut waiting = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let said = BufReader::new(waiting.stderr.take().unwrap());
-    assert!(said.lines().any(|line| line.unwrap().contains("waiting for the block after")), "it does not wait");
+    let mut said = BufReader::new(waiting.stderr.take().unwrap()).lines();
+    assert!(said.by_ref().any(|line| line.unwrap().contains("waiting for the block after")), "it does not wait");
     assert!(waiting.try_wait().unwrap().is_none());
     chain.mine(2).await.unwrap();
     let output = waiting.wait_with_output().unwrap();
