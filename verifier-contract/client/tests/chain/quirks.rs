@@ -42,26 +42,33 @@ async fn a_transaction_that_the_node_already_has_is_followed_to_its_receipt() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_waiting_transaction_that_the_node_already_has_is_followed_to_its_receipt() {
     // the second kind of node hides pending transactions
-    for (words, hides) in [("AlreadyKnown", false), ("Known transaction", true), ("Internal error", false)] {
-        let payer = Payer::new().await;
-        payer.node.set_automine(false).await.unwrap();
-        let proxy = payer.behind(Quirk::after(move |p, answer| match p.method {
-            SEND => Some(Reply::error(p.request, -32000, words)),
-            "eth_getTransactionByHash" if hides => {
-                answer["result"] = Value::Null;
-                None
-            }
-            _ => None,
-        }));
-        let wallet = payer.process(&proxy.await.url).await;
-        let sending = tokio::spawn(async move { wallet.send_coin(RECEIVER, U256::from(1)).await });
-        tokio::time::sleep(Duration::from_millis(2_500)).await;
-        assert!(!sending.is_finished(), "{words}: it waits for a block");
-        payer.node.mine(1).await.unwrap();
-        sending.await.unwrap().unwrap();
-        payer.node.mine(1).await.unwrap();
-        assert_eq!(payer.paid().await, (1, 1), "{words}");
-    }
+    tokio::join!(
+        waits_for_a_block("AlreadyKnown", false),
+        waits_for_a_block("Known transaction", true),
+        waits_for_a_block("Internal error", false),
+    );
+}
+
+/// At a node that answers in these words, and may hide pending transactions.
+async fn waits_for_a_block(words: &'static str, hides: bool) {
+    let payer = Payer::new().await;
+    payer.node.set_automine(false).await.unwrap();
+    let proxy = payer.behind(Quirk::after(move |p, answer| match p.method {
+        SEND => Some(Reply::error(p.request, -32000, words)),
+        "eth_getTransactionByHash" if hides => {
+            answer["result"] = Value::Null;
+            None
+        }
+        _ => None,
+    }));
+    let wallet = payer.process(&proxy.await.url).await;
+    let sending = tokio::spawn(async move { wallet.send_coin(RECEIVER, U256::from(1)).await });
+    tokio::time::sleep(Duration::from_millis(2_500)).await;
+    assert!(!sending.is_finished(), "{words}: it waits for a block");
+    payer.node.mine(1).await.unwrap();
+    sending.await.unwrap().unwrap();
+    payer.node.mine(1).await.unwrap();
+    assert_eq!(payer.paid().await, (1, 1), "{words}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

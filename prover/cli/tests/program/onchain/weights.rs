@@ -247,7 +247,7 @@ async fn a_version_has_one_draw_and_everybody_sees_how_often_it_was_tried() {
 
     // by anybody, and the same for everybody; who asks too early waits
     chain.mine(99).await.unwrap();
-    let mut command = d.command(&d.w.anvil.keys()[CLEO].clone(), &format!("chain beacon {agent} --json"));
+    let mut command = d.command(&d.w.anvil.keys()[CLEO], &format!("chain beacon {agent} --json"));
     let mut waiting = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut said = BufReader::new(waiting.stderr.take().unwrap()).lines();
     assert!(said.by_ref().any(|line| line.unwrap().contains("waiting for the block after")), "it does not wait");
