@@ -94,6 +94,11 @@ fn the_parts_of_a_proof_add_up_to_its_time() {
         (sum, total)
     };
     // what else the machine does may fall between two parts, but not every time
-    let all: Vec<(Duration, Duration)> = (0..5).map(|_| times()).collect();
-    assert!(all.iter().any(|(sum, total)| *total - *sum < *total / 4), "{all:?}");
+    let mut seen = Vec::new();
+    let covered = (0..5).any(|_| {
+        let (sum, total) = times();
+        seen.push((sum, total));
+        total - sum < total / 4
+    });
+    assert!(covered, "{seen:?}");
 }

@@ -21,6 +21,7 @@ use super::keyed::keyed;
 pub type Cell = (usize, usize);
 
 /// All cells of one circuit, for the phases filled so far.
+#[derive(Clone)]
 pub struct Sheet {
     pub layout: Layout,
     pub cs: ConstraintSystem<Fr>,
