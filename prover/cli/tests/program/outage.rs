@@ -58,6 +58,7 @@ async fn a_database_that_comes_back_has_cost_nothing() {
     };
     // a call waits no longer than until it is noticed
     refused().await;
+    assert!(broke.elapsed() < 2 * PATIENCE, "{:?}", broke.elapsed());
     healthy(&mut about, ServingStatus::NotServing).await;
     // and from then on not at all: twenty of them take less time than one would wait
     let noticed = Instant::now();

@@ -163,7 +163,7 @@ async fn failures_use_up_attempts(queue: &Queue) {
         let failed_at = db.now_ms().await.unwrap();
         assert_eq!(queue.fail(&held, &Problem::internal("again")).await.unwrap(), Ok(expected));
         if expected == State::Queued {
-            // each retry is delayed for longer than the one before: here for another half a minute, and then no longer
+            // retries are delayed, each for longer than the one before; half a minute more, so that the next call comes before
             let later = "UPDATE jobs SET not_before_ms = not_before_ms + 30000 WHERE id = $1 RETURNING not_before_ms";
             let at: i64 = sqlx::query_scalar(later).bind(&submitted.id).fetch_one(db.pool()).await.unwrap();
             assert!(at - 30_000 - failed_at >= 500 << attempt, "attempt {attempt}: {at} after {failed_at}");

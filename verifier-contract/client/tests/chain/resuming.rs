@@ -57,9 +57,14 @@ async fn a_deployment_interrupted_at_every_step_is_finished_without_a_step_too_m
             let (wallet, at) = (process(anvil.url(), folder.path(), &key).await, file.clone());
             let deploying =
                 tokio::spawn(async move { Deployment::deploy_to(&wallet, &artifacts(), &options, &at).await });
+            // a block only after the process has had time to look at what is on file
             let mined = async || {
-                node.mine(1).await.unwrap();
-                node.mined_nonce(key.address()).await.unwrap() > step
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                let mined = node.mined_nonce(key.address()).await.unwrap() > step;
+                if !mined {
+                    node.mine(1).await.unwrap();
+                }
+                mined
             };
             until(&format!("step {step}"), mined).await;
             deploying.abort();
