@@ -125,7 +125,7 @@ async fn forty_owners_are_certified_for_the_gas_of_three() {
         done
     };
     let mut registered: Vec<(usize, (String, u64))> = std::thread::scope(|scope| {
-        let running: Vec<_> = (0..4).map(|_| scope.spawn(&in_turn)).collect();
+        let running: Vec<_> = (0..4).map(|_| scope.spawn(in_turn)).collect();
         running.into_iter().flat_map(|r| r.join().unwrap()).collect()
     });
     registered.sort_by_key(|(number, _)| *number);
