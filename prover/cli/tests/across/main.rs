@@ -8,6 +8,7 @@ mod several;
 
 use serde_json::Value;
 use tribute_client::{problem, Client};
+use tribute_problem::Reason;
 use tribute_proto::v1;
 use tribute_testing::calls::{calibrate, registered, submit, terms, trained};
 use tribute_testing::data::{self, csv, wine_schema};
@@ -152,14 +153,7 @@ async fn data_stays_home() {
     assert_eq!(allotted().await, 5);
     let file = lent_at_guest().await;
     assert!(!file.exists(), "{} is still there", file.display());
-    guest.says(&grant_two);
-    let said = owner.command(&["verify", "evaluation.json", "--allow-dev-srs"]).output().unwrap();
-    assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
-    let evaluation = tribute_testing::json(&owner.place.path().join("evaluation.json"));
-    assert_eq!(evaluation["dataset"]["records"], 20);
-    assert!(evaluation["dataset"]["correct"].as_u64().unwrap() > 15);
-    // without a grant, somebody else's agent, changed weights, a certificate that does not hold, records that it was trained on
-    let stranger = Client::connect(&url, providers[0].key.clone()).await.unwrap();
+    // nor may other weights take the place of those that were lent: they are other work, with which no job is made
     let certificate = std::fs::read(owner.place.path().join("certificate.json")).unwrap();
     let sent = async |client: &Client, certificate: Vec<u8>, weights: Vec<u8>, dataset: &[u8]| {
         let request = v1::EvaluateAtHomeRequest {
@@ -173,11 +167,36 @@ async fn data_stays_home() {
         let job = client.trainings().evaluate_at_home(request).await.map_err(problem)?.into_inner().job.unwrap();
         client.finish(&job.id, |_| {}).await
     };
+    let asking = Client::connect(&url, owner.key.clone()).await.unwrap();
+    let jobs_at_guest = async || {
+        let pool = sqlx::AnyPool::connect(&guests).await.unwrap();
+        let jobs: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM jobs").fetch_one(&pool).await.unwrap();
+        pool.close().await;
+        jobs
+    };
+    let jobs = jobs_at_guest().await;
+    let refused = sent(&asking, certificate.clone(), vec![0; 8 * 14 * 3], &kept.id).await.unwrap_err();
+    assert_eq!((refused.reason, jobs_at_guest().await), (Reason::NoGrant, jobs), "{refused}");
+    guest.says(&grant_two);
+    let said = owner.command(&["verify", "evaluation.json", "--allow-dev-srs"]).output().unwrap();
+    assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+    let evaluation = tribute_testing::json(&owner.place.path().join("evaluation.json"));
+    assert_eq!(evaluation["dataset"]["records"], 20);
+    assert!(evaluation["dataset"]["correct"].as_u64().unwrap() > 15);
+    // without a grant, somebody else's agent, changed weights, a certificate that does not hold, records that it was trained on
+    let stranger = Client::connect(&url, providers[0].key.clone()).await.unwrap();
     let refused = sent(&stranger, certificate.clone(), vec![0; 8], &kept.id).await.unwrap_err();
     assert!(refused.message.contains("its owner has to grant it"), "{refused}");
+    // and before anything is read: no such file was uploaded
+    let unread = v1::EvaluateAtHomeRequest {
+        dataset_id: kept.id.clone(),
+        certificate_upload: vec![9; 32],
+        ..Default::default()
+    };
+    let refused = problem(stranger.trainings().evaluate_at_home(unread).await.unwrap_err());
+    assert_eq!(refused.reason, Reason::NoGrant, "{refused}");
     let refused = sent(&guest.client().await, certificate.clone(), vec![0; 8], &kept.id).await.unwrap_err();
     assert!(refused.message.contains("only its owner has it evaluated"), "{refused}");
-    let asking = Client::connect(&url, owner.key.clone()).await.unwrap();
     let refused = sent(&asking, certificate.clone(), vec![0; 8 * 14 * 3], &kept.id).await.unwrap_err();
     assert!(refused.message.contains("weights"), "{refused}");
     // what was lent for a job that never ran goes, too

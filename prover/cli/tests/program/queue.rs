@@ -567,7 +567,7 @@ async fn old_jobs_are_forgotten(queue: &Queue) {
     queue.keep_note(&waiting.id, "proof", "new").await.unwrap();
     queue.keep_note(&old.id, "gone", "old").await.unwrap();
     assert_eq!(noted("t", "proof").await.as_deref(), Some("new"));
-    // whether there is one is not asked of jobs that were cancelled
+    // whether there is one is not asked of jobs that were cancelled or have failed
     let (dropped, _) = queue.submit(&job("t", "dropped")).await.unwrap();
     queue.keep_note(&dropped.id, "dropped", "").await.unwrap();
     let is_noted = async |tenant, name| queue.is_noted(tenant, name).await.unwrap();
@@ -575,6 +575,13 @@ async fn old_jobs_are_forgotten(queue: &Queue) {
     assert!(!is_noted("u", "gone").await && !is_noted("t", "other").await);
     queue.cancel(&dropped.id).await.unwrap();
     assert!(!is_noted("t", "dropped").await);
+    let (failing, _) = queue.submit(&NewJob { priority: 1, ..job("t", "failing") }).await.unwrap();
+    queue.keep_note(&failing.id, "failing", "").await.unwrap();
+    let held = lease(queue).await;
+    assert!(held.job.id == failing.id && is_noted("t", "failing").await);
+    let problem = Problem::new(Reason::BadField, "it cannot be done");
+    assert_eq!(queue.fail(&held, &problem).await.unwrap(), Ok(State::Failed));
+    assert!(!is_noted("t", "failing").await);
     assert_eq!(queue.forget_ended(Duration::from_secs(3600)).await.unwrap(), 0);
     tokio::time::sleep(Duration::from_millis(5)).await;
     assert!(queue.forget_ended(Duration::ZERO).await.unwrap() > 5);

@@ -2,21 +2,29 @@
 //! the tenant's other jobs that need the same. They go with the job that kept them.
 
 use tribute_problem::Result;
+use tribute_store::db::Tx;
 
 use super::queue::Queue;
 
 impl Queue {
     /// Keeps a job's note under a name, in place of an earlier one.
     pub async fn keep_note(&self, job: &str, name: &str, note: &str) -> Result<()> {
-        let db = self.database();
-        sqlx::query(db.sql(
+        let mut tx = self.database().begin().await?;
+        self.insert_note(&mut tx, job, name, note).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// [`Queue::keep_note`] within the caller's transaction.
+    pub(crate) async fn insert_note(&self, tx: &mut Tx, job: &str, name: &str, note: &str) -> Result<()> {
+        sqlx::query(self.database().sql(
             "INSERT INTO job_notes (job, name, note) VALUES ($1, $2, $3)
              ON CONFLICT (job, name) DO UPDATE SET note = excluded.note",
         ))
         .bind(job)
         .bind(name)
         .bind(note)
-        .execute(db.pool())
+        .execute(&mut **tx)
         .await?;
         Ok(())
     }

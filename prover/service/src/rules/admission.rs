@@ -38,8 +38,10 @@ use crate::wire;
 pub(crate) struct Admitted {
     pub(crate) work: Work,
     pub(crate) grants: Vec<Grant>,
-    /// Work that must succeed first, and is part of it. Parts have no parts.
+    /// Work that must succeed first, and is part of it. Parts have no parts and no note.
     pub(crate) parts: Vec<Admitted>,
+    /// Name of a note that its job keeps from when it is queued, new or found.
+    pub(crate) note: Option<String>,
     /// The share of memory for the files that it was made of, while its artefacts are held.
     pub(crate) share: Option<Share>,
 }
@@ -64,7 +66,7 @@ pub(super) enum Right {
 
 impl From<Work> for Admitted {
     fn from(work: Work) -> Self {
-        Admitted { work, grants: Vec::new(), parts: Vec::new(), share: None }
+        Admitted { work, grants: Vec::new(), parts: Vec::new(), note: None, share: None }
     }
 }
 

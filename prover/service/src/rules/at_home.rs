@@ -66,20 +66,26 @@ impl AtHome {
     }
 
     /// At the node that has the dataset: queues the evaluation for the agent's owner, to whom the dataset's owner has granted it
-    /// here. Without weights it only checks whether it would, and queues nothing. The same evaluation with weights of the same lending
-    /// is the same job, and takes no further use.
+    /// here. Without weights it only checks whether it would, and queues nothing. The same evaluation with the same certificate, and
+    /// weights of the same lending, is the same job while that waits, runs or is kept with success, and takes no further use.
     ///
     /// # Errors
     /// [`Reason::ProofRejected`] if the agent's certificate does not hold. That its weights were not chosen does not follow from it:
     /// of made-up datasets any weights are the optimum.
     pub(crate) async fn evaluate(&self, caller: AccountAddress, r: v1::EvaluateAtHomeRequest) -> Result<Option<Job>> {
-        let file = self.uploads.open(caller, "certificate_upload", &r.certificate_upload).await?.bytes;
-        let certificate =
-            Certificate::from_json(&file).map_err(|e| Problem::field("certificate_upload", e.to_string()))?;
-        let weights_digest: WeightsDigest = certificate.agent.weights_digest;
+        // before a file is read: whoever was never granted anything here costs no memory
         let id: DatasetId = field("dataset_id", &r.dataset_id)?;
+        let (dataset, grant) = self.admission.granted_here(caller, id).await?;
+        let file = self.uploads.open(caller, "certificate_upload", &r.certificate_upload).await?;
+        // the share goes along: the memory is taken until the work ends, even if the caller leaves
+        let (certificate, file) = off_thread(move || {
+            let certificate = Certificate::from_json(&file.bytes);
+            Ok((certificate.map_err(|e| Problem::field("certificate_upload", e.to_string()))?, file))
+        })
+        .await?;
+        let weights_digest: WeightsDigest = certificate.agent.weights_digest;
         let request = lending(&weights_digest, &id, r.lending);
-        let (dataset, grant) = self.admission.granted_here(caller, id, request).await?;
+        self.admission.check_use(caller, grant.as_ref(), request).await?;
         if certificate.agent.owner != Hex(caller.0) {
             let text = format!("the agent is of {}: only its owner has it evaluated", certificate.agent.owner);
             return Err(Problem::new(Reason::NotAllowed, text));
@@ -96,7 +102,7 @@ impl AtHome {
         };
         evaluated.check(&dataset)?;
         same_chain(&dataset, &certificate)?;
-        let checked = self.files.check(file.clone()).await?;
+        let checked = self.files.check(file.bytes.clone()).await?;
         if !checked.holds {
             let text = format!("the agent's certificate does not hold: {}", checked.refusal);
             return Err(Problem::new(Reason::ProofRejected, text));
@@ -104,6 +110,9 @@ impl AtHome {
         if r.weights_upload.is_empty() {
             return Ok(None);
         }
+        let stored = self.artefacts.put(file.bytes).await?;
+        // two files that wait for memory must not wait for each other: the weights have a share of their own
+        drop(file.share);
         let weights = weights_from_bytes(&self.uploads.open(caller, "weights_upload", &r.weights_upload).await?.bytes)?;
         let secrets = LentSecrets { dataset: dataset.id, weights, blinding: HexBytes(r.blinding), number: r.lending };
         let (tenant, bytes) = (caller.to_string(), serde_json::to_vec(&secrets)?);
@@ -117,10 +126,10 @@ impl AtHome {
             weights_digest,
             weights: WeightsAt::Lent(secrets.clone()),
             link: certificate.loss.link,
-            certificate: self.artefacts.put(file).await?,
+            certificate: stored,
             dataset,
         });
-        let admitted = Admitted { grants: grant.into_iter().collect(), ..work.into() };
+        let admitted = Admitted { grants: grant.into_iter().collect(), note: Some(note_of(request)), ..work.into() };
         let queued = self.admission.queue_one(caller, admitted, r.options.as_ref()).await;
         if queued.as_ref().is_ok_and(|job| !job.state.has_ended()) {
             // again, because the end of an equal job may have deleted it before this one was there
@@ -128,8 +137,6 @@ impl AtHome {
         } else {
             lent::forget_unneeded(&self.admission.queue, &self.custody, &secrets).await?;
         }
-        let job = queued?;
-        self.admission.queue.keep_note(&job.id, &note_of(request), "").await?;
-        Ok(Some(job))
+        queued.map(Some)
     }
 }

@@ -99,23 +99,40 @@ pub(super) fn note_of(lending: RequestId) -> String {
 impl Admission {
     /// A dataset that the caller may have an agent evaluated on at home, and the grant of this server that this takes. Open terms and
     /// grants on chain do not count: they are given for agents that are paid for, and a count with chosen weights tells single records.
-    /// An evaluation under the same `lending` has taken its use: repeating it needs none.
+    ///
+    /// # Errors
+    /// [`Reason::NoGrant`] if the caller never had a grant of this server. Whether a use is left is for [`Admission::check_use`].
     pub(super) async fn granted_here(
         &self,
         caller: AccountAddress,
         id: DatasetId,
-        lending: RequestId,
     ) -> Result<(DatasetBody, Option<Grant>)> {
         let dataset = self.kept(id).await?;
         if self.owner_now(&dataset).await? == caller {
             let grant = self.grant_needed(caller, &dataset).await?;
             return Ok((dataset, grant));
         }
-        if !self.queue.is_noted(&caller.to_string(), &note_of(lending)).await? {
-            self.registry.check_use_left(id, caller).await?;
-        }
+        self.registry.check_granted(id, caller).await?;
         let grant = Grant { dataset: id, root: dataset.root, by: Right::Granted(None) };
         Ok((dataset, Some(grant)))
+    }
+
+    /// Refuses an evaluation at home if no use of its grant is left. Under a `lending` of an evaluation that waits, runs or has
+    /// succeeded it may be the same one, which has taken its use: whether it is the same is decided when it is queued.
+    ///
+    /// # Errors
+    /// [`Reason::NoGrant`].
+    pub(super) async fn check_use(
+        &self,
+        caller: AccountAddress,
+        grant: Option<&Grant>,
+        lending: RequestId,
+    ) -> Result<()> {
+        let Some(Grant { dataset, by: Right::Granted(_), .. }) = grant else { return Ok(()) };
+        if self.queue.is_noted(&caller.to_string(), &note_of(lending)).await? {
+            return Ok(());
+        }
+        self.registry.check_use_left(*dataset, caller).await
     }
 
     pub(super) async fn evaluation_work(&self, caller: AccountAddress, w: v1::EvaluationWork) -> Result<Admitted> {

@@ -147,8 +147,8 @@ impl Admission {
         (jobs, refused)
     }
 
-    /// Queues admitted work, all or none. Grants are used in the same transaction, and only by new jobs. If an equal
-    /// job has already succeeded, its outcome is registered again, because work for another chain may have replaced it
+    /// Queues admitted work, all or none. Grants are used in the same transaction, and only by new jobs; notes are kept in it,
+    /// by new jobs and by those found. If an equal job has already succeeded, its outcome is registered again, because work for another chain may have replaced it
     /// since; if its artefacts are damaged, the work is queued anew.
     pub(crate) async fn queue_all(
         &self,
@@ -172,11 +172,12 @@ impl Admission {
         let damaged = self.damaged(caller, admitted, options).await?;
         let mut tx = self.queue.database().begin().await?;
         let mut jobs = Vec::with_capacity(admitted.len());
-        for (Admitted { work, grants, parts, .. }, index) in admitted.iter().zip(0..) {
+        for (Admitted { work, grants, parts, note, .. }, index) in admitted.iter().zip(0..) {
             let new = self.new_job(caller, work, options)?;
             let key = key(options, admitted.len() > 1, index);
             if let Some(key) = &key {
                 if let Some(job) = self.queue.keyed(&mut tx, key, &new).await? {
+                    self.keep_note(&mut tx, &job, note.as_deref()).await?;
                     jobs.push(told(job));
                     continue;
                 }
@@ -204,11 +205,20 @@ impl Admission {
                 }
                 self.take_uses(&mut tx, caller, &job.id, grants).await?;
             }
+            self.keep_note(&mut tx, &job, note.as_deref()).await?;
             jobs.push(told(job));
         }
         tx.commit().await?;
         self.wake.notify_one();
         Ok(jobs)
+    }
+
+    /// Has a job keep the note of this name, if any.
+    async fn keep_note(&self, tx: &mut Tx, job: &Job, name: Option<&str>) -> Result<()> {
+        match name {
+            Some(name) => self.queue.insert_note(tx, &job.id, name, "").await,
+            None => Ok(()),
+        }
     }
 
     /// Takes the uses of grants that a new job needs.
