@@ -7,10 +7,10 @@
 //! 4. The proofs: all of them, with [`verify`].
 //! 5. The checksum, last, so that errors name the changed field rather than the checksum.
 //!
-//! An evaluation and a valuation contain a certificate, which is checked first, as if it were a file on its own. Every
-//! coalition of a valuation is checked like a certificate of its own, too. Relations cost next to nothing and proofs
+//! An evaluation and a valuation contain a certificate, of which everything is checked that is checked of one on its own.
+//! Every coalition of a valuation is checked like a certificate of its own, too. Relations cost next to nothing and proofs
 //! milliseconds each, so all relations, the certificate's and then the file's own, are checked before the SRS is obtained
-//! and the first proof is verified.
+//! and the first proof is verified. Then come the certificate's proofs and its checksum, and last the file's own.
 
 use std::collections::HashMap;
 

@@ -1,5 +1,6 @@
 //! Weights that follow from a valuation. A valuation leaves this module verified, or not at all: nothing is proposed or
-//! vouched for unchecked. Since its proofs take longest, they are verified once nothing cheaper speaks against it.
+//! vouched for unchecked. Its proofs take longest, so they are verified once the fields fit together and the weights follow on
+//! this chain. What can change meanwhile (owners, test set, draw) is compared last.
 
 use std::path::{Path, PathBuf};
 
