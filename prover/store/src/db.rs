@@ -294,12 +294,13 @@ impl Database {
         Ok(tables)
     }
 
-    /// Begins a transaction for writing.
+    /// Begins a transaction for writing. Each of its statements reads what was committed before the statement.
     pub async fn begin(&self) -> Result<Tx> {
         let begin = match self.dialect {
             // take the write lock at once: upgrading later can fail under load
             Dialect::Sqlite => "BEGIN IMMEDIATE",
-            Dialect::Postgres => "BEGIN",
+            // whatever the server's default is: a snapshot of the whole transaction would be older than what it waits for
+            Dialect::Postgres => "BEGIN ISOLATION LEVEL READ COMMITTED",
         };
         Ok(self.pool.begin_with(begin).await?)
     }
