@@ -236,15 +236,21 @@ fn parsed(url: &str) -> Result<http::Uri> {
 }
 
 /// A server's URL in the form in which URLs of one server are equal: scheme and host in lower case, without the scheme's default
-/// port, a query and slashes at the end. Without a scheme, it is `http`.
+/// port and slashes at the end. Without a scheme, it is `http`.
 ///
 /// # Errors
-/// [`Reason::BadField`] if it is no URL or names no host.
+/// [`Reason::BadField`] if it is no URL, names no host, or has a user, a password or a query.
 pub fn canonical_url(url: &str) -> Result<String> {
+    let uri = parsed(url)?;
+    let of_user = uri.authority().is_some_and(|authority| authority.as_str().contains('@'));
+    if of_user || uri.query().is_some() {
+        // the URL is not repeated: it may have a password
+        return Err(Problem::field("server", "a server's URL has no user, no password and no query: leave them out"));
+    }
     let (server, scheme) = authority(url)?;
     let default = if scheme == "https" { ":443" } else { ":80" };
     let server = server.strip_suffix(default).unwrap_or(&server);
-    Ok(format!("{scheme}://{server}{}", parsed(url)?.path().trim_end_matches('/')))
+    Ok(format!("{scheme}://{server}{}", uri.path().trim_end_matches('/')))
 }
 
 pub(crate) fn identity(url: &str, info: &v1::ServerInfo, credential: Credential) -> Result<Identity> {
@@ -293,6 +299,16 @@ mod tests {
         }
         for wrong in ["/nowhere", "http://", "two words"] {
             assert_eq!(canonical_url(wrong).unwrap_err().reason, Reason::BadField, "{wrong}");
+        }
+        for more in [
+            "http://user@node.example",
+            "https://user:secret@node.example/",
+            "http://node.example/?secret",
+            "http://n/?",
+        ] {
+            let refused = canonical_url(more).unwrap_err();
+            assert_eq!(refused.reason, Reason::BadField, "{more}");
+            assert!(refused.message.contains("no query") && !refused.message.contains("secret"), "{refused}");
         }
     }
 
