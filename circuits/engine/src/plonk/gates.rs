@@ -369,18 +369,21 @@ mod tests {
     use crate::plonk::toy::system;
 
     const CHALLENGE: Fr = Fr::from_raw([11, 0, 0, 0]);
-    const KINDS: Kinds<'_> = Kinds { challenges: &[CHALLENGE], fixed: 2, advice: 6, instance: 1 };
+    const KINDS: Kinds<'_> = Kinds { challenges: &[CHALLENGE], fixed: 2, advice: 11, instance: 1 };
 
     #[test]
     fn only_columns_that_one_sum_reads_are_joined() {
         let program = Program::new(&system(), &KINDS, Fr::from(13), 2);
         // `power`, too, is read once, but its sum has no other such column
-        let (public, instance, joined) = (7, 8, 9);
+        let (public, left, first, instance, joined) = (7, 8, 10, 13, 14);
         let rotations = program.rotations();
-        assert_eq!(rotations.len(), joined + 1);
-        assert_eq!([public, instance, joined].map(|c| rotations[c]), [None, None, Some((0, 1))]);
         assert!(rotations[..public].iter().all(Option::is_some));
-        assert_eq!(program.polynomial(joined), (public, &[(instance, -CHALLENGE)][..]));
+        assert!(rotations[public..joined].iter().all(Option::is_none));
+        assert_eq!(rotations[joined..], [Some((0, 0)), Some((2, 0)), Some((0, 1))]);
+        let (two, three) = (Fr::from(2), Fr::from(3));
+        assert_eq!(program.polynomial(joined), (first, &[(first + 1, two), (first + 2, CHALLENGE)][..]));
+        assert_eq!(program.polynomial(joined + 1), (left, &[(left + 1, -three)][..]));
+        assert_eq!(program.polynomial(joined + 2), (public, &[(instance, -CHALLENGE)][..]));
         assert!((0..joined).all(|c| program.polynomial(c).1.is_empty()));
     }
 

@@ -133,12 +133,12 @@ mod tests {
     #[test]
     fn the_pieces_are_the_gates_quotient() {
         let mut rng = ChaCha20Rng::seed_from_u64(5);
-        // a single slice of rows that is not full, and several slices
-        for k in [4, 9] {
+        // a single slice of rows that is not full, several slices, and several parts of joined columns
+        for k in [4, 9, PART.ilog2() + 1] {
             let (cs, n) = (system(), 1usize << k);
             let domain = EvaluationDomain::<Fr>::new(cs.degree() as u32, k);
             let mut random = || (0..n).map(|_| Fr::random(&mut rng)).collect::<Vec<_>>();
-            let (a, b, q, p, instance) = (random(), random(), random(), random(), random());
+            let [a, b, q, p, instance, right, second, third] = [(); 8].map(|()| random());
             let (challenge, y, x) = (Fr::from(11), Fr::from(13), Fr::from(17));
             let rows = |f: &dyn Fn(usize) -> Fr| (0..n).map(f).collect::<Vec<_>>();
             let advice = [
@@ -148,6 +148,11 @@ mod tests {
                 rows(&|i| a[i] * b[i]),
                 rows(&|i| a[i].square().square() * a[i]),
                 rows(&|i| a[(i + n - 1) % n] + challenge * instance[i]),
+                rows(&|i| Fr::from(3) * right[i] + b[(i + 2) % n]),
+                right.clone(),
+                rows(&|i| a[i] - Fr::from(2) * second[i] - challenge * third[i]),
+                second.clone(),
+                third.clone(),
             ];
             let interpolation = Interpolation::new(Backend::best(), k, domain.get_omega(), Fr::ONE);
             let polynomial = |values: &Vec<Fr>| {
