@@ -18,7 +18,7 @@ use tribute_engine::field::from_core;
 use super::alter::{leaf, leaves, others, with_leaf};
 use super::cores::on_all_cores;
 use super::made::{records, schema, Maker};
-use super::refusal::refusal_of;
+use super::refusal::{refusal_before_proofs, refusal_of};
 use super::tests::{certified, options};
 use super::verify_json;
 
@@ -159,6 +159,13 @@ fn an_evaluation_of_something_else_is_refused() {
         changed(|e| e.certificate.datasets.clear()),
     );
     refused("format: `tribute-certificate/1`", changed(|e| e.format = tribute_core::certificate::FORMAT.into()));
+}
+
+#[test]
+fn a_relation_of_an_evaluation_is_checked_before_the_certificates_proofs() {
+    let json = changed(|e| e.dataset.correct += 1);
+    let refusal = refusal_before_proofs(json.as_bytes());
+    assert!(refusal.contains("dataset.correct"), "{refusal}");
 }
 
 #[test]

@@ -24,6 +24,33 @@ pub(super) fn refusal_of(json: &[u8]) -> String {
     refusal
 }
 
+/// The refusal of a file by a verifier that must not ask for an SRS or a key: before the first proof.
+pub(super) fn refusal_before_proofs(json: &[u8]) -> String {
+    match Verifier::new(NeverAsked).verify(json) {
+        Ok(_) => "accepted".to_owned(),
+        Err(e) => e.to_string(),
+    }
+}
+
+/// Panics when it is asked for anything that proofs need.
+struct NeverAsked;
+
+impl Trust for NeverAsked {
+    type Error = Unavailable;
+
+    fn accepts_development_srs(&self) -> bool {
+        panic!("the SRS is looked at before all relations are checked")
+    }
+
+    fn srs(&mut self, _: u32, _: &SrsDigest) -> Result<SrsPoints, Unavailable> {
+        panic!("the SRS is asked for before all relations are checked")
+    }
+
+    fn verifying_key(&mut self, _: &Shape, _: &SrsDigest) -> Result<VerifyingKey, Unavailable> {
+        panic!("a key is asked for before all relations are checked")
+    }
+}
+
 /// [`Derived`], which derives everything once for all verifiers.
 struct Shared;
 

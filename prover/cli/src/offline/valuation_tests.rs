@@ -8,6 +8,7 @@ use tribute_core::valuation::shapley::every_coalition;
 use tribute_core::valuation::{CoalitionParts, Sampling, Valuation, ValuationParts};
 
 use super::made::{records, LAMBDA};
+use super::refusal::refusal_before_proofs;
 use super::tests::{certified, options, shards};
 use super::valued::{self, every_change_is_named, refused, Subject};
 use super::verify_json;
@@ -60,6 +61,12 @@ fn every_leaf_of_a_valuation_is_bound_and_named() {
     let certificate = valuation().certificate.to_json();
     let json = certificate.replace("tribute-certificate/1", tribute_core::valuation::FORMAT);
     refused(&json, &["format"]);
+}
+
+#[test]
+fn a_relation_of_a_valuation_is_checked_before_the_certificates_proofs() {
+    let refusal = refusal_before_proofs(changed(|v| v.uniform_loss += 1).as_bytes());
+    assert!(refusal.contains("uniform_loss"), "{refusal}");
 }
 
 #[test]

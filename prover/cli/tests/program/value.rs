@@ -291,9 +291,9 @@ async fn valued_and_signed_by_all_a_version_pays_by_value_and_one_refusal_keeps_
     w.run(OWNER, &value);
     let valuation = Valuation::from_json(&std::fs::read(w.file("valuation.json")).unwrap()).unwrap();
     let attester = w.key(ATTESTER).address();
-    let propose = "chain propose-weights --valuation @valuation.json --out @weights.json";
-    assert!(w.fails(OWNER, propose).contains("development SRS"));
-    let propose = format!("{propose} --allow-dev-srs");
+    let sign = "--valuation @valuation.json --allow-dev-srs";
+    let propose = format!("chain propose-weights {sign} --out @weights.json");
+    assert!(w.fails(OWNER, &propose.replace(" --allow-dev-srs", "")).contains("development SRS"));
 
     // both owners accepted an attester beforehand, on this test set; then one refuses what it vouches for
     for (i, id) in datasets.iter().enumerate() {
@@ -301,10 +301,10 @@ async fn valued_and_signed_by_all_a_version_pays_by_value_and_one_refusal_keeps_
         w.run(PROVIDER + i, &format!("chain accept-valuations {id} {terms}"));
     }
     w.run(OWNER, &format!("{propose} --attester {attester}"));
-    let attest =
-        "chain sign attest-weights @weights.json --valuation @valuation.json --allow-dev-srs --out @attest.json";
-    assert!(w.fails(OWNER, attest).contains("the weights name"));
-    w.says(ATTESTER, attest);
+    let attest = format!("chain sign attest-weights @weights.json {sign} --out @attest.json");
+    assert!(w.fails(ATTESTER, &attest.replace(" --allow-dev-srs", "")).contains("development SRS"));
+    assert!(w.fails(OWNER, &attest).contains("the weights name"));
+    w.says(ATTESTER, &attest);
     assert_eq!(w.run(CLIENT, "chain install-weights @attest.json")["installed"][0]["state"], "waits");
     w.run(PROVIDER + 1, &format!("chain object-weights {agent} --dataset {}", datasets[1]));
     w.anvil().connect().await.unwrap().advance_time(61).await.unwrap();
@@ -339,7 +339,6 @@ async fn valued_and_signed_by_all_a_version_pays_by_value_and_one_refusal_keeps_
     }
     let digest = format!("0x{}", hex::encode(valuation.digest()));
     assert_eq!((text(&proposed["valuation"]), text(&proposed["test_set"])), (digest, test.clone()));
-    let sign = "--valuation @valuation.json --allow-dev-srs";
     let mut shifted = proposed.clone();
     shifted["weights"][0]["weight"] = json!((followed[0].1 + 1).to_string());
     shifted["weights"][1]["weight"] = json!((followed[1].1 - 1).to_string());
@@ -350,6 +349,8 @@ async fn valued_and_signed_by_all_a_version_pays_by_value_and_one_refusal_keeps_
     std::fs::write(w.file("shifted.json"), shifted.to_string()).unwrap();
     let refused = w.fails(PROVIDER, &format!("chain sign agree-weights @shifted.json {sign} --out @x.json"));
     assert!(refused.contains("but the weights name"), "{refused}");
+    let again = format!("chain sign agree-weights @weights.json {sign} --out @x.json");
+    assert!(w.fails(PROVIDER, &again.replace(" --allow-dev-srs", "")).contains("development SRS"));
     for i in [0, 1] {
         w.says(PROVIDER + i, &format!("chain sign agree-weights @weights.json {sign} --out @signed{i}.json"));
     }
@@ -367,7 +368,6 @@ async fn valued_and_signed_by_all_a_version_pays_by_value_and_one_refusal_keeps_
     }
 
     // weights of a round that is over are not vouched for, nor a file that no longer says what each owner's data is worth
-    let again = format!("chain sign agree-weights @weights.json {sign} --out @x.json");
     assert!(w.fails(PROVIDER, &again).contains("are for round 2, and it is round 3 by now"));
     // nor one whose test set was sold to somebody with data that it values, or the other way round; nothing else is wrong with
     // the weights, which are of the open round
