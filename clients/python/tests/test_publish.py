@@ -113,6 +113,44 @@ def test_certifying_continues_where_another_process_was_interrupted(world, marke
         assert chain.publish("interrupted", result.agent, **how)[0] not in (dearer[0], heavier[0])
 
 
+def test_publishing_goes_on_with_the_furthest_version_of_its_own(world, market):
+    with world.client(OWNER) as owner, world.client(CLIENT) as client:
+        chain, other = Chain(world.rpc, owner), Chain(world.rpc, client)
+        agent = owner.train(market.datasets, penalty=0.004)
+        how, f = {"data_part": 0.4, "price": 11}, chain.agents.functions
+        params = chain._params(agent, *how.values())
+
+        def handed(sender, agent_id, receiver):
+            sender.send(f.offerAgent(agent_id, receiver.account.address))
+            receiver.send(f.acceptAgent(agent_id))
+
+        # a draft that was begun later is not as far as a list that is closed; of two drafts the later one counts
+        closed = chain.publish("furthest", agent, **how)
+        later = chain.create_agent("furthest")
+        chain.send(f.propose(later, params))
+        assert chain.publish("furthest", agent, **how) == closed
+        chain.send(f.abandon(*closed))
+        chain.send(f.propose(later, params))
+        assert chain.publish("furthest", agent, **how) == (later, 2)
+
+        # an agent that is offered to somebody is not taken, an earlier one whose offer was withdrawn is
+        free, offered = chain.create_agent("offered"), chain.create_agent("offered")
+        for agent_id in (free, offered):
+            chain.send(f.offerAgent(agent_id, other.account.address))
+        chain.send(f.offerAgent(free, "0x" + 40 * "0"))
+        assert chain.publish("offered", agent, **how) == (free, 1)
+        chain.send(f.abandon(free, 1))
+        assert chain.publish("offered", agent, **how)[0] not in (free, offered)
+
+        # a draft that another owner proposed in between can be listed in by nobody else
+        lent = chain.create_agent("lent")
+        handed(chain, lent, other)
+        other.send(f.propose(lent, params))
+        handed(other, lent, chain)
+        found = chain.publish("lent", agent, **how)
+        assert found[0] != lent and chain.publish("lent", agent, **how) == found
+
+
 @pytest.fixture(scope="module")
 def brought(world, market, tmp_path_factory):
     """A dense layer in single precision over raw features, near the optimum, with its values in a second file, as PyTorch writes it."""

@@ -38,7 +38,7 @@ SKIPPED = {
 """The contract's reasons for paying nothing for a session."""
 LINKS = {"squared": 1, "logistic": 2, "softmax": 3}
 DRAFT, CLOSED, CERTIFIED = 1, 2, 3
-"""The contract's statuses of a version that can be gone on with."""
+"""The contract's statuses of a version that can be gone on with, the furthest last."""
 CIRCUITS = ("gradientCircuitId", "optimumCircuitId", "serviceCircuitId")
 TERMS = ("lambda", "link", "dataBps", "pricePerQuery", "wDigest", *CIRCUITS, "modelHash")
 """What a version's entry has of its parameters, in their order, without the layout, to which the circuits belong."""
@@ -269,7 +269,8 @@ class Chain:
         """Creates an agent, and proposes a version of it as :meth:`propose` does; returns its id and the version number.
 
         Repeated, also by another process, it goes on with what there is: an agent that this account created under this name, and its
-        version with the same weights, list of datasets and terms, or, if the agent has no version at all, the agent.
+        version with the same weights, list of datasets and terms, which this account proposed or which is certified; of several, the
+        one that got furthest. Without one, it takes an agent of this name that has no version at all and is offered to nobody.
 
         Raises
         ------
@@ -290,22 +291,28 @@ class Chain:
     def _begun(
         self, name: bytes, params: tuple[Any, ...], datasets: list[bytes]
     ) -> tuple[bytes | None, int | None, dict[str, Any]]:
-        """The account's latest agent of a name that has a version with these parameters and datasets, its number and its entry; or else
-        one without versions. A draft may lack the last of the datasets."""
-        f = self.agents.functions
+        """The account's agent of a name that has a version with these parameters and datasets, the version's number and its entry: of
+        several the one with the highest status, and of these the latest. Without one, the latest agent without versions that is
+        offered to nobody. A draft may lack the last of the datasets."""
+        f, account = self.agents.functions, self.account.address
         empty: bytes | None = None
-        for n in reversed(range(self._read(f.agentCount(self.account.address)))):
-            agent_id = self._read(f.agentIdOf(self.account.address, n))
-            if self._read(f.agentName(agent_id)) != name or self._read(f.agentOwner(agent_id)) != self.account.address:
+        furthest: tuple[bytes, int, dict[str, Any]] | None = None
+        for n in reversed(range(self._read(f.agentCount(account)))):
+            agent_id = self._read(f.agentIdOf(account, n))
+            if self._read(f.agentName(agent_id)) != name or self._read(f.agentOwner(agent_id)) != account:
                 continue
             versions = self._read(f.versionCount(agent_id))
-            if not versions and not self._read(f.agentMetadata(agent_id)):
-                empty = empty or agent_id
+            if not (versions or empty or self._read(f.agentMetadata(agent_id)) or int(self._read(f.offeredTo(agent_id)), 16)):
+                empty = agent_id
             for version in range(versions, 0, -1):
                 entry = _fields("AgentRegistry", "getVersion", self._read(f.getVersion(agent_id, version)))
-                if _continues(entry, params, datasets):
+                if not _continues(entry, params, datasets, account):
+                    continue
+                if entry["status"] == CERTIFIED:
                     return agent_id, version, entry
-        return empty, None, {}
+                if furthest is None or entry["status"] > furthest[2]["status"]:
+                    furthest = agent_id, version, entry
+        return furthest or (empty, None, {})
 
     def _list(self, agent_id: bytes, version: int, datasets: list[bytes]) -> None:
         """Lists datasets in a draft, and closes it."""
@@ -433,14 +440,16 @@ def _name(name: str) -> bytes:
     return encoded.ljust(32, b"\0")
 
 
-def _continues(entry: dict[str, Any], params: tuple[Any, ...], datasets: list[bytes]) -> bool:
-    """Whether a version has these parameters and lists these datasets, or is a draft that lists the first of them."""
+def _continues(entry: dict[str, Any], params: tuple[Any, ...], datasets: list[bytes], account: str) -> bool:
+    """Whether a version has these parameters and lists these datasets, or is a draft that lists the first of them. Unless it is
+    certified, the account must have proposed it: an earlier owner's can be gone on with by nobody else."""
     listed, digest = entry["datasets"], bytes(32)
     for dataset in datasets[:listed]:
         digest = bytes(Web3.keccak(digest + dataset))
     whole = entry["status"] in (CLOSED, CERTIFIED) and listed == len(datasets)
     same = digest == entry["listHash"] and all(entry[field] == value for field, value in zip(TERMS, params[1:], strict=True))
-    return same and (whole or entry["status"] == DRAFT)
+    own = entry["status"] == CERTIFIED or entry["owner"] == account
+    return same and own and (whole or entry["status"] == DRAFT)
 
 
 def _fields(contract: str, function: str, values: Any) -> dict[str, Any]:
