@@ -7,6 +7,8 @@ TRIBUTE := $${CARGO_TARGET_DIR:-target}/release/tribute
 DEMO = $(TRIBUTE) demo --out demo-out
 DEMO_WINE = $(TRIBUTE) demo --data examples/wine.csv --split 50,45,43 --holdout 40 --link logistic --lambda 1e-3 --out demo-out/wine
 CIRCUITS = $(CARGO) test --release --locked -p tribute-core -p tribute-simd -p tribute-engine -p tribute-verify -p tribute-circuits -p tribute-evm
+# one choice of packages, as in the tests: another would choose other features of what they share, and build that again
+BENCHES = $(CARGO) build --release --locked --workspace --bins
 CLIENT_PYTHON := .deps/client-venv/bin/python
 PYTEST := $(CLIENT_PYTHON) -m pytest clients/python/tests
 TEST_CONSOLE := cd console && npm --silent test
@@ -114,11 +116,12 @@ pictures: build ## the README's screenshots of the console
 	@scripts/chromium-for-tests.sh
 	node console/scripts/pictures.mjs
 
-# One build for all of it: another choice of packages would choose other features of what they share, and build that again.
+# Twice as many threads of tests as cores: half of the tests wait for processes, chains and databases.
 test: lint ## everything: lint, all tests, both demos with their audit
 	@scripts/test-tools.sh
 	rm -f "$${CARGO_TARGET_DIR:-target}/tmp/differential.json"
-	TRIBUTE_REQUIRE_POSTGRES=1 TRIBUTE_REQUIRE_S3=1 TRIBUTE_REQUIRE_HARDHAT=1 $(CARGO) test --release --locked --no-fail-fast --workspace
+	RUST_TEST_THREADS=$$((2 * $$(nproc))) TRIBUTE_REQUIRE_POSTGRES=1 TRIBUTE_REQUIRE_S3=1 TRIBUTE_REQUIRE_HARDHAT=1 \
+	  $(CARGO) test --release --locked --no-fail-fast --workspace
 	@scripts/test-contracts.sh tested
 	@scripts/npm-package.sh test
 	@scripts/dist.sh test
@@ -136,7 +139,7 @@ test: lint ## everything: lint, all tests, both demos with their audit
 	$(CLIENT_PYTHON) benches/parity.py --short
 
 large: ## whole certificates of 4,200 x 40 x 20 and 100,000 x 64 x 10 records at C = 1, some minutes: that section of benches/RESULTS.md
-	$(CARGO) build --release --locked -p tribute-benches
+	$(BENCHES)
 	python3 benches/run.py --only large
 
 parity: build ## certified agents beside scikit-learn's pipelines, ten minutes: writes docs/parity.md
@@ -145,14 +148,15 @@ parity: build ## certified agents beside scikit-learn's pipelines, ten minutes: 
 
 training: setup ## training beside scikit-learn on 100,000 x 64 and 20,000 x 384, in memory and from disk: that section of benches/RESULTS.md
 	@scripts/client-venv.sh
-	$(CARGO) build --release --locked -p tribute-benches
+	$(BENCHES)
 	$(CLIENT_PYTHON) benches/training.py
 
 wheel: build ## a Python wheel of the command line with the verifier, in target/wheels; installed and used once
 	@scripts/wheel.sh
 
 attribution: ## how shares move when data, terms and parties change: writes docs/attribution.md and docs/attribution.json
-	$(CARGO) run --release --locked -p tribute-benches --bin attribution
+	$(BENCHES)
+	$${CARGO_TARGET_DIR:-target}/release/attribution
 
 flood: build ## an attack from one account, with cores of their own for the server and its clients: another's calls at most twice as late
 	TRIBUTE_FLOOD=strict $(CARGO) test --release --locked --workspace --test load -- --nocapture
@@ -166,11 +170,11 @@ fuzz: ## altered inputs, TIMES times as many as in `make test`
 
 bench: build ## speed, memory and sizes, side by side with EZKL, twenty minutes: writes benches/RESULTS.md
 	@scripts/venv.sh .deps/ezkl-venv scripts/bench-requirements.txt
-	$(CARGO) build --release --locked -p tribute-benches
+	$(BENCHES)
 	python3 benches/run.py
 
 bench-threads: ## proofs on 1, 2, 4, … threads up to all cores: that section of benches/RESULTS.md
-	$(CARGO) build --release --locked -p tribute-benches
+	$(BENCHES)
 	python3 benches/run.py --only threads
 
 bench-code: ## gadgets, proving and verifying by criterion, to compare two versions of the code; writes target/criterion
@@ -190,6 +194,6 @@ kills: build ## kill -9 of the owner and of a node at every piece of data of a t
 bench-peers: setup ## the same beside UltraHonk, Groth16 and EZKL, twenty minutes; the first time longer, for their circuits: that section of benches/RESULTS.md
 	@scripts/venv.sh .deps/ezkl-venv scripts/bench-requirements.txt
 	cd benches/peers && npm ci --ignore-scripts --no-audit --no-fund
-	$(CARGO) build --release --locked -p tribute-benches
+	$(BENCHES)
 	CARGO_TARGET_DIR=$${CARGO_TARGET_DIR:-$(CURDIR)/target} $(CARGO) build --release --locked --manifest-path benches/peers/Cargo.toml
 	python3 benches/run.py --only peers
