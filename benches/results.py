@@ -23,8 +23,9 @@ DEMO = "## The demo"
 PEERS = "## Side by side with UltraHonk and Groth16, answers of a dense head"
 TRAINING = "## Training beside scikit-learn"
 LOAD = "## Load on a service"
+TEXT = "## A text agent of three nodes"
 EZKL = "## Side by side with EZKL, answers of a dense head"
-ORDER = [BUDGETS, PROOFS, FIRST, THROUGHPUT, PARTS, AGAINST, THREADS, SIZES, GROWTH, LARGE, DEMO, PEERS, TRAINING, LOAD, EZKL]
+ORDER = [BUDGETS, PROOFS, FIRST, THROUGHPUT, PARTS, AGAINST, THREADS, SIZES, GROWTH, LARGE, DEMO, PEERS, TRAINING, TEXT, LOAD, EZKL]
 
 
 @dataclass(frozen=True)
