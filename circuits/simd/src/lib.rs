@@ -11,16 +11,16 @@
 //!
 //! Every function takes the [`Backend`] to use and gives the same result with each, bit for bit: results are canonical,
 //! so they have only one representation. The portable code is in the files of the functions, the code for CPUs with
-//! AVX-512 IFMA in `ifma`.
+//! AVX-512 IFMA in `ifma` and `vector`.
 //!
 //! # Why `unsafe` is sound here
 //!
 //! No other crate of the workspace contains `unsafe`. There are five kinds, each with a comment in place:
 //!
-//! - **Calls of functions for other CPUs.** All are in `ifma/mod.rs`, in methods of `Cpu`. A `Cpu` is created only
+//! - **Calls of functions for other CPUs.** All are in `vector/cpu.rs`, in methods of `Cpu`. A `Cpu` is created only
 //!   after checking that the CPU has all features that those functions are compiled for, so whoever has one can call
 //!   them. Within them the compiler checks features itself.
-//! - **A promise about types.** `unsafe trait Field` in `ifma/prime.rs` says that a type is four words for which every
+//! - **A promise about types.** `unsafe trait Field` in `vector/prime.rs` says that a type is four words for which every
 //!   value is valid, as the loads and stores require. It is implemented for the library's two fields, nothing else.
 //! - **Loads and stores of registers.** All are in `ifma/lanes.rs`. They take references to whole arrays of the
 //!   register's size, never a pointer and a length; those that need alignment take a type that has it. Everything else

@@ -10,10 +10,21 @@
 //! - [`Factor`]: the low 52 bits of each limb are the element's digits; the upper bits are ignored. Multiplication
 //!   reads only those 52 bits, so carries need no masks, but nothing may be added to a factor.
 
+#[cfg(test)]
+use super::checks;
 use super::isa::*;
-use super::prime::{times, Field, MASK};
+use super::prime::{times, Field, Number, MASK};
 
 pub(super) type V = __m512i;
+
+/// A bit per lane.
+pub(super) type Mask = __mmask8;
+
+/// Largest multiple of p that [`Sum::reduce`] accepts: `⌊2^52/(p's highest digit + 1)⌋`.
+pub(super) const MOST: u64 = 84;
+
+/// Products that are summed between two reductions.
+pub(super) const PRODUCTS: usize = 64;
 
 /// Eight elements that can be added: signed limbs.
 #[derive(Clone, Copy, Debug)]
@@ -52,18 +63,24 @@ fn high(acc: V, a: V, b: V) -> V {
 /// Adds the 10 partial products of `digit·number`; the lowest has weight `2^(52·at)`.
 #[inline]
 #[cfg_attr(not(test), target_feature(enable = "avx512f,avx512ifma"))]
-fn add_multiple(c: &mut [V; 10], at: usize, digit: V, number: &[u64; 5]) {
+fn add_multiple(c: &mut [V; 10], at: usize, digit: V, number: &Number) {
     for (j, n) in number.iter().enumerate() {
         c[at + j] = low(c[at + j], digit, set(*n));
         c[at + j + 1] = high(c[at + j + 1], digit, set(*n));
     }
 }
 
+const fn quotient(p: Number) -> u64 {
+    let q = (1 << 52) / (p[4] + 1);
+    assert!(q == MOST);
+    q
+}
+
 impl Sum {
     /// The same element in all eight lanes.
     #[inline]
     #[cfg_attr(not(test), target_feature(enable = "avx512f"))]
-    pub(super) fn splat(digits: &[u64; 5]) -> Sum {
+    pub(super) fn splat(digits: &Number) -> Sum {
         let [a, b, c, d, e] = *digits;
         Sum([set(a), set(b), set(c), set(d), set(e)])
     }
@@ -101,7 +118,7 @@ impl Sum {
     #[cfg_attr(not(test), target_feature(enable = "avx512f"))]
     pub(super) fn carry(self) -> Factor {
         #[cfg(test)]
-        checks::below_2_260(&self);
+        checks::below_r(&self);
         self.carry_modulo()
     }
 
@@ -136,7 +153,7 @@ impl Sum {
         Factor(self.0)
     }
 
-    /// Reduces below 2p, in digits; the element must be in `[0, 84p]` and its highest limb not negative.
+    /// Reduces below 2p, in digits; the element must be in `[0, MOST·p]` and its highest limb not negative.
     ///
     /// With a the highest limb and `q = ⌊84·a/2^52⌋`: `2^208·a` differs from the element by at most `2^12·2^208` (limbs
     /// are below `2^63`), that is, by `2^-33·p`. As `84/2^52` is below `2^208/p` by less than one part in 132, q is at
@@ -145,8 +162,12 @@ impl Sum {
     #[cfg_attr(not(test), target_feature(enable = "avx512f,avx512dq,avx512ifma"))]
     pub(super) fn reduce<F: Field>(self) -> Sum {
         #[cfg(test)]
-        checks::at_most_84p::<F>(&self);
-        let q = high(_mm512_setzero_si512(), self.0[4], set(F::QUOTIENT));
+        {
+            checks::at_most::<F>(&self);
+            let highest = self.0[4].lanes();
+            assert!(highest.iter().all(|x| *x <= MASK), "{highest:x?}: a highest limb is negative or no digit");
+        }
+        let q = high(_mm512_setzero_si512(), self.0[4], set(const { quotient(F::P) }));
         let mut out = self.0;
         for (o, p) in out.iter_mut().zip(F::P) {
             *o = _mm512_sub_epi64(*o, _mm512_mullo_epi64(q, set(p)));
@@ -167,7 +188,7 @@ impl Sum {
     /// `self` in the lanes of `mask`, `other` in the rest.
     #[inline]
     #[cfg_attr(not(test), target_feature(enable = "avx512f"))]
-    pub(super) fn select(self, mask: __mmask8, other: Sum) -> Sum {
+    pub(super) fn select(self, mask: Mask, other: Sum) -> Sum {
         let mut out = other.0;
         for (o, x) in out.iter_mut().zip(self.0) {
             *o = _mm512_mask_mov_epi64(*o, mask, x);
@@ -196,7 +217,7 @@ impl Factor {
     /// The same element in all eight lanes.
     #[inline]
     #[cfg_attr(not(test), target_feature(enable = "avx512f"))]
-    pub(super) fn splat(digits: &[u64; 5]) -> Factor {
+    pub(super) fn splat(digits: &Number) -> Factor {
         Factor(Sum::splat(digits).0)
     }
 
@@ -265,16 +286,23 @@ impl Factor {
             q[i + 1] = _mm512_add_epi64(q[i + 1], _mm512_srli_epi64::<52>(q[i]));
         }
         let [_, q0, q1, q2, q3, q4] = q;
-        let product = low_product(self, w);
-        let multiple = low_product(&Factor([q0, q1, q2, q3, q4]), &Factor::splat(&F::P));
+        let product = low_columns(self, w);
+        let multiple = low_columns(&Factor([q0, q1, q2, q3, q4]), &Factor::splat(&F::P));
         product.sub(multiple).carry_modulo().exact()
+    }
+
+    /// `self·other` modulo `2^260`.
+    #[inline]
+    #[cfg_attr(not(test), target_feature(enable = "avx512f,avx512ifma"))]
+    pub(super) fn low_product(&self, other: &Factor) -> Factor {
+        low_columns(self, other).carry_modulo()
     }
 }
 
 /// The columns of a product below `2^260`; after carries, the product modulo `2^260`.
 #[inline]
 #[cfg_attr(not(test), target_feature(enable = "avx512f,avx512ifma"))]
-fn low_product(a: &Factor, b: &Factor) -> Sum {
+fn low_columns(a: &Factor, b: &Factor) -> Sum {
     let mut c = [_mm512_setzero_si512(); 5];
     for i in 0..5 {
         for j in 0..5 - i {
@@ -285,19 +313,6 @@ fn low_product(a: &Factor, b: &Factor) -> Sum {
         }
     }
     Sum(c)
-}
-
-/// The operand `known` of [`Factor::times_known`], from `w·2^256` in digits and below p.
-#[inline]
-#[cfg_attr(not(test), target_feature(enable = "avx512f,avx512dq,avx512ifma"))]
-pub(super) fn known<F: Field>(element: Sum) -> [Factor; 2] {
-    // w·2^256·2^4/2^260
-    let w = element.digits().times::<F>(&Factor::splat(&[16, 0, 0, 0, 0])).canonical::<F>();
-    // w·2^260 − (w·2^260 mod p) is a multiple of p, so modulo 2^260 its quotient is the remainder times −1/p
-    let remainder = element.add(element).add(element).add(element);
-    let remainder = remainder.add(remainder).add(remainder).add(remainder).canonical::<F>();
-    let by_p = low_product(&remainder.digits(), &Factor::splat(&F::NEGATIVE_INVERSE_260)).carry_modulo();
-    [w.digits(), by_p]
 }
 
 impl Columns {
@@ -319,7 +334,7 @@ impl Columns {
         Columns([zero, zero, zero, zero, zero, a, b, c, d, e])
     }
 
-    /// Adds a product. Each column grows by less than `10·2^52`, so there is room for 400 products.
+    /// Adds a product. Each column grows by less than `10·2^52`, so there is room for [`PRODUCTS`].
     #[inline]
     #[cfg_attr(not(test), target_feature(enable = "avx512f,avx512ifma"))]
     pub(super) fn add_product(&mut self, a: &Factor, b: &Factor) {
@@ -385,7 +400,12 @@ pub(super) fn unpack_shifted(words: &[V; 4]) -> Sum {
     ])
 }
 
+/// What the lane of the limb `_i` holds, for checks.
 #[cfg(test)]
-mod checks;
+pub(super) fn limb_value(limb: u64, _i: usize) -> i128 {
+    i128::from(limb as i64)
+}
+
+/// Carries as large as those that limbs may hold, for tests.
 #[cfg(test)]
-mod tests;
+pub(super) const CARRIES: [i64; 4] = [1023, -1023, 1023, -1023];

@@ -2,17 +2,18 @@
 
 use halo2curves::bn256::{Fq, G1Affine};
 
-use super::field::{unpack_shifted, Factor, V};
+use super::field::{Mask, V};
 use super::isa::*;
 use super::prime::Field;
+use super::LANES;
 use crate::points::Point;
 
 /// Lane order of eight consecutive elements: lane i holds element `ORDER[i]`. The permutation is its own inverse.
-pub(super) const ORDER: [usize; 8] = [0, 2, 1, 3, 4, 6, 5, 7];
+pub(super) const ORDER: [usize; LANES] = [0, 2, 1, 3, 4, 6, 5, 7];
 
 const _: () = {
     // assumptions of the loads and stores below
-    assert!(size_of::<[Fq; 8]>() == 4 * size_of::<V>());
+    assert!(size_of::<[Fq; LANES]>() == 4 * size_of::<V>());
     assert!(size_of::<Point>() == size_of::<V>() && align_of::<Point>() == align_of::<V>());
     assert!(size_of::<G1Affine>() == size_of::<V>());
 };
@@ -20,8 +21,8 @@ const _: () = {
 /// Loads eight elements, one word of each per register, in [`ORDER`].
 #[inline]
 #[cfg_attr(not(test), target_feature(enable = "avx512f"))]
-pub(super) fn load<F: Field>(elements: &[F; 8]) -> [V; 4] {
-    const { assert!(size_of::<[F; 8]>() == 4 * size_of::<V>()) };
+pub(super) fn load<F: Field>(elements: &[F; LANES]) -> [V; 4] {
+    const { assert!(size_of::<[F; LANES]>() == 4 * size_of::<V>()) };
     let at = elements.as_ptr().cast::<V>();
     // SAFETY: 4 registers are exactly the 8 elements; the loads need no alignment, and a `Field` is plain words.
     let [a, b, c, d] = unsafe {
@@ -45,8 +46,8 @@ pub(super) fn load<F: Field>(elements: &[F; 8]) -> [V; 4] {
 /// Inverse of [`load`]. The words must be below p.
 #[inline]
 #[cfg_attr(not(test), target_feature(enable = "avx512f"))]
-pub(super) fn store<F: Field>(elements: &mut [F; 8], words: &[V; 4]) {
-    const { assert!(size_of::<[F; 8]>() == 4 * size_of::<V>()) };
+pub(super) fn store<F: Field>(elements: &mut [F; LANES], words: &[V; 4]) {
+    const { assert!(size_of::<[F; LANES]>() == 4 * size_of::<V>()) };
     let [w, x, y, z] = *words;
     let (low_a, low_b) = (_mm512_unpacklo_epi64(w, x), _mm512_unpacklo_epi64(y, z));
     let (high_a, high_b) = (_mm512_unpackhi_epi64(w, x), _mm512_unpackhi_epi64(y, z));
@@ -62,17 +63,13 @@ pub(super) fn store<F: Field>(elements: &mut [F; 8], words: &[V; 4]) {
     }
 }
 
-/// One element in all lanes, times `2^260` and below p.
-#[inline]
-#[cfg_attr(not(test), target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,avx512vbmi2"))]
-pub(super) fn splat<F: Field>(x: F) -> Factor {
-    unpack_shifted(&load(&[x; 8])).canonical::<F>().digits()
-}
-
 /// The words of one point: x, then y.
+pub(super) type Row = V;
+
+/// Loads a point.
 #[inline]
 #[cfg_attr(not(test), target_feature(enable = "avx512f"))]
-pub(super) fn load_point(point: &Point) -> V {
+pub(super) fn load_point(point: &Point) -> Row {
     // SAFETY: a point is a whole register and aligned as one; `Fq` is plain words.
     unsafe { _mm512_load_si512(core::ptr::from_ref(point).cast()) }
 }
@@ -80,7 +77,7 @@ pub(super) fn load_point(point: &Point) -> V {
 /// [`load_point`] for a point that need not be aligned.
 #[inline]
 #[cfg_attr(not(test), target_feature(enable = "avx512f"))]
-pub(super) fn load_affine(point: &G1Affine) -> V {
+pub(super) fn load_affine(point: &G1Affine) -> Row {
     // SAFETY: a point is as large as a register; the load needs no alignment, and `Fq` is plain words.
     unsafe { _mm512_loadu_si512(core::ptr::from_ref(point).cast()) }
 }
@@ -88,7 +85,7 @@ pub(super) fn load_affine(point: &G1Affine) -> V {
 /// Inverse of [`load_point`]. Both coordinates must be below p.
 #[inline]
 #[cfg_attr(not(test), target_feature(enable = "avx512f"))]
-pub(super) fn to_point(words: V) -> Point {
+pub(super) fn to_point(words: Row) -> Point {
     let mut point = Point::IDENTITY;
     // SAFETY: a point is a whole register and aligned as one; any words are a valid `Fq`.
     unsafe { _mm512_store_si512(core::ptr::from_mut(&mut point).cast(), words) };
@@ -105,17 +102,24 @@ pub(super) fn prefetch(point: &Point) {
 /// The values of the lanes.
 #[inline]
 #[cfg_attr(not(test), target_feature(enable = "avx512f"))]
-pub(super) fn to_lanes(v: V) -> [u64; 8] {
+pub(super) fn to_lanes(v: V) -> [u64; LANES] {
     let mut out = [0; 8];
     // SAFETY: the array is as large as the register; the store needs no alignment.
     unsafe { _mm512_storeu_si512(out.as_mut_ptr().cast(), v) };
     out
 }
 
+/// Inverse of [`to_lanes`].
+#[cfg(test)]
+pub(super) fn of_lanes(lanes: [u64; LANES]) -> V {
+    let [a, b, c, d, e, f, g, h] = lanes.map(|x| x as i64);
+    _mm512_set_epi64(h, g, f, e, d, c, b, a)
+}
+
 /// The lanes whose number has its lowest bit set.
 #[inline]
 #[cfg_attr(not(test), target_feature(enable = "avx512f"))]
-pub(super) fn odd_lanes(numbers: &[u32; 8]) -> __mmask8 {
+pub(super) fn odd_lanes(numbers: &[u32; LANES]) -> Mask {
     // through memory: otherwise the compiler would build the mask bit by bit from eight registers
     let numbers = core::hint::black_box(numbers);
     // SAFETY: eight numbers are 32 bytes; the load needs no alignment.
@@ -123,19 +127,41 @@ pub(super) fn odd_lanes(numbers: &[u32; 8]) -> __mmask8 {
     _mm512_test_epi64_mask(_mm512_cvtepu32_epi64(numbers), _mm512_set1_epi64(1))
 }
 
+/// The first `n` lanes, at least one.
+#[inline(always)]
+pub(super) fn first_lanes(n: usize) -> Mask {
+    Mask::MAX >> (LANES - n)
+}
+
 /// The lanes whose words are not all 0.
 #[inline]
 #[cfg_attr(not(test), target_feature(enable = "avx512f"))]
-pub(super) fn nonzero_lanes(words: &[V; 4]) -> __mmask8 {
+pub(super) fn nonzero_lanes(words: &[V; 4]) -> Mask {
     let [a, b, c, d] = *words;
     let any = _mm512_or_si512(_mm512_or_si512(a, b), _mm512_or_si512(c, d));
     _mm512_test_epi64_mask(any, any)
 }
 
+/// Coordinates x and y of points, one word of all points per register.
+#[inline]
+#[cfg_attr(not(test), target_feature(enable = "avx512f"))]
+pub(super) fn words_of_points(rows: [Row; LANES]) -> [[V; 4]; 2] {
+    let [a, b, c, d, y @ ..] = transpose(rows);
+    [[a, b, c, d], y]
+}
+
+/// Inverse of [`words_of_points`].
+#[inline]
+#[cfg_attr(not(test), target_feature(enable = "avx512f"))]
+pub(super) fn points_of_words(words: [[V; 4]; 2]) -> [Row; LANES] {
+    let [[a, b, c, d], [e, f, g, h]] = words;
+    transpose([a, b, c, d, e, f, g, h])
+}
+
 /// Transposes: lane j of register i becomes lane i of register j.
 #[inline]
 #[cfg_attr(not(test), target_feature(enable = "avx512f"))]
-pub(super) fn transpose(rows: [V; 8]) -> [V; 8] {
+pub(super) fn transpose(rows: [V; LANES]) -> [V; LANES] {
     let mut out = rows;
     for half in 0..2 {
         let mut pairs = [rows[0]; 4];

@@ -2,28 +2,48 @@
 //!
 //! | file | contents |
 //! |---|---|
-//! | `prime` | the primes and their constants |
 //! | `field` | products and sums of eight elements |
 //! | `lanes` | loads and stores |
-//! | `invert` | inversion of eight elements |
-//! | `fft` | the FFT |
-//! | `sums` | sums of points |
-//! | `slices` | arithmetic over slices of elements |
-//! | `rows` | programs over rows of columns |
 //! | `model` | what takes the instructions' place in unit tests |
+//!
+//! The other modules are those of `vector`, compiled for this CPU.
 
 // in unit tests, nothing but the model requires features of the CPU
 #![cfg_attr(test, allow(unused_unsafe))]
 
+/// Compiles functions for CPUs with the features that [`has_instructions`] checks; in unit tests, for any.
+macro_rules! vector {
+    ($($function:item)+) => {$(
+        #[cfg_attr(not(test), target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,avx512vbmi2"))]
+        $function
+    )+};
+}
+
+#[cfg(test)]
+#[path = "../vector/checks.rs"]
+mod checks;
+#[path = "../vector/cpu.rs"]
+mod cpu;
+#[path = "../vector/factors.rs"]
+mod factors;
+#[path = "../vector/fft.rs"]
 pub(crate) mod fft;
 mod field;
+#[cfg(test)]
+#[path = "../vector/field_tests.rs"]
+mod field_tests;
+#[path = "../vector/invert.rs"]
 mod invert;
 mod lanes;
 #[cfg(test)]
 mod model;
+#[path = "../vector/prime.rs"]
 mod prime;
+#[path = "../vector/rows.rs"]
 mod rows;
+#[path = "../vector/slices.rs"]
 mod slices;
+#[path = "../vector/sums.rs"]
 mod sums;
 
 #[cfg(not(test))]
@@ -31,69 +51,26 @@ use core::arch::x86_64 as isa;
 #[cfg(test)]
 use model as isa;
 
-use halo2curves::bn256::{Fq, Fr, G1Affine};
+pub(crate) use cpu::Cpu;
 
-use crate::points::{Points, Term};
-use crate::program::Program;
+/// Number of elements that are computed side by side.
+pub(crate) const LANES: usize = 8;
+/// Number of digits of an element, and of their bits.
+const LIMBS: usize = 5;
+const BITS: usize = 52;
 
-/// Proof that this CPU has the features that this module's functions require. Only [`Cpu::detect`] creates one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Cpu(());
+/// Whether this code may run: unit tests run on any CPU.
+#[inline]
+fn runs_here() -> bool {
+    cfg!(test) || has_instructions()
+}
 
-impl Cpu {
-    /// Checks the CPU; unit tests run on any.
-    #[inline]
-    pub(crate) fn detect() -> Option<Cpu> {
-        (cfg!(test) || Self::has_instructions()).then_some(Cpu(()))
-    }
-
-    /// Whether the CPU has the features, and the operating system saves their registers.
-    #[inline]
-    fn has_instructions() -> bool {
-        is_x86_feature_detected!("avx512f")
-            && is_x86_feature_detected!("avx512dq")
-            && is_x86_feature_detected!("avx512vl")
-            && is_x86_feature_detected!("avx512ifma")
-            && is_x86_feature_detected!("avx512vbmi2")
-    }
-
-    pub(crate) fn fft_table(self, roots: &[Fr]) -> fft::Table {
-        // SAFETY: `self` says that the CPU has the features.
-        unsafe { fft::Table::new(roots) }
-    }
-
-    pub(crate) fn fft(self, table: &fft::Table, values: &mut [Fr], scales: Option<&[Fr]>) {
-        // SAFETY: `self` says that the CPU has the features.
-        unsafe { table.run(values, scales) }
-    }
-
-    pub(crate) fn with_images(self, bases: &[G1Affine], beta: Fq) -> Points {
-        // SAFETY: `self` says that the CPU has the features.
-        unsafe { sums::with_images(bases, beta) }
-    }
-
-    pub(crate) fn group_sums(self, points: &Points, terms: &[Term], counts: &[u32]) -> Points {
-        // SAFETY: `self` says that the CPU has the features.
-        unsafe { sums::group_sums(points, terms, counts) }
-    }
-
-    pub(crate) fn add_scaled(self, sums: &mut [Fr], factor: Fr, values: &[Fr]) {
-        // SAFETY: `self` says that the CPU has the features.
-        unsafe { slices::add_scaled(sums, factor, values) }
-    }
-
-    pub(crate) fn evaluate(self, coefficients: &[Fr], x: Fr) -> Fr {
-        // SAFETY: `self` says that the CPU has the features.
-        unsafe { slices::evaluate(coefficients, x) }
-    }
-
-    pub(crate) fn batch_invert(self, values: &mut [Fr]) {
-        // SAFETY: `self` says that the CPU has the features.
-        unsafe { slices::batch_invert(values) }
-    }
-
-    pub(crate) fn run_program(self, program: &Program, columns: &[&[Fr]], start: usize, out: &mut [&mut [Fr]]) {
-        // SAFETY: `self` says that the CPU has the features.
-        unsafe { rows::run(program, columns, start, out) }
-    }
+/// Whether the CPU has the features, and the operating system saves their registers.
+#[inline]
+fn has_instructions() -> bool {
+    is_x86_feature_detected!("avx512f")
+        && is_x86_feature_detected!("avx512dq")
+        && is_x86_feature_detected!("avx512vl")
+        && is_x86_feature_detected!("avx512ifma")
+        && is_x86_feature_detected!("avx512vbmi2")
 }

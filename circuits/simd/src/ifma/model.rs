@@ -16,7 +16,7 @@ use core::mem::transmute;
 use std::sync::LazyLock;
 
 use super::prime::MASK;
-use super::Cpu;
+use super::has_instructions;
 use crate::backend::REQUIRE_IFMA;
 
 pub(super) use core::arch::x86_64::_MM_HINT_T0;
@@ -89,7 +89,7 @@ scalars!(__mmask8, i64);
 
 /// Whether the CPU has the instructions.
 static PRESENT: LazyLock<bool> = LazyLock::new(|| {
-    let present = Cpu::has_instructions();
+    let present = has_instructions();
     assert!(
         present || std::env::var_os(REQUIRE_IFMA).is_none(),
         "{REQUIRE_IFMA} is set, but this CPU has no AVX-512 IFMA"
