@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::sync::OnceLock;
 
 #[cfg(target_arch = "x86_64")]
-use crate::ifma;
+use crate::{avx2, ifma};
 
 /// A backend. All backends give the same results, bit for bit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,12 +13,15 @@ pub struct Backend(pub(crate) Kind);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Portable,
-    /// For CPUs that were found to have the required features.
+    /// For CPUs that were found to have AVX2.
+    #[cfg(target_arch = "x86_64")]
+    Avx2(avx2::Cpu),
+    /// For CPUs that were found to have AVX-512 IFMA.
     #[cfg(target_arch = "x86_64")]
     Ifma(ifma::Cpu),
 }
 
-/// Environment variable without which tests of CPUs with AVX-512 IFMA pass on others, where they compare nothing.
+/// Environment variable without which tests of CPUs with AVX-512 IFMA pass on others, where they do not run its code.
 pub(crate) const REQUIRE_IFMA: &str = "TRIBUTE_REQUIRE_IFMA";
 
 impl Backend {
@@ -26,51 +29,77 @@ impl Backend {
     pub const PORTABLE: Backend = Backend(Kind::Portable);
 
     /// Environment variable for [`Self::best`]: with the value `portable`, a process computes as on a CPU without
-    /// AVX-512 IFMA.
+    /// vector code; with `avx2`, as on one that has AVX2 but not AVX-512 IFMA.
     pub const VARIABLE: &'static str = "TRIBUTE_ARITHMETIC";
 
-    /// Eight elements at a time if this CPU has AVX-512 with IFMA, otherwise [`Self::PORTABLE`]; the latter, too, if
-    /// [`Self::VARIABLE`] says so, which is read once per process.
+    /// Eight elements at a time if this CPU has AVX-512 with IFMA, otherwise four if it has AVX2, otherwise
+    /// [`Self::PORTABLE`]; or what [`Self::VARIABLE`] says, which is read once per process.
     ///
     /// # Panics
-    /// If the variable has another value.
+    /// If the variable has another value, or asks for what the CPU does not have.
     #[must_use]
     #[inline]
     pub fn best() -> Backend {
         static BEST: OnceLock<Backend> = OnceLock::new();
-        *BEST.get_or_init(|| Self::chosen(std::env::var_os(Self::VARIABLE).as_deref()))
+        *BEST.get_or_init(|| Self::chosen(std::env::var_os(Self::VARIABLE).as_deref(), Self::avx2()))
     }
 
-    /// The backend for a value of [`Self::VARIABLE`].
-    fn chosen(value: Option<&OsStr>) -> Backend {
+    /// The backend for a value of [`Self::VARIABLE`], on a CPU for which `avx2` is the backend of that name.
+    fn chosen(value: Option<&OsStr>, avx2: Option<Backend>) -> Backend {
         match value {
-            None => Self::fastest(),
+            None => Self::ifma().or(avx2).unwrap_or(Self::PORTABLE),
             Some(value) if value == "portable" => Self::PORTABLE,
-            Some(other) => panic!("{} is {other:?}: only \"portable\" is known", Self::VARIABLE),
+            Some(value) if value == "avx2" => {
+                avx2.unwrap_or_else(|| panic!("{} is \"avx2\", which this CPU does not have", Self::VARIABLE))
+            }
+            Some(other) => panic!("{} is {other:?}: only \"portable\" and \"avx2\" are known", Self::VARIABLE),
         }
     }
 
-    fn fastest() -> Backend {
-        #[cfg(target_arch = "x86_64")]
-        if let Some(cpu) = ifma::Cpu::detect() {
-            return Backend(Kind::Ifma(cpu));
+    /// Number of elements that are computed side by side: 1, 4 or 8.
+    #[must_use]
+    pub fn lanes(self) -> usize {
+        match self.0 {
+            Kind::Portable => 1,
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx2(_) => avx2::LANES,
+            #[cfg(target_arch = "x86_64")]
+            Kind::Ifma(_) => ifma::LANES,
         }
-        Self::PORTABLE
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    fn avx2() -> Option<Backend> {
+        avx2::Cpu::detect().map(|cpu| Backend(Kind::Avx2(cpu)))
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    fn ifma() -> Option<Backend> {
+        ifma::Cpu::detect().map(|cpu| Backend(Kind::Ifma(cpu)))
+    }
+
+    #[cfg(not(target_arch = "x86_64"))]
+    fn avx2() -> Option<Backend> {
+        None
+    }
+
+    #[cfg(not(target_arch = "x86_64"))]
+    fn ifma() -> Option<Backend> {
+        None
     }
 
     /// All backends that this CPU can run, the fastest one last; tests compare them.
     ///
     /// # Panics
-    /// If there is only one although the environment variable TRIBUTE_REQUIRE_IFMA is set.
+    /// If the CPU has no AVX-512 IFMA although the environment variable TRIBUTE_REQUIRE_IFMA is set.
     #[must_use]
     pub fn all() -> Vec<Backend> {
-        let mut all = vec![Self::PORTABLE, Self::fastest()];
-        all.dedup();
+        let ifma = Self::ifma();
         assert!(
-            all.len() > 1 || std::env::var_os(REQUIRE_IFMA).is_none(),
+            ifma.is_some() || std::env::var_os(REQUIRE_IFMA).is_none(),
             "{REQUIRE_IFMA} is set, but this CPU has no AVX-512 IFMA"
         );
-        all
+        [Some(Self::PORTABLE), Self::avx2(), ifma].into_iter().flatten().collect()
     }
 }
 
@@ -78,14 +107,28 @@ impl Backend {
 mod tests {
     use super::*;
 
+    fn refusal(value: &str, avx2: Option<Backend>) -> String {
+        let panic = std::panic::catch_unwind(|| Backend::chosen(Some(OsStr::new(value)), avx2)).unwrap_err();
+        panic.downcast_ref::<String>().unwrap().clone()
+    }
+
     #[test]
-    fn a_variable_selects_the_portable_code() {
-        assert_eq!(Backend::chosen(None), Backend::all()[Backend::all().len() - 1]);
-        assert_eq!(Backend::chosen(Some(OsStr::new("portable"))), Backend::PORTABLE);
-        for other in ["", "Portable", "ifma"] {
-            let panic = std::panic::catch_unwind(|| Backend::chosen(Some(OsStr::new(other)))).unwrap_err();
-            let expected = format!("TRIBUTE_ARITHMETIC is {other:?}: only \"portable\" is known");
-            assert_eq!(panic.downcast_ref::<String>(), Some(&expected));
+    fn a_variable_selects_the_code() {
+        let (all, avx2) = (Backend::all(), Backend::avx2());
+        assert_eq!(Backend::chosen(None, avx2), all[all.len() - 1]);
+        assert_eq!(Backend::chosen(Some(OsStr::new("portable")), avx2), Backend::PORTABLE);
+        // any backend serves as that of a CPU with AVX2
+        assert_eq!(Backend::chosen(Some(OsStr::new("avx2")), Some(all[all.len() - 1])), all[all.len() - 1]);
+        assert_eq!(refusal("avx2", None), "TRIBUTE_ARITHMETIC is \"avx2\", which this CPU does not have");
+        for other in ["", "Portable", "AVX2", "ifma"] {
+            let expected = format!("TRIBUTE_ARITHMETIC is {other:?}: only \"portable\" and \"avx2\" are known");
+            assert_eq!(refusal(other, avx2), expected);
         }
+    }
+
+    #[test]
+    fn backends_are_in_order_of_their_lanes() {
+        let lanes: Vec<usize> = Backend::all().into_iter().map(Backend::lanes).collect();
+        assert!(lanes.is_sorted() && lanes.iter().all(|n| [1, 4, 8].contains(n)), "{lanes:?}");
     }
 }

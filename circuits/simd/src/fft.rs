@@ -7,7 +7,7 @@ use halo2curves::ff::Field;
 
 use crate::backend::{Backend, Kind};
 #[cfg(target_arch = "x86_64")]
-use crate::ifma;
+use crate::{avx2, ifma};
 
 /// Up to this many values, a transform proceeds level by level; a longer one first transforms each half on its own, so
 /// that the work fits the cache.
@@ -20,6 +20,8 @@ pub struct Fft(Table);
 #[derive(Debug)]
 enum Table {
     Portable(Vec<Fr>),
+    #[cfg(target_arch = "x86_64")]
+    Avx2(avx2::Cpu, avx2::fft::Table),
     #[cfg(target_arch = "x86_64")]
     Ifma(ifma::Cpu, ifma::fft::Table),
 }
@@ -41,6 +43,8 @@ impl Fft {
             (half, omega, shift) = (half / 2, omega.square(), shift.square());
         }
         match backend.0 {
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx2(cpu) if avx2::fft::LENGTHS.contains(&n) => Fft(Table::Avx2(cpu, cpu.fft_table(&roots))),
             #[cfg(target_arch = "x86_64")]
             Kind::Ifma(cpu) if ifma::fft::LENGTHS.contains(&n) => Fft(Table::Ifma(cpu, cpu.fft_table(&roots))),
             _ => Fft(Table::Portable(roots)),
@@ -64,6 +68,8 @@ impl Fft {
                 butterflies(values, roots);
                 values.iter_mut().zip(scales.unwrap_or_default()).for_each(|(v, s)| *v *= s);
             }
+            #[cfg(target_arch = "x86_64")]
+            Table::Avx2(cpu, table) => cpu.fft(table, values, scales),
             #[cfg(target_arch = "x86_64")]
             Table::Ifma(cpu, table) => cpu.fft(table, values, scales),
         }

@@ -1,4 +1,4 @@
-//! Vector arithmetic for BN254: the operations that dominate a prover's time, on eight field elements at a time where
+//! Vector arithmetic for BN254: the operations that dominate a prover's time, on several field elements at a time where
 //! the CPU supports it.
 //!
 //! | item | contents |
@@ -10,8 +10,16 @@
 //! | [`add_scaled`], [`evaluate`], [`batch_invert`] | arithmetic over slices |
 //!
 //! Every function takes the [`Backend`] to use and gives the same result with each, bit for bit: results are canonical,
-//! so they have only one representation. The portable code is in the files of the functions, the code for CPUs with
-//! AVX-512 IFMA in `ifma` and `vector`.
+//! so they have only one representation.
+//!
+//! | CPU | elements at a time | code |
+//! |---|---|---|
+//! | any | 1 | the files of the functions |
+//! | x86-64 with AVX2 | 4, in nine 29-bit digits | `avx2` and `vector` |
+//! | x86-64 with AVX-512 IFMA | 8, in five 52-bit digits | `ifma` and `vector` |
+//!
+//! `avx2` and `ifma` have the arithmetic of their instructions and the loads and stores. Everything that is built from
+//! these is in `vector`, whose files are compiled once for each of the two, as modules of both.
 //!
 //! # Why `unsafe` is sound here
 //!
@@ -19,22 +27,28 @@
 //!
 //! - **Calls of functions for other CPUs.** All are in `vector/cpu.rs`, in methods of `Cpu`. A `Cpu` is created only
 //!   after checking that the CPU has all features that those functions are compiled for, so whoever has one can call
-//!   them. Within them the compiler checks features itself.
+//!   them. Within them the compiler checks features itself. `{avx2,ifma}/mod.rs` have the features and the check side by
+//!   side.
 //! - **A promise about types.** `unsafe trait Field` in `vector/prime.rs` says that a type is four words for which every
 //!   value is valid, as the loads and stores require. It is implemented for the library's two fields, nothing else.
-//! - **Loads and stores of registers.** All are in `ifma/lanes.rs`. They take references to whole arrays of the
-//!   register's size, never a pointer and a length; those that need alignment take a type that has it. Everything else
-//!   works on bounds-checked slices.
+//! - **Loads and stores of registers.** All are in `{avx2,ifma}/lanes.rs`. They take references to whole arrays of a
+//!   register's size or several, never a pointer and a length; those that need alignment take a type that has it.
+//!   Everything else works on bounds-checked slices.
 //! - **Memory of points.** `points.rs` treats an aligned part of a vector of words as points, for which any words are
 //!   valid.
 //! - **The library's elements as words.** `raw.rs` checks at compile time that `Fr`, `Fq` and `G1Affine` have the
 //!   representation that the loads assume. Any words are memory-safe there; that they are below the modulus matters
 //!   only for correct results, which the tests compare.
 //!
-//! Unit tests compile the vector code without any instruction of such a CPU: `ifma/model.rs` takes their place. So the
-//! same source runs on any x86-64 CPU, with checks for overflow of lanes and for the stated bounds of elements. The
-//! model's own `unsafe` compares it with the instructions if the CPU has them.
+//! Unit tests compile the vector code with checks that no lane overflows and that elements keep to the stated bounds.
+//! They run AVX2's instructions, but none of AVX-512: `ifma/model.rs` takes their place. So the same source runs on any
+//! x86-64 CPU. The model's own `unsafe` compares it with the instructions if the CPU has them.
 
+// the files of `vector` are compiled for each instruction set
+#![allow(clippy::duplicate_mod)]
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
 mod backend;
 mod fft;
 #[cfg(target_arch = "x86_64")]
@@ -48,7 +62,7 @@ mod rows;
 mod slices;
 mod sums;
 
-// the tests of all backends, with the vector code on a model of the instructions
+// the tests of all backends, with checks, and a model of AVX-512
 #[cfg(test)]
 #[path = "../tests/backends/main.rs"]
 mod modelled;

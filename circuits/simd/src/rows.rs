@@ -27,6 +27,8 @@ impl Program {
             match backend.0 {
                 Kind::Portable => self.portable(columns, start, part),
                 #[cfg(target_arch = "x86_64")]
+                Kind::Avx2(cpu) => cpu.run_program(self, columns, start, part),
+                #[cfg(target_arch = "x86_64")]
                 Kind::Ifma(cpu) => cpu.run_program(self, columns, start, part),
             }
         });

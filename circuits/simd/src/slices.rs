@@ -14,6 +14,8 @@ pub fn add_scaled(backend: Backend, sums: &mut [Fr], factor: Fr, values: &[Fr]) 
     match backend.0 {
         Kind::Portable => sums.iter_mut().zip(values).for_each(|(s, v)| *s += factor * v),
         #[cfg(target_arch = "x86_64")]
+        Kind::Avx2(cpu) => cpu.add_scaled(sums, factor, values),
+        #[cfg(target_arch = "x86_64")]
         Kind::Ifma(cpu) => cpu.add_scaled(sums, factor, values),
     }
 }
@@ -23,6 +25,8 @@ pub fn add_scaled(backend: Backend, sums: &mut [Fr], factor: Fr, values: &[Fr]) 
 pub fn evaluate(backend: Backend, coefficients: &[Fr], x: Fr) -> Fr {
     match backend.0 {
         Kind::Portable => coefficients.iter().rev().fold(Fr::ZERO, |sum, c| sum * x + c),
+        #[cfg(target_arch = "x86_64")]
+        Kind::Avx2(cpu) => cpu.evaluate(coefficients, x),
         #[cfg(target_arch = "x86_64")]
         Kind::Ifma(cpu) => cpu.evaluate(coefficients, x),
     }
@@ -34,6 +38,8 @@ pub fn batch_invert(backend: Backend, values: &mut [Fr]) {
         Kind::Portable => {
             values.iter_mut().batch_invert();
         }
+        #[cfg(target_arch = "x86_64")]
+        Kind::Avx2(cpu) => cpu.batch_invert(values),
         #[cfg(target_arch = "x86_64")]
         Kind::Ifma(cpu) => cpu.batch_invert(values),
     }

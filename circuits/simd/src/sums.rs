@@ -19,6 +19,8 @@ pub fn with_images(backend: Backend, bases: &[G1Affine], beta: Fq) -> Points {
             Points::fill(2 * bases.len(), |points| points.par_chunks_mut(2).zip(bases).for_each(pair))
         }
         #[cfg(target_arch = "x86_64")]
+        Kind::Avx2(cpu) => cpu.with_images(bases, beta),
+        #[cfg(target_arch = "x86_64")]
         Kind::Ifma(cpu) => cpu.with_images(bases, beta),
     }
 }
@@ -34,6 +36,8 @@ pub fn group_sums(backend: Backend, points: &Points, terms: &[Term], counts: &[u
     assert_eq!(total, terms.len(), "the groups must cover all terms");
     match backend.0 {
         Kind::Portable => portable_sums::group_sums(points.as_slice(), terms, counts).into_iter().collect(),
+        #[cfg(target_arch = "x86_64")]
+        Kind::Avx2(cpu) => cpu.group_sums(points, terms, counts),
         #[cfg(target_arch = "x86_64")]
         Kind::Ifma(cpu) => cpu.group_sums(points, terms, counts),
     }

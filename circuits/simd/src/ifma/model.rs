@@ -15,8 +15,8 @@ use core::arch::x86_64 as cpu;
 use core::mem::transmute;
 use std::sync::LazyLock;
 
-use super::prime::MASK;
 use super::has_instructions;
+use super::prime::MASK;
 use crate::backend::REQUIRE_IFMA;
 
 pub(super) use core::arch::x86_64::_MM_HINT_T0;

@@ -8,7 +8,7 @@ use tribute_simd::{add_scaled, batch_invert, evaluate, Backend};
 use super::support::{edges, mixed, random};
 
 /// Lengths around the sizes of registers and blocks.
-const LENGTHS: [usize; 12] = [0, 1, 7, 8, 9, 31, 32, 33, 64, 127, 1000, 4096];
+const LENGTHS: [usize; 18] = [0, 1, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 64, 127, 1000, 4096];
 
 #[test]
 fn scaled_values_are_added() {

@@ -18,12 +18,14 @@ fn stored<F: SerdeObject>(words: [u64; 4]) -> Option<F> {
     F::from_raw_bytes(&bytes)
 }
 
-/// 0, ±1, the elements stored as 1 and as p − 1, and elements around every carry between 52-bit digits.
+/// 0, ±1, the elements stored as 1 and as p − 1, and elements around every carry between digits of 29 and
+/// of 52 bits.
 pub(crate) fn edges<F: PrimeField + SerdeObject>() -> Vec<F> {
     let mut all = vec![F::ZERO, F::ONE, -F::ONE, F::from(2).invert().unwrap(), F::MULTIPLICATIVE_GENERATOR];
     let words = [[1, 0, 0, 0], [u64::MAX, u64::MAX, u64::MAX, (1 << 61) - 1], [0, 0, 0, 1 << 61]];
     all.extend(words.into_iter().filter_map(stored::<F>));
-    for bit in [52, 104, 156, 208] {
+    let carries = (29..256).step_by(29).chain((52..256).step_by(52));
+    for bit in carries {
         let mut power = [0; 4];
         power[bit / 64] = 1u64 << (bit % 64);
         let mut below = [0; 4];
