@@ -21,8 +21,10 @@ use super::LANES;
 use crate::points::{Point, Points, Term};
 use crate::portable_sums;
 
+/// Memory of a batch, for the coordinates of the sums, those of the points and the products: fits the second-level cache.
+const MEMORY_BYTES: usize = 400 << 10;
 /// Number of lists that share an inversion, and into which long groups are split if there are enough terms.
-const BATCH: usize = 256 * LANES;
+const BATCH: usize = LANES * (MEMORY_BYTES / (5 * size_of::<Sum>()));
 /// Minimum number of terms of a list before a group is split.
 const LEAST: usize = 8;
 
@@ -148,7 +150,7 @@ vector! {
 }
 
 thread_local! {
-    /// Memory for the next batch, at most 400 kB, or 740 kB of 29-bit digits; it is needed thousands of times per proof.
+    /// Memory for the next batch; it is needed thousands of times per proof.
     static MEMORY: Cell<Batch> = Cell::default();
 }
 
