@@ -25,7 +25,7 @@ def against(old, quick):
         for (name, arithmetic), r in rows.items():
             if name != circuit or not r or not before:
                 continue
-            who = "before" if arithmetic == "before" else f"now, {1 if r['portable'] else 8} at a time"
+            who = "before" if arithmetic == "before" else f"now, {r['lanes']} at a time"
             lines.append((f"`{circuit}`", who, r["count"], seconds(r["seconds"]), f"{r['milliseconds_per_item']:.3f} ms", f"{times(r):.2f}",
                           seconds(r["keys_seconds"]), f"{r['peak_rss_mb']} MB", f"{r['verify_ms']:.1f} ms", f"{r['proof_bytes']:,}"))
         if before and (portable := rows[circuit, "portable"]):
@@ -35,6 +35,6 @@ def against(old, quick):
     words = (
         f"`benches/run.py --against MEASURE`, where MEASURE is the program `measure` of commit 24d55a7, the last without vector arithmetic. k = 15, A = {COLUMNS}, "
         "64 → 10, full shards and batches, one thread; all take turns, the best of three. Circuits have changed since, too, so this compares what a "
-        "record or a query costs, not the arithmetic alone. One element at a time is what a CPU without AVX-512 IFMA does.\n"
+        "record or a query costs, not the arithmetic alone. One element at a time is what a CPU without vector code does.\n"
     )
     return Section(results.AGAINST, [words, calibration(rows.values()), table(header, lines)], here)

@@ -42,7 +42,7 @@ def options(given):
 
 
 def measure(circuit, portable=False, program=MEASURE, **given):
-    """One proof, or several. `portable`: as on a CPU without AVX-512 IFMA."""
+    """One proof, or several. `portable`: as on a CPU without vector code."""
     environment = {"TRIBUTE_ARITHMETIC": "portable"} if portable else {}
     return run([program, circuit, *options(given)], **environment)
 

@@ -56,7 +56,7 @@ MEMORY_384 = Budget("peak memory, `gradient`, 384 → 10, k = 17, one thread", "
 MEMORY_17 = Budget("peak memory, `gradient`, 64 → 10, k = 17", "2 GB")
 SRS = Budget("development SRS, k = 17", "5 s")
 PORTABLE = {
-    circuit: Budget(f"`{circuit}` without AVX-512 IFMA, times as fast as before", "1.00", "1.00") for circuit in ("dataset", "gradient", "service")
+    circuit: Budget(f"`{circuit}` without vector code, times as fast as before", "1.00", "1.00") for circuit in ("dataset", "gradient", "service")
 }
 CHEAPER = {
     64: Budget("cheaper than EZKL's best batch, per query, 64 → 10", "160 times", "54 times"),

@@ -153,12 +153,12 @@ def parts(quick):
     rows = measured(jobs, 1 if quick else 2, lambda key, rows: rows[key]["seconds"] < 6)
     lines, floor = [], {}
     for (budget, portable), r in rows.items():
-        if not r or r["portable"] != portable:
-            continue  # a CPU without AVX-512 IFMA has portable code only
+        if not r or (r["lanes"] == 1) != portable:
+            continue  # a CPU without vector code has portable code only
         p, whole = r["parts"], r["prove_seconds"]
         p["columns"] -= p["interpolations"]
         commitments = p["columns"] + p["commitments"]
-        lines.append((r["circuit"], r["count"], 1 if portable else 8, seconds(whole), *(f"{100 * p[name] / whole:.0f} %" for name in PARTS.values()),
+        lines.append((r["circuit"], r["count"], r["lanes"], seconds(whole), *(f"{100 * p[name] / whole:.0f} %" for name in PARTS.values()),
                       seconds(p["floor"]), f"{commitments / p['floor']:.1f}", f"{whole / p['floor']:.1f}"))
         if budget and not portable:
             floor[budget] = f"{whole / p['floor']:.1f}"
@@ -168,7 +168,7 @@ def parts(quick):
         "more after the proof and subtracted. Values of columns include their random rows, other commitments are those to the "
         "quotient's pieces, the openings and a random polynomial. The floor is the commitments alone: six multiplications for each addition of points, at the "
         "speed of a loop that only multiplies and adds. That loop computes in Fr, sums of points in Fq: primes of the same length, by "
-        "the same code. Eight elements at a time where the CPU has AVX-512 IFMA, and the portable code beside it "
+        "the same code. Eight elements at a time where the CPU has AVX-512 IFMA, four where it has AVX2, and the portable code beside it "
         "(`TRIBUTE_ARITHMETIC=portable`). The better of two proofs; of proofs above six seconds, one.\n"
     )
     return Section(results.PARTS, [calibration(rows.values()), table(header, lines), words], floor=floor)

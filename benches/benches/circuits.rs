@@ -111,7 +111,8 @@ fn backends(c: &mut Criterion) {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
     let mut group = c.benchmark_group("backends-k15");
     group.sample_size(20);
-    for (name, backend) in ["portable", "best"].into_iter().zip([Backend::PORTABLE, Backend::best()]) {
+    for backend in Backend::all() {
+        let name = format!("{} at a time", backend.lanes());
         let fft = Fft::new(backend, k, omega, Fr::from(7));
         let mut values = random.clone();
         group.bench_function(format!("transform, {name}"), |b| b.iter(|| fft.run(&mut values)));

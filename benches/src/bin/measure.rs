@@ -2,7 +2,8 @@
 //! Users run whole processes, and only a whole process has a meaningful peak memory. `benches/processes.py` runs many of
 //! them.
 //!
-//! With `TRIBUTE_ARITHMETIC=portable` in the environment it computes as on a CPU without AVX-512 IFMA.
+//! With `TRIBUTE_ARITHMETIC` in the environment it computes as on another CPU: `portable`, without vector code; `avx2`,
+//! without AVX-512 IFMA.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -104,7 +105,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         json!({
             "circuit": shape.name(), "k": k, "columns": shape.layout.columns(), "features": features,
             "classes": args.proof.classes, "count": count, "capacity": fits, "proofs": proofs,
-            "threads": rayon::current_num_threads(), "portable": Backend::best() == Backend::PORTABLE,
+            "threads": rayon::current_num_threads(), "lanes": Backend::best().lanes(),
             "calibration_ms": calibration_ms, "srs_seconds": srs_seconds, "keys_seconds": keys_seconds,
             "witness_seconds": witness_seconds, "prove_seconds": prove_seconds, "seconds": seconds,
             "cpu_seconds": usage.cpu(), "verify_ms": verify_seconds * 1e3, "proof_bytes": proof_bytes,

@@ -27,9 +27,8 @@
 //!
 //! - **Calls of functions for other CPUs.** All are in `vector/cpu.rs`, in methods of `Cpu`. A `Cpu` is created only
 //!   after checking that the CPU has all features that those functions are compiled for, so whoever has one can call
-//!   them. Within them the compiler checks features itself. `{avx2,ifma}/mod.rs` have the features and the check side by
-//!   side.
-//! - **A promise about types.** `unsafe trait Field` in `vector/prime.rs` says that a type is four words for which every
+//!   them. Within them the compiler checks features itself. `{avx2,ifma}/mod.rs` have the features beside the check.
+//! - **A promise about types.** `unsafe trait Field` in `vector/prime.rs` says that a type is four words, for which any
 //!   value is valid, as the loads and stores require. It is implemented for the library's two fields, nothing else.
 //! - **Loads and stores of registers.** All are in `{avx2,ifma}/lanes.rs`. They take references to whole arrays of a
 //!   register's size or several, never a pointer and a length; those that need alignment take a type that has it.

@@ -9,9 +9,6 @@
 //!   ([`Sum::sub`]). Every function says which multiple of p its result stays below; all stay below R, which is more
 //!   than 169p.
 //! - [`Factor`]: every limb is a digit, below `2^29`. The instruction multiplies the low 32 bits of lanes.
-//!
-//! A product of two digits is below `2^58`, so a lane has room for 63 of them: nine for each column of a product of two
-//! elements, nine for those that reduce it, and what is carried, which is below `2^35`.
 
 use core::arch::x86_64::*;
 use core::hint::black_box;
@@ -19,7 +16,10 @@ use core::sync::atomic::{compiler_fence, Ordering};
 
 #[cfg(test)]
 use super::checks;
-use super::lanes::constant;
+use super::columns::{
+    align_stack, carry_from, digit, for_each_limb, known_constants, mac, minus, reduce_column, reduce_last, zero,
+};
+pub(super) use super::columns::{Columns, PRODUCTS};
 #[cfg(test)]
 use super::overflow;
 use super::prime::{Field, Number, MASK};
@@ -32,9 +32,6 @@ pub(super) type Mask = V;
 /// Largest multiple of p that [`Sum::reduce`] accepts; it is below R.
 pub(super) const MOST: u64 = 168;
 
-/// Products that are summed between two reductions: with the reduction's, `7·9·2^58` per column.
-pub(super) const PRODUCTS: usize = 6;
-
 /// Four elements that can be added.
 #[derive(Clone, Copy, Debug)]
 #[repr(C, align(32))]
@@ -45,40 +42,6 @@ pub(super) struct Sum(pub(super) [V; 9]);
 #[repr(C, align(32))]
 pub(super) struct Factor(pub(super) [V; 9]);
 
-/// Column sums of products, not reduced yet: limbs below `2^64` with weights `2^(29i)`.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Columns([V; 18]);
-
-/// Constants of reductions, as registers in memory.
-struct Constants {
-    /// `2^-29 mod p`.
-    back: [V; 9],
-    p: [V; 9],
-    /// `−1/p mod 2^29`.
-    negative_inverse: V,
-    minus_p: [V; 9],
-}
-
-const fn constants(back: Number, p: Number, negative_inverse: u64) -> Constants {
-    let none = [constant(0); 9];
-    let mut out = Constants { back: none, p: none, negative_inverse: constant(negative_inverse), minus_p: none };
-    let mut i = 0;
-    while i < 9 {
-        out.back[i] = constant(back[i]);
-        out.p[i] = constant(p[i]);
-        out.minus_p[i] = constant(minus(p)[i]);
-        i += 1;
-    }
-    out
-}
-
-/// The constants. The compiler does not see what they are, so it takes them from memory instead of putting each into a
-/// register, for which it would have to put others aside.
-#[inline(always)]
-fn known_constants<F: Field>() -> &'static Constants {
-    black_box(const { &constants(F::BACK[7], F::P, F::NEGATIVE_INVERSE) })
-}
-
 /// `⌊2^53/(p's highest digit + 1)⌋`, below `2^32`.
 const fn quotient(p: Number) -> u64 {
     let q = (1 << 53) / (p[8] + 1);
@@ -86,110 +49,24 @@ const fn quotient(p: Number) -> u64 {
     q
 }
 
-/// `R − p`: adding it is subtracting p modulo R.
-const fn minus(p: Number) -> Number {
-    let (mut out, mut i) = ([0; 9], 0);
-    while i < 9 {
-        out[i] = MASK - p[i];
-        i += 1;
-    }
-    // p is odd
-    out[0] += 1;
-    out
-}
-
-/// `k·p` with limbs that leave room for eight digits to be subtracted from each: `2^32` more in each limb but the
+/// `k·p` with limbs that leave room for seven digits to be subtracted from each: `2^32` more in each limb but the
 /// highest, taken from the next. Only the highest limb of the difference can be negative.
 const fn padded(p: Number, k: u64) -> Number {
     let mut out = super::prime::times(p, k);
     let mut i = 0;
     while i < 8 {
-        out[i] += 1 << 32;
-        // at worst negative in the highest limb
+        out[i] = out[i].wrapping_add(1 << 32);
+        // not below 0 in the highest limb, because p's is above 8; in others only until 2^32 is added
         out[i + 1] = out[i + 1].wrapping_sub(1 << 3);
         i += 1;
     }
     out
 }
 
-/// The block for each number of a limb in turn. The compiler keeps columns in registers only if it unrolls both loops of
-/// a product, and by itself it unrolls one.
-macro_rules! for_each_limb {
-    ($i:ident $block:block) => {
-        for_each_limb!($i $block 0 1 2 3 4 5 6 7 8)
-    };
-    ($i:ident $block:block $($n:literal)+) => {
-        $({
-            let $i: usize = $n;
-            $block
-        })+
-    };
-}
-
 vector! {
     #[inline]
     fn set(x: u64) -> V {
         _mm256_set1_epi64x(x as i64)
-    }
-
-    /// Makes the compiler align the stack of the function that calls it as registers are. It does so for a variable in
-    /// memory, but not for registers that it has to put aside: half of those would cross a cache line.
-    #[inline]
-    fn align_stack() {
-        black_box(&mut zero());
-    }
-
-    #[inline]
-    fn zero() -> V {
-        _mm256_setzero_si256()
-    }
-
-    /// `acc` plus the product of the low 32 bits of a and b.
-    #[inline]
-    fn mac(acc: V, a: V, b: V) -> V {
-        let product = _mm256_mul_epu32(a, b);
-        #[cfg(test)]
-        overflow::of_column(acc, product);
-        _mm256_add_epi64(acc, product)
-    }
-
-    /// `acc` plus what x exceeds a digit by, as a number of the next digits.
-    #[inline]
-    fn carry_from(x: V, acc: V) -> V {
-        let carry = _mm256_srli_epi64::<29>(x);
-        #[cfg(test)]
-        overflow::of_sum(acc, carry);
-        _mm256_add_epi64(acc, carry)
-    }
-
-    /// The lowest 29 bits.
-    #[inline]
-    fn digit(x: V) -> V {
-        _mm256_and_si256(x, set(MASK))
-    }
-
-    /// One step of the reduction: the lowest column's digit, multiplied by `2^-29 mod p`, is added to the next columns,
-    /// and so is what exceeds a digit.
-    #[inline]
-    fn reduce_column(c: &mut [V; 18], i: usize, k: &Constants) {
-        compiler_fence(Ordering::SeqCst);
-        let q = digit(c[i]);
-        c[i + 1] = carry_from(c[i], c[i + 1]);
-        for_each_limb!(j {
-            c[i + 1 + j] = mac(c[i + 1 + j], q, k.back[j]);
-        });
-    }
-
-    /// The last step: a multiple of p makes the lowest digit 0.
-    #[inline]
-    fn reduce_last(mut c: [V; 18], k: &Constants) -> Sum {
-        let m = digit(_mm256_mul_epu32(c[8], k.negative_inverse));
-        for_each_limb!(j {
-            c[8 + j] = mac(c[8 + j], m, k.p[j]);
-        });
-        c[9] = carry_from(c[8], c[9]);
-        let [.., a, b, c, d, e, f, g, h, i] = c;
-        Sum([a, b, c, d, e, f, g, h, i])
     }
 
     /// Columns modulo R, in digits.
@@ -258,7 +135,7 @@ impl Sum {
             Sum(out)
         }
 
-        /// `self − other`, which must be in digits. At most eight times in a row; a multiple of p must be added
+        /// `self − other`, which must be in digits. At most seven times in a row; a multiple of p must be added
         /// ([`Self::plus`]) before any other operation, so that the element and its limbs are not negative.
         #[inline]
         pub(super) fn sub(self, other: Sum) -> Sum {
@@ -383,6 +260,8 @@ impl Factor {
 
         /// `self·other/R`, below `ab/169 + 3` times p for factors below ap and bp. Each row of the product is followed
         /// by the reduction of the column that it completes.
+        ///
+        /// Products are too long to be inlined several times in a loop: its instructions would not fit their cache.
         #[inline(never)]
         pub(super) fn times<F: Field>(&self, other: &Factor) -> Sum {
             align_stack();
@@ -427,8 +306,8 @@ impl Factor {
         ///
         /// Only columns from 7 on of the quotient `⌊self·⌊w·R/p⌋/R⌋` are summed: those below add up to less than
         /// `7·2^58·2^(29·6)·(1 + 2^-28)`, a part of R, so it falls short by at most 1 for them, at most 1 for the
-        /// rounding of the precomputed factor, and its own rounding. So the difference, of which only the digits below R
-        /// are needed, is in `[0, 3p)`.
+        /// rounding of the precomputed factor, and its own rounding. So the difference, of which only the digits below
+        /// R are needed, is in `[0, 3p)`.
         #[inline(never)]
         pub(super) fn times_known<F: Field>(&self, known: &[Factor; 2]) -> Sum {
             align_stack();
@@ -476,46 +355,6 @@ impl Factor {
                 });
             });
             modulo_r(c)
-        }
-    }
-}
-
-impl Columns {
-    vector! {
-        /// The columns of `sum·R`, of a sum in digits.
-        #[inline]
-        pub(super) fn of(sum: Sum) -> Columns {
-            let mut c = [zero(); 18];
-            c[9..].copy_from_slice(&sum.0);
-            Columns(c)
-        }
-
-        /// Adds a product; at most [`PRODUCTS`] of them.
-        #[inline(never)]
-        pub(super) fn add_product(&mut self, a: &Factor, b: &Factor) {
-            let c = &mut self.0;
-            for_each_limb!(i {
-                for_each_limb!(j {
-                    c[i + j] = mac(c[i + j], a.0[i], b.0[j]);
-                });
-            });
-        }
-
-        /// The sum divided by R, below `x/R + 3p` for columns that sum to x.
-        ///
-        /// The eight lowest digits are multiplied by `2^-29 mod p`, one after another, and added to the upper columns;
-        /// one Montgomery step removes the ninth digit.
-        #[inline(never)]
-        pub(super) fn reduce<F: Field>(self) -> Sum {
-            align_stack();
-            let k = known_constants::<F>();
-            let mut c = self.0;
-            for_each_limb!(i {
-                if i < 8 {
-                    reduce_column(&mut c, i, k);
-                }
-            });
-            reduce_last(c, k)
         }
     }
 }

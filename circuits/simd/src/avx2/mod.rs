@@ -3,6 +3,7 @@
 //! | file | contents |
 //! |---|---|
 //! | `field` | products and sums of four elements |
+//! | `columns` | columns of products, and their reduction |
 //! | `lanes` | loads and stores |
 //! | `overflow` | checks of unit tests that no lane overflows |
 //!
@@ -19,6 +20,7 @@ macro_rules! vector {
 #[cfg(test)]
 #[path = "../vector/checks.rs"]
 mod checks;
+mod columns;
 #[path = "../vector/cpu.rs"]
 mod cpu;
 #[path = "../vector/factors.rs"]

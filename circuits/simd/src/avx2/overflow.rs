@@ -19,3 +19,24 @@ vector! {
         }
     }
 }
+
+#[test]
+fn overflows_are_noticed() {
+    if !super::runs_here() {
+        return;
+    }
+    #[target_feature(enable = "avx2")]
+    fn add(check: usize, a: u64, b: u64) {
+        let (a, b) = (super::lanes::of_lanes([0, 0, a, 0]), super::lanes::of_lanes([1, 1, b, 1]));
+        if check == 0 {
+            of_column(a, b);
+        } else {
+            of_sum(a, b);
+        }
+    }
+    // SAFETY: the CPU has the features.
+    let holds = |check, a, b| std::panic::catch_unwind(|| unsafe { add(check, a, b) }).is_ok();
+    assert!(holds(0, u64::MAX - 5, 5) && !holds(0, u64::MAX - 5, 6));
+    // −6 + 6; 2^63 is right as an unsigned number, but not 2^63 + 2^63
+    assert!(holds(1, u64::MAX - 5, 6) && holds(1, (1 << 63) - 1, 1) && !holds(1, 1 << 63, 1 << 63));
+}

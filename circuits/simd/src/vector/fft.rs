@@ -48,15 +48,15 @@ const REVERSED: [usize; LANES] = {
 pub(crate) struct Table {
     /// Factors of the levels within lanes, at half + i as in the table of roots.
     within: Vec<Root>,
-    /// Factors of the levels between lanes: for each block of LANES indices below n/LANES, those of the roots at 1, 2, …,
-    /// LANES − 1 times n/LANES.
+    /// Factors of the levels between lanes: for each block of LANES indices below n/LANES, those of the roots at 1, 2,
+    /// …, LANES − 1 times n/LANES.
     between: Vec<[[Factor; 2]; LANES - 1]>,
 }
 
 impl Table {
     vector! {
-        /// Computes the factors from the roots, which are stored level by level: at half + i for i below half = 1, 2, 4, …,
-        /// n/2.
+        /// Computes the factors from the roots, which are stored level by level: at half + i for i below half = 1, 2,
+        /// 4, …, n/2.
         pub(super) fn new(roots: &[Fr]) -> Table {
             let registers = roots.as_chunks::<LANES>().0;
             let blocks = registers.len() / LANES;
@@ -122,8 +122,8 @@ impl Table {
                     }
                 }
                 for level in 0..LEVELS {
-                    // y[first + c] for c below 2·half: the transform of the coefficients at indices c modulo 2·half, `turn`
-                    // times n/LANES further on
+                    // y[first + c] for c below 2·half: the transform of the coefficients at indices c modulo 2·half,
+                    // `turn` times n/LANES further on
                     let half = LANES >> (level + 1);
                     for (turn, first) in REVERSED[..1 << level].iter().enumerate() {
                         for c in *first..first + half {

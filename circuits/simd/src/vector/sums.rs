@@ -21,7 +21,7 @@ use super::LANES;
 use crate::points::{Point, Points, Term};
 use crate::portable_sums;
 
-/// Memory of a batch, for the coordinates of the sums, those of the points and the products: fits the second-level cache.
+/// Memory of a batch: coordinates of sums and of points, and products. It fits the second-level cache.
 const MEMORY_BYTES: usize = 400 << 10;
 /// Number of lists that share an inversion, and into which long groups are split if there are enough terms.
 const BATCH: usize = LANES * (MEMORY_BYTES / (5 * size_of::<Sum>()));
