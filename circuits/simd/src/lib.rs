@@ -18,8 +18,10 @@
 //! | x86-64 with AVX2 | 4, in nine 29-bit digits | `avx2` and `vector` |
 //! | x86-64 with AVX-512 IFMA | 8, in five 52-bit digits | `ifma` and `vector` |
 //!
-//! `avx2` and `ifma` have the arithmetic of their instructions and the loads and stores. Everything that is built from
-//! these is in `vector`, whose files are compiled once for each of the two, as modules of both.
+//! All items have vector code for both; only transforms of fewer than 16 or 64 values, and sums that meet the point at
+//! infinity or equal or opposite points, are left to the portable code. `avx2` and `ifma` have the arithmetic of
+//! their instructions and the loads and stores. Everything that is built from these is in `vector`, whose files are
+//! compiled once for each of the two, as modules of both.
 //!
 //! # Why `unsafe` is sound here
 //!
