@@ -112,11 +112,18 @@ vector! {
         let word = F::from(1 << BITS);
         let r = word.pow_vartime([LIMBS as u64]);
         let expected = (r - F::ONE).square() * r.invert().unwrap();
-        for product in [factor.times::<F>(&factor), factor.square::<F>()] {
-            for limbs in lanes(product) {
+        let check = |product: [Number; LANES], expected: F| {
+            for limbs in product {
                 let value = limbs.into_iter().rev().fold(F::ZERO, |value, limb| value * word + F::from(limb));
                 assert_eq!(value, expected);
             }
+        };
+        check(lanes(factor.times::<F>(&factor)), expected);
+        check(lanes(factor.square::<F>()), expected);
+        let mut columns = Columns::of(factor.exact());
+        for n in 1..=PRODUCTS {
+            columns.add_product(&factor, &factor);
+            check(lanes(columns.reduce::<F>()), r - F::ONE + F::from(n as u64) * expected);
         }
     }
 
@@ -153,6 +160,19 @@ vector! {
                     assert_eq!(some == number(x), lane < n || *x == F::ZERO, "lane {lane} of the first {n}");
                 }
             }
+        }
+    }
+
+    /// As many subtractions in a row as are allowed, of the largest digits.
+    fn differences<F: Field>() {
+        let mut low = [MASK; LIMBS];
+        low[LIMBS - 1] = 0;
+        let digits = sum_of([low; LANES]);
+        let mut sum = digits.sub(digits);
+        for n in 1..=7 {
+            sum = sum.sub(digits);
+            let rest = lanes(sum.plus::<F, 1>().carry().exact());
+            assert_eq!(rest.map(|rest| add(rest, times(low, n))), [F::P; LANES], "p less {n} times");
         }
     }
 
@@ -206,5 +226,6 @@ macro_rules! for_both_fields {
 for_both_fields!(products_are_the_librarys, products);
 for_both_fields!(the_largest_digits_do_not_overflow, largest_digits);
 for_both_fields!(reductions_keep_the_element_and_its_bound, reductions);
+for_both_fields!(differences_are_not_negative_in_any_limb, differences);
 for_both_fields!(sums_of_products_are_the_librarys, sums_of_products);
 for_both_fields!(a_million_products_are_the_librarys, a_million_products);
