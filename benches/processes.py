@@ -32,7 +32,7 @@ def run(command, **environment):
     if done.returncode != 0:
         print(f"  failed ({done.returncode}): {' '.join(words)}\n{done.stderr[-2000:]}", file=sys.stderr)
         return None
-    print(f"  {time.monotonic() - started:6.1f} s  {' '.join(words[1:])}{'  portable' if environment else ''}", file=sys.stderr)
+    print(f"  {time.monotonic() - started:6.1f} s  {' '.join(words[1:])}{''.join(f'  {value}' for value in environment.values())}", file=sys.stderr)
     return json.loads(done.stdout.strip().splitlines()[-1])
 
 
@@ -41,9 +41,13 @@ def options(given):
     return [w for name, value in given.items() for w in ((f"--{name}",) if value is True else (f"--{name}", value))]
 
 
-def measure(circuit, portable=False, program=MEASURE, **given):
-    """One proof, or several. `portable`: as on a CPU without vector code."""
-    environment = {"TRIBUTE_ARITHMETIC": "portable"} if portable else {}
+OTHERS = ("avx2", "portable")
+"""Arithmetic that the program can be told to use instead of the best of this CPU."""
+
+
+def measure(circuit, arithmetic=None, program=MEASURE, **given):
+    """One proof, or several. `arithmetic`: one of `OTHERS`, as on a CPU that has no better."""
+    environment = {"TRIBUTE_ARITHMETIC": arithmetic} if arithmetic else {}
     return run([program, circuit, *options(given)], **environment)
 
 

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import results
-from processes import RELEASE, ROOT, TIMEOUT, better, measure, measured, options, run
+from processes import OTHERS, RELEASE, ROOT, TIMEOUT, better, measure, measured, options, run
 from results import Section, calibration, seconds, table
 
 ANVIL = ROOT / "verifier-contract/node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil"
@@ -146,21 +146,22 @@ def parts(quick):
     if quick:
         shapes = {results.DATASET: shapes[results.DATASET]}
     jobs = {
-        (budget, portable): lambda c=circuit, g=given, p=portable: measure(c, p, parts=True, **({"k": 15} | g))
-        for budget, (circuit, given) in shapes.items() for portable in (False, True)
+        (budget, arithmetic): lambda c=circuit, g=given, a=arithmetic: measure(c, a, parts=True, **({"k": 15} | g))
+        for budget, (circuit, given) in shapes.items() for arithmetic in (None, *OTHERS)
     }
     # long proofs by portable code once: their shares hardly differ between runs
     rows = measured(jobs, 1 if quick else 2, lambda key, rows: rows[key]["seconds"] < 6)
     lines, floor = [], {}
-    for (budget, portable), r in rows.items():
-        if not r or (r["lanes"] == 1) != portable:
-            continue  # a CPU without vector code has portable code only
+    for (budget, arithmetic), r in rows.items():
+        best = rows[budget, None]
+        if not r or (arithmetic and best and r["lanes"] == best["lanes"]):
+            continue  # what this CPU does by itself
         p, whole = r["parts"], r["prove_seconds"]
         p["columns"] -= p["interpolations"]
         commitments = p["columns"] + p["commitments"]
         lines.append((r["circuit"], r["count"], r["lanes"], seconds(whole), *(f"{100 * p[name] / whole:.0f} %" for name in PARTS.values()),
                       seconds(p["floor"]), f"{commitments / p['floor']:.1f}", f"{whole / p['floor']:.1f}"))
-        if budget and not portable:
+        if budget and not arithmetic:
             floor[budget] = f"{whole / p['floor']:.1f}"
     header = ("circuit", "records or queries", "elements at a time", "proof", *PARTS, "floor", "commitments / floor", "proof / floor")
     words = (
@@ -168,8 +169,8 @@ def parts(quick):
         "more after the proof and subtracted. Values of columns include their random rows, other commitments are those to the "
         "quotient's pieces, the openings and a random polynomial. The floor is the commitments alone: six multiplications for each addition of points, at the "
         "speed of a loop that only multiplies and adds. That loop computes in Fr, sums of points in Fq: primes of the same length, by "
-        "the same code. Eight elements at a time where the CPU has AVX-512 IFMA, four where it has AVX2, and the portable code beside it "
-        "(`TRIBUTE_ARITHMETIC=portable`). The better of two proofs; of proofs above six seconds, one.\n"
+        "the same code. Eight elements at a time where the CPU has AVX-512 IFMA; beside it what CPUs without it do: four at a time with AVX2, or one "
+        "(`TRIBUTE_ARITHMETIC=avx2` and `portable`). The better of two proofs; of proofs above six seconds, one.\n"
     )
     return Section(results.PARTS, [calibration(rows.values()), table(header, lines), words], floor=floor)
 
