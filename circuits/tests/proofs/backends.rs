@@ -1,7 +1,7 @@
 //! Keys, committed columns and proofs are the same, byte by byte, with every arithmetic: every statement, every link.
 //!
-//! A proof can be given a backend. Everything before it takes the process's, so a second process does all of it without
-//! vector code.
+//! A proof can be given a backend. Everything before it takes the process's, so other processes do all of it: one
+//! without vector code, and one with AVX2's if this process has AVX-512's.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -19,7 +19,7 @@ use tribute_simd::Backend;
 use crate::support::keyed::keyed;
 use crate::support::subjects::{subjects, Subject};
 
-/// Set for the second process, which prints its digests.
+/// Set for the other processes, which print their digests: how many elements they compute side by side.
 const PRINT: &str = "TRIBUTE_PRINT_DIGESTS";
 /// What every digest's line begins with.
 const DIGESTS: &str = "digests of ";
@@ -43,20 +43,25 @@ fn keys_columns_and_proofs_are_the_same_with_every_arithmetic() {
         let keyed = keyed(subject.circuit.shape());
         prove_predictably(backend, keyed.srs, &keyed.keys, subject.circuit.as_ref(), inputs.to_vec()).unwrap()
     };
-    if std::env::var_os(PRINT).is_some() {
-        assert_eq!(Backend::best(), Backend::PORTABLE);
+    if let Ok(lanes) = std::env::var(PRINT) {
+        assert_eq!(Backend::best().lanes().to_string(), lanes);
         for subject in subjects() {
             println!("{}", digests(&subject, &prove(Backend::best(), &subject, &subject.inputs).bytes));
         }
         return;
     }
-    let portable = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "backends::keys_columns_and_proofs_are_the_same_with_every_arithmetic", "--nocapture"])
-        .env(Backend::VARIABLE, "portable")
-        .env(PRINT, "1")
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let start = |(arithmetic, lanes): (&'static str, &'static str)| {
+        let process = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "backends::keys_columns_and_proofs_are_the_same_with_every_arithmetic", "--nocapture"])
+            .env(Backend::VARIABLE, arithmetic)
+            .env(PRINT, lanes)
+            .stdout(Stdio::piped())
+            .spawn();
+        (arithmetic, process.unwrap())
+    };
+    let avx2 = Backend::all().into_iter().any(|backend| backend.lanes() == 4 && backend != Backend::best());
+    let arithmetics = [Some(("portable", "1")), avx2.then_some(("avx2", "4"))];
+    let processes: Vec<_> = arithmetics.into_iter().flatten().map(start).collect();
     let mut expected = Vec::new();
     for subject in subjects() {
         let mut proofs = Backend::all().into_iter().map(|backend| prove(backend, &subject, &subject.inputs));
@@ -68,11 +73,13 @@ fn keys_columns_and_proofs_are_the_same_with_every_arithmetic() {
         others[0] += Fr::from(1);
         assert!(prove(Backend::best(), &subject, &others).bytes != proof.bytes, "{}: another context", subject.name);
     }
-    let output = portable.wait_with_output().unwrap();
-    assert!(output.status.success());
-    let output = String::from_utf8(output.stdout).unwrap();
-    let printed: Vec<&str> = output.lines().filter_map(|line| Some(&line[line.find(DIGESTS)?..])).collect();
-    assert_eq!(printed, expected);
+    for (arithmetic, process) in processes {
+        let output = process.wait_with_output().unwrap();
+        assert!(output.status.success(), "{arithmetic}");
+        let output = String::from_utf8(output.stdout).unwrap();
+        let printed: Vec<&str> = output.lines().filter_map(|line| Some(&line[line.find(DIGESTS)?..])).collect();
+        assert_eq!(printed, expected, "{arithmetic}");
+    }
 }
 
 /// The engine's report covers the proof, and every part has a share of it.
