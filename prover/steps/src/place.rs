@@ -7,6 +7,7 @@ use tribute_core::id::SrsDigest;
 use tribute_custody::KeySource;
 use tribute_engine::srs::{Srs, SrsStore};
 use tribute_problem::{Problem, Reason, Result};
+use tribute_simd::Backend;
 use tribute_store::artefacts::{ArtefactId, Artefacts};
 
 /// Where a server stores its data.
@@ -123,12 +124,14 @@ impl Workplace {
         Ok((artefacts, srs))
     }
 
-    /// Tests that every kind of work can be done here: the stores are the service's, the cache can be written to, and
-    /// onnxruntime loads.
+    /// Tests that every kind of work can be done here: the CPU has the arithmetic that the environment asks for, the
+    /// stores are the service's, the cache can be written to, and onnxruntime loads.
     ///
     /// # Errors
     /// What is missing or different, and what to do.
     pub async fn test(&self, known: &Known) -> Result<()> {
+        Backend::try_best()
+            .map_err(|message| Problem::new(Reason::BadField, message).with("field", Backend::VARIABLE))?;
         self.open(known).await?;
         let file = self.cache().join(format!("test-{}", std::process::id()));
         let written = std::fs::write(&file, [0; 4096]);

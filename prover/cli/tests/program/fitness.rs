@@ -56,6 +56,9 @@ async fn a_worker_that_is_set_up_wrong_does_not_start() {
     let said = refused_with(&[("TRIBUTE_ONNXRUNTIME", "/nowhere")], &place, &place.data(), &[]);
     assert!(said.contains("onnxruntime") && said.contains("TOOL_MISSING"), "{said}");
 
+    let said = refused_with(&[("TRIBUTE_ARITHMETIC", "AVX2")], &place, &place.data(), &[]);
+    assert!(said.contains("TRIBUTE_ARITHMETIC is \"AVX2\"") && said.contains("BAD_FIELD"), "{said}");
+
     let found = get(&client, &job.id).await;
     assert_eq!((found.state(), found.starts), (JobState::Queued, 0));
     let _worker = Killed(place.worker(&[]));
