@@ -9,6 +9,8 @@ use core::arch::x86_64::*;
 use core::hint::black_box;
 use core::sync::atomic::{compiler_fence, Ordering};
 
+#[cfg(test)]
+use super::checks;
 use super::field::{Factor, Sum, V};
 use super::lanes::constant;
 #[cfg(test)]
@@ -148,6 +150,8 @@ impl Columns {
         /// The columns of `sum·R`, of a sum in digits.
         #[inline]
         pub(super) fn of(sum: Sum) -> Columns {
+            #[cfg(test)]
+            checks::digits(&sum);
             let mut c = [zero(); 18];
             c[9..].copy_from_slice(&sum.0);
             Columns(c)

@@ -151,7 +151,10 @@ impl Sum {
         /// `self + K·p`.
         #[inline]
         pub(super) fn plus<F: Field, const K: u64>(self) -> Sum {
-            self.add(Sum::splat(const { &padded(F::P, K) }))
+            let sum = self.add(Sum::splat(const { &padded(F::P, K) }));
+            #[cfg(test)]
+            overflow::not_negative(&sum.0[..8]);
+            sum
         }
 
         /// Converts to digits; the element must be in `[0, R)`.
@@ -187,7 +190,7 @@ impl Sum {
         ///
         /// With a and P the highest digits of the element and of p, `q = ⌊a·⌊2^53/(P + 1)⌋/2^53⌋`. That is at most
         /// `a/(P + 1)`, so at most the element divided by p, which is below `(a + 1)/P`. It falls short of this by less
-        /// than the rounding, 1, and `(a + 1)/P − a/(P + 1) + a/2^53`, which is below 0.0001 because a is below `2^29`
+        /// than the rounding, 1, and `(a + 1)/P − a/(P + 1) + a/2^53`, which is below 0.0002 because a is below `2^29`
         /// and P above `2^21`.
         #[inline]
         pub(super) fn reduce<F: Field>(self) -> Sum {
@@ -371,4 +374,4 @@ pub(super) fn limb_value(limb: u64, i: usize) -> i128 {
 
 /// Carries as large as those that limbs may hold, for tests.
 #[cfg(test)]
-pub(super) const CARRIES: [i64; 8] = [(1 << 34) - 8; 8];
+pub(super) const CARRIES: [i64; 8] = [(1 << 35) - 1; 8];

@@ -18,6 +18,15 @@ vector! {
             assert!(right, "a lane overflows: {a:x} + {b:x}");
         }
     }
+
+    /// Carries from these limbs are unsigned.
+    pub(super) fn not_negative(limbs: &[V]) {
+        for limb in limbs {
+            for x in to_lanes(*limb) {
+                assert!(x < 1 << 63, "a limb is negative: {x:x}");
+            }
+        }
+    }
 }
 
 #[test]
@@ -28,10 +37,10 @@ fn overflows_are_noticed() {
     #[target_feature(enable = "avx2")]
     fn add(check: usize, a: u64, b: u64) {
         let (a, b) = (super::lanes::of_lanes([0, 0, a, 0]), super::lanes::of_lanes([1, 1, b, 1]));
-        if check == 0 {
-            of_column(a, b);
-        } else {
-            of_sum(a, b);
+        match check {
+            0 => of_column(a, b),
+            1 => of_sum(a, b),
+            _ => not_negative(&[a, b]),
         }
     }
     // SAFETY: the CPU has the features.
@@ -39,4 +48,5 @@ fn overflows_are_noticed() {
     assert!(holds(0, u64::MAX - 5, 5) && !holds(0, u64::MAX - 5, 6));
     // −6 + 6; 2^63 is right as an unsigned number, but not 2^63 + 2^63
     assert!(holds(1, u64::MAX - 5, 6) && holds(1, (1 << 63) - 1, 1) && !holds(1, 1 << 63, 1 << 63));
+    assert!(holds(2, 0, (1 << 63) - 1) && !holds(2, 0, 1 << 63) && !holds(2, u64::MAX, 0));
 }

@@ -156,8 +156,8 @@ impl Sum {
     /// Reduces below 2p, in digits; the element must be in `[0, MOST·p]` and its highest limb not negative.
     ///
     /// With a the highest limb and `q = ⌊84·a/2^52⌋`: `2^208·a` differs from the element by at most `2^12·2^208` (limbs
-    /// are below `2^63`), that is, by `2^-33·p`. As `84/2^52` is below `2^208/p` by less than one part in 132, q is at
-    /// most the element divided by p, and falls short of it by at most 0.64, the rounding and that error.
+    /// are below `2^63`), that is, by `2^-33·p`. As `84/2^52` is below `2^208/p` by less than one part in 130, q is at
+    /// most the element divided by p, and falls short of it by at most 0.65, the rounding and that error.
     #[inline]
     #[cfg_attr(not(test), target_feature(enable = "avx512f,avx512dq,avx512ifma"))]
     pub(super) fn reduce<F: Field>(self) -> Sum {

@@ -54,6 +54,25 @@ fn values<F: PrimeField + SerdeObject>(n: usize) -> Vec<F> {
     all
 }
 
+/// The same numbers, every second one with limbs before carrying: `part` of 1023 parts of the largest carries.
+fn before_carrying(mut numbers: [Number; LANES], part: i64) -> [Number; LANES] {
+    for [_, limbs] in numbers.as_chunks_mut::<2>().0 {
+        for (i, most) in CARRIES.into_iter().enumerate() {
+            let carry = most / 1023 * part;
+            limbs[i] = limbs[i].wrapping_add((carry << BITS) as u64);
+            limbs[i + 1] = limbs[i + 1].wrapping_sub(carry as u64);
+        }
+    }
+    numbers
+}
+
+/// Products by a known factor are below 3p.
+fn below_3p<F: Field>(product: [Number; LANES]) {
+    for below in product {
+        assert!(below.iter().rev().lt(times(F::P, 3).iter().rev()), "3p at most");
+    }
+}
+
 /// The element that products of 1 and 1 are.
 fn one_over_shift<F: PrimeField>() -> F {
     F::from(SHIFT).invert().unwrap()
@@ -99,9 +118,7 @@ vector! {
                 let xs = xs.map(|x| add(x, times(F::P, 4)));
                 let product = sum_of(xs).carry().times_known::<F>(&known);
                 assert_eq!(lanes(product.canonical::<F>()), ys.map(|y| number(&(*x * y))), "{x:?} times known {ys:?}");
-                for below in lanes(product) {
-                    assert!(below.iter().rev().lt(times(F::P, 3).iter().rev()), "3p at most");
-                }
+                below_3p::<F>(lanes(product));
             }
         }
     }
@@ -111,11 +128,12 @@ vector! {
         let factor = sum_of([[MASK; LIMBS]; LANES]).digits();
         let word = F::from(1 << BITS);
         let r = word.pow_vartime([LIMBS as u64]);
-        let expected = (r - F::ONE).square() * r.invert().unwrap();
+        let back = r.invert().unwrap();
+        let expected = (r - F::ONE).square() * back;
+        let value = |limbs: Number| limbs.into_iter().rev().fold(F::ZERO, |value, limb| value * word + F::from(limb));
         let check = |product: [Number; LANES], expected: F| {
             for limbs in product {
-                let value = limbs.into_iter().rev().fold(F::ZERO, |value, limb| value * word + F::from(limb));
-                assert_eq!(value, expected);
+                assert_eq!(value(limbs), expected);
             }
         };
         check(lanes(factor.times::<F>(&factor)), expected);
@@ -125,6 +143,27 @@ vector! {
             columns.add_product(&factor, &factor);
             check(lanes(columns.reduce::<F>()), r - F::ONE + F::from(n as u64) * expected);
         }
+        // among the known factors is p − 1, whose quotient is the largest
+        for w in values::<F>(20) {
+            let product = lanes(factor.times_known::<F>(&known::<F>(&sum_of([number(&w); LANES]).pack())));
+            check(product, (r - F::ONE) * w);
+            below_3p::<F>(product);
+        }
+        // sums as in a program over rows, of operands below p and SHIFT·p: all digits but the highest are the largest
+        let [a, b] = [F::P, times(F::P, SHIFT)].map(|above| {
+            let mut operand = [MASK; LIMBS];
+            operand[LIMBS - 1] = above[LIMBS - 1] - 1;
+            operand
+        });
+        let product = value(a) * value(b) * back;
+        let (first, second) = (sum_of([a; LANES]).digits(), sum_of([b; LANES]).digits());
+        let mut columns = Columns::of(first.exact());
+        for n in 1..=PRODUCTS {
+            columns.add_product(&first, &second);
+            let (sum, expected) = (columns.reduce::<F>(), value(a) + F::from(n as u64) * product);
+            check(lanes(sum.reduce::<F>()), expected);
+            check(lanes(sum.canonical::<F>()), expected);
+        }
     }
 
     fn reductions<F: Field + PrimeField + SerdeObject>() {
@@ -132,15 +171,7 @@ vector! {
             for first in (0..MOST).step_by(LANES / 2) {
                 // the same number in every second lane with limbs before carrying
                 let expected: [Number; LANES] = from_fn(|lane| plus(x, first + lane as u64 / 2));
-                let mut numbers = expected;
-                for [_, limbs] in numbers.as_chunks_mut::<2>().0 {
-                    for (i, most) in CARRIES.into_iter().enumerate() {
-                        let carry = most / 1023 * (n as i64 * 37 % 1024);
-                        limbs[i] = limbs[i].wrapping_add((carry << BITS) as u64);
-                        limbs[i + 1] = limbs[i + 1].wrapping_sub(carry as u64);
-                    }
-                }
-                let a = sum_of(numbers);
+                let a = sum_of(before_carrying(expected, n as i64 * 37 % 1024));
                 assert_eq!(lanes(a.canonical::<F>()), [number(x); LANES], "{x:?} + {first}p");
                 for reduced in lanes(a.reduce::<F>()) {
                     assert!(reduced == number(x) || reduced == plus(x, 1), "{x:?} + {first}p, reduced");
@@ -159,6 +190,13 @@ vector! {
                 for (lane, some) in some.into_iter().enumerate() {
                     assert_eq!(some == number(x), lane < n || *x == F::ZERO, "lane {lane} of the first {n}");
                 }
+            }
+        }
+        for part in [0, 1, 1023] {
+            let most = sum_of(before_carrying([times(F::P, MOST); LANES], part));
+            assert_eq!(lanes(most.canonical::<F>()), [[0; LIMBS]; LANES], "{MOST}p");
+            for reduced in lanes(most.reduce::<F>()) {
+                assert!(reduced == [0; LIMBS] || reduced == F::P, "{MOST}p, reduced");
             }
         }
     }

@@ -49,7 +49,7 @@ impl Prepared {
             Prepared { plain: vec![], products, constant: unpack(&load(&[combination.constant; LANES])) }
         }
 
-        /// The combination in the `part`-th register of rows, below `(4·SHIFT + 2)·p`.
+        /// The combination in the `part`-th register of rows, below 2p, in digits.
         #[inline]
         fn run(&self, read: &Read<'_>, part: usize) -> Sum {
             let mut sum = self.constant;
