@@ -18,10 +18,11 @@
 //! | x86-64 with AVX2 | 4, in nine 29-bit digits | `avx2` and `vector` |
 //! | x86-64 with AVX-512 IFMA | 8, in five 52-bit digits | `ifma` and `vector` |
 //!
-//! All items have vector code for both; only transforms of fewer than 16 or 64 values, and sums that meet the point at
-//! infinity or equal or opposite points, are left to the portable code. `avx2` and `ifma` have the arithmetic of
-//! their instructions and the loads and stores. Everything that is built from these is in `vector`, whose files are
-//! compiled once for each of the two, as modules of both.
+//! All items have vector code for both. Left to the portable code are transforms of fewer than 16 or 64 values or of
+//! more than 2^27, sums that meet the point at infinity or equal or opposite points, and what remains of a slice or of
+//! a program's rows after the last whole step: fewer than 4, 8, 16 or 32 elements. `avx2` and `ifma` have the
+//! arithmetic of their instructions and the loads and stores. Everything that is built from these is in `vector`, whose
+//! files are compiled once for each of the two, as modules of both.
 //!
 //! # Why `unsafe` is sound here
 //!
@@ -42,8 +43,8 @@
 //!   only for correct results, which the tests compare.
 //!
 //! Unit tests compile the vector code with checks that no lane overflows and that elements keep to the stated bounds.
-//! They run AVX2's instructions, but none of AVX-512: `ifma/model.rs` takes their place. So the same source runs on any
-//! x86-64 CPU. The model's own `unsafe` compares it with the instructions if the CPU has them.
+//! They run AVX2's instructions if the CPU has them, but none of AVX-512: `ifma/model.rs` takes their place, so that
+//! source runs on any x86-64 CPU. The model's own `unsafe` compares it with the instructions if the CPU has them.
 
 // the files of `vector` are compiled for each instruction set
 #![allow(clippy::duplicate_mod)]
