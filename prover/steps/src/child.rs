@@ -239,7 +239,7 @@ fn serve(request: Request, warm: Warm, answers: Receiver<String>) -> Message {
     let (cache, most) = (workplace.cache(), workplace.cache_mb << 20);
     let toolbox =
         Toolbox::new(artefacts, custody, asking, srs, (&cache, most), runtime.handle().clone(), report).with_warm(warm);
-    tracing::info!(job = %job, kind = payload.work.kind(), "working");
+    tracing::debug!(job = %job, kind = payload.work.kind(), "working");
     match work::run(&payload.work, &needed, &toolbox) {
         Ok(outcome) => Message::Done(Box::new(outcome)),
         Err(problem) => Message::Failed(problem),
