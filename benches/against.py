@@ -30,8 +30,9 @@ def against(old, quick):
             who = "before" if arithmetic == "before" else f"now, {r['lanes']} at a time"
             lines.append((f"`{circuit}`", who, r["count"], seconds(r["seconds"]), f"{r['milliseconds_per_item']:.3f} ms", f"{times(r):.2f}",
                           seconds(r["keys_seconds"]), f"{r['peak_rss_mb']} MB", f"{r['verify_ms']:.1f} ms", f"{r['proof_bytes']:,}"))
-        if before and (portable := rows[circuit, "portable"]):
-            here[results.PORTABLE[circuit]] = f"{times(portable):.2f}"
+        for other in OTHERS:
+            if before and (r := rows[circuit, other]):
+                here[results.OTHER_CPUS[circuit, other]] = f"{times(r):.2f}"
     header = ("circuit", "program", "records or queries", "witness and proof", "per record or query", "times as fast", "keys", "peak memory", "verify (halo2)",
               "proof bytes")
     words = (
