@@ -35,7 +35,7 @@
 //!   value is valid, as the loads and stores require. It is implemented for the library's two fields, nothing else.
 //! - **Loads and stores of registers.** All are in `{avx2,ifma}/lanes.rs`. They take references to whole arrays of a
 //!   register's size or several, never a pointer and a length; those that need alignment take a type that has it.
-//!   Everything else works on bounds-checked slices.
+//!   Everything else works on bounds-checked slices. `avx2/registers.rs` makes registers of constants, of equal size.
 //! - **Memory of points.** `points.rs` treats an aligned part of a vector of words as points, for which any words are
 //!   valid.
 //! - **The library's elements as words.** `raw.rs` checks at compile time that `Fr`, `Fq` and `G1Affine` have the

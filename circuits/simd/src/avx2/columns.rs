@@ -11,11 +11,10 @@ use core::sync::atomic::{compiler_fence, Ordering};
 
 #[cfg(test)]
 use super::checks;
-use super::field::{Factor, Sum, V};
-use super::lanes::constant;
 #[cfg(test)]
 use super::overflow;
 use super::prime::{Field, Number, MASK};
+use super::registers::{constant, Factor, Sum, V};
 
 /// Products that are summed between two reductions: with the reduction's, `7·9·2^58` per column.
 pub(super) const PRODUCTS: usize = 6;

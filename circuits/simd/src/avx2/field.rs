@@ -23,24 +23,11 @@ pub(super) use super::columns::{Columns, PRODUCTS};
 #[cfg(test)]
 use super::overflow;
 use super::prime::{Field, Number, MASK};
-
-pub(super) type V = __m256i;
-
-/// All bits of the lanes that it contains.
-pub(super) type Mask = V;
+use super::registers::Mask;
+pub(super) use super::registers::{Factor, Sum, V};
 
 /// Largest multiple of p that [`Sum::reduce`] accepts; it is below R.
 pub(super) const MOST: u64 = 168;
-
-/// Four elements that can be added.
-#[derive(Clone, Copy, Debug)]
-#[repr(C, align(32))]
-pub(super) struct Sum(pub(super) [V; 9]);
-
-/// Four elements that can be multiplied: digits.
-#[derive(Clone, Copy, Debug)]
-#[repr(C, align(32))]
-pub(super) struct Factor(pub(super) [V; 9]);
 
 /// `⌊2^53/(p's highest digit + 1)⌋`, below `2^32`.
 const fn quotient(p: Number) -> u64 {

@@ -4,8 +4,8 @@ use core::arch::x86_64::*;
 
 use halo2curves::bn256::{Fq, G1Affine};
 
-use super::field::{Mask, V};
 use super::prime::Field;
+use super::registers::{Mask, V};
 use super::LANES;
 use crate::points::Point;
 
@@ -21,12 +21,6 @@ const _: () = {
     assert!(size_of::<Point>() == size_of::<Row>() && align_of::<Point>() >= align_of::<Row>());
     assert!(size_of::<G1Affine>() == size_of::<Row>());
 };
-
-/// The same number in all lanes, for constants.
-pub(super) const fn constant(x: u64) -> V {
-    // SAFETY: the array is as large as the register, for which all bits are valid.
-    unsafe { core::mem::transmute::<[u64; LANES], V>([x; LANES]) }
-}
 
 vector! {
     /// Loads four elements, one word of each per register.

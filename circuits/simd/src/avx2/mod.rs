@@ -5,6 +5,7 @@
 //! | `field` | products and sums of four elements |
 //! | `columns` | columns of products, and their reduction |
 //! | `lanes` | loads and stores |
+//! | `registers` | registers, and elements in them |
 //! | `overflow` | checks of unit tests that no lane overflows |
 //!
 //! The other modules are those of `vector`, compiled for this CPU.
@@ -38,6 +39,7 @@ mod lanes;
 mod overflow;
 #[path = "../vector/prime.rs"]
 mod prime;
+mod registers;
 #[path = "../vector/rows.rs"]
 mod rows;
 #[path = "../vector/slices.rs"]

@@ -1,7 +1,7 @@
 //! Checks of unit tests that no lane overflows.
 
-use super::field::V;
 use super::lanes::to_lanes;
+use super::registers::V;
 
 vector! {
     /// A partial product or a carry is added to a column: unsigned.
