@@ -10,6 +10,7 @@
 //! | [`raw`] | sends calls as raw bytes, which a client never would |
 //! | [`stores`] | temporary servers that store: PostgreSQL and S3 |
 //! | [`process`] | finds, limits and kills processes |
+//! | [`threads`] | work on several threads |
 //! | [`chain`] | a life cycle of the contracts, with a verifier that accepts what a test commits to |
 
 pub mod calls;
@@ -20,6 +21,7 @@ pub mod place;
 pub mod process;
 pub mod raw;
 pub mod stores;
+pub mod threads;
 pub mod world;
 
 use std::path::{Path, PathBuf};
@@ -56,5 +58,14 @@ pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
         }
         assert!(start.elapsed() < Duration::from_secs(180), "timed out waiting for {what}");
         std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Polls until `come`, for at most a minute.
+pub async fn wait_until(what: &str, mut come: impl AsyncFnMut() -> bool) {
+    let start = Instant::now();
+    while !come().await {
+        assert!(start.elapsed() < Duration::from_secs(60), "timed out waiting for {what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }

@@ -14,9 +14,9 @@ use tribute_core::id::{ShardDigest, WeightsDigest};
 use tribute_core::records::Records;
 use tribute_core::shape::Shape;
 use tribute_engine::field::from_core;
+use tribute_testing::threads::on_all_cores;
 
 use super::alter::{leaf, leaves, others, with_leaf};
-use super::cores::on_all_cores;
 use super::made::{records, schema, Maker};
 use super::refusal::{refusal_before_proofs, refusal_of};
 use super::tests::{certified, options};

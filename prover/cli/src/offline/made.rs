@@ -29,8 +29,7 @@ use tribute_core::I256;
 use tribute_engine::field::{from_core, word};
 use tribute_engine::srs::Srs;
 use tribute_inference::train::{train, LossOptions};
-
-use super::cores::on_all_cores;
+use tribute_testing::threads::on_all_cores;
 
 const AGENT: AgentId = AgentId::new([0xa9; 32]);
 const AGENT_OWNER: Address = [0xa0; 20];

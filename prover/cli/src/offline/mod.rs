@@ -8,8 +8,6 @@
 mod alter;
 mod command;
 #[cfg(test)]
-mod cores;
-#[cfg(test)]
 pub(crate) mod evaluation_tests;
 #[cfg(test)]
 mod made;

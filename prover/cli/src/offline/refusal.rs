@@ -16,17 +16,18 @@ pub(super) fn refusal_of(json: &[u8]) -> String {
     static IDLE: Mutex<Vec<Verifier<Shared>>> = Mutex::new(Vec::new());
     let idle = IDLE.lock().unwrap().pop();
     let mut verifier = idle.unwrap_or_else(|| Verifier::new(Shared));
-    let refusal = match verifier.verify(json) {
-        Ok(_) => "accepted".to_owned(),
-        Err(e) => e.to_string(),
-    };
+    let refusal = refusal_by(&mut verifier, json);
     IDLE.lock().unwrap().push(verifier);
     refusal
 }
 
 /// The refusal of a file by a verifier that must not ask for an SRS or a key: before the first proof.
 pub(super) fn refusal_before_proofs(json: &[u8]) -> String {
-    match Verifier::new(NeverAsked).verify(json) {
+    refusal_by(&mut Verifier::new(NeverAsked), json)
+}
+
+fn refusal_by<T: Trust<Error = Unavailable>>(verifier: &mut Verifier<T>, json: &[u8]) -> String {
+    match verifier.verify(json) {
         Ok(_) => "accepted".to_owned(),
         Err(e) => e.to_string(),
     }

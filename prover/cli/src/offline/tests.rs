@@ -13,9 +13,9 @@ use tribute_core::numbers::{link_error_units, EPSILON_LIMIT_BITS, LAMBDA_LIMIT_B
 use tribute_core::receipt::to_word;
 use tribute_core::records::Records;
 use tribute_core::Fr;
+use tribute_testing::threads::on_all_cores;
 
 use super::alter::{leaf, leaves, others, path_of, with_leaf};
-use super::cores::on_all_cores;
 use super::made::{records, schema, Made, Maker};
 use super::refusal::refusal_of;
 use super::{verify_json, Options, Refused};

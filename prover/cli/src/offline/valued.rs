@@ -17,9 +17,9 @@ use tribute_core::valuation::{CoalitionParts, Sampling, Training, Valuation, Val
 use tribute_core::I256;
 use tribute_engine::field::from_core;
 use tribute_inference::train::{train, LossOptions};
+use tribute_testing::threads::on_all_cores;
 
 use super::alter::{leaf, leaves, others, with_leaf};
-use super::cores::on_all_cores;
 use super::made::{schema, Maker, LAMBDA, SECRET};
 use super::refusal::refusal_of;
 

@@ -1,13 +1,13 @@
 //! Forty datasets of forty owners in one agent on a real chain: its gas costs, compared with three datasets.
 
 use std::process::Command;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use alloy::primitives::{B256, U256};
 use alloy::signers::local::PrivateKeySigner;
 use serde_json::Value;
 use tribute::offline::{verify_file, Options};
 use tribute_testing::data::thirty_rows;
+use tribute_testing::threads::on_threads;
 use tribute_testing::World;
 
 const OWNERS: usize = 40;
@@ -116,20 +116,7 @@ async fn forty_owners_are_certified_for_the_gas_of_three() {
         owner.run(&w, &format!("chain grant {id} --to {grantee} --uses 2 --min-share-bps {}", 10_000 / OWNERS / 2));
         (id, gas(&registered))
     };
-    let next = AtomicUsize::new(0);
-    let in_turn = || {
-        let mut done = Vec::new();
-        while let Some(owner) = owners.get(next.fetch_add(1, Ordering::Relaxed)) {
-            done.push((owner.number, register(owner)));
-        }
-        done
-    };
-    let mut registered: Vec<(usize, (String, u64))> = std::thread::scope(|scope| {
-        let running: Vec<_> = (0..4).map(|_| scope.spawn(in_turn)).collect();
-        running.into_iter().flat_map(|r| r.join().unwrap()).collect()
-    });
-    registered.sort_by_key(|(number, _)| *number);
-    let registered: Vec<(String, u64)> = registered.into_iter().map(|(_, done)| done).collect();
+    let registered: Vec<(String, u64)> = on_threads(4, &owners, register);
     let ids: Vec<String> = registered.iter().map(|(id, _)| id.clone()).collect();
 
     let many = certified(&w, "many", &ids);

@@ -126,13 +126,13 @@ fn start(config: &Config) -> Result<Running> {
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
     use std::path::Path;
-    use std::time::{Duration, Instant};
 
     use rustix::process::{kill_process, Pid, Signal};
     use tribute_core::layout::Task;
     use tribute_core::statement::Statement;
     use tribute_steps::place::Storage;
     use tribute_steps::shape::Profile;
+    use tribute_testing::wait_until;
 
     use super::*;
 
@@ -144,15 +144,6 @@ mod tests {
     fn circuit() -> ShapeBody {
         let profile = Profile { k: 10, columns: 1, intercept_scale: 1 };
         ShapeBody { statement: Statement::Dataset, profile, features: 1, classes: 2, task: Task::Classes, link: None }
-    }
-
-    /// Polls until `come`, for at most a minute.
-    async fn until(what: &str, mut come: impl AsyncFnMut() -> bool) {
-        let start = Instant::now();
-        while !come().await {
-            assert!(start.elapsed() < Duration::from_secs(60), "timed out waiting for {what}");
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
     }
 
     #[tokio::test]
@@ -176,7 +167,7 @@ mod tests {
 
         // one that has ended keeps no place, and the oldest is next
         kill_process(Pid::from_raw(before[0] as i32).unwrap(), Signal::KILL).unwrap();
-        until("the killed process's end", async || !spares.places().waiting[0].is_running()).await;
+        wait_until("the killed process's end", async || !spares.places().waiting[0].is_running()).await;
         spares.refill(&config).await;
         assert_eq!(ids()[0], before[1]);
         assert_eq!(ids().len(), 2);
@@ -193,7 +184,7 @@ mod tests {
         std::fs::write(&program, "#!/bin/sh\nexec sleep 600 <&-\n").unwrap();
         std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
         let mut deaf = start(&Config { program, ..config.clone() }).unwrap();
-        until("its input to close", async || deaf.tell(&opening).await.is_err()).await;
+        wait_until("its input to close", async || deaf.tell(&opening).await.is_err()).await;
         assert!(deaf.is_running());
         let id = deaf.id();
         spares.places().waiting.push_back(deaf);

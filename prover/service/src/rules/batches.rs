@@ -118,10 +118,10 @@ impl Running {
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::Ordering;
-    use std::time::{Duration, Instant};
 
     use tribute_core::head::Weights;
     use tribute_inference::runtime::Runtime;
+    use tribute_testing::wait_until;
 
     use super::*;
 
@@ -132,11 +132,7 @@ mod tests {
     }
 
     async fn waiting(batches: &Batches, count: usize) {
-        let begin = Instant::now();
-        while batches.waiting().len() < count {
-            assert!(begin.elapsed() < Duration::from_secs(60), "{} of {count} wait", batches.waiting().len());
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        wait_until(&format!("{count} to wait"), async || batches.waiting().len() >= count).await;
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -11,4 +11,3 @@ mod resuming;
 mod sending;
 mod sync;
 mod tls;
-mod until;

@@ -5,16 +5,16 @@ use std::time::Duration;
 
 use crate::payer::{payment, Payer};
 use crate::proxy::{Quirk, SEND};
-use crate::until::until;
 use serde_json::{json, Value};
 use tribute_chain::{Address, Anvil, ChainError, Message, Wallet, U256};
+use tribute_testing::wait_until;
 
 /// A process that dies as soon as the node has its transaction.
 async fn dies_after_sending(payer: &Payer, message: &Message, nonce: u64) {
     let wallet = payer.process(payer.anvil.url()).await;
     let message = message.clone();
     let sending = tokio::spawn(async move { wallet.send(&message).await });
-    until("the transaction", async || payer.node.pending_nonce(payer.address()).await.unwrap() > nonce).await;
+    wait_until("the transaction", async || payer.node.pending_nonce(payer.address()).await.unwrap() > nonce).await;
     tokio::time::sleep(Duration::from_millis(100)).await;
     sending.abort();
     assert!(sending.await.unwrap_err().is_cancelled());
@@ -85,7 +85,7 @@ async fn a_nonce_that_another_process_holds_for_good_is_an_error() {
     payer.node.set_automine(false).await.unwrap();
     let first = payer.process(payer.anvil.url()).await;
     let sending = tokio::spawn(async move { first.send(&payment(1)).await });
-    until("the transaction", async || payer.node.pending_nonce(payer.address()).await.unwrap() > 0).await;
+    wait_until("the transaction", async || payer.node.pending_nonce(payer.address()).await.unwrap() > 0).await;
     // a node that never counts pending transactions
     let proxy = payer.behind(Quirk::after(|p, answer| {
         if p.method == "eth_getTransactionCount" {

@@ -3,7 +3,6 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::until::until;
 use alloy::primitives::keccak256;
 use tribute_chain::anvil::AnvilOptions;
 use tribute_chain::claims::SkipReason;
@@ -11,6 +10,7 @@ use tribute_chain::{
     Anvil, Chain, ChainError, Contracts, DeployOptions, Deployment, Options, ReportedEvent, Wallet, Watcher, U256,
 };
 use tribute_testing::chain::{artifacts, assert_paid_once, World};
+use tribute_testing::wait_until;
 
 /// Options of a process that keeps its in-flight transactions in `folder`.
 fn journalled(folder: &Path) -> Options {
@@ -21,7 +21,7 @@ fn journalled(folder: &Path) -> Options {
 /// Waits until the account has that many transactions, including pending ones.
 async fn until_sent(chain: &Chain, wallet: &Wallet, count: u64) {
     let sent = async || chain.pending_nonce(wallet.address()).await.unwrap() >= count;
-    until(&format!("transaction {count}"), sent).await;
+    wait_until(&format!("transaction {count}"), sent).await;
 }
 
 /// A new process, which has only the files.
@@ -66,7 +66,7 @@ async fn a_deployment_interrupted_at_every_step_is_finished_without_a_step_too_m
                 }
                 mined
             };
-            until(&format!("step {step}"), mined).await;
+            wait_until(&format!("step {step}"), mined).await;
             deploying.abort();
             let _ = deploying.await;
         }
@@ -232,7 +232,7 @@ async fn node_killed_in_mid_claim(lost: bool) {
         assert!(!claiming.is_finished(), "it needs two more blocks");
         w.contracts.session(&session).await.is_ok_and(|s| s.count == 7)
     };
-    until("the claim's block", claimed).await;
+    wait_until("the claim's block", claimed).await;
     w.chain.mine(3).await.unwrap();
     let done = claiming.await.unwrap().unwrap();
     assert_eq!(done.sent.status, 1);

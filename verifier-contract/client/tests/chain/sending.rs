@@ -4,11 +4,11 @@
 use std::time::Duration;
 
 use crate::proxy::{Proxy, Quirk, Reply, SEND};
-use crate::until::until;
 use alloy::primitives::{Address, B256};
 use tribute_chain::{Chain, ChainError, Contracts, Options, Wallet, U256};
 use tribute_core::id::AgentId;
 use tribute_testing::chain::{assert_paid_once, World};
+use tribute_testing::wait_until;
 
 fn brisk() -> Options {
     Options { bump_after: Duration::from_millis(1_500), receipt_timeout: Duration::from_secs(30), ..Options::default() }
@@ -70,7 +70,7 @@ async fn a_stuck_claim_is_sent_again_with_a_higher_fee_and_paid_once() {
     w.chain.set_automine(false).await.unwrap();
     let wallet = w.olga.clone();
     let sending = tokio::spawn(async move { claim.send(&wallet).await });
-    until("the claim", async || !pending_fees(&w).await.is_empty()).await;
+    wait_until("the claim", async || !pending_fees(&w).await.is_empty()).await;
     let offered = pending_fees(&w).await;
     assert_eq!(offered.len(), 1, "the claim waits");
     let more = 2 * offered[0];
@@ -79,7 +79,7 @@ async fn a_stuck_claim_is_sent_again_with_a_higher_fee_and_paid_once() {
     w.chain.mine(1).await.unwrap();
     assert_eq!(w.contracts.session(&session).await.unwrap().count, 0, "the first offer is too low");
     // a version with higher fees replaces it
-    until("a higher offer", async || pending_fees(&w).await.iter().any(|fee| *fee > more)).await;
+    wait_until("a higher offer", async || pending_fees(&w).await.iter().any(|fee| *fee > more)).await;
     let bumped = pending_fees(&w).await;
     assert_eq!(bumped.len(), 1, "{bumped:?}");
     w.chain.set_automine(true).await.unwrap();
@@ -111,11 +111,11 @@ async fn a_claim_whose_block_is_reorganised_away_is_paid_once() {
     let wallet = Wallet::new(&chain, w.olga.signer().clone());
     let sending = tokio::spawn(async move { contracts.claim(std::slice::from_ref(&batch)).send(&wallet).await });
     let mined = async || w.contracts.session(&session).await.unwrap().count == 7;
-    until("the claim's block", &mined).await;
+    wait_until("the claim's block", &mined).await;
     assert!(!sending.is_finished(), "mined, and waiting for confirmations");
     let first_block = w.chain.block_number().await.unwrap();
     w.chain.reorganise(1).await.unwrap();
-    until("the claim, sent again after the reorganisation", mined).await;
+    wait_until("the claim, sent again after the reorganisation", mined).await;
     w.chain.mine(3).await.unwrap();
     let done = sending.await.unwrap().unwrap();
     assert!(done.sent.block > first_block, "its first block is an empty one now");
@@ -205,7 +205,7 @@ async fn a_node_that_dies_meanwhile_is_told_with_the_hashes() {
     w.chain.set_automine(false).await.unwrap();
     let (wallet, call) = (w.ada.clone(), w.contracts.create_agent(B256::ZERO, ""));
     let sending = tokio::spawn(async move { call.send(&wallet).await });
-    until("the transaction", async || w.chain.pending_nonce(w.ada.address()).await.unwrap() > 0).await;
+    wait_until("the transaction", async || w.chain.pending_nonce(w.ada.address()).await.unwrap() > 0).await;
     let World { anvil, .. } = w;
     tokio::task::spawn_blocking(move || anvil.stop()).await.unwrap();
     let error = sending.await.unwrap().unwrap_err();
