@@ -224,7 +224,10 @@ impl Service<http::Request<Body>> for Authorizing {
 
 /// Splits a server's URL into `host:port`, in lower case and with the scheme's default port if it has none, and scheme.
 pub(crate) fn authority(url: &str) -> Result<(String, String)> {
-    let uri = parsed(url)?;
+    authority_of(&parsed(url)?, url)
+}
+
+fn authority_of(uri: &http::Uri, url: &str) -> Result<(String, String)> {
     let scheme = uri.scheme_str().unwrap_or("http").to_owned();
     let host = uri.host().ok_or_else(|| Problem::field("server", format!("`{url}` names no host")))?;
     let port = uri.port_u16().unwrap_or(if scheme == "https" { 443 } else { 80 });
@@ -247,7 +250,7 @@ pub fn canonical_url(url: &str) -> Result<String> {
         // the URL is not repeated: it may have a password
         return Err(Problem::field("server", "a server's URL has no user, no password and no query: leave them out"));
     }
-    let (server, scheme) = authority(url)?;
+    let (server, scheme) = authority_of(&uri, url)?;
     let default = if scheme == "https" { ":443" } else { ":80" };
     let server = server.strip_suffix(default).unwrap_or(&server);
     Ok(format!("{scheme}://{server}{}", uri.path().trim_end_matches('/')))

@@ -1,22 +1,25 @@
 //! Notes that jobs keep while they run, such as of finished proofs: a run that goes on on another machine finds them, and so do
 //! the tenant's other jobs that need the same. They go with the job that kept them.
 
+use sqlx::{Any, Executor};
 use tribute_problem::Result;
-use tribute_store::db::Tx;
 
 use super::queue::Queue;
 
 impl Queue {
     /// Keeps a job's note under a name, in place of an earlier one.
     pub async fn keep_note(&self, job: &str, name: &str, note: &str) -> Result<()> {
-        let mut tx = self.database().begin().await?;
-        self.insert_note(&mut tx, job, name, note).await?;
-        tx.commit().await?;
-        Ok(())
+        self.insert_note(self.database().pool(), job, name, note).await
     }
 
-    /// [`Queue::keep_note`] within the caller's transaction.
-    pub(crate) async fn insert_note(&self, tx: &mut Tx, job: &str, name: &str, note: &str) -> Result<()> {
+    /// [`Queue::keep_note`] by a connection of the caller's, which may be in a transaction.
+    pub(crate) async fn insert_note<'c>(
+        &self,
+        connection: impl Executor<'c, Database = Any>,
+        job: &str,
+        name: &str,
+        note: &str,
+    ) -> Result<()> {
         sqlx::query(self.database().sql(
             "INSERT INTO job_notes (job, name, note) VALUES ($1, $2, $3)
              ON CONFLICT (job, name) DO UPDATE SET note = excluded.note",
@@ -24,7 +27,7 @@ impl Queue {
         .bind(job)
         .bind(name)
         .bind(note)
-        .execute(&mut **tx)
+        .execute(connection)
         .await?;
         Ok(())
     }

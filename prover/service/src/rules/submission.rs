@@ -147,9 +147,9 @@ impl Admission {
         (jobs, refused)
     }
 
-    /// Queues admitted work, all or none. Grants are used in the same transaction, and only by new jobs; notes are kept in it,
-    /// by new jobs and by those found. If an equal job has already succeeded, its outcome is registered again, because work for another chain may have replaced it
-    /// since; if its artefacts are damaged, the work is queued anew.
+    /// Queues admitted work, all or none. Grants are used in the same transaction, and only by new jobs; notes are kept
+    /// in it, by new jobs and by those found. If an equal job has already succeeded, its outcome is registered again,
+    /// because work for another chain may have replaced it since; if its artefacts are damaged, the work is queued anew.
     pub(crate) async fn queue_all(
         &self,
         caller: AccountAddress,
@@ -216,7 +216,7 @@ impl Admission {
     /// Has a job keep the note of this name, if any.
     async fn keep_note(&self, tx: &mut Tx, job: &Job, name: Option<&str>) -> Result<()> {
         match name {
-            Some(name) => self.queue.insert_note(tx, &job.id, name, "").await,
+            Some(name) => self.queue.insert_note(&mut **tx, &job.id, name, "").await,
             None => Ok(()),
         }
     }
