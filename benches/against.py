@@ -1,8 +1,8 @@
 """The section of benches/RESULTS.md that compares this prover with the one before vector arithmetic, in one run."""
 
 import results
-from processes import OTHERS, measure, measured
-from results import Section, calibration, seconds, table
+from processes import by_itself, measure, measured
+from results import ARITHMETIC, Section, calibration, seconds, table
 
 CIRCUITS = ("dataset", "gradient", "service")
 COLUMNS = 8
@@ -15,7 +15,7 @@ def against(old, quick):
     jobs = {}
     for circuit in CIRCUITS:
         jobs[circuit, "before"] = lambda c=circuit: measure(c, program=old, **given)
-        for arithmetic in (*reversed(OTHERS), None):
+        for arithmetic in (*reversed(ARITHMETIC), None):
             jobs[circuit, arithmetic] = lambda c=circuit, a=arithmetic: measure(c, a, **given)
     rows = measured(jobs, 1 if quick else 3)
     here, lines = {}, []
@@ -25,12 +25,12 @@ def against(old, quick):
         for (name, arithmetic), r in rows.items():
             if name != circuit or not r or not before:
                 continue
-            if arithmetic in OTHERS and rows[circuit, None] and r["lanes"] == rows[circuit, None]["lanes"]:
-                continue  # the best that this CPU has
+            if arithmetic in ARITHMETIC and by_itself(r, rows[circuit, None]):
+                continue
             who = "before" if arithmetic == "before" else f"now, {r['lanes']} at a time"
             lines.append((f"`{circuit}`", who, r["count"], seconds(r["seconds"]), f"{r['milliseconds_per_item']:.3f} ms", f"{times(r):.2f}",
                           seconds(r["keys_seconds"]), f"{r['peak_rss_mb']} MB", f"{r['verify_ms']:.1f} ms", f"{r['proof_bytes']:,}"))
-        for other in OTHERS:
+        for other in ARITHMETIC:
             if before and (r := rows[circuit, other]):
                 here[results.OTHER_CPUS[circuit, other]] = f"{times(r):.2f}"
     header = ("circuit", "program", "records or queries", "witness and proof", "per record or query", "times as fast", "keys", "peak memory", "verify (halo2)",

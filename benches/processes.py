@@ -41,14 +41,15 @@ def options(given):
     return [w for name, value in given.items() for w in ((f"--{name}",) if value is True else (f"--{name}", value))]
 
 
-OTHERS = ("avx2", "portable")
-"""Arithmetic that the program can be told to use instead of the best of this CPU."""
-
-
 def measure(circuit, arithmetic=None, program=MEASURE, **given):
-    """One proof, or several. `arithmetic`: one of `OTHERS`, as on a CPU that has no better."""
+    """One proof, or several. `arithmetic`: one of `results.ARITHMETIC`, as on a CPU that has no better."""
     environment = {"TRIBUTE_ARITHMETIC": arithmetic} if arithmetic else {}
     return run([program, circuit, *options(given)], **environment)
+
+
+def by_itself(told, best):
+    """Whether a process that was told its arithmetic did what this CPU does by itself."""
+    return best and told["lanes"] == best["lanes"]
 
 
 def better(a, b):

@@ -56,6 +56,7 @@ MEMORY_384 = Budget("peak memory, `gradient`, 384 → 10, k = 17, one thread", "
 MEMORY_17 = Budget("peak memory, `gradient`, 64 → 10, k = 17", "2 GB")
 SRS = Budget("development SRS, k = 17", "5 s")
 ARITHMETIC = {"avx2": "on a CPU with AVX2 only", "portable": "without vector code"}
+"""What the program can be told to use instead of the best of this CPU, and whom that tells of."""
 OTHER_CPUS = {
     (circuit, arithmetic): Budget(f"`{circuit}` {cpu}, times as fast as before", "1.00", "1.00")
     for arithmetic, cpu in ARITHMETIC.items() for circuit in ("dataset", "gradient", "service")

@@ -9,8 +9,8 @@ import time
 from pathlib import Path
 
 import results
-from processes import OTHERS, RELEASE, ROOT, TIMEOUT, better, measure, measured, options, run
-from results import Section, calibration, seconds, table
+from processes import RELEASE, ROOT, TIMEOUT, better, by_itself, measure, measured, options, run
+from results import ARITHMETIC, Section, calibration, seconds, table
 
 ANVIL = ROOT / "verifier-contract/node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil"
 GRADIENT = ("k", "A", "d", "records", "threads", "witness and proof", "cells/s", "cells/s and core", "peak memory", "proof bytes")
@@ -147,15 +147,14 @@ def parts(quick):
         shapes = {results.DATASET: shapes[results.DATASET]}
     jobs = {
         (budget, arithmetic): lambda c=circuit, g=given, a=arithmetic: measure(c, a, parts=True, **({"k": 15} | g))
-        for budget, (circuit, given) in shapes.items() for arithmetic in (None, *OTHERS)
+        for budget, (circuit, given) in shapes.items() for arithmetic in (None, *ARITHMETIC)
     }
     # long proofs by portable code once: their shares hardly differ between runs
     rows = measured(jobs, 1 if quick else 2, lambda key, rows: rows[key]["seconds"] < 6)
     lines, floor = [], {}
     for (budget, arithmetic), r in rows.items():
-        best = rows[budget, None]
-        if not r or (arithmetic and best and r["lanes"] == best["lanes"]):
-            continue  # what this CPU does by itself
+        if not r or (arithmetic and by_itself(r, rows[budget, None])):
+            continue
         p, whole = r["parts"], r["prove_seconds"]
         p["columns"] -= p["interpolations"]
         commitments = p["columns"] + p["commitments"]

@@ -15,6 +15,7 @@ use tribute_core::I256;
 use tribute_engine::halo2_proofs::halo2curves::bn256::Fr;
 
 use crate::support::gates::violated;
+use crate::support::keyed::{keyed, srs};
 use crate::support::{fitted, records, weights};
 
 const NONE: [(String, usize); 0] = [];
@@ -30,15 +31,14 @@ fn layout(k: u32, columns: usize, d: usize, c: usize) -> Layout {
 
 /// Violated gates of the `dataset` circuit for `n` records.
 fn dataset(layout: Layout, records: &Records, n: usize) -> Vec<(String, usize)> {
-    let shard =
-        commit_records(crate::support::keyed::srs(layout.k()), &layout, &Secret::from_bytes([1; 32]), records).unwrap();
+    let shard = commit_records(srs(layout.k()), &layout, &Secret::from_bytes([1; 32]), records).unwrap();
     let circuit = DatasetCircuit::new(Shape::dataset(layout), &shard);
     violated(&circuit, &[Fr::from(7), Fr::from(n as u64)])
 }
 
 /// Violated gates of the `gradient` circuit for the native gradient, plus `off` in its last entry.
 fn proves_gradient(layout: Layout, link: Link, w: &Weights, records: &Records, off: i64) -> Vec<(String, usize)> {
-    let (srs, secret) = (crate::support::keyed::srs(layout.k()), Secret::from_bytes([1; 32]));
+    let (srs, secret) = (srs(layout.k()), Secret::from_bytes([1; 32]));
     let mut g = gradient(&layout, link, w, records).unwrap();
     *g.last_mut().unwrap() += I256::from(off);
     let xy = commit_records(srs, &layout, &secret, records).unwrap();
@@ -157,8 +157,8 @@ fn equal_columns_are_two_columns() {
         records.push(&[i, i, 7, 7, 255, 255, 0, 0, 0], u16::from(i % 2));
     }
     let secret = Secret::from_bytes([1; 32]);
-    let mut xy = commit_records(crate::support::keyed::srs(10), &l, &secret, &records).unwrap();
+    let mut xy = commit_records(srs(10), &l, &secret, &records).unwrap();
     xy.columns[1] = xy.columns[0].clone();
     let circuit = DatasetCircuit::new(Shape::dataset(l), &xy);
-    crate::support::keyed::keyed(&Shape::dataset(l)).accept("equal columns", &circuit, &[Fr::from(7), Fr::from(20)]);
+    keyed(&Shape::dataset(l)).accept("equal columns", &circuit, &[Fr::from(7), Fr::from(20)]);
 }
