@@ -7,6 +7,7 @@ import pytest
 
 import tribute
 from tribute._encoding import packed
+from tribute.reading import accepted, names, options
 from tribute.report import of_arrays
 from tribute.schema import Schema
 
@@ -58,6 +59,22 @@ def test_the_report_is_printed_before_anything_is_committed(world, market, digit
         capsys.readouterr()
         provider.register(rows, market.schema, accept=["clamped"])
         assert "arrays: 60 records" in capsys.readouterr().out
+
+
+def test_one_name_or_number_stands_for_a_list_of_one():
+    given = options({"label": 4, "drop": "12", "accept": "clamped", "header": True})
+    assert (given.label, given.drop, given.accept, given.header) == ("4", ["12"], ["clamped"], True)
+    assert options({"drop": [3, "note"]}).drop == ["3", "note"] and options({"drop": 3}).drop == ["3"]
+    assert names("smoke") == ["smoke"] and names(np.array(["a", "b"])) == ["a", "b"] and names(()) == []
+    assert accepted({"accept": "coarse"}) == ["coarse"] and accepted({}) == []
+
+
+@pytest.mark.parametrize("option", [{"drop": ["a"]}, {"label": "b"}, {"header": True}, {"foo": 1}])
+def test_arrays_take_no_option_of_files(option):
+    client = tribute.Client.__new__(tribute.Client)
+    for call in (client.check, client.register):
+        with pytest.raises(TypeError, match=f"{next(iter(option))} says how to read a file"):
+            call((np.zeros((1, 2)), ["x"]), SCHEMA, accept=["coarse"], **option)
 
 
 def test_arrays_are_reported_like_tables():

@@ -31,7 +31,7 @@ from ._proto.tribute.v1 import (
 )
 from ._stream import QueryStream, until_it_breaks
 from .jobs import Job
-from .reading import Reading
+from .reading import Reading, accepted, names, options
 from .report import Report, of_arrays
 from .schema import Schema
 from .types import LOSS_UNIT, Agent, Claim, Dataset, Evaluation, Proofs
@@ -107,7 +107,7 @@ class Client:
         name: str,
         range: str = "minmax",
         real: bool = False,
-        one_hot: Sequence[str] = (),
+        one_hot: Sequence[str | int] | str | int = (),
         **reading: Unpack[Reading],
     ) -> Schema:
         """Infers a schema from a table. The service stores only the upload, for a day.
@@ -120,8 +120,8 @@ class Client:
             The range covered by a feature's 256 steps. ``standard`` is mean ± 4.5 standard deviations.
         real : bool
             Whether the label is a number to predict rather than a class.
-        one_hot : sequence of str
-            Columns of categories to encode one-hot.
+        one_hot : sequence of str or int, or one
+            Columns of categories to encode one-hot: names, or numbers from 1.
         **reading
             How to read the table, and which doubts about it to accept: see :class:`Reading`.
 
@@ -131,7 +131,7 @@ class Client:
             The report on the table, with its doubts and the arguments that accept them.
         """
         request = dataset_service_pb2.InferSchemaRequest(
-            csv=self._csv(table, reading), name=name, real=real, range=range, one_hot=one_hot
+            csv=self._csv(table, reading), name=name, real=real, range=range, one_hot=names(one_hot)
         )
         answer = self._call("DatasetService/InferSchema", request)
         found = Report(json.loads(answer.report_json), in_python(answer.report))
@@ -162,7 +162,7 @@ class Client:
         """
         if isinstance(table, tuple):
             features, targets = table
-            return of_arrays(schema, features, targets, reading.get("accept", ()))
+            return of_arrays(schema, features, targets, accepted(reading))
         return self._checked(schema, self._csv(table, reading))
 
     def _checked(self, schema: Schema, csv: dataset_pb2.CsvRecords) -> Report:
@@ -253,7 +253,7 @@ class Client:
         """Reports on a table's records, and registers or adds them if no doubt is left."""
         if isinstance(table, tuple):
             features, targets = table
-            found = of_arrays(schema, features, targets, reading.get("accept", ()))
+            found = of_arrays(schema, features, targets, accepted(reading))
         else:
             work.csv.CopyFrom(self._csv(table, reading))
             found = self._checked(schema, work.csv)
@@ -287,7 +287,7 @@ class Client:
     def _csv(self, table: str | os.PathLike[str], reading: Reading) -> dataset_pb2.CsvRecords:
         path = Path(table)
         upload = self._upload(packed(path.read_bytes()))
-        return dataset_pb2.CsvRecords(file=path.name, upload=upload, options=dataset_pb2.TableOptions(**reading))
+        return dataset_pb2.CsvRecords(file=path.name, upload=upload, options=options(reading))
 
     # agents
 
