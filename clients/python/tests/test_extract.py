@@ -198,6 +198,8 @@ def test_rows_become_images(tmp_path, shape):
     assert features.shape == (5, 27) and np.array_equal(features, extractor(rows.reshape(5, 1, 4, 4)))
     with pytest.raises(tribute.errors.BadQuery, match=r"shape \[batch, 1, 4, .*a record has 15"):
         extractor(rows[:, :15])
+    with pytest.raises(tribute.errors.BadQuery, match="some of the inputs are masked"):
+        extractor(np.ma.masked_less(rows, 0.5))
 
 
 def test_rows_that_may_be_several_images_are_refused(tmp_path):

@@ -10,6 +10,8 @@ from tribute.schema import Schema
 
 TRUTHS = Schema.of("s", ["a"], [0.0], [1.0], ["FALSE", "TRUE"])
 WHOLE = Schema.of("s", ["a", "b"], [0.0, 0.0], [1.0, 1.0], ["1", "2.0", "x"])
+BITS = Schema.of("s", ["a"], [0.0], [1.0], ["0", "1"])
+REAL = Schema.of("s", ["a"], [0.0], [1.0], (0.0, 100.0))
 
 
 @pytest.mark.parametrize("labels", [[True, False], np.array([True, False]), ["True", "false"], ["TRUE", "FALSE"]])
@@ -51,6 +53,22 @@ def test_a_label_that_could_be_two_classes_is_none():
         twice.quantise_target([1])
 
 
+@pytest.mark.parametrize(
+    "labels, label, advice",
+    [
+        (np.array([True, False]), "True", r"truth values: .*y\.astype\(int\)"),
+        ([False, True], "False", r"truth values: .*y\.astype\(int\)"),
+        (np.array([b"0", b"1"]), "b'0'", r"bytes: .*label\.decode\(\) for label in y"),
+    ],
+)
+def test_labels_of_another_type_are_refused_with_advice(labels, label, advice):
+    with pytest.raises(BadRecord, match=f"no class .{label}.*it has 0, 1. The labels are {advice}"):
+        BITS.quantise_target(labels)
+    assert BITS.quantise_target(np.asarray(labels).astype(int)).tolist() in ([1, 0], [0, 1])
+    with pytest.raises(BadRecord, match="it has FALSE, TRUE \\["):
+        TRUTHS.quantise_target(["yes"])
+
+
 DAYS = np.array(["2021-03-04", "2021-03-05"], dtype="datetime64[ns]")
 
 
@@ -69,6 +87,34 @@ DAYS = np.array(["2021-03-04", "2021-03-05"], dtype="datetime64[ns]")
 def test_what_are_no_numbers_is_refused(values, said):
     with pytest.raises(BadQuery, match=said):
         WHOLE.in_order(values)
+
+
+@pytest.mark.parametrize(
+    "targets, said",
+    [
+        (DAYS, "dates among the targets"),
+        (DAYS - DAYS[0], "durations among the targets"),
+        (np.array([1 + 5j]), "complex numbers among the targets"),
+        (["5", "x"], "targets are not all numbers.*'x'"),
+        ([5.0, None], "record 1: the target nan is outside"),
+        ([5.0, 100.5], "record 1: the target 100.5 is outside"),
+    ],
+)
+def test_real_targets_are_numbers_like_features(targets, said):
+    with pytest.raises(BadRecord, match=said):
+        REAL.quantise_target(targets)
+    assert REAL.quantise_target(["0", "100"]).tolist() == [0, 65535]
+
+
+def test_masked_values_are_refused():
+    row = np.ma.masked_array([0.5, 1.0], mask=[True, False])
+    for values in (row, row.reshape(1, 2), [row, row]):
+        with pytest.raises(BadQuery, match="some of the features are masked"):
+            WHOLE.quantise(values)
+    for schema, targets in ((WHOLE, np.ma.masked_array(["1", "x"], mask=[True, False])), (REAL, row)):
+        with pytest.raises(BadRecord, match="some of the targets are masked"):
+            schema.quantise_target(targets)
+    assert WHOLE.quantise(np.ma.masked_array([0.0, 1.0], mask=False)).tolist() == [0, 255]
 
 
 def test_numbers_of_any_type_are_taken():

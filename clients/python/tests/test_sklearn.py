@@ -12,7 +12,7 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from tribute.certify import _check_intercept, _labels, certify
-from tribute.errors import BadRecord
+from tribute.errors import BadQuery, BadRecord
 from tribute.mapping import DEVIATIONS, STEPS, mapping
 from tribute.report import of_arrays
 from tribute.schema import Schema
@@ -52,6 +52,18 @@ def test_labels_are_compared_as_the_schema_writes_them():
         assert _labels(agent, np.array(values)).tolist() == ["1", "0"]
     floats = SimpleNamespace(schema=Schema.of("s", ["a"], [0.0], [1.0], ["0.0", "1.0"]))
     assert _labels(floats, np.array([1.0, 0.0])).tolist() == ["1.0", "0.0"]
+
+
+@pytest.mark.parametrize("estimator", [TributeClassifier(), TributeRegressor()])
+def test_masked_records_are_refused(estimator):
+    values, targets = np.arange(8.0).reshape(4, 2), np.array([0, 1, 0, 1])
+    masked = np.ma.masked_equal(values, 3.0)
+    with pytest.raises(BadQuery, match="features are masked"):
+        estimator.fit(masked, targets)
+    with pytest.raises(BadRecord, match="targets are masked"):
+        estimator.fit(values, np.ma.masked_equal(targets, 1))
+    with pytest.raises(BadQuery, match="features are masked"):
+        estimator.fit(values, targets).predict(masked)
 
 
 @pytest.mark.parametrize("load", [load_iris, load_breast_cancer])

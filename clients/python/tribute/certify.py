@@ -12,7 +12,7 @@ import numpy.typing as npt
 from . import errors
 from ._model_file import ModelFile
 from .client import Client
-from .schema import _label
+from .schema import _label, _unmasked
 from .types import LOGIT_UNIT, TARGET_STEPS, Agent, Dataset
 from .verify import Page, verify
 
@@ -219,7 +219,8 @@ def _moved(pipeline: Any, agent: Agent, compare: tuple[npt.ArrayLike, npt.ArrayL
         margins = _margins(pipeline, np.asarray(features)[differing])
     accuracy: tuple[float | None, float | None] = (None, None)
     if targets is not None:
-        wanted = np.asarray(targets) if agent.schema.classes is None else _labels(agent, np.asarray(targets))
+        given = np.asarray(_unmasked(targets, "targets", errors.BadRecord))
+        wanted = given if agent.schema.classes is None else _labels(agent, given)
         accuracy = (_accuracy(before, wanted), _accuracy(after, wanted))
     values = agent.schema.in_order(features)
     clamped = np.count_nonzero((values < agent.schema.lo) | (values > agent.schema.hi))

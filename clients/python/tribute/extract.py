@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from ._encoding import model_file
 from .errors import BadModel, BadQuery
-from .schema import Schema
+from .schema import Schema, _numbers
 
 HEAD_OPERATORS = {
     *("Add", "ArgMax", "ArrayFeatureExtractor", "Cast", "Concat", "DequantizeLinear", "Flatten", "Identity", "LogSoftmax"),
@@ -70,7 +70,7 @@ class Extractor:
     def __call__(self, inputs: Sequence[str] | npt.ArrayLike) -> npt.NDArray[np.float32]:
         """Features of shape (n, features) of n texts, or of numbers of the shape that the model declares, or as rows: (n, numbers)."""
         if self._tokenizer is None:
-            values = self._shaped(np.asarray(inputs, dtype=np.float32))
+            values = self._shaped(_numbers(inputs, "inputs").astype(np.float32))
             return self._session.run([self._output], {self._inputs[0]: values})[0].reshape(len(values), -1)
         given: list[Any] = [None] if isinstance(inputs, str) else list(inputs)  # type: ignore[arg-type]
         texts = [text for text in given if isinstance(text, str)]

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from eth_utils.crypto import keccak
 
-from .errors import BadQuery, BadRecord
+from .errors import BadQuery, BadRecord, TributeError
 
 REFUSED = {"M": "dates", "c": "complex numbers", "m": "durations"}
 """Kinds of numpy's types that would become floats without a word, and what they are."""
@@ -115,7 +115,7 @@ class Schema:
         ------
         BadQuery
             The names are not the schema's, and the message tells the first that differs; or there are values that are no numbers, such as
-            dates.
+            dates, or masked.
         """
         given = getattr(values, "columns", None)
         if given is None and hasattr(values, "iloc"):
@@ -195,37 +195,46 @@ class Schema:
         Raises
         ------
         BadRecord
-            A label is not in the schema, or a value is outside the target's range.
+            A label is not in the schema, or a value is no number or outside the target's range, or one is masked.
         """
-        targets = np.asarray(values)
         if self.target_range is None:
             number = {label: i for i, label in enumerate(self.classes or ())}
-            labels = [_label(label, number) for label in targets]
+            given = np.asarray(_unmasked(values, "targets", BadRecord))
+            labels = [_label(label, number) for label in given]
             for row, label in enumerate(labels):
                 if label not in number:
-                    raise BadRecord(f"record {row}: the schema has no class {label!r}; it has {', '.join(number)}")
+                    hint = _hint(given[row], number)
+                    raise BadRecord(f"record {row}: the schema has no class {label!r}; it has {', '.join(number)}{hint}")
             return np.array([number[label] for label in labels], dtype=np.uint16)
         lo, hi = self.target_range
-        reals = targets.astype(np.float64)
+        reals = _numbers(values, "targets", BadRecord)
         outside = np.flatnonzero(~((reals >= lo) & (reals <= hi)))
         if outside.size:
             raise BadRecord(f"record {outside[0]}: the target {reals[outside[0]]} is outside the schema's range [{lo}, {hi}]")
         return np.rint((reals - lo) * 65_535.0 / (hi - lo)).astype(np.uint16)
 
 
-def _numbers(values: Any) -> npt.NDArray[np.float64]:
+def _unmasked(values: Any, what: str, refused: type[TributeError]) -> Any:
+    """The values, if none is masked. numpy and scikit-learn take what is below a mask."""
+    rows = values if isinstance(values, (list, tuple)) else [values]
+    if any(isinstance(row, np.ma.MaskedArray) and np.ma.is_masked(row) for row in rows):
+        raise refused(f"some of the {what} are masked: fill them, or leave their records out")
+    return values
+
+
+def _numbers(values: Any, what: str = "features", refused: type[TributeError] = BadQuery) -> npt.NDArray[np.float64]:
     """Values as floats. Dates, which numpy takes for nanoseconds, and complex numbers, whose imaginary part it drops, are refused."""
     try:
-        found = np.asarray(values)
+        found = np.asarray(_unmasked(values, what, refused))
         kinds = {found.dtype.kind} if found.dtype.kind != "O" else {np.asarray(x).dtype.kind for x in found.flat}
-        refused = kinds & REFUSED.keys()
-        if refused:
-            raise BadQuery(f"there are {REFUSED[min(refused)]} among the features: give numbers, such as days since a fixed day")
+        unfit = kinds & REFUSED.keys()
+        if unfit:
+            raise refused(f"there are {REFUSED[min(unfit)]} among the {what}: give numbers, such as days since a fixed day")
         return found.astype(np.float64)
-    except BadQuery:
+    except TributeError:
         raise
     except (TypeError, ValueError) as failed:
-        raise BadQuery(f"the features are not all numbers: {failed}") from None
+        raise refused(f"the {what} are not all numbers: {failed}") from None
 
 
 def _label(value: Any, known: Mapping[str, int]) -> str:
@@ -247,6 +256,15 @@ def _label(value: Any, known: Mapping[str, int]) -> str:
     else:
         spellings = []
     return spellings[0] if len(spellings) == 1 else text
+
+
+def _hint(value: Any, known: Mapping[str, int]) -> str:
+    """What to do about a label that is no class because of its type."""
+    if isinstance(value, bytes):
+        return ". The labels are bytes: decode them, as in [label.decode() for label in y]"
+    if isinstance(value, (bool, np.bool_)) and _label(int(value), known) in known:
+        return ". The labels are truth values: give them as numbers, as in y.astype(int)"
+    return ""
 
 
 def _text(value: str) -> str:

@@ -21,8 +21,9 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .client import Client
+from .errors import BadQuery, BadRecord
 from .mapping import DEVIATIONS, Mapping, mapping
-from .schema import Schema
+from .schema import Schema, _unmasked
 from .types import LOGIT_UNIT, TARGET_STEPS, WEIGHT_UNIT
 from .verify import Page, Refused, verify
 
@@ -49,6 +50,11 @@ class _Head(BaseEstimator):
     def equivalent(self) -> Pipeline:
         """The unfitted scikit-learn pipeline that minimises the same loss."""
         raise NotImplementedError
+
+    def _validated(self, X: npt.ArrayLike, *y: npt.ArrayLike, **how: Any) -> Any:
+        """Features, and targets if there are any, that scikit-learn takes."""
+        targets = (_unmasked(given, "targets", BadRecord) for given in y)
+        return validate_data(self, _unmasked(X, "features", BadQuery), *targets, dtype=np.float64, **how)
 
     def _fit(self, X: npt.NDArray[np.float64], targets: npt.NDArray[Any], target: Any) -> None:
         """Trains on features of shape (n, features) and labels or real values of shape (n,)."""
@@ -82,7 +88,7 @@ class _Head(BaseEstimator):
     def _logits(self, X: npt.ArrayLike) -> npt.NDArray[np.int64]:
         """Integer logits of shape (n, classes), the same as in the proofs."""
         check_is_fitted(self)
-        steps = self.schema_.quantise(validate_data(self, X, dtype=np.float64, reset=False))
+        steps = self.schema_.quantise(self._validated(X, reset=False))
         if hasattr(self, "agent_"):
             import onnxruntime
 
@@ -161,7 +167,7 @@ class TributeClassifier(ClassifierMixin, _Head):
 
     def fit(self, X: npt.ArrayLike, y: npt.ArrayLike) -> "TributeClassifier":
         """Trains the head on features of shape (n, features) and labels of shape (n,)."""
-        features, targets = validate_data(self, X, y, dtype=np.float64)
+        features, targets = self._validated(X, y)
         check_classification_targets(targets)
         self.classes_ = np.unique(targets)
         labels = [str(label) for label in self.classes_]
@@ -237,7 +243,7 @@ class TributeRegressor(RegressorMixin, _Head):
 
     def fit(self, X: npt.ArrayLike, y: npt.ArrayLike) -> "TributeRegressor":
         """Trains the head on features of shape (n, features) and real targets of shape (n,)."""
-        features, targets = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
+        features, targets = self._validated(X, y, y_numeric=True)
         targets = np.asarray(targets, dtype=np.float64)
         lo, hi = _widened(targets.min(), targets.max())
         self._fit(features, targets, (float(lo), float(hi)))
