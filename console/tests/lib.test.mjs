@@ -48,7 +48,9 @@ test("queries are read from text, with and without header and label", () => {
   assert.throws(() => queries('1,"2\n3,4\n', schema), /Line 1: a quote is opened/);
   assert.throws(() => queries('1,"2"3\n', schema), /Line 1: text follows/);
   assert.throws(() => queries("1.234;12\n999;7\n", schema), /1.234 may be .* thousands/);
-  assert.deepEqual(queries("1.234;0.5\n", schema), [[1.234, 0.5]]);
+  assert.throws(() => queries("1.234\t12\n999\t7\n", schema), /1.234 may be .* thousands/);
+  for (const separator of [";", "\t"]) assert.deepEqual(queries(`1.234${separator}0.5\n`, schema), [[1.234, 0.5]]);
+  assert.deepEqual(queries("1.234,12\n999,7\n", schema), [[1.234, 12], [999, 7]]);
 });
 
 test("a header leaves out nothing but a label, and names are compared as the reader does", () => {

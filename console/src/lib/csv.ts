@@ -115,7 +115,7 @@ export function queries(text: string, schema: Schema): number[][] {
     throw refused(`Column ${extra + 1} (“${first[extra]}”) is neither in the schema nor called like a label, and does not hold the schema's classes: leave it out, or call it “label” if it is one.`);
   }
   const points = asked.flatMap(({ cells }) => order.map((at) => cells[at]!)).filter((cell) => NUMBER.test(cell) && cell.includes("."));
-  if (separator === ";" && points.length > 0 && points.every((cell) => GROUPED.test(cell))) {
+  if ((separator === ";" || separator === "\t") && points.length > 0 && points.every((cell) => GROUPED.test(cell))) {
     throw refused(`${points[0]} may be a number with thousands separated: separate the values by commas if it has decimals, or write it without the point.`);
   }
   return asked.map(({ line, cells }) =>
