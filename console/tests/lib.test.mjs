@@ -97,6 +97,55 @@ test("a column of another name is the label if it holds the schema's classes, un
   assert.throws(() => queries("a,b,species\n1,0.5,setosa\n2,0.25\n", species), /Line 3 has 2 values/);
 });
 
+test("without a header, one value more is a label of the schema", () => {
+  const predicting = (target) => parseSchema(JSON.stringify({ name: "s", features, target }));
+  const [codes, truths, real] = [{ classes: ["0", "1.0", "07"] }, { classes: ["True", "false"] }, { real: { lo: 0, hi: 1 } }].map(predicting);
+  for (const [labels, schema] of [[["0", "1", "07"], codes], [["0.0", "1.0", "NA"], codes], [["TRUE", "False", ""], truths], [["0.5", "7", "?"], real]]) {
+    assert.deepEqual(queries(labels.map((label, i) => `${i},0.5,${label}\n`).join(""), schema), labels.map((_, i) => [i, 0.5]), `${labels}`);
+  }
+  for (const [label, schema] of [["2", codes], ["7", codes], ["1.00", codes], ["1", truths], ["ward", real]]) {
+    assert.throws(() => queries(`1,0.5,\n2,0.25,${label}\n`, schema), new RegExp(`Line 2 has one value too many: the last, “${label}”, is no label`), label);
+  }
+});
+
+test("a comment above the queries is their header if it has the schema's names, or others for every value", () => {
+  const asked = [[1, 20], [2, 30]];
+  for (const header of ["# b,a", "##B, A", "# b,a\n#\n# units: mm, mm", "# it's \"by hand\n# b,a", "# a,b\n# b,a", "# by hand\n\n# b,a"]) {
+    assert.deepEqual(queries(`${header}\n20,1\n30,2\n`, schema), asked, header);
+  }
+  assert.deepEqual(queries("# b,a,label\n20,1,x\n30,2,y\n", schema), asked);
+  assert.deepEqual(queries("sep=\t\n# b\ta\n20\t1\n30\t2\n", schema), asked);
+  assert.deepEqual(queries("# b a\n20 1\n30 2\n", schema), asked);
+  // values that count like names
+  const counted = parseSchema(JSON.stringify({ name: "s", features, target: { classes: ["2", "7"] } }));
+  assert.deepEqual(queries("# b,a,label\n0,1,2\n30,2,7\n", counted), [[1, 0], [2, 30]]);
+  // a name too few or too many, or other separators
+  for (const [text, line] of [["# b,a\n20,1,x\n", 1], ["# by hand\n# b,a,label\n20,1\n", 2], ["# b;a\n20,1\n", 1], ["# b a\n20,1\n", 1], ["# b,a\n20 1\n", 1]]) {
+    assert.throws(() => queries(text, schema), new RegExp(`Line ${line} names the columns in a comment, but not one for each`), text);
+  }
+  assert.throws(() => queries("# by hand\n# c,b\n20,1\n", schema), /header in line 2 has no column a/);
+  assert.throws(() => queries("# by hand, twice\n20,1\n", schema), /header in line 1 has no column a/);
+  assert.deepEqual(queries("# a and b, by hand, twice\n# a note on b\n1,20\n2,30\n", schema), asked);
+  const numbered = parseSchema(JSON.stringify({ name: "s", features: ["0", "1"].map((name) => ({ name, lo: 0, hi: 9 })), target: { classes: ["x", "y"] } }));
+  assert.throws(() => queries("# 1,0\n5,6\n", numbered), /Line 1 starts with #/);
+  // a header of its own comes first
+  assert.deepEqual(queries("# a,b\nb,a\n20,1\n30,2\n", schema), asked);
+});
+
+test("a first column named # makes no comment of the header, and no comment hides a query", () => {
+  for (const s of [",", ";", "\t"]) {
+    const table = (...rows) => rows.map((row) => row.join(s)).join("\n");
+    assert.throws(() => queries(table(["#", "b", "a"], [1, 20, 1], [2, 30, 2]), schema), /Column 1 .“#”. is neither/, s);
+    assert.throws(() => queries(table(["#", "b", "a", "label"], [1, 20, 1, "x"]), schema), /has 4 values/, s);
+    assert.throws(() => queries(table(["#", "c", "d"], [1, 20, "x"]), schema), /header in line 1 has no column a/, s);
+    assert.throws(() => queries(table([1, 20], ["#2", 30], [3, 40]), schema), /Line 2 starts with # like a comment/, s);
+    assert.throws(() => queries(table(["#2", 30], [3, 40]), schema), /Line 1 starts with #/, s);
+    assert.throws(() => queries(table([1, 20], ["# by hand", "again"], [3, 40]), schema), /Line 2 starts with #/, s);
+  }
+  assert.throws(() => queries("1 20\n#2 30\n", schema), /Line 2 starts with #/);
+  for (const s of [",", " "]) assert.deepEqual(queries(`# by hand\n1${s}20\n# it ends, here, now\n# the end\n`, schema), [[1, 20]]);
+});
+
 test("the first line may name the separator", () => {
   assert.deepEqual(queries("sep=;\r\na;b\r\n1;0.5\r\n", schema), [[1, 0.5]]);
   assert.deepEqual(queries("sep=\t\n1\t0.5\n", schema), [[1, 0.5]]);
@@ -106,7 +155,7 @@ test("the first line may name the separator", () => {
 
 test("a line of numbers may be a header", () => {
   assert.throws(() => queries("0,1,2\n5,0.5,1\n", schema), /names or values/);
-  assert.deepEqual(queries("0,1,2\n", schema), [[0, 1]]);
+  assert.deepEqual(queries("0,1,x\n", schema), [[0, 1]]);
   const numbered = (n) => parseSchema(JSON.stringify({ name: "s", features: Array.from({ length: n }, (_, i) => ({ name: `${i}`, lo: 0, hi: 9 })), target: { classes: ["x", "y"] } }));
   assert.deepEqual(queries("0,1,2,3\n5,6,7,8\n", numbered(4)), [[5, 6, 7, 8]]);
   assert.deepEqual(queries("3,label,0,1,2\n5,x,6,7,8\n", numbered(4)), [[6, 7, 8, 5]]);

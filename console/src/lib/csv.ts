@@ -1,6 +1,6 @@
 // Queries as text: one a line, values separated by commas, semicolons, tabs or spaces. As strict as the reader of tables in `records`,
 // which this page has no call for: what may be meant in two ways is refused.
-import { holdsClasses, isLabelName } from "./labels";
+import { holdsClasses, isLabel, isLabelName } from "./labels";
 import { Problem } from "./problem";
 import type { Schema } from "./schema";
 
@@ -16,17 +16,32 @@ interface Row {
   cells: string[];
 }
 
+interface Comment {
+  line: number;
+  /** What follows the `#`. */
+  text: string;
+  /** Whether it is above the first row. */
+  above: boolean;
+}
+
 const refused = (message: string): Problem => new Problem(message, "BAD_QUERY");
 
-/** The rows of a text by RFC 4180, without empty lines and comments; without a separator, each is one cell. */
-function cut(text: string, separator: string | undefined): Row[] {
+/** The rows of a text by RFC 4180, without empty lines, and its comments; without a separator, values are separated by blanks. */
+function cut(text: string, separator: string | undefined): { rows: Row[]; comments: Comment[] } {
   const rows: Row[] = [];
+  const comments: Comment[] = [];
   let cells: string[] = [];
-  let [cell, quote, comment, line, start] = ["", "", false, 1, 1];
+  let comment: string | undefined;
+  let [cell, quote, line, start] = ["", "", 1, 1];
   for (const c of `${text}\n`) {
     if (c === "\n") line += 1;
-    if (comment) {
-      if (c === "\n") [comment, start] = [false, line];
+    if (comment !== undefined) {
+      if (c !== "\n") {
+        comment += c;
+        continue;
+      }
+      comments.push({ line: start, text: comment.replace(/^#+/, ""), above: rows.length === 0 });
+      [comment, start] = [undefined, line];
     } else if (quote === "open") {
       if (c === '"') quote = "closed";
       else cell += c;
@@ -34,7 +49,7 @@ function cut(text: string, separator: string | undefined): Row[] {
       cells.push(cell.trim());
       [cell, quote] = ["", ""];
       if (c === separator) continue;
-      if (cells.some((value) => value !== "")) rows.push({ line: start, cells });
+      if (cells.some((value) => value !== "")) rows.push({ line: start, cells: separator ? cells : cells[0]!.split(/\s+/) });
       [cells, start] = [[], line];
     } else if (c === '"' && (quote === "closed" || cell.trim() === "")) {
       // a doubled quote belongs to the text
@@ -42,17 +57,17 @@ function cut(text: string, separator: string | undefined): Row[] {
     } else if (quote === "closed") {
       if (c.trim() !== "") throw refused(`Line ${line}: text follows a closing quote.`);
     } else if (c === "#" && cells.length === 0 && cell === "") {
-      comment = true;
+      comment = "";
     } else {
       cell += c;
     }
   }
   if (quote === "open") throw refused(`Line ${start}: a quote is opened and never closed.`);
-  return rows;
+  return { rows, comments };
 }
 
-/** The rows of a text whose separator is the one in its first line, or the one that this line names, as in `sep=;`. */
-function rowsOf(text: string): { rows: Row[]; separator: string | undefined } {
+/** The rows and comments of a text whose separator is the one in its first line, or the one that this line names, as in `sep=;`. */
+function tableOf(text: string): { rows: Row[]; comments: Comment[]; separator: string | undefined } {
   const whole = text.replace(/^\ufeff/, "").replace(/\r\n?/g, "\n");
   const named = /^sep=(.*)/.exec(whole)?.[1];
   if (named !== undefined && !SEPARATORS.includes(named)) {
@@ -62,8 +77,16 @@ function rowsOf(text: string): { rows: Row[]; separator: string | undefined } {
   const plain = named === undefined ? whole : whole.slice(`sep=${named}`.length);
   const first = plain.split("\n").find((line) => line.trim() !== "" && !line.startsWith("#")) ?? "";
   const separator = named ?? SEPARATORS.find((s) => first.trim().replace(/"[^"]*"/g, "").includes(s));
-  const rows = cut(plain, separator);
-  return { rows: separator ? rows : rows.map(({ line, cells }) => ({ line, cells: cells[0]!.split(/\s+/) })), separator };
+  return { ...cut(plain, separator), separator };
+}
+
+/** The values of a comment, if it is a row; none if its quotes are those of a remark. */
+function valuesOf(text: string, separator: string | undefined): string[] {
+  try {
+    return cut(text, separator).rows[0]?.cells ?? [];
+  } catch {
+    return [];
+  }
 }
 
 const folded = (name: string): string => name.trim().toLowerCase();
@@ -88,20 +111,56 @@ function isHeader(first: string[], names: string[], more: boolean): boolean {
   return false;
 }
 
-/** Rows of numbers in the order of the schema's features. A header is recognised by its names. One column more than the features is a label, which is left out; below a header it must be called so, or hold the schema's classes. */
+/** The comment above the first row that is the header: the last one with all the schema's names, or with none for a first column that numbers the rows, because that is called `#`; otherwise the last one with a word for every value. */
+function commented(comments: Comment[], separator: string | undefined, names: string[], rows: Row[]): Row | undefined {
+  const first = rows[0]!.cells;
+  const above = comments.filter((comment) => comment.above).reverse().map(({ line, text }) => ({ line, text, cells: valuesOf(text, separator) }));
+  // names that are numbers may be a query
+  const named = (cells: string[]): boolean => !cells.every((cell) => NUMBER.test(cell)) && names.every((name) => placesOf(name, cells).length > 0);
+  const words = (cells: string[]): boolean => cells.every((cell) => cell !== "" && !NUMBER.test(cell));
+  const fits = (cells: string[]): boolean => cells.length === first.length;
+  if (named(first)) return undefined;
+  for (const { line, text, cells: [start, ...rest] } of above) {
+    if (start === undefined) continue;
+    const cells = [start || "#", ...rest];
+    if (fits(cells) && (named(cells) || (start === "" && words(rest) && NUMBER.test(first[0]!)))) return { line, cells };
+    const blanks = valuesOf(text, undefined);
+    if (named(cells) || SEPARATORS.some((other) => named(valuesOf(text, other))) || (fits(blanks) && named(blanks))) {
+      throw refused(`Line ${line} names the columns in a comment, but not one for each of the ${first.length} values below, separated like them: write it so, or delete it.`);
+    }
+  }
+  if (separator === undefined || isHeader(first, names, rows.length > 1)) return undefined;
+  return above.find(({ cells }) => first.length > 1 && fits(cells) && words(cells) && new Set(cells).size === cells.length);
+}
+
+/** Refuses a comment that may be a query, because it has as many values; words are a remark. */
+function refuseRows(comments: Comment[], separator: string | undefined, width: number): void {
+  for (const { line, text, above } of comments) {
+    const cells = valuesOf(text, separator);
+    const words = (above || separator === undefined) && !cells.some((cell) => NUMBER.test(cell));
+    if (width > 1 && cells.length === width && !words) {
+      throw refused(`Line ${line} starts with # like a comment, but has the values of a query: delete the line, or the #.`);
+    }
+  }
+}
+
+/** Rows of numbers in the order of the schema's features. A header is recognised by its names, also in a comment. One column more than the features is a label, which is left out; below a header it must be called so, or hold the schema's classes, otherwise each value must be one. */
 export function queries(text: string, schema: Schema): number[][] {
-  const { rows, separator } = rowsOf(text);
+  const { rows, comments, separator } = tableOf(text);
   if (rows.length === 0) throw refused("There is no query in this text.");
   const names = schema.features.map((f) => f.name);
+  const comment = commented(comments, separator, names, rows);
+  const header = comment !== undefined || isHeader(rows[0]!.cells, names, rows.length > 1);
+  refuseRows(comments.filter(({ line }) => line !== comment?.line), separator, rows[0]!.cells.length);
+  if (comment) rows.unshift(comment);
   const first = rows[0]!.cells;
-  const header = isHeader(first, names, rows.length > 1);
   const places = names.map((name, i) => (header ? placesOf(name, first) : [i]));
   const order = places.map((at) => at[0] ?? -1);
   if (header) {
     const missing = names.find((_, i) => order.indexOf(order[i]!) < i || order[i] === -1);
-    if (missing !== undefined) throw refused(`The header has no column ${missing}.`);
+    if (missing !== undefined) throw refused(`The header in line ${rows[0]!.line} has no column ${missing}.`);
     const twice = names.find((_, i) => places[i]!.length > 1);
-    if (twice !== undefined) throw refused(`The header names ${twice} twice.`);
+    if (twice !== undefined) throw refused(`The header in line ${rows[0]!.line} names ${twice} twice.`);
   }
   if (first.length < names.length || first.length > names.length + 1) {
     throw refused(`Line ${rows[0]!.line} has ${first.length} values; a query has ${names.length}, and maybe a label.`);
@@ -118,11 +177,16 @@ export function queries(text: string, schema: Schema): number[][] {
   if ((separator === ";" || separator === "\t") && points.length > 0 && points.every((cell) => GROUPED.test(cell))) {
     throw refused(`${points[0]} may be a number with thousands separated: separate the values by commas if it has decimals, or write it without the point.`);
   }
-  return asked.map(({ line, cells }) =>
-    order.map((at, i) => {
+  const last = header || first.length === names.length ? undefined : names.length;
+  return asked.map(({ line, cells }) => {
+    const values = order.map((at, i) => {
       const value = Number(cells[at]);
       if (!NUMBER.test(cells[at]!) || !Number.isFinite(value)) throw refused(`Line ${line}: ${names[i]} is “${cells[at]}”, which is not a number.`);
       return value;
-    }),
-  );
+    });
+    if (last !== undefined && !isLabel(cells[last]!, schema)) {
+      throw refused(`Line ${line} has one value too many: the last, “${cells[last]}”, is no label of the schema. Leave it out, or put the schema's names above the queries.`);
+    }
+    return values;
+  });
 }

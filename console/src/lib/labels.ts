@@ -21,12 +21,21 @@ export const isLabelName = (name: string): boolean => LABEL_NAMES.includes(name.
 
 const isGap = (text: string): boolean => GAPS.includes(text.toLowerCase()) || SHEET_ERROR.test(text);
 
+/** A text without the point that a whole number has as a float: 1.0 is 1. Other spellings may be codes. */
+const plain = (text: string): string => (/^-?(0|[1-9]\d*)\.0$/.test(text) ? text.slice(0, -2) : text);
+
+/** Whether a text is one of these classes: true and false in any case. */
+const isClass = (text: string, known: string[]): boolean =>
+  known.some((label) => plain(label) === plain(text) || (TRUTH.test(text) && label.toLowerCase() === text.toLowerCase()));
+
+/** Whether a value may be a record's label: a class, or a number where one is predicted, or missing. */
+export const isLabel = (text: string, schema: Schema): boolean =>
+  isGap(text) || ("real" in schema.target ? NUMERIC.test(text) : isClass(text, classes(schema)));
+
 /** Whether a column's values show that it holds the labels: all that are not missing are classes of the schema, in any case if they are true or false, and no class is a number, which a feature's values may be as well. */
 export function holdsClasses(values: string[], schema: Schema): boolean {
   const known = classes(schema);
   if (known.some((label) => NUMERIC.test(label))) return false;
-  const truths = known.filter((label) => TRUTH.test(label)).map((label) => label.toLowerCase());
-  const isClass = (text: string): boolean => known.includes(text) || (TRUTH.test(text) && truths.includes(text.toLowerCase()));
   const labels = values.filter((text) => known.includes(text) || !isGap(text));
-  return labels.length > 0 && labels.every(isClass);
+  return labels.length > 0 && labels.every((text) => isClass(text, known));
 }
