@@ -175,8 +175,7 @@ def test_the_program_splits_a_network_and_extracts_alike(world, tmp_path, name):
     with open(out) as file:
         header, *rows = csv.reader(file)
     there = np.array([[float(x) for x in row[:-1]] for row in rows], dtype=np.float32)
-    here = np.vstack([tribute.Extractor(ours)(values[i : i + 1]) for i in range(len(values))])
-    assert header[-1] == "label" and np.array_equal(here, there)
+    assert header[-1] == "label" and np.array_equal(tribute.Extractor(ours)(values), there)
 
 
 def image_model(path, shape):
@@ -218,10 +217,100 @@ def test_the_program_takes_rows_as_images(world, tmp_path):
     world.command(*command)
     with open(tmp_path / "features.csv") as file:
         there = np.array([[float(x) for x in row[:-1]] for row in list(csv.reader(file))[1:]], dtype=np.float32)
-    here = np.vstack([tribute.Extractor(model)(rows[i : i + 1]) for i in range(len(rows))])
-    assert np.array_equal(here, there)
+    assert np.array_equal(tribute.Extractor(model)(rows), there)
     with pytest.raises(RuntimeError, match=r"shape \[batch, 1, 4, 4\], but a record has 15"):
         world.command(*command, "--drop", "x15")
+
+
+def test_a_body_of_one_record_takes_many(tmp_path):
+    rows = np.random.default_rng(9).random((5, 16), dtype=np.float32)
+    extractor = tribute.Extractor(image_model(tmp_path / "one.onnx", [1, 1, 4, 4]))
+    assert np.array_equal(extractor(rows), tribute.Extractor(image_model(tmp_path / "any.onnx", ["batch", 1, 4, 4]))(rows))
+    with pytest.raises(tribute.errors.BadModel, match="takes 2 at once: export it with an open batch size, or a batch of 1"):
+        tribute.Extractor(image_model(tmp_path / "two.onnx", [2, 1, 4, 4]))
+
+
+def network(path, *between, kind=TensorProto.FLOAT):
+    """A layer, a ReLU, the nodes `between` (from `hidden` to `kept`), and another layer."""
+    rng = np.random.default_rng(1)
+    element = helper.tensor_dtype_to_np_dtype(kind)
+    weights = [numpy_helper.from_array(rng.normal(size=(4, 4)).astype(element), name) for name in ("first", "last")]
+    kept = between or [helper.make_node("Identity", ["hidden"], ["kept"])]
+    nodes = [
+        helper.make_node("MatMul", ["x", "first"], ["product"]),
+        helper.make_node("Relu", ["product"], ["hidden"]),
+        *kept,
+        helper.make_node("MatMul", ["kept", "last"], ["logits"], name="head"),
+    ]
+    inputs, outputs = [helper.make_tensor_value_info("x", kind, ["n", 4])], [helper.make_tensor_value_info("logits", kind, ["n", 4])]
+    constants = [
+        *weights,
+        numpy_helper.from_array(np.array(0.5, dtype=np.float32), "ratio"),
+        numpy_helper.from_array(np.array(True), "yes"),
+        numpy_helper.from_array(np.array(False), "no"),
+        numpy_helper.from_array(np.ones(4, dtype=np.float32), "ones"),
+    ]
+    graph = helper.make_graph(nodes, "network", inputs, outputs, constants)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+    return path
+
+
+@pytest.mark.parametrize(
+    "node, said",
+    [
+        (
+            helper.make_node("Dropout", ["hidden", "ratio", "yes"], ["kept"], name="d"),
+            r"node `d` \(Dropout\) is in training mode: export after `model.eval\(\)`",
+        ),
+        (
+            helper.make_node("BatchNormalization", ["hidden", *["ones"] * 4], ["kept", "m", "v"], training_mode=1),
+            r"node `kept` \(BatchNormalization\) is in training mode",
+        ),
+        (helper.make_node("RandomNormalLike", ["hidden"], ["kept"]), r"\(RandomNormalLike\) draws random numbers"),
+    ],
+)
+def test_features_that_differ_each_time_are_refused(tmp_path, node, said):
+    path = network(tmp_path / "network.onnx", node)
+    with pytest.raises(tribute.errors.BadModel, match=said):
+        tribute.split(path, tmp_path / "body.onnx")
+    with pytest.raises(tribute.errors.BadModel, match=said):
+        tribute.Extractor(path)
+    assert not (tmp_path / "body.onnx").exists()
+
+
+def test_a_dropout_that_drops_nothing_is_kept(tmp_path):
+    for mode in (["ratio"], ["ratio", "no"], []):
+        path = network(tmp_path / "network.onnx", helper.make_node("Dropout", ["hidden", *mode], ["kept"]))
+        assert tribute.split(path, tmp_path / "body.onnx") == "head"
+        assert tribute.Extractor(tmp_path / "body.onnx")(np.ones((2, 4))).shape == (2, 4)
+
+
+@pytest.mark.parametrize("kind, said", [(TensorProto.DOUBLE, "float64"), (TensorProto.FLOAT16, "float16")])
+def test_features_of_other_floats_are_refused(tmp_path, kind, said):
+    path = network(tmp_path / "network.onnx", kind=kind)
+    with pytest.raises(tribute.errors.BadModel, match=f"layer `head` takes {said}, .*: export the network in float32"):
+        tribute.split(path, tmp_path / "body.onnx")
+    assert not (tmp_path / "body.onnx").exists()
+    with pytest.raises(tribute.errors.BadModel, match="output `logits` of an extractor is of float32"):
+        tribute.Extractor(path)
+
+
+def test_an_extractor_is_one_file_that_gives_numbers(tmp_path):
+    path = network(tmp_path / "network.onnx", helper.make_node("Log", ["hidden"], ["kept"]))
+    with pytest.raises(tribute.errors.BadModel, match="record 1: the model gives .* for feature e0, which is not a finite number"):
+        tribute.Extractor(path, output="logits")(np.array([[1.0] * 4, [0.0] * 4]) @ np.linalg.pinv(onnx_weight(path, "first")))
+    with pytest.raises(tribute.errors.BadModel, match="has no output `kept`, only logits"):
+        tribute.Extractor(path, output="kept")
+    onnx.save_model(onnx.load(path), path, save_as_external_data=True, location="w.data", size_threshold=0)
+    with pytest.raises(tribute.errors.BadModel, match=r"tensor `first` keeps its values in another file \(`w.data`\).*external_data=False"):
+        tribute.Extractor(path)
+    path.write_bytes(b"no model at all")
+    with pytest.raises(tribute.errors.BadModel, match="is not an ONNX file"):
+        tribute.Extractor(path)
+
+
+def onnx_weight(path, name):
+    return next(numpy_helper.to_array(t) for t in onnx.load(path).graph.initializer if t.name == name)
 
 
 @pytest.mark.parametrize("name", ["torch_logits", "sk_softmax", "sk_softmax_minmax", "sk_regression"])

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ._encoding import model_file
+from ._graph import described, node_name
 from .errors import BadModel, BadQuery
 from .schema import Schema, _numbers
 
@@ -24,7 +25,9 @@ HEAD_OPERATORS = {
     *("Normalizer", "QuantizeLinear", "Reshape", "Sigmoid", "Softmax", "Squeeze", "Sub", "ZipMap"),
 }
 """Operators that may follow the last dense layer."""
-PLAIN_OPERATORS = {"Add", "Cast", "Concat", "Div", "Flatten", "Identity", "Mul", "Reshape", "Scaler", "Squeeze", "Sub"}
+PLAIN_OPERATORS = {
+    *("Add", "BatchNormalization", "Cast", "Concat", "Div", "Flatten", "Identity", "Mul", "Reshape", "Scaler", "Squeeze", "Sub"),
+}
 """Operators that only scale or arrange the inputs. A model with nothing else before its dense layer can be imported itself."""
 SPARE = 1.05
 """The one range of all features is wider than what was seen by this factor."""
@@ -44,6 +47,11 @@ class Extractor:
         The output to use; by default the first.
     cache : path, optional
         Folder that keeps the features of texts, by the digests of model and text.
+
+    Raises
+    ------
+    BadModel
+        It is no such model of float32 in one file, takes several records at once only, or gives other features each time.
     """
 
     def __init__(self, model: str | os.PathLike[str], *, output: str | None = None, cache: str | os.PathLike[str] | None = None):
@@ -51,16 +59,37 @@ class Extractor:
 
         content = Path(model).read_bytes()
         self.sha256 = hashlib.sha256(content).digest()
+        described(content, os.fspath(model))
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1  # sums in one order, whatever the machine
-        self._session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-        self._output = output or self._session.get_outputs()[0].name
-        self._inputs = [i.name for i in self._session.get_inputs()]
+        try:
+            self._session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        except Exception as failed:  # onnxruntime's have no common class of their own
+            raise BadModel(f"onnxruntime rejected the model: {failed}") from failed
+        inputs = {i.name: i for i in self._session.get_inputs()}
+        outputs = {o.name: o for o in self._session.get_outputs()}
         found = self._session.get_modelmeta().custom_metadata_map
         self._tokenizer = _tokenizer(found) if "tokenizer" in found else None
         self._cache = Path(cache) / f"{self.sha256.hex()[:16]}.npz" if cache else None
-        if self._tokenizer is None and len(self._inputs) != 1:
-            raise BadModel(f"an extractor has one input, or a tokenizer in its metadata; this model has {', '.join(self._inputs)}")
+        self._output = next(iter(outputs)) if output is None else output
+        if self._output not in outputs:
+            raise BadModel(f"the model has no output `{self._output}`, only {', '.join(outputs)}")
+        _of_floats("output", outputs[self._output])
+        if self._tokenizer is not None:
+            if inputs.keys() != {"input_ids", "attention_mask"}:
+                raise BadModel(f"a model of texts has the inputs input_ids and attention_mask, but this one has {', '.join(inputs)}")
+            return
+        if len(inputs) != 1:
+            raise BadModel(f"an extractor has one input, or a tokenizer in its metadata, but this model has {len(inputs)} inputs")
+        ((self._input, taken),) = inputs.items()
+        _of_floats("input", taken)
+        shape = taken.shape or []
+        if len(shape) > 1 and isinstance(shape[0], int) and shape[0] != 1:
+            raise BadModel(
+                f"an extractor computes each record by itself, but this model takes {shape[0]} at once: export it with an open batch size, "
+                "or a batch of 1"
+            )
+        self._sizes = shape[1:]
 
     @property
     def takes_text(self) -> bool:
@@ -68,10 +97,13 @@ class Extractor:
         return self._tokenizer is not None
 
     def __call__(self, inputs: Sequence[str] | npt.ArrayLike) -> npt.NDArray[np.float32]:
-        """Features of shape (n, features) of n texts, or of numbers of the shape that the model declares, or as rows: (n, numbers)."""
+        """Features of shape (n, features) of n texts, or of numbers of the shape that the model declares, or as rows: (n, numbers).
+
+        Records run alone: in a batch, the others would change the last bits.
+        """
         if self._tokenizer is None:
             values = self._shaped(_numbers(inputs, "inputs").astype(np.float32))
-            return self._session.run([self._output], {self._inputs[0]: values})[0].reshape(len(values), -1)
+            return np.stack([self._run(i, {self._input: values[i : i + 1]}) for i in range(len(values))])
         given: list[Any] = [None] if isinstance(inputs, str) else list(inputs)  # type: ignore[arg-type]
         texts = [text for text in given if isinstance(text, str)]
         if len(texts) < len(given):
@@ -80,15 +112,15 @@ class Extractor:
         keys = [hashlib.sha256(text.encode()).digest() for text in texts]
         known = self._load()
         missing = {key: text for key, text in zip(keys, texts) if key not in known}
-        known.update((key, self._embed(text)) for key, text in missing.items())
+        known.update((key, self._embed(keys.index(key), text)) for key, text in missing.items())
         if missing and self._cache:
             self._store(known)
         return np.stack([known[key] for key in keys])
 
     def _shaped(self, values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Rows in the shape that the model declares, of which one size after the batch's may be unknown."""
-        wanted = (self._session.get_inputs()[0].shape or [])[1:]
-        if values.ndim != 2 or len(wanted) < 2:
+        wanted = self._sizes
+        if values.ndim != 2 or not wanted:
             return values
         known = [size for size in wanted if isinstance(size, int)]
         width, product = values.shape[1], math.prod(known)
@@ -98,15 +130,29 @@ class Extractor:
             raise BadQuery(f"the model takes numbers of shape [batch, {shape}], but a record has {width}: give it one for each place")
         return values.reshape(len(values), *(size if isinstance(size, int) else unknown for size in wanted))
 
-    def _embed(self, text: str) -> npt.NDArray[np.float32]:
-        """Features of one text. Texts run alone: in a batch, their neighbours' lengths would change the last bits."""
+    def _embed(self, record: int, text: str) -> npt.NDArray[np.float32]:
+        """Features of one text."""
         assert self._tokenizer is not None
         tokens = self._tokenizer.encode(text)
         feeds = {
             "input_ids": np.array([tokens.ids], dtype=np.int64),
             "attention_mask": np.array([tokens.attention_mask], dtype=np.int64),
         }
-        return self._session.run([self._output], feeds)[0][0]
+        return self._run(record, feeds)
+
+    def _run(self, record: int, feeds: dict[str, npt.NDArray[Any]]) -> npt.NDArray[np.float32]:
+        """Features of one record."""
+        try:
+            found = np.ravel(self._session.run([self._output], feeds)[0])
+        except Exception as failed:
+            raise BadModel(f"record {record}: onnxruntime failed to run the model: {failed}") from failed
+        wrong = np.flatnonzero(~np.isfinite(found))
+        if wrong.size:
+            raise BadModel(
+                f"record {record}: the model gives {found[wrong[0]]} for feature e{wrong[0]}, which is not a finite number: leave this "
+                "record out, or export a model that is defined for it"
+            )
+        return found
 
     def _load(self) -> dict[bytes, npt.NDArray[np.float32]]:
         if self._cache is None or not self._cache.exists():
@@ -176,11 +222,12 @@ def split(model: str | os.PathLike[str], body: str | os.PathLike[str]) -> str:
     Raises
     ------
     BadModel
-        Its first output does not come from a dense layer, or nothing but a scaling of the inputs precedes that layer.
+        Its first output does not come from a dense layer, nothing but a scaling of the inputs precedes that layer, or what precedes it
+        does not compute in float32 or gives other features each time.
     """
     import onnx
 
-    whole = onnx.load_from_string(model_file(model))
+    whole = described(model_file(model), "the model" if isinstance(model, bytes) else os.fspath(model))
     graph = whole.graph
     constants = _constants(graph)
     layer = _last_layer(graph, constants)
@@ -192,6 +239,11 @@ def split(model: str | os.PathLike[str], body: str | os.PathLike[str]) -> str:
             wanted.update(node.input)
     if layer is None or all(_is_plain(node, constants) for node in needed):
         raise BadModel("no layers precede the last dense one: import the model itself (`tribute agent import`)")
+    other = _other_floats(whole, layer)
+    if other:
+        raise BadModel(
+            f"layer `{node_name(layer)}` takes {other}, but an extractor's features are float32: export the network in float32"
+        )
     del graph.node[:]
     graph.node.extend(needed)
     kept = [t for t in graph.initializer if t.name in wanted]
@@ -201,7 +253,20 @@ def split(model: str | os.PathLike[str], body: str | os.PathLike[str]) -> str:
     graph.output.append(onnx.helper.make_tensor_value_info(layer.input[0], onnx.TensorProto.FLOAT, None))
     del graph.value_info[:]
     Path(body).write_bytes(whole.SerializeToString(deterministic=True))
-    return layer.name or layer.output[0]
+    return node_name(layer)
+
+
+def _other_floats(model: Any, layer: Any) -> str | None:
+    """The floats that a layer takes, if they are known to be others than float32."""
+    import onnx
+
+    graph = onnx.shape_inference.infer_shapes(model).graph
+    found = {value.name: value.type.tensor_type.elem_type for value in [*graph.input, *graph.value_info, *graph.output]}
+    weights = {tensor.name: tensor.data_type for tensor in graph.initializer}
+    # weights are of the type of the features
+    element = found.get(layer.input[0]) or next((weights[i] for i in layer.input[1:] if i in weights), 0)
+    kind = onnx.TensorProto.DataType.Name(element)
+    return {"DOUBLE": "float64", "FLOAT16": "float16", "BFLOAT16": "bfloat16"}.get(kind)
 
 
 def _constants(graph: Any) -> set[str]:
@@ -228,7 +293,10 @@ def _last_layer(graph: Any, constants: set[str]) -> Any:
         if not open_tensors and (weighted or node.op_type in ("LinearClassifier", "LinearRegressor")):
             return node
         if node.op_type not in HEAD_OPERATORS:
-            raise BadModel(f"node `{node.name or node.output[0]}` ({node.op_type}) follows no dense layer that ends the model")
+            raise BadModel(
+                f"node `{node_name(node)}` ({node.op_type}) follows no dense layer that ends the model: export it with the logits "
+                "as its first output"
+            )
         open_tensors.update(_varying(node, constants))
     return None
 
@@ -238,10 +306,22 @@ def _is_plain(node: Any, constants: set[str]) -> bool:
     return count == 0 or node.op_type == "Concat" or (count == 1 and node.op_type in PLAIN_OPERATORS)
 
 
+def _of_floats(what: str, found: Any) -> None:
+    """Refuses an input or output that is not a tensor of float32."""
+    if found.type != "tensor(float)":
+        raise BadModel(
+            f"the {what} `{found.name}` of an extractor is of float32, but in this model it is {found.type}: export it in float32, with "
+            "the features as its first output"
+        )
+
+
 def _tokenizer(metadata: dict[str, str]) -> Any:
     from tokenizers import Tokenizer
 
-    made = Tokenizer.from_str(metadata["tokenizer"])
-    made.no_padding()
-    made.enable_truncation(int(metadata.get("tokens", 512)))
+    try:
+        made = Tokenizer.from_str(metadata["tokenizer"])
+        made.no_padding()
+        made.enable_truncation(int(metadata.get("tokens", 512)))
+    except Exception as failed:  # tokenizers' errors are of no class of their own
+        raise BadModel(f"the tokenizer in its metadata is unusable: {failed}") from failed
     return made
