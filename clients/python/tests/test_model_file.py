@@ -8,21 +8,25 @@ from tribute._model_file import ModelFile
 from tribute.errors import BadModel
 from tribute.schema import Schema
 
+from conftest import ROOT
+
 FEATURES = ["a", "b"]
 THREE = Schema.of("s", FEATURES, [0.0, 0.0], [1.0, 1.0], ["x", "y", "z"])
 TWO = Schema.of("s", FEATURES, [0.0, 0.0], [1.0, 1.0], ["x", "y"])
 NUMBER = Schema.of("s", FEATURES, [0.0, 0.0], [1.0, 1.0], (0.0, 10.0))
 ROWS = [[0.0, 1.0], [1.0, 0.0], [0.2, 0.3]]
 """Features a and b of three records."""
+WEIGHT = [[1.0, 0.0, 0.8], [0.0, 1.0, 0.8]]
+"""Of three classes: a, b and most of their sum."""
 
 
-def written(path, weight, *after, kind=TensorProto.FLOAT, outputs=(("scores", TensorProto.FLOAT),)):
-    """A dense layer with these weights, and the nodes after it."""
+def written(path, weight, *after, kind=TensorProto.FLOAT, outputs=(("scores", TensorProto.FLOAT),), before=(), taken=None):
+    """A dense layer with these weights, and the nodes around it. The inputs are called as in `taken`, with their shapes."""
     values = numpy_helper.from_array(np.asarray(weight, dtype=helper.tensor_dtype_to_np_dtype(kind)), "weight")
-    nodes = [helper.make_node("MatMul", ["features", "weight"], ["scores"]), *after]
-    taken = [helper.make_tensor_value_info("features", kind, ["n", 2])]
+    nodes = [*before, helper.make_node("MatMul", ["features", "weight"], ["scores"]), *after]
+    inputs = [helper.make_tensor_value_info(name, kind, shape) for name, shape in (taken or {"features": ["n", 2]}).items()]
     given = [helper.make_tensor_value_info(name, type, None) for name, type in outputs]
-    graph = helper.make_graph(nodes, "m", taken, given, [values])
+    graph = helper.make_graph(nodes, "m", inputs, given, [values])
     path.write_bytes(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10).SerializeToString())
     return path
 
@@ -39,17 +43,89 @@ def test_one_score_of_two_classes(tmp_path):
     sigmoid = helper.make_node("Sigmoid", ["scores"], ["p"])
     chances = ModelFile(written(tmp_path / "s.onnx", [[-3.0], [3.0]], sigmoid, outputs=[("p", TensorProto.FLOAT)]), TWO)
     assert chances.predict(ROWS).tolist() == ["y", "x", "y"]
+    # where all logits are in [0, 1], they still are logits
+    assert logits.predict([[0.4, 0.6], [0.5, 0.6]]).tolist() == ["y", "y"]
     with pytest.raises(BadModel, match="gives 1 scores, the schema has 3 classes"):
-        ModelFile(tmp_path / "s.onnx", THREE).predict(ROWS)
+        ModelFile(tmp_path / "s.onnx", THREE)
+
+
+def test_a_logit_beside_its_probability_is_no_score_of_another_class(tmp_path):
+    weight = [[-3.0], [3.0]]
+    sigmoid = helper.make_node("Sigmoid", ["scores"], ["p"])
+    outputs = [("p", TensorProto.FLOAT), ("scores", TensorProto.FLOAT)]
+    model = ModelFile(written(tmp_path / "m.onnx", weight, sigmoid, outputs=outputs), TWO)
+    assert model.predict(ROWS).tolist() == ["y", "x", "y"] and model.decision_function(ROWS).shape == (3,)
+    minus = helper.make_node("Neg", ["scores"], ["other"])
+    outputs = [("other", TensorProto.FLOAT), ("scores", TensorProto.FLOAT)]
+    model = ModelFile(written(tmp_path / "m.onnx", weight, minus, outputs=outputs), TWO)
+    assert model.predict(ROWS).tolist() == ["y", "x", "y"] and model.decision_function(ROWS).shape == (3, 2)
 
 
 def test_labels_of_its_own_are_taken(tmp_path):
     best = helper.make_node("ArgMax", ["scores"], ["label"], axis=1, keepdims=0)
     outputs = [("label", TensorProto.INT64), ("scores", TensorProto.FLOAT)]
-    path = written(tmp_path / "m.onnx", [[1.0, 0.0, 0.5], [0.0, 1.0, 0.5]], best, outputs=outputs)
-    assert ModelFile(path, THREE).predict(ROWS).tolist() == ["y", "x", "y"], "numbers of classes"
-    named = Schema.of("s", FEATURES, [0.0, 0.0], [1.0, 1.0], ["2", "1", "0"])
-    assert ModelFile(path, named).predict(ROWS).tolist() == [1, 0, 1], "labels"
+    path = written(tmp_path / "m.onnx", WEIGHT, best, outputs=outputs)
+    assert ModelFile(path, THREE).predict(ROWS).tolist() == ["y", "x", "z"], "numbers of columns"
+
+    def named(*classes):
+        return ModelFile(path, Schema.of("s", FEATURES, [0.0, 0.0], [1.0, 1.0], classes))
+
+    assert named("2", "1", "0").predict(ROWS).tolist() == ["1", "0", "2"], "labels"
+    # whatever is asked: these numbers are two of the labels, too
+    shifted = named("1", "2", "3")
+    assert shifted.predict(ROWS).tolist() == ["2", "1", "3"] and shifted.predict(ROWS[::2]).tolist() == ["2", "3"]
+    more = helper.make_node("Add", ["label", "label"], ["doubled"])
+    outputs[0] = ("doubled", TensorProto.INT64)
+    path = written(tmp_path / "m.onnx", WEIGHT, best, more, outputs=outputs)
+    assert named("0", "2", "4").predict(ROWS).tolist() == ["2", "0", "4"]
+    with pytest.raises(BadModel, match="labels of .*, 0, 2, 4, are neither the schema's x, y, z nor"):
+        ModelFile(path, THREE)
+
+
+def test_columns_are_named_by_class_labels(tmp_path):
+    head = {"coefficients": [1.0, 0.0, 0.0, 1.0, 0.8, 0.8], "intercepts": [0.0, 0.0, 0.0], "classlabels_strings": ["z", "y", "x"]}
+    layer = helper.make_node("LinearClassifier", ["features"], ["label", "scores"], domain="ai.onnx.ml", **head)
+    taken, given = (helper.make_tensor_value_info(n, TensorProto.FLOAT, ["n", size]) for n, size in (("features", 2), ("scores", 3)))
+    opsets = [helper.make_opsetid("", 18), helper.make_opsetid("ai.onnx.ml", 3)]
+    model = helper.make_model(helper.make_graph([layer], "m", [taken], [given]), opset_imports=opsets, ir_version=10)
+    (tmp_path / "m.onnx").write_bytes(model.SerializeToString())
+    assert ModelFile(tmp_path / "m.onnx", THREE).predict(ROWS).tolist() == ["y", "z", "x"]
+    with pytest.raises(BadModel, match="classes of .*, z, y, x, are not the schema's u, v, w"):
+        ModelFile(tmp_path / "m.onnx", Schema.of("s", FEATURES, [0.0, 0.0], [1.0, 1.0], ["u", "v", "w"]))
+
+
+@pytest.mark.parametrize(
+    "taken, before",
+    [
+        ({"features": [1, 2]}, None),
+        ({"features": [2, 2]}, None),
+        ({"features": ["n", "width"]}, None),
+        ({"image": ["n", 1, 2, 1]}, helper.make_node("Flatten", ["image"], ["features"])),
+        ({"b": ["n", 1], "a": ["n", 1]}, helper.make_node("Concat", ["a", "b"], ["features"], axis=1)),
+    ],
+)
+def test_records_are_laid_out_as_the_inputs_say(tmp_path, taken, before):
+    before = [before] if before else []
+    model = ModelFile(written(tmp_path / "m.onnx", WEIGHT, before=before, taken=taken), THREE)
+    assert model.predict(ROWS).tolist() == ["y", "x", "z"] and model.decision_function(ROWS).shape == (3, 3)
+
+
+def test_an_output_of_other_columns_is_no_score(tmp_path):
+    copied = helper.make_node("Identity", ["features"], ["embedding"])
+    outputs = [("embedding", TensorProto.FLOAT), ("scores", TensorProto.FLOAT)]
+    model = ModelFile(written(tmp_path / "m.onnx", WEIGHT, copied, outputs=outputs), THREE)
+    assert model.predict(ROWS).tolist() == ["y", "x", "z"]
+
+
+def test_maps_of_scores_and_of_doubles_are_read(tmp_path):
+    rows = np.loadtxt(ROOT / "examples/wine.csv", delimiter=",", skiprows=1)
+    names = [f"x{i}" for i in range(rows.shape[1] - 1)]
+    schema = Schema.of("wine", names, rows[:, :-1].min(axis=0), rows[:, :-1].max(axis=0), ["0", "1", "2"])
+    singles, doubles = (ModelFile(ROOT / f"inference/tests/fixtures/{name}.onnx", schema) for name in ("sk_softmax", "sk_double_zipmap"))
+    found = singles.predict(rows[:, :-1])
+    assert np.mean(found.astype(float) == rows[:, -1]) > 0.98 and np.array_equal(doubles.predict(rows[:, :-1]), found)
+    scores = singles.decision_function(rows[:, :-1])
+    assert scores.shape == (178, 3) and np.allclose(doubles.decision_function(rows[:, :-1]), scores, atol=1e-5)
 
 
 def test_a_real_value(tmp_path):
@@ -58,5 +134,5 @@ def test_a_real_value(tmp_path):
 
 def test_what_takes_no_table_cannot_be_compared(tmp_path):
     path = written(tmp_path / "m.onnx", [[1, 0], [0, 1]], kind=TensorProto.INT64, outputs=[("scores", TensorProto.INT64)])
-    with pytest.raises(BadModel, match="takes tensor.int64., not one table of features"):
+    with pytest.raises(BadModel, match="takes `features`: tensor.int64. .*, not the schema's 2 features"):
         ModelFile(path, TWO)
