@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
 from sklearn.linear_model import LogisticRegression, LogisticRegressionCV, Ridge, RidgeClassifier, RidgeCV
+from sklearn.metrics import r2_score
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from tribute.certify import _check_intercept, _labels, certify
+from tribute.certify import _check_intercept, _Compared, certify
 from tribute.errors import BadQuery, BadRecord
-from tribute.mapping import DEVIATIONS, STEPS, mapping
+from tribute.mapping import DEVIATIONS, STEPS, _order, mapping
 from tribute.report import of_arrays
 from tribute.schema import Schema
 from tribute.sklearn import TributeClassifier, TributeRegressor
@@ -35,7 +36,7 @@ def test_a_scaler_fitted_on_columns_in_another_order_is_read_by_name():
     pipeline = make_pipeline(StandardScaler(), LogisticRegression())
     rng = np.random.default_rng(0)
     values = rng.normal(size=(500, 2)) * [10.0, 1.0]
-    pipeline.fit(values, rng.integers(0, 2, 500))
+    pipeline.fit(values, rng.choice(["x", "y"], 500))
     assert mapping(pipeline, schema, 500).spread > 0.9, "by position"
     pipeline[0].feature_names_in_ = np.array(["b", "a"], dtype=object)
     assert mapping(pipeline, schema, 500).spread < 0.3
@@ -47,11 +48,83 @@ def test_a_scaler_fitted_on_columns_in_another_order_is_read_by_name():
 
 
 def test_labels_are_compared_as_the_schema_writes_them():
-    agent = SimpleNamespace(schema=Schema.of("s", ["a"], [0.0], [1.0], ["0", "1"]))
-    for values in ([1.0, 0.0], [1, 0], ["1", "0"]):
-        assert _labels(agent, np.array(values)).tolist() == ["1", "0"]
-    floats = SimpleNamespace(schema=Schema.of("s", ["a"], [0.0], [1.0], ["0.0", "1.0"]))
-    assert _labels(floats, np.array([1.0, 0.0])).tolist() == ["1.0", "0.0"]
+    rows = [[0.0], [1.0], [2.0]]
+    for classes, labels in ((["0", "1"], [0.0, 1.0, 1.0]), (["0", "1"], ["0", "1", "1"]), (["0.0", "1.0"], [0, 1, 1])):
+        schema = Schema.of("s", ["a"], [0.0], [2.0], classes)
+        model = make_pipeline(StandardScaler(), LogisticRegression()).fit(rows, labels)
+        moved = _Compared(model, schema, (rows, labels)).moved([classes[i] for i in (0, 1, 0)])
+        assert (moved.differing, moved.accuracy_before, moved.accuracy_after) == ([2], 1.0, pytest.approx(2 / 3))
+        assert moved.margins == [model.decision_function(rows)[2]]
+
+
+def test_real_values_may_be_a_column():
+    values, targets = load_diabetes(return_X_y=True)
+    schema = Schema.of("s", [f"x{i}" for i in range(10)], values.min(axis=0), values.max(axis=0), (0.0, 400.0))
+    flat, column = (Ridge().fit(values, y) for y in (targets, targets[:, None]))
+    given = flat.predict(values) + 5.0 * (np.arange(len(values)) % 2)
+    for model, wanted in ((flat, targets), (column, targets[:, None])):
+        moved = _Compared(model, schema, (values, wanted)).moved(given)
+        assert moved.differing == list(range(1, len(values), 2)) and moved.margins == pytest.approx([5.0] * len(moved.differing))
+        assert moved.accuracy_before == pytest.approx(flat.score(values, targets))
+        assert moved.accuracy_after == pytest.approx(r2_score(targets, given))
+
+
+class Table:
+    """Rows with named columns."""
+
+    def __init__(self, columns, rows):
+        self.columns, self._rows = columns, np.asarray(rows, dtype=np.float64)
+
+    def __array__(self, dtype=None, copy=None):
+        return self._rows.astype(dtype)
+
+
+def test_every_model_is_asked_with_the_columns_that_it_was_fitted_on():
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(200, 2))
+    labels = np.where(values[:, 0] > 0.3, "x", "y")
+    schema = Schema.of("s", ["a", "b"], [-4.0, -4.0], [4.0, 4.0], ["x", "y"])
+    model = make_pipeline(StandardScaler(), LogisticRegression()).fit(values, labels)
+    swapped = make_pipeline(StandardScaler(), LogisticRegression()).fit(values[:, ::-1], labels)
+    swapped[0].feature_names_in_ = np.array(["b", "a"], dtype=object)
+    given = ["x"] * 200
+    wanted = _Compared(model, schema, (values, labels)).moved(given)
+    assert wanted.accuracy_before > 0.97 and wanted.accuracy_after == np.mean(labels == "x")
+    for records in (values, Table(["a", "b"], values), Table(["b", "a"], values[:, ::-1])):
+        for original in (model, swapped):
+            moved = _Compared(original, schema, (records, labels), _order(original, schema)).moved(given)
+            assert moved.differing == wanted.differing and moved.margins == pytest.approx(wanted.margins)
+
+
+CORNERS = np.array([[0.0, 0.0], [8.0, 16.0], [0.0, 16.0]])
+
+
+@pytest.mark.parametrize(
+    "fitted, compare, said",
+    [
+        (True, (CORNERS, ["x", "y"]), "3 records to compare, but 2 targets"),
+        (True, (CORNERS, np.eye(3)), "3 records to compare, but 9 targets"),
+        (True, (CORNERS, ["x", "y", "maybe"]), "no class 'maybe'; it has x, y, z"),
+        (True, (CORNERS * [np.nan, 1.0], None), r"feature 0 \(`a`\) is nan"),
+        (True, (CORNERS[0], ["x"]), r"have shape \(2,\): give at least one, as a row"),
+        (True, (CORNERS[:0], []), r"have shape \(0, 2\): give at least one"),
+        (False, (CORNERS, None), "not fitted"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused_before_any_training(fitted, compare, said):
+    pipeline = make_pipeline(MinMaxScaler(), LogisticRegression())
+    if fitted:
+        pipeline.fit(CORNERS, ["x", "y", "z"])
+    dataset = SimpleNamespace(schema=CLASSES, records=100, intercept_scale=3)
+    with pytest.raises(ValueError, match=said):
+        certify(pipeline, [dataset], None, compare=compare, ranges="minmax")
+
+
+def test_targets_that_are_no_numbers_are_refused_before_any_training():
+    pipeline = make_pipeline(MinMaxScaler(), Ridge()).fit(CORNERS, [0.0, 1.0, 0.5])
+    dataset = SimpleNamespace(schema=NUMBERS, records=100, intercept_scale=3)
+    with pytest.raises(ValueError, match="of the targets, number 1 is not finite"):
+        certify(pipeline, [dataset], None, compare=(CORNERS, [0.0, np.nan, 0.5]))
 
 
 @pytest.mark.parametrize("estimator", [TributeClassifier(), TributeRegressor()])
@@ -192,6 +265,20 @@ def test_a_fitted_estimator_is_compared_with_the_datasets_ranges():
     other = Schema.of("s", ours.schema_.features, lo, hi, ours.schema_.classes)
     assert mapping(ours, ours.schema_, 150).spread < 1e-12
     assert mapping(ours, other, 150).spread > 0.1
+
+
+def test_a_pipeline_that_was_fitted_on_other_labels_is_refused():
+    def fitted(labels):
+        return make_pipeline(MinMaxScaler(), LogisticRegression()).fit(CORNERS, labels)
+
+    with pytest.raises(ValueError, match="pipeline's classes 0, 1, 2 are not the schema's x, y, z: fit it with the schema's labels"):
+        mapping(fitted([0, 1, 2]), CLASSES, 100)
+    numbered = Schema.of("s", ["a", "b"], [0.0, 0.0], [8.0, 16.0], ["1", "2", "3"])
+    with pytest.raises(ValueError, match="classes 0, 1, 2 are not the schema's 1, 2, 3"):
+        mapping(fitted([0, 1, 2]), numbered, 100)
+    with pytest.raises(ValueError, match="classes 0, 1, 2 are not"):
+        mapping(TributeClassifier(range="minmax").fit(CORNERS, [0, 1, 2]), numbered, 100)
+    assert mapping(fitted([1.0, 2.0, 3.0]), numbered, 100) == mapping(fitted(["x", "y", "z"]), CLASSES, 100)
 
 
 @pytest.mark.parametrize("scaler", [None, StandardScaler(with_std=False)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Sequence
 
@@ -12,7 +13,7 @@ import numpy.typing as npt
 from . import errors
 from ._model_file import ModelFile
 from .client import Client
-from .schema import _label, _unmasked
+from .schema import Schema, _unmasked
 from .types import LOGIT_UNIT, TARGET_STEPS, Agent, Dataset
 from .verify import Page, verify
 
@@ -107,7 +108,8 @@ def certify(
     datasets : sequence of Dataset
         Committed datasets of one schema that the caller may train on.
     compare : (features, targets or None), optional
-        Records on which to compare the answers of the fitted pipeline, or of the file's model, with the certified agent's.
+        Records on which to compare the answers of the fitted pipeline, or of the file's model, with the certified agent's. The original
+        answers them before anything is trained or imported.
     ranges : {"standard", "minmax"}, optional
         The rule by which the schema's ranges were inferred, for a pipeline whose scaler is not fitted: its scales are then taken from
         them. A fitted one needs none, nor does an estimator of :mod:`tribute.sklearn`, which has its own `range`.
@@ -123,22 +125,22 @@ def certify(
     ------
     ValueError
         The pipeline has no equivalent loss over these datasets, or its penalty is too weak to be certified; the message names the
-        weakest.
+        weakest. Or the original cannot answer the records of `compare`, or these do not fit the schema.
     """
-    from .mapping import mapping  # scikit-learn is not needed by clients of sessions
+    from .mapping import _order, mapping  # scikit-learn is not needed by clients of sessions
 
     if not datasets:
         raise ValueError("give at least one dataset")
+    schema = datasets[0].schema
     if isinstance(pipeline, (str, os.PathLike)):
         if penalty is None or link is None:
             raise ValueError("a model from a file needs its penalty and its link")
-        original = ModelFile(pipeline, datasets[0].schema) if compare else None
+        compared = _Compared(ModelFile(pipeline, schema), schema, compare) if compare else None
         agent = client.import_model(pipeline, datasets, penalty=penalty, link=link, name=name, polish=polish)
-        moved = _moved(original, agent, compare) if compare else None
+        moved = compared.moved(answers(agent, compared.values)) if compared else None
         return _proven(agent, None, moved, client, chain, name, data_part, price)
     if penalty is not None or link is not None:
         raise ValueError("penalty and link are read off a pipeline: give them for the file of a model only")
-    schema = datasets[0].schema
     found = mapping(pipeline, schema, sum(d.records for d in datasets), ranges)
     wanted = getattr(pipeline, "intercept_scale", None)  # an estimator of this package has its own
     for dataset in datasets:
@@ -154,6 +156,7 @@ def certify(
             f"the schema's ranges are not the scaler's: the penalty of a feature would deviate by {found.spread:.0%}. "
             "Infer the schema with range='standard' for StandardScaler, range='minmax' for MinMaxScaler"
         )
+    compared = _Compared(pipeline, schema, compare, _order(pipeline, schema)) if compare else None
     try:
         agent = client.train(datasets, penalty=found.penalty, link=found.link, name=name)
     except errors.BadField as refused:
@@ -165,7 +168,7 @@ def certify(
         ) from refused
     if not penalised_intercept:
         _check_intercept(agent.profile.intercept_scale, wanted)
-    moved = _moved(pipeline, agent, compare) if compare else None
+    moved = compared.moved(answers(agent, compared.values)) if compared else None
     return _proven(agent, found, moved, client, chain, name, data_part, price)
 
 
@@ -205,50 +208,92 @@ def _proven(
     return Certified(client.agent(agent), found, client.certificate(agent), moved, agent_id, version)
 
 
-def _moved(pipeline: Any, agent: Agent, compare: tuple[npt.ArrayLike, npt.ArrayLike | None]) -> Moved:
-    features, targets = compare
-    before, after = np.asarray(pipeline.predict(features)), np.asarray(answers(agent, features))
-    if agent.schema.target_range is not None:
-        lo, hi = agent.schema.target_range
-        apart = np.abs(before - after)
-        differing = np.flatnonzero(apart > FAR * (hi - lo))
-        margins = apart[differing]
-    else:
-        before = _labels(agent, before)
-        differing = np.flatnonzero(before != after)
-        margins = _margins(pipeline, np.asarray(features)[differing])
-    accuracy: tuple[float | None, float | None] = (None, None)
-    if targets is not None:
-        given = np.asarray(_unmasked(targets, "targets", errors.BadRecord))
-        wanted = given if agent.schema.classes is None else _labels(agent, given)
-        accuracy = (_accuracy(before, wanted), _accuracy(after, wanted))
-    values = agent.schema.in_order(features)
-    clamped = np.count_nonzero((values < agent.schema.lo) | (values > agent.schema.hi))
-    return Moved(len(before), differing.tolist(), np.asarray(margins).tolist(), *accuracy, int(clamped))
+class _Compared:
+    """Answers of the original model to records, to compare an agent's with.
+
+    Parameters
+    ----------
+    order : list of int, optional
+        Where the schema's features are among those that the original was fitted on; None if they are in the same order.
+
+    Attributes
+    ----------
+    values : ndarray of shape (n, features)
+        The records, in the schema's order.
+
+    Raises
+    ------
+    ValueError
+        The records do not fit the schema, the model cannot answer them, or there are not as many targets.
+    """
+
+    def __init__(
+        self, original: Any, schema: Schema, compare: tuple[npt.ArrayLike, npt.ArrayLike | None], order: list[int] | None = None
+    ):
+        self._schema = schema
+        features, targets = compare
+        schema.quantise(features)
+        self.values = schema.in_order(features)
+        if self.values.ndim != 2 or not len(self.values):
+            raise ValueError(f"the records to compare have shape {self.values.shape}: give at least one, as a row")
+        self._targets = None if targets is None else self._numbers(targets, "targets")
+        asked = self.values
+        if order is not None:
+            asked = np.empty_like(self.values)
+            asked[:, order] = self.values
+        with warnings.catch_warnings():
+            # the columns are in the order that it was fitted on
+            warnings.filterwarnings("ignore", "X does not have valid feature names")
+            self._before = self._numbers(original.predict(asked), "answers of the model")
+            self._margins = None if schema.classes is None else _margins(original.decision_function(asked))
+
+    def _numbers(self, values: npt.ArrayLike, what: str) -> npt.NDArray[Any]:
+        """Class numbers or real values of the records, of shape (n,)."""
+        given = np.ravel(np.asarray(_unmasked(values, what, errors.BadRecord)))
+        if len(given) != len(self.values):
+            raise ValueError(f"there are {len(self.values)} records to compare, but {len(given)} {what}: give one for each record")
+        if self._schema.classes is not None:
+            return self._schema.quantise_target(given)
+        reals = given.astype(np.float64)
+        if not np.isfinite(reals).all():
+            raise ValueError(f"of the {what}, number {np.flatnonzero(~np.isfinite(reals))[0]} is not finite")
+        return reals
+
+    def moved(self, given: npt.ArrayLike) -> Moved:
+        """How the answers that an agent gave differ."""
+        before, after = self._before, self._numbers(given, "answers of the agent")
+        if self._margins is None:
+            lo, hi = self._schema.target_range or (0.0, 1.0)
+            margins = np.abs(before - after)
+            differing = np.flatnonzero(margins > FAR * (hi - lo))
+        else:
+            margins = self._margins
+            differing = np.flatnonzero(before != after)
+        accuracy: tuple[float | None, float | None] = (None, None)
+        if self._targets is not None:
+            measure = _r2 if self._margins is None else _right
+            accuracy = (measure(before, self._targets), measure(after, self._targets))
+        clamped = np.count_nonzero((self.values < self._schema.lo) | (self.values > self._schema.hi))
+        return Moved(len(before), differing.tolist(), margins[differing].tolist(), *accuracy, int(clamped))
 
 
-def _labels(agent: Agent, values: npt.NDArray[Any]) -> npt.NDArray[np.str_]:
-    """Labels as the schema writes them: of whole numbers, 1.0 is 1."""
-    known = {label: i for i, label in enumerate(agent.schema.classes or ())}
-    return np.array([_label(value, known) for value in np.ravel(values)], dtype=str)
-
-
-def _margins(pipeline: Any, features: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+def _margins(scores: npt.ArrayLike) -> npt.NDArray[np.float64]:
     """Differences of a classifier's two largest scores."""
-    if not len(features):
-        return np.zeros(0)
-    scores = np.asarray(pipeline.decision_function(features))
-    if scores.ndim == 1:
-        return np.abs(scores)
-    largest = np.sort(scores, axis=1)
+    found = np.asarray(scores, dtype=np.float64)
+    if found.ndim == 1:
+        return np.abs(found)
+    largest = np.sort(found, axis=1)
     return largest[:, -1] - largest[:, -2]
 
 
-def _accuracy(predicted: npt.NDArray[Any], targets: npt.NDArray[Any]) -> float:
-    """Fraction of right labels, or R² of real values."""
-    if predicted.dtype.kind == "f":
-        return float(1.0 - np.sum((targets - predicted) ** 2) / np.sum((targets - targets.mean()) ** 2))
+def _right(predicted: npt.NDArray[Any], targets: npt.NDArray[Any]) -> float:
+    """Fraction of right classes."""
     return float(np.mean(predicted == targets))
+
+
+def _r2(predicted: npt.NDArray[np.float64], targets: npt.NDArray[np.float64]) -> float:
+    """R² of real values."""
+    return float(1.0 - np.sum((targets - predicted) ** 2) / np.sum((targets - targets.mean()) ** 2))
 
 
 def answers(agent: Agent, features: npt.ArrayLike) -> list[str] | list[float]:

@@ -12,7 +12,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from .errors import BadQuery
-from .schema import Schema
+from .schema import Schema, _label
 from .types import LAMBDA_UNIT
 
 STEPS = 255.0 / 256.0
@@ -61,7 +61,8 @@ def mapping(pipeline: Any, schema: Schema, records: int, ranges: str | None = No
     Parameters
     ----------
     pipeline : Pipeline, or LogisticRegression, Ridge or RidgeClassifier, or TributeClassifier or TributeRegressor
-        Unfitted or fitted. Only its penalty, its scaler and, if fitted, the scaler's statistics are read.
+        Unfitted or fitted. Only its penalty, its scaler and, if fitted, the scaler's statistics and the names of features and classes are
+        read.
     schema : Schema
         Schema of the datasets.
     records : int
@@ -85,6 +86,7 @@ def mapping(pipeline: Any, schema: Schema, records: int, ranges: str | None = No
         pipeline = given.equivalent()
     scaler, estimator = _parts(pipeline)
     link = _link(estimator, schema)
+    _check_classes(getattr(given, "classes_", ()), schema)
     scale = np.ones_like(width) if scaler is None else _scale(scaler, known, ranges)
     order = None if scaler is None else _order(given, schema)
     if order is not None and scale.shape == width.shape:
@@ -137,6 +139,14 @@ def _order(pipeline: Any, schema: Schema) -> list[int] | None:
         return schema._places(names) if names else None
     except BadQuery as other:
         raise ValueError(f"the pipeline was fitted on other features than the schema's: {other.message}") from other
+
+
+def _check_classes(fitted: Any, schema: Schema) -> None:
+    """Refuses a pipeline that was fitted on labels that the schema does not have."""
+    known = {label: i for i, label in enumerate(schema.classes or ())}
+    if any(_label(label, known) not in known for label in fitted):
+        own = ", ".join(str(label) for label in fitted)
+        raise ValueError(f"the pipeline's classes {own} are not the schema's {', '.join(known)}: fit it with the schema's labels")
 
 
 def _varying(scaler: Any, features: int) -> np.ndarray:
