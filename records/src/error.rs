@@ -85,13 +85,15 @@ pub enum Fault {
         /// What does not fit.
         why: String,
     },
-    /// A column of a columnar file that holds neither numbers, nor truth values, nor texts.
-    #[error("(`{name}`) holds {what}: turn it into numbers or texts, or leave it out with --drop \"{name}\"")]
+    /// A column of a columnar file that holds neither numbers, nor truth values, nor texts, or in a way that is not read.
+    #[error("(`{name}`) holds {what}: {advice}, or leave it out with --drop \"{name}\"")]
     Held {
         /// Column name.
         name: String,
         /// What it holds.
         what: String,
+        /// How to write it otherwise.
+        advice: &'static str,
     },
     /// An option that only concerns text tables.
     #[error("is a {format} file, which says by itself how it is written: leave out {option}")]

@@ -8,7 +8,7 @@ use arrow_ipc::{
 
 use super::buffers::{Body, Found};
 use super::layout::{Batch, Described, Kind, Width};
-use super::{read, Column, ReadAt, Refused};
+use super::{read, Column, ReadAt, Refused, Stored, PANDAS};
 
 /// Beginning and end of a file.
 const MARK: &[u8] = b"ARROW1";
@@ -26,6 +26,8 @@ const DEEPEST: usize = 16;
 pub(super) struct Parts {
     columns: Vec<Described>,
     batches: Vec<Batch>,
+    /// Pandas' description of the data frame.
+    pandas: Option<String>,
     rows: u64,
     /// Bytes of all messages so far.
     taken: u64,
@@ -33,7 +35,7 @@ pub(super) struct Parts {
 
 impl Parts {
     pub(super) fn open(bytes: &dyn ReadAt) -> Result<Self, Refused> {
-        let mut parts = Parts { columns: Vec::new(), batches: Vec::new(), rows: 0, taken: 0 };
+        let mut parts = Parts { columns: Vec::new(), batches: Vec::new(), pandas: None, rows: 0, taken: 0 };
         if read(bytes, 0, MARK.len())? == MARK {
             parts.open_file(bytes)?;
         } else {
@@ -124,11 +126,17 @@ impl Parts {
         for field in schema.fields().into_iter().flatten() {
             self.columns.push(place.describe(&field)?);
         }
+        let mut metadata = schema.custom_metadata().into_iter().flatten();
+        self.pandas = metadata.find(|entry| entry.key() == Some(PANDAS)).and_then(|e| e.value()).map(str::to_owned);
         Ok(())
     }
 
     pub(super) fn rows(&self) -> u64 {
         self.rows
+    }
+
+    pub(super) fn pandas(&self) -> Option<&str> {
+        self.pandas.as_deref()
     }
 
     pub(super) fn names(&self) -> Vec<String> {
@@ -142,7 +150,7 @@ impl Parts {
     pub(super) fn load(&self, bytes: &Arc<dyn ReadAt>, column: usize, rows: usize) -> Result<Column, Refused> {
         let described = &self.columns[column];
         if let Kind::Other(what) = described.kind {
-            return Err(Refused::Held(what.into()));
+            return Err(Refused::held(what));
         }
         let mut all = Found::new(&described.kind, rows);
         let mut dictionary = Found::new(&described.kind, 0);
@@ -173,7 +181,12 @@ impl Parts {
                 }
             }
         }
-        Ok(all.finish(matches!(described.kind, Kind::Whole(_))))
+        Ok(all.finish(match described.kind {
+            Kind::Whole(_) => Stored::Whole,
+            Kind::Half => Stored::Half,
+            Kind::Single => Stored::Single,
+            _ => Stored::Double,
+        }))
     }
 }
 

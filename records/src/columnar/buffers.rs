@@ -5,7 +5,7 @@ use half::f16;
 
 use super::codec::{unpack, Codec};
 use super::layout::{Batch, Described, Kind, Width};
-use super::{read, whole, Column, ReadAt, Refused, Words};
+use super::{read, whole, Column, ReadAt, Refused, Stored, Words};
 
 /// Largest buffer of texts, unpacked.
 const MOST_TEXTS: usize = 64 << 20;
@@ -48,9 +48,9 @@ impl Found {
         Ok(())
     }
 
-    pub(super) fn finish(self, whole: bool) -> Column {
+    pub(super) fn finish(self, stored: Stored) -> Column {
         match self {
-            Found::Numbers(values) => Column::Numbers { values, whole },
+            Found::Numbers(values) => Column::Numbers { values, stored },
             Found::Truths(values) => Column::Truths(values),
             Found::Texts(words) => words.finish(),
         }

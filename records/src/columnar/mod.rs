@@ -96,14 +96,19 @@ enum Refused {
     Io(String),
     #[error("{0}")]
     Damaged(String),
-    /// The column holds what cannot be read, here named.
-    #[error("holds {0}")]
-    Held(String),
+    /// The column holds what cannot be read, here named, and what to do about it.
+    #[error("holds {0}: {1}")]
+    Held(String, &'static str),
 }
 
 impl Refused {
     fn damaged(why: impl std::fmt::Display) -> Self {
         Refused::Damaged(why.to_string())
+    }
+
+    /// Values of another kind.
+    fn held(what: impl Into<String>) -> Self {
+        Refused::Held(what.into(), "turn it into floats, whole numbers or texts")
     }
 }
 
@@ -129,7 +134,7 @@ pub(crate) enum Column {
     /// NaN is a missing value. Whole numbers are below 2^53.
     Numbers {
         values: Vec<f64>,
-        whole: bool,
+        stored: Stored,
     },
     Truths(Vec<Option<bool>>),
     /// Each row's word; missing ones are empty.
@@ -139,13 +144,37 @@ pub(crate) enum Column {
     },
 }
 
+/// How numbers are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stored {
+    Whole,
+    Half,
+    Single,
+    Double,
+}
+
+impl Stored {
+    /// A number as in a CSV: with as few digits as tell it from its neighbours.
+    fn text(self, x: f64) -> String {
+        match self {
+            Stored::Whole => format!("{x}"),
+            Stored::Half => {
+                let half = half::f16::from_f64(x);
+                let mut shorter = (0..5).filter_map(|digits| format!("{x:.digits$e}").parse().ok());
+                format!("{:?}", shorter.find(|short| half::f16::from_f64(*short) == half).unwrap_or(x))
+            }
+            Stored::Single => format!("{:?}", x as f32),
+            Stored::Double => format!("{x:?}"),
+        }
+    }
+}
+
 impl Column {
     /// The text of a row, as in a CSV.
     pub(crate) fn text(&self, row: usize) -> String {
         match self {
             Column::Numbers { values, .. } if values[row].is_nan() => String::new(),
-            Column::Numbers { values, whole: true } => format!("{}", values[row]),
-            Column::Numbers { values, whole: false } => format!("{:?}", values[row]),
+            Column::Numbers { values, stored } => stored.text(values[row]),
             Column::Truths(values) => values[row].map_or(String::new(), |truth| truth.to_string()),
             Column::Texts { words, rows } => words[rows[row] as usize].clone(),
         }
@@ -177,13 +206,13 @@ struct Words {
 impl Words {
     /// The number of a word.
     fn place(&mut self, bytes: &[u8]) -> Result<u32, Refused> {
-        let text = std::str::from_utf8(bytes).map_err(|_| Refused::Held("text that is not UTF-8".into()))?;
+        let text = std::str::from_utf8(bytes).map_err(|_| Refused::held("text that is not UTF-8"))?;
         if let Some(place) = self.places.get(text) {
             return Ok(*place);
         }
         self.bytes += text.len() + size_of::<Arc<str>>();
         if self.bytes > MOST_TEXT {
-            return Err(Refused::Held(format!("more than {MOST_TEXT} bytes of different texts")));
+            return Err(Refused::held(format!("more than {MOST_TEXT} bytes of different texts")));
         }
         let (word, place) = (Arc::<str>::from(text), self.words.len() as u32);
         self.words.push(word.clone());
@@ -205,9 +234,24 @@ impl Words {
 /// A whole number as f64.
 fn whole(x: i128) -> Result<f64, Refused> {
     if x.unsigned_abs() >= u128::from(EXACT) {
-        return Err(Refused::Held(format!("{x}, a whole number that is not below 2^53")));
+        let what = format!("{x}, a whole number that is not below 2^53, so that its last digits would be lost");
+        return Err(Refused::Held(what, "write it as floats if they do not matter"));
     }
     Ok(x as f64)
+}
+
+/// Key of pandas' description of a data frame in a file's metadata.
+const PANDAS: &str = "pandas";
+
+/// The names of the index's columns, as pandas describes them; none if that cannot be read, for it only adds to the file.
+fn indices(pandas: &str) -> Vec<String> {
+    #[derive(serde::Deserialize)]
+    struct Frame {
+        /// A name, or the description of an index that is no column.
+        index_columns: Vec<serde_json::Value>,
+    }
+    let columns = serde_json::from_str(pandas).map_or(Vec::new(), |frame: Frame| frame.index_columns);
+    columns.iter().filter_map(|column| column.as_str().map(str::to_owned)).collect()
 }
 
 /// The parts of an open file.
@@ -222,6 +266,8 @@ enum Parts {
 pub(crate) struct Columns {
     pub(crate) format: Format,
     pub(crate) names: Vec<String>,
+    /// Names of the columns that were the index of the pandas data frame.
+    pub(crate) indices: Vec<String>,
     /// Number of rows.
     pub(crate) rows: usize,
     bytes: Arc<dyn ReadAt>,
@@ -239,16 +285,17 @@ impl Columns {
             Format::Arrow => arrow::Parts::open(&*bytes).map(|p| Parts::Arrow(Arc::new(p))),
         });
         let parts = opened.map_err(|refused| fault(format, refused, None).of(file))?;
-        let (names, rows) = match &parts {
-            Parts::Parquet(parts) => (parts.names(), parts.rows()),
-            Parts::Arrow(parts) => (parts.names(), parts.rows()),
+        let (names, rows, pandas) = match &parts {
+            Parts::Parquet(parts) => (parts.names(), parts.rows(), parts.pandas()),
+            Parts::Arrow(parts) => (parts.names(), parts.rows(), parts.pandas()),
         };
+        let indices = pandas.map_or(Vec::new(), indices);
         if names.is_empty() {
             return Err(Fault::Empty.of(file));
         }
         match usize::try_from(rows) {
             Ok(rows) if rows.checked_mul(names.len()).is_some_and(|cells| cells <= most) => {
-                Ok(Columns { format, names, rows, bytes, parts })
+                Ok(Columns { format, names, indices, rows, bytes, parts })
             }
             _ => Err(Fault::TooLarge { most }.of(file)),
         }
@@ -288,7 +335,7 @@ impl Columns {
 
 fn fault(format: Format, refused: Refused, column: Option<&str>) -> Fault {
     match refused {
-        Refused::Held(what) => Fault::Held { name: column.unwrap_or_default().to_owned(), what },
+        Refused::Held(what, advice) => Fault::Held { name: column.unwrap_or_default().to_owned(), what, advice },
         Refused::Io(reason) => Fault::Io { reason },
         Refused::Damaged(why) => Fault::Damaged { format: format.name(), why },
     }

@@ -92,9 +92,8 @@ fn encoding(code: i64) -> std::result::Result<Encoding, Refused> {
         8 => Encoding::RLE_DICTIONARY,
         9 => Encoding::BYTE_STREAM_SPLIT,
         other => {
-            return Err(Refused::Held(format!(
-                "values in Parquet's encoding {other}, which few writers use by default"
-            )))
+            let what = format!("values in Parquet's encoding {other}, which few writers use by default");
+            return Err(Refused::Held(what, "write the file with its writer's default encodings"));
         }
     })
 }

@@ -14,7 +14,7 @@ use parquet::schema::types::ColumnDescPtr;
 
 use super::codec::Codec;
 use super::pages::Pages;
-use super::{read, whole, Column, ReadAt, Refused, Words};
+use super::{read, whole, Column, ReadAt, Refused, Stored, Words, PANDAS};
 
 /// Largest footer.
 const MOST_FOOTER: usize = 16 << 20;
@@ -91,6 +91,12 @@ impl Parts {
         self.metadata.file_metadata().schema_descr().columns().iter().map(|c| c.path().string()).collect()
     }
 
+    /// Pandas' description of the data frame.
+    pub(super) fn pandas(&self) -> Option<&str> {
+        let metadata = self.metadata.file_metadata().key_value_metadata()?;
+        metadata.iter().find(|entry| entry.key == PANDAS)?.value.as_deref()
+    }
+
     fn column(&self, column: usize) -> ColumnDescPtr {
         self.metadata.file_metadata().schema_descr().column(column)
     }
@@ -116,15 +122,15 @@ impl Parts {
             }
             Values::Whole { signed } if self.column(column).physical_type() == Physical::INT32 => {
                 let number = |x: &i32| whole(if signed { i128::from(*x) } else { i128::from(*x as u32) });
-                self.numbers::<Int32Type>(bytes, column, rows, true, number)
+                self.numbers::<Int32Type>(bytes, column, rows, Stored::Whole, number)
             }
             Values::Whole { signed } => {
                 let number = |x: &i64| whole(if signed { i128::from(*x) } else { i128::from(*x as u64) });
-                self.numbers::<Int64Type>(bytes, column, rows, true, number)
+                self.numbers::<Int64Type>(bytes, column, rows, Stored::Whole, number)
             }
-            Values::Single => self.numbers::<FloatType>(bytes, column, rows, false, |x| Ok(f64::from(*x))),
-            Values::Double => self.numbers::<DoubleType>(bytes, column, rows, false, |x| Ok(*x)),
-            Values::Half => self.numbers::<FixedLenByteArrayType>(bytes, column, rows, false, |x| {
+            Values::Single => self.numbers::<FloatType>(bytes, column, rows, Stored::Single, |x| Ok(f64::from(*x))),
+            Values::Double => self.numbers::<DoubleType>(bytes, column, rows, Stored::Double, |x| Ok(*x)),
+            Values::Half => self.numbers::<FixedLenByteArrayType>(bytes, column, rows, Stored::Half, |x| {
                 let bytes = x.data().first_chunk().copied().unwrap_or_default();
                 Ok(f16::from_le_bytes(bytes).to_f64())
             }),
@@ -136,7 +142,7 @@ impl Parts {
         bytes: &Arc<dyn ReadAt>,
         column: usize,
         rows: usize,
-        whole: bool,
+        stored: Stored,
         number: impl Fn(&T::T) -> Result<f64, Refused>,
     ) -> Result<Column, Refused> {
         let mut values = Vec::with_capacity(rows);
@@ -144,7 +150,7 @@ impl Parts {
             values.push(value.map_or(Ok(f64::NAN), &number)?);
             Ok(())
         })?;
-        Ok(Column::Numbers { values, whole })
+        Ok(Column::Numbers { values, stored })
     }
 
     /// Calls `take` with each value of a column, `None` for a missing one.
@@ -195,7 +201,10 @@ fn pages(
         Compression::GZIP(_) => Codec::Gzip,
         Compression::ZSTD(_) => Codec::Zstd,
         Compression::LZ4_RAW => Codec::Lz4,
-        other => return Err(Refused::Held(format!("values packed by {other}: write them with snappy, zstd or gzip"))),
+        other => {
+            let what = format!("values packed by {other}");
+            return Err(Refused::Held(what, "write the file with snappy, zstd or gzip"));
+        }
     };
     let place = |stated: i64| u64::try_from(stated).map_err(Refused::damaged);
     let first = chunk.dictionary_page_offset().filter(|at| *at > 0).unwrap_or(chunk.data_page_offset());
@@ -215,7 +224,7 @@ fn pages(
 /// How to read a column.
 fn values(column: &ColumnDescPtr) -> Result<Values, Refused> {
     if column.max_rep_level() > 0 || column.max_def_level() > 1 || column.path().parts().len() > 1 {
-        return Err(Refused::Held("lists or structures".into()));
+        return Err(Refused::held("lists or structures"));
     }
     let (logical, converted) = (column.logical_type_ref(), column.converted_type());
     let unsigned = matches!(
@@ -224,7 +233,7 @@ fn values(column: &ColumnDescPtr) -> Result<Values, Refused> {
     ) || matches!(logical, Some(LogicalType::Integer(int)) if !int.is_signed);
     let text = matches!(logical, None | Some(LogicalType::String | LogicalType::Enum))
         && matches!(converted, ConvertedType::NONE | ConvertedType::UTF8 | ConvertedType::ENUM);
-    let bare = matches!(logical, None | Some(LogicalType::Integer(_)))
+    let bare = matches!(logical, None | Some(LogicalType::Integer(_) | LogicalType::Unknown))
         && !matches!(
             converted,
             ConvertedType::DECIMAL
@@ -246,9 +255,15 @@ fn values(column: &ColumnDescPtr) -> Result<Values, Refused> {
         {
             Ok(Values::Half)
         }
-        physical => {
-            let what = logical.map_or_else(|| format!("{physical}"), |l| format!("{l:?}"));
-            Err(Refused::Held(format!("values of Parquet's type {what}")))
-        }
+        physical => Err(Refused::held(match (logical, converted, physical) {
+            (Some(LogicalType::Decimal(_)), ..) | (_, ConvertedType::DECIMAL, _) => "decimal numbers".to_owned(),
+            (Some(LogicalType::Date | LogicalType::Time(_) | LogicalType::Timestamp(_)), ..)
+            | (None, ConvertedType::DATE | ConvertedType::INTERVAL, _)
+            | (None, ConvertedType::TIME_MILLIS | ConvertedType::TIME_MICROS, _)
+            | (None, ConvertedType::TIMESTAMP_MILLIS | ConvertedType::TIMESTAMP_MICROS, _)
+            | (None, _, Physical::INT96) => "dates or times".to_owned(),
+            (None, ..) => format!("values of Parquet's type {physical}"),
+            (Some(logical), ..) => format!("values of Parquet's type {logical:?}"),
+        })),
     }
 }
