@@ -1,5 +1,7 @@
 //! Assigns columns to features and to the label; the rest are left out.
 
+use std::collections::{HashMap, HashSet};
+
 use tribute_core::schema::{Schema, Target};
 
 use crate::doubt::{Doubt, Kind};
@@ -8,7 +10,7 @@ use crate::header::is_label_name;
 use crate::inputs::inputs;
 use crate::number::{self, Decimal};
 use crate::options::Options;
-use crate::phrase::some;
+use crate::phrase::{folded, some};
 use crate::report::LeftOut;
 use crate::table::{same_name, Table};
 use crate::targets::Targets;
@@ -37,22 +39,25 @@ impl Roles {
         let (mut rest, mut roles) = kept(table, options)?;
         let label = match &options.label {
             Some(named) => select(table, named)?,
-            None => last_as_label(table, &rest)?,
+            None => not_an_index(table, last_as_label(table, &rest)?)?,
         };
         rest.retain(|c| *c != label);
         if rest.is_empty() {
             let said = "has only one column, but needs features and a label: separate them with commas";
             return Err(Fault::Label(said.into()).of(table.file));
         }
-        if table.header.is_some() {
-            for (i, &column) in rest.iter().enumerate() {
-                let name = &table.header.as_ref().map_or("", |h| h.names[column].as_ref());
+        if let Some(header) = &table.header {
+            let mut named = HashMap::from([(folded(&table.name(label)), label)]);
+            for &column in &rest {
+                let name = header.names[column].as_ref();
                 if name.is_empty() {
                     let said = format!("has no name: name it, or {}", leave_out(table, column));
                     return Err(Fault::Names(said).at_column(table.file, column));
                 }
-                if let Some(other) = rest[..i].iter().find(|c| same_name(&table.name(**c), name)) {
-                    let said = format!("is named `{name}` like column {}: give them different names", other + 1);
+                if let Some(other) = named.insert(folded(name), column) {
+                    let (other, leave_out) = (other + 1, leave_out(table, column));
+                    let said =
+                        format!("is named `{name}` like column {other}: give them different names, or {leave_out}");
                     return Err(Fault::Names(said).at_column(table.file, column));
                 }
             }
@@ -77,7 +82,7 @@ impl Roles {
                 let said = "has no column for the label beside the model's inputs: add it, or name it with --label";
                 return Err(Fault::Label(said.into()).of(table.file));
             }
-            None => last_as_label(table, &others)?,
+            None => not_an_index(table, last_as_label(table, &others)?)?,
         };
         let others: Vec<usize> = others.into_iter().filter(|c| *c != label).collect();
         (roles.features, roles.label) = if inputs.is_empty() { (others, Some(label)) } else { (inputs, Some(label)) };
@@ -140,15 +145,8 @@ impl Roles {
 fn indices(table: &Table<'_>, features: &[usize]) -> Vec<Doubt> {
     let mut doubts = Vec::new();
     for &column in features {
+        let Some(what) = counted(table, column) else { continue };
         let name = table.name(column);
-        let what = match () {
-            () if table.len() < 10 || !table.may_count(column) => continue,
-            () if counts_up(table, column) => "counts the records",
-            () if is_identifier(&name) && is_index(table, column) => {
-                "has another whole number in every record, and an identifier's name"
-            }
-            () => continue,
-        };
         let (leave_out, flag) = (leave_out(table, column), Kind::Index.flag());
         let advice = format!("if it is an index, {leave_out}; if it is a feature, pass {flag}");
         doubts.push(Doubt::new(Kind::Index, None, Some(column), format!("(`{name}`) {what}"), advice));
@@ -156,12 +154,49 @@ fn indices(table: &Table<'_>, features: &[usize]) -> Vec<Doubt> {
     doubts
 }
 
+/// How a column counts or identifies the records, if it does.
+fn counted(table: &Table<'_>, column: usize) -> Option<&'static str> {
+    let name = table.name(column);
+    match () {
+        () if table.is_index(column) => Some("is the index of the data frame that was written"),
+        () if table.len() < 10 || !table.may_count(column) => None,
+        () if counts_up(table, column) => Some("counts the records"),
+        () if is_identifier(&name) && is_index(table, column) => {
+            Some("has another whole number in every record, and an identifier's name")
+        }
+        () if (is_identifier(&name) || name.starts_with(PANDAS_UNNAMED)) && counts_anew(table, column) => {
+            Some("counts the records, several times from the start")
+        }
+        () => None,
+    }
+}
+
+/// The label, unless it is only the last column and counts or identifies the records.
+fn not_an_index(table: &Table<'_>, label: usize) -> Result<usize, DataError> {
+    let name = table.name(label);
+    match counted(table, label).filter(|_| !is_label_name(&name)) {
+        None => Ok(label),
+        Some(what) => {
+            let option = selector(table, label).unwrap_or_else(|| "COLUMN".into());
+            let leave_out = leave_out(table, label);
+            let said = format!(
+                "(`{name}`), taken as the label because it is the last, {what}: name the label with --label (--label {option} if \
+                 this is it), or {leave_out}"
+            );
+            Err(Fault::Label(said).at_column(table.file, label))
+        }
+    }
+}
+
 /// Beginning of the names that pandas gives to an index without one in columnar files.
 const PANDAS_INDEX: &str = "__index_level_";
+/// Beginning of the names that pandas gives to columns without one.
+const PANDAS_UNNAMED: &str = "Unnamed: ";
 
 /// The columns to read. Left out: those the caller drops, unnamed empty ones, and an unnamed index.
 fn kept(table: &Table<'_>, options: &Options) -> Result<(Vec<usize>, Roles), DataError> {
     let mut roles = Roles::default();
+    let label = options.label.as_deref().map(|named| select(table, named)).transpose()?;
     let mut gone = vec![false; table.width];
     for named in &options.drop {
         let column = select(table, named)?;
@@ -170,14 +205,16 @@ fn kept(table: &Table<'_>, options: &Options) -> Result<(Vec<usize>, Roles), Dat
     }
     if let Some(header) = &table.header {
         for (column, name) in header.names.iter().enumerate() {
-            let unnamed = name.is_empty() || name.starts_with("Unnamed: ") || name.starts_with(PANDAS_INDEX);
-            if gone[column] || !unnamed {
+            let index = name.starts_with(PANDAS_INDEX);
+            let unnamed = index || name.is_empty() || name == "#" || name.starts_with(PANDAS_UNNAMED);
+            if gone[column] || label == Some(column) || !unnamed {
                 continue;
             }
-            let empty = (0..table.len()).all(|r| table.get(r, column).is_empty());
+            let empty = || (0..table.len()).all(|r| table.get(r, column).is_empty());
             let why = match () {
-                () if empty => "no name and no values",
-                () if (column == 0 || name.starts_with(PANDAS_INDEX)) && is_index(table, column) => "an unnamed index",
+                () if index => "an unnamed index",
+                () if empty() => "no name and no values",
+                () if column == 0 && is_index(table, column) => "an unnamed index",
                 () => continue,
             };
             gone[column] = true;
@@ -187,12 +224,26 @@ fn kept(table: &Table<'_>, options: &Options) -> Result<(Vec<usize>, Roles), Dat
     Ok(((0..table.width).filter(|c| !gone[*c]).collect(), roles))
 }
 
-/// A column by name, or by number from 1.
+/// A column by name, or by number from 1; a name that several columns have is refused.
 pub(crate) fn select(table: &Table<'_>, named: &str) -> Result<usize, DataError> {
     if let Some(header) = &table.header {
-        let exact = header.names.iter().position(|n| n == named);
-        if let Some(column) = exact.or_else(|| header.names.iter().position(|n| same_name(n, named))) {
-            return Ok(column);
+        let those = |same: &dyn Fn(&str) -> bool| -> Vec<usize> {
+            (0..header.names.len()).filter(|c| same(&header.names[*c])).collect()
+        };
+        let mut found = those(&|name| name == named);
+        if found.is_empty() {
+            found = those(&|name| same_name(name, named));
+        }
+        match found[..] {
+            [] => {}
+            [column] => return Ok(column),
+            [first, second, ..] => {
+                let (first, second) = (first + 1, second + 1);
+                let said = format!(
+                    "columns {first} and {second} are both named `{named}`: give the number of the one you mean"
+                );
+                return Err(Fault::Names(said).of(table.file));
+            }
         }
     }
     if let Some(column) = named.parse::<usize>().ok().filter(|n| (1..=table.width).contains(n)) {
@@ -228,7 +279,9 @@ pub(crate) fn leave_out(table: &Table<'_>, column: usize) -> String {
 
 /// The last column, unless another one has a label's name.
 fn last_as_label(table: &Table<'_>, rest: &[usize]) -> Result<usize, DataError> {
-    let Some(&last) = rest.last() else { return Err(Fault::Empty.of(table.file)) };
+    // an index, which pandas writes last, is no label
+    let last = rest.iter().rfind(|c| !table.is_index(**c)).or(rest.last());
+    let Some(&last) = last else { return Err(Fault::Empty.of(table.file)) };
     if table.header.is_some() {
         // `y` beside a label is a coordinate
         let sure = is_label_name(&table.name(last));
@@ -301,11 +354,15 @@ fn the_label(
             Err(Fault::Label(said.into()).of(table.file))
         }
         [first, ..] => {
-            let names: Vec<String> = left.iter().map(|c| table.name(*c)).collect();
+            let told = |column: &usize| match table.name(*column) {
+                name if select(table, &name).is_ok_and(|found| found == *column) => name,
+                _ => format!("column {}", column + 1),
+            };
+            let names: Vec<String> = left.iter().map(told).collect();
             let listed = some(names.iter().map(String::as_str));
             let said = format!(
-                "columns {listed} are not in the schema: name the label with --label NAME, and leave out the \
-                 others with --drop NAME"
+                "columns {listed} are not in the schema: name the label with --label, and leave out the others with \
+                 --drop, each by its name or its number"
             );
             Err(Fault::Names(said).at_column(table.file, *first)).map_err(|e| DataError { column: None, ..e })
         }
@@ -321,6 +378,7 @@ fn not_in_schema(table: &Table<'_>, column: usize) -> DataError {
 /// The columns of the schema's features by name, if each occurs exactly once.
 fn matching(table: &Table<'_>, rest: &[usize], names: &[&str], label: Option<usize>) -> Option<Vec<usize>> {
     let open: Vec<usize> = rest.iter().copied().filter(|c| Some(*c) != label).collect();
+    let plain: Vec<String> = open.iter().map(|c| folded(&table.name(*c))).collect();
     // names in the schema's order may even repeat
     let in_order = || names.iter().zip(&open).all(|(n, c)| *n == table.name(*c));
     if open.len() >= names.len() && in_order() {
@@ -329,15 +387,12 @@ fn matching(table: &Table<'_>, rest: &[usize], names: &[&str], label: Option<usi
     let mut taken = vec![false; table.width];
     let mut features = Vec::with_capacity(names.len());
     for name in names {
-        let by = |same: &dyn Fn(&str) -> bool| {
-            let found: Vec<usize> = open.iter().copied().filter(|c| same(&table.name(*c))).collect();
-            if let [one] = found[..] {
-                Some(one)
-            } else {
-                None
-            }
+        let by = |same: &dyn Fn(usize) -> bool| {
+            let mut found = (0..open.len()).filter(|i| same(*i)).map(|i| open[i]);
+            found.next().filter(|_| found.next().is_none())
         };
-        let column = by(&|n| n == *name).or_else(|| by(&|n| same_name(n, name)))?;
+        let wanted = folded(name);
+        let column = by(&|i| table.name(open[i]) == *name).or_else(|| by(&|i| plain[i] == wanted))?;
         if std::mem::replace(&mut taken[column], true) {
             return None;
         }
@@ -365,14 +420,34 @@ fn differing(table: &Table<'_>, features: &[usize], names: &[&str]) -> (usize, S
 
 /// Whether a column holds distinct whole numbers in any order, like an index.
 fn is_index(table: &Table<'_>, column: usize) -> bool {
-    let mut seen = std::collections::HashSet::new();
-    (0..table.len()).all(|r| table.get(r, column).parse::<u64>().is_ok_and(|n| seen.insert(n)))
+    let mut seen = HashSet::new();
+    (0..table.len()).all(|row| whole(table, row, column).is_some_and(|n| seen.insert(n)))
+}
+
+/// A whole number, maybe written as a float, as pandas does where others are missing.
+fn whole(table: &Table<'_>, row: usize, column: usize) -> Option<u64> {
+    let text = table.get(row, column);
+    text.strip_suffix(".0").unwrap_or(&text).parse().ok()
 }
 
 /// Whether a column counts up by one.
 fn counts_up(table: &Table<'_>, column: usize) -> bool {
-    let Ok(start) = table.get(0, column).parse::<u64>() else { return false };
-    (0..table.len()).all(|r| table.get(r, column).parse() == Ok(start.saturating_add(r as u64)))
+    let Some(start) = whole(table, 0, column) else { return false };
+    (0..table.len()).all(|row| whole(table, row, column) == Some(start.saturating_add(row as u64)))
+}
+
+/// Whether a column counts up by one, and from its first number again, like the index of tables put together.
+fn counts_anew(table: &Table<'_>, column: usize) -> bool {
+    let start = whole(table, 0, column);
+    let mut last = None;
+    let mut counts = 0;
+    (0..table.len()).all(|row| {
+        let number = whole(table, row, column);
+        let next = last.map(|n: u64| n.saturating_add(1));
+        counts += usize::from(next.is_some() && number == next);
+        last = number;
+        number.is_some() && (number == start || number == next)
+    }) && counts > table.len() / 2
 }
 
 /// Whether a column's name says that it identifies records: `id`, `patient_id`, `RowID`, `index`, `nr`.

@@ -183,7 +183,7 @@ fn features(
                 if numbers.is_empty() {
                     return Err(no_values(table, *column));
                 }
-                let (lo, hi) = range.of(numbers);
+                let (lo, hi) = finite(table, *column, range.of(numbers))?;
                 features.push(Feature { name, lo, hi });
             }
             Input::OneHot(known) => {
@@ -194,6 +194,19 @@ fn features(
         }
     }
     Ok((features, categories))
+}
+
+/// # Errors
+/// A range wider than the largest number.
+fn finite(table: &Table<'_>, column: usize, (lo, hi): (f64, f64)) -> Result<(f64, f64), DataError> {
+    if (hi - lo).is_finite() {
+        return Ok((lo, hi));
+    }
+    let (name, leave_out) = (table.name(column), leave_out(table, column));
+    let said = format!(
+        "(`{name}`) has a range from {lo:e} to {hi:e}, wider than a 64-bit float can tell: correct outliers, or {leave_out}"
+    );
+    Err(Fault::Names(said).at_column(table.file, column))
 }
 
 fn no_values(table: &Table<'_>, column: usize) -> DataError {
@@ -256,6 +269,6 @@ fn real(table: &Table<'_>, column: usize, decimal: Decimal) -> Result<Target, Da
         return Err(Fault::Label(format!("(`{}`) has no values", table.name(column))).at_column(table.file, column));
     }
     // `--range` is for features; clamping would change a target
-    let (lo, hi) = Range::MinMax.of(numbers);
+    let (lo, hi) = finite(table, column, Range::MinMax.of(numbers))?;
     Ok(Target::Real { lo, hi })
 }

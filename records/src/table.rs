@@ -299,6 +299,14 @@ impl<'t> Table<'t> {
         }
     }
 
+    /// Whether a columnar file says that a column is an index.
+    pub(crate) fn is_index(&self, column: usize) -> bool {
+        match &self.fields {
+            Fields::Text { .. } => false,
+            Fields::Columns(loaded) => loaded.columns.indices.contains(&loaded.columns.names[column]),
+        }
+    }
+
     /// # Errors
     /// The first column of which [`Table::get`] could not read a field.
     pub(crate) fn settled(&self) -> Result<(), DataError> {

@@ -1,12 +1,21 @@
 //! Parquet and Arrow files of several writers give the records of the CSV with the same values; damaged ones are refused.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, Date32Array, Float64Array, Int64Array, RecordBatch, StringArray};
+use arrow_array::{
+    ArrayRef, Date32Array, Float16Array, Float32Array, Float64Array, Int64Array, RecordBatch, StringArray,
+};
 use arrow_ipc::writer::{FileWriter, StreamWriter};
+use half::f16;
+use parquet::data_type::{DoubleType, FloatType, Int64Type};
+use parquet::file::metadata::KeyValue;
+use parquet::file::properties::WriterProperties;
+use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::parser::parse_message_type;
 use tribute_core::records::Records;
-use tribute_core::schema::Schema;
+use tribute_core::schema::{Schema, Target};
 use tribute_records::{DataError, Fault, Kind, Options, Predicts, Range, ReadAt, Source};
 
 /// What `cases/columnar/make.py` wrote of each table.
@@ -130,6 +139,95 @@ fn what_holds_no_numbers_is_named() {
     let refused =
         Source::from_bytes("t", bytes, &options).unwrap().infer("t", Predicts::Classes, Range::MinMax, &options);
     assert!(matches!(*refused.unwrap_err().fault, Fault::ForText { option: "--decimal", .. }));
+}
+
+/// What pandas writes of a data frame with this column as its index.
+fn pandas(index: &str) -> String {
+    format!("{{\"index_columns\": [\"{index}\"], \"columns\": []}}")
+}
+
+/// A Parquet file: each column's type, name and values, and pandas' description.
+fn parquet(columns: &[(&str, &str, &[f64])], pandas: String) -> Vec<u8> {
+    let fields = columns.iter().map(|(kind, name, _)| format!("required {kind} {name};"));
+    let schema = parse_message_type(&format!("message frame {{ {} }}", fields.collect::<String>())).unwrap();
+    let metadata = vec![KeyValue::new("pandas".into(), pandas)];
+    let properties = WriterProperties::builder().set_key_value_metadata(Some(metadata)).build();
+    let mut writer = SerializedFileWriter::new(Vec::new(), Arc::new(schema), Arc::new(properties)).unwrap();
+    let mut group = writer.next_row_group().unwrap();
+    for (kind, _, values) in columns {
+        let mut column = group.next_column().unwrap().unwrap();
+        let single = || values.iter().map(|x| *x as f32).collect::<Vec<_>>();
+        let whole = || values.iter().map(|x| *x as i64).collect::<Vec<_>>();
+        let written = match *kind {
+            "float" => column.typed::<FloatType>().write_batch(&single(), None, None),
+            "int64" => column.typed::<Int64Type>().write_batch(&whole(), None, None),
+            _ => column.typed::<DoubleType>().write_batch(values, None, None),
+        };
+        assert_eq!(written.unwrap(), values.len());
+        column.close().unwrap();
+    }
+    group.close().unwrap();
+    writer.into_inner().unwrap()
+}
+
+#[test]
+fn the_index_of_a_data_frame_is_neither_label_nor_feature() {
+    let (values, ids) = ([1.5, 2.5, 3.5, 4.5], [7.0, 5.0, 9.0, 8.0]);
+    let options = Options::default();
+    let infer = |bytes: Vec<u8>, predicts| {
+        Source::from_bytes("t", bytes, &options).unwrap().infer("t", predicts, Range::MinMax, &options).unwrap()
+    };
+    let batch = RecordBatch::try_from_iter([
+        ("a", floats(&values)),
+        ("price", floats(&values)),
+        ("patient", Arc::new(Int64Array::from(vec![7, 5, 9, 8])) as ArrayRef),
+    ])
+    .unwrap();
+    let metadata = HashMap::from([("pandas".to_owned(), pandas("patient"))]);
+    let schema = batch.schema().as_ref().clone().with_metadata(metadata);
+    let mut writer = StreamWriter::try_new(Vec::new(), &schema).unwrap();
+    writer.write(&batch).unwrap();
+    // an index with a name is asked about
+    let named = [("double", "a", &values[..]), ("double", "price", &values[..]), ("int64", "patient", &ids[..])];
+    for bytes in [writer.into_inner().unwrap(), parquet(&named, pandas("patient"))] {
+        let found = infer(bytes, Predicts::Real);
+        assert_eq!((found.report.label_column, found.report.doubts[0].kind), (Some(2), Kind::Index));
+        let e = found.into_schema().unwrap_err();
+        assert!(e.column == Some(3) && e.to_string().contains("--drop patient"), "{e}");
+    }
+    // one without is left out, whatever it holds
+    let name = "__index_level_0__";
+    let twice = [0.0, 1.0, 0.0, 1.0];
+    let unnamed = [("double", "a", &values[..]), ("double", "price", &values[..]), ("int64", name, &twice[..])];
+    let found = infer(parquet(&unnamed, pandas(name)), Predicts::Real);
+    assert_eq!((found.report.label_column, found.report.left_out[0].column), (Some(2), 3));
+    assert_eq!(found.into_schema().unwrap().features().len(), 1);
+}
+
+#[test]
+fn labels_of_any_precision_are_those_of_the_csv() {
+    let labels = [0.0f32, 0.1, 0.2, 0.1, 0.2, 0.0, 0.1, 0.2, 0.0];
+    let a = floats(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0]);
+    let single: ArrayRef = Arc::new(Float32Array::from(labels.to_vec()));
+    let half: ArrayRef = Arc::new(Float16Array::from_iter_values(labels.iter().map(|x| f16::from_f32(*x))));
+    let doubles = labels.map(f64::from);
+    let stored = parquet(&[("double", "a", &doubles[..]), ("float", "label", &doubles[..])], String::new());
+    for bytes in [
+        stored,
+        arrow(vec![("a", a.clone()), ("label", single.clone())]),
+        arrow(vec![("a", a.clone()), ("label", half)]),
+    ] {
+        let schema = infer(bytes).unwrap();
+        assert_eq!(schema.target(), &Target::Classes(["0.0", "0.1", "0.2"].map(String::from).to_vec()));
+    }
+    // a real target is the number that is stored, so that it is in the range of the schema
+    let bytes = arrow(vec![("a", a), ("label", single)]);
+    let options = Options::default();
+    let source = Source::from_bytes("t", bytes, &options).unwrap();
+    let schema = source.infer("t", Predicts::Real, Range::MinMax, &options).unwrap().into_schema().unwrap();
+    assert_eq!(schema.target(), &Target::Real { lo: 0.0, hi: f64::from(0.2f32) });
+    let records = source.records(&schema, &options).unwrap().into_records().unwrap();
+    assert_eq!(records.target(2), 65_535);
 }
 
 #[test]

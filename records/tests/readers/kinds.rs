@@ -237,6 +237,7 @@ fn names_that_are_not_the_schema_s_are_refused() {
     for (text, words) in [
         ("a,label\n1,x\n3,y\n", "`b` is not in the header"),
         ("a,b,c,label\n1,2,9,x\n3,4,9,y\n", "`c`, `label` are not in the schema"),
+        (",a,b,label\np,1,2,x\nq,3,4,y\n", "`column 1`, `label` are not in the schema: name the label with --label"),
         ("a,b\n1,2\n3,4\n", "no label"),
     ] {
         let e = read_with(text, &accepting(&[Kind::Position])).unwrap_err();
@@ -255,10 +256,25 @@ fn names_of_a_schema_must_be_names() {
         ("a,a,label\n1,2,x\n3,4,y\n", "different names"),
         ("a,,label\n1,2,x\n3,4,y\n", "no name"),
         ("a,b,label\n,2,x\n,4,y\n", "no values"),
+        ("a,label,b,label\n1,2,3,x\n4,5,6,y\n", "--label 2 or --label 4"),
+        ("a,b,label\n1,1.7e308,x\n2,-1.7e308,y\n", "from -1.7e308 to 1.7e308"),
     ] {
         let e = infer(text).unwrap_err();
         assert!(e.to_string().contains(words), "{e}");
     }
+    // a feature named like the label may be a copy of it
+    let fourth = Options { label: Some("4".into()), ..Options::default() };
+    let e = infer_with("a,label,b,label\n1,2,3,x\n4,5,6,y\n", &fourth).unwrap_err();
+    assert!(
+        e.column == Some(2) && e.to_string().contains("like column 4") && e.to_string().contains("--drop 2"),
+        "{e}"
+    );
+    // an option means one column
+    let dropped = Options { drop: vec!["a".into()], ..Options::default() };
+    let e = read_with("a,b,a,label\n9,2,1,x\n9,4,3,y\n", &dropped).unwrap_err();
+    assert!(e.to_string().contains("columns 1 and 3 are both named `a`"), "{e}");
+    let first = Options { drop: vec!["1".into()], ..Options::default() };
+    assert_eq!(read_with("a,b,a,label\n9,2,1,x\n9,4,3,y\n", &first).unwrap().0, two());
 }
 
 #[test]
@@ -277,6 +293,17 @@ fn an_index_with_a_name_is_asked_about() {
     assert!(from("n", &|i| 1001 + i).unwrap_err().to_string().contains("counts the records"));
     assert!(from("patient_id", &|i| 500 + i * 7 % 12).unwrap_err().to_string().contains("an identifier's name"));
     assert!(from("dose", &|i| 500 + i * 7 % 12).is_ok());
+    assert!(from("Unnamed: 0", &|i| i % 6).unwrap_err().to_string().contains("several times from the start"));
+    assert!(from("id", &|i| i % 6).unwrap_err().to_string().contains("--drop id"));
+    assert!(from("hour", &|i| i % 6).is_ok());
+    let floats: String = (0..12).map(|i| format!("{i}.0,{},{}\n", i * 7 % 5, ["x", "y"][i % 2])).collect();
+    assert!(infer(&format!("n,a,label\n{floats}")).unwrap_err().to_string().contains("counts the records"));
+    // nor is an index a label, unless it is called so
+    let last: String = (0..12).map(|i| format!("{},{},{i}\n", i * 7 % 5, i * 5 % 7)).collect();
+    let e = infer(&format!("a,b,n\n{last}")).unwrap_err();
+    assert!(matches!(*e.fault, Fault::Label(_)) && e.to_string().contains("--label n if this is it"), "{e}");
+    let named = Options { label: Some("n".into()), ..accepting(&[Kind::ManyClasses]) };
+    assert_eq!(infer_with(&format!("a,b,n\n{last}"), &named).unwrap().0.classes(), 12);
     // a gap in the count rules out an index
     assert!(infer(&text.replace("\n7,", "\n8,")).is_ok());
 }
