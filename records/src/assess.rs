@@ -37,7 +37,7 @@ pub(crate) struct Assessment<'a> {
     spellings: Vec<BTreeMap<String, usize>>,
     /// Labels that are respelled numbers of the schema, each with its class and its first row.
     respelled: BTreeMap<String, (u16, usize)>,
-    /// Values of a regression's target.
+    /// The real targets of the rows that become records; NaN for a query without one.
     real: Vec<f64>,
     purpose: Purpose,
 }
@@ -81,37 +81,33 @@ impl<'a> Assessment<'a> {
             real: Vec::new(),
             purpose,
         };
+        let numbers = match (schema.target(), found.roles.label) {
+            (Target::Real { lo, hi }, Some(column)) => Some((real(table, column, values.decimal)?, *lo, *hi)),
+            _ => None,
+        };
         for row in 0..table.len() {
-            let label = found.label(row, &targets)?;
+            let label = match &numbers {
+                Some((real, lo, hi)) => (!real[row].is_nan()).then(|| real_step(real[row], *lo, *hi)),
+                None => found.label(row, &targets)?,
+            };
             if found.values.gaps[row].is_some() {
                 found.incomplete.push(row);
             } else if label.is_none() && purpose != Purpose::Queries {
                 found.unlabelled.push(row);
             } else {
                 found.kept.push((row, label));
+                found.real.extend(numbers.as_ref().map(|(real, ..)| real[row]));
             }
         }
         table.settled()?;
         Ok(found)
     }
 
-    /// The target of a row, if it has one; counts its spelling.
+    /// The class of a row, if it has a label; counts its spelling.
     fn label(&mut self, row: usize, targets: &Targets<'_>) -> Result<Option<u16>, DataError> {
         let Some(column) = self.roles.label else { return Ok(None) };
         let text = self.table.get(row, column);
         let place = |fault: Fault| fault.at(self.table.file, self.table.line(row), column);
-        if let Target::Real { lo, hi } = self.schema.target() {
-            let text = text.trim();
-            if number::is_gap(text) {
-                return Ok(None);
-            }
-            let Some(x) = number::parse(text, self.values.decimal) else {
-                let (name, why) = (self.table.name(column), number::why_not(text, self.values.decimal));
-                return Err(place(Fault::NotNumber { name, text: shown(text).into_owned(), why }));
-            };
-            self.real.push(x);
-            return Ok(Some(real_step(x, *lo, *hi)));
-        }
         let label = text.trim();
         if targets.is_gap(label, self.options) {
             return Ok(None);
@@ -181,8 +177,10 @@ impl<'a> Assessment<'a> {
         doubts.extend(self.similar());
         let lacking = self.incomplete.first().map_or(0, |row| self.values.gaps[*row].unwrap_or(0) as usize);
         let column = self.values.columns[lacking];
-        doubts.extend(gaps::incomplete(self.table, &self.incomplete, column, "a feature missing"));
+        let hot = self.schema.categories().iter().any(|c| (c.first..c.first + c.values.len()).contains(&lacking));
+        doubts.extend(gaps::incomplete(self.table, &self.incomplete, column, "a feature missing", hot));
         let mut rows = Digests::new(&self.kept);
+        let few = (self.kept.len() / 100).max(3.min(self.kept.len() / 10));
         let (mut columns, mut days) = (Vec::with_capacity(features.len()), Vec::with_capacity(features.len()));
         for (i, feature) in features.iter().enumerate() {
             let all = self.values.feature(i)?;
@@ -199,19 +197,17 @@ impl<'a> Assessment<'a> {
             days.push(!asked && values.iter().all(|x| number::is_day(*x)));
             let outside = values.iter().position(|x| *x < feature.lo || *x > feature.hi);
             let column = told(feature, self.values.columns[i], missing, &Resolution::of(feature, values));
-            self.beyond(&column, outside, &mut doubts);
+            self.beyond(&column, outside, few, &mut doubts);
             columns.push(column);
         }
         let target = self.target();
         if let Some(target) = &target {
             let [lo, hi] = target.range;
-            let outside = self.kept.iter().position(|(row, _)| {
-                let text = self.table.get(*row, target.column - 1);
-                number::parse(text.trim(), self.values.decimal).is_some_and(|x| x < lo || x > hi)
-            });
-            self.beyond(target, outside, &mut doubts);
+            let outside = self.real.iter().position(|x| *x < lo || *x > hi);
+            // what the model is fitted to is not moved without asking
+            self.beyond(target, outside, 0, &mut doubts);
         }
-        let mut notes = self.notes(&columns, &days);
+        let mut notes = self.notes(&columns, target.as_ref(), &days);
         for column in columns.iter().filter(|c| c.coarse && self.purpose != Purpose::Queries) {
             self.coarse(column, &mut doubts, &mut notes);
         }
@@ -228,19 +224,19 @@ impl<'a> Assessment<'a> {
     fn target(&self) -> Option<ColumnReport> {
         let (Target::Real { lo, hi }, Some(column)) = (self.schema.target(), self.roles.label) else { return None };
         let feature = as_feature(*lo, *hi);
-        let mut steps: Vec<u16> = self.real.iter().map(|x| real_step(*x, *lo, *hi)).collect();
+        let values: Vec<f64> = self.real.iter().copied().filter(|x| !x.is_nan()).collect();
+        let mut steps: Vec<u16> = values.iter().map(|x| real_step(*x, *lo, *hi)).collect();
         steps.sort_unstable();
         steps.dedup();
-        let found = Resolution { coarse: false, steps: steps.len(), ..Resolution::of(&feature, self.real.clone()) };
+        let found = Resolution { coarse: false, steps: steps.len(), ..Resolution::of(&feature, values) };
         Some(told(&feature, column, self.unlabelled.len(), &found))
     }
 
-    /// Adds a doubt if more than a few values are outside the range, or any value is far outside; `outside` is the first such
+    /// Adds a doubt if more than `few` values are outside the range, or any value is far outside; `outside` is the first such
     /// record.
-    fn beyond(&self, column: &ColumnReport, outside: Option<usize>, doubts: &mut Vec<Doubt>) {
+    fn beyond(&self, column: &ColumnReport, outside: Option<usize>, few: usize, doubts: &mut Vec<Doubt>) {
         let [lo, hi] = column.range;
         let records = self.kept.len();
-        let few = (records / 100).max(3.min(records / 10));
         let far = column.min < lo - (hi - lo) || column.max > hi + (hi - lo);
         if self.purpose == Purpose::Schema || !(column.clamped() > few || far) {
             return;
@@ -294,7 +290,7 @@ impl<'a> Assessment<'a> {
     }
 
     /// `days` says of each column whether all its values look like days, and no doubt says so.
-    fn notes(&self, columns: &[ColumnReport], days: &[bool]) -> Vec<String> {
+    fn notes(&self, columns: &[ColumnReport], target: Option<&ColumnReport>, days: &[bool]) -> Vec<String> {
         let mut notes = Vec::new();
         let named = |chosen: &dyn Fn(usize, &ColumnReport) -> bool| {
             let names = columns.iter().enumerate().filter(|(i, c)| chosen(*i, c)).map(|(_, c)| c.name.as_str());
@@ -322,9 +318,10 @@ impl<'a> Assessment<'a> {
                 named(&|i, _| self.values.truths.contains(&i))
             ));
         }
-        let clamped: usize = columns.iter().map(ColumnReport::clamped).sum();
-        if clamped > 0 {
-            let names = named(&|_, c| c.clamped() > 0);
+        let beyond: Vec<_> = columns.iter().chain(target).filter(|c| c.clamped() > 0).collect();
+        if !beyond.is_empty() {
+            let names = some(beyond.iter().map(|c| c.name.as_str()));
+            let clamped = beyond.iter().map(|c| c.clamped()).sum();
             let values = count(clamped, "value is", "values are");
             notes.push(format!("{values} clamped to the ends of the ranges: {names}"));
         }
@@ -428,6 +425,30 @@ impl Digests {
         self.rows.sort_unstable();
         self.rows.windows(2).filter(|pair| pair[0] == pair[1]).count()
     }
+}
+
+/// The real targets of all rows; NaN for a missing one.
+///
+/// # Errors
+/// A target that is not a finite number.
+fn real(table: &Table<'_>, column: usize, decimal: Decimal) -> Result<Vec<f64>, DataError> {
+    // the text of a number of single precision is another number
+    let stored = if table.truths(column)? == Some(false) { table.numbers(column)? } else { None };
+    let number = |row: usize| {
+        if let Some(x) = stored.as_ref().map(|all| all[row]).filter(|x| !x.is_infinite()) {
+            return Ok(x);
+        }
+        let text = table.get(row, column);
+        let text = text.trim();
+        if number::is_gap(text) {
+            return Ok(f64::NAN);
+        }
+        number::parse(text, decimal).ok_or_else(|| {
+            let (name, why) = (table.name(column), number::why_not(text, decimal));
+            Fault::NotNumber { name, text: shown(text).into_owned(), why }.at(table.file, table.line(row), column)
+        })
+    };
+    (0..table.len()).map(number).collect()
 }
 
 fn told(feature: &Feature, column: usize, missing: usize, found: &Resolution) -> ColumnReport {

@@ -10,10 +10,19 @@ pub(crate) fn unlabelled(table: &Table<'_>, rows: &[usize], column: usize) -> Op
     Some(doubt(table, Kind::Unlabelled, (row, column), &count(rows.len(), "no label"), class))
 }
 
-/// A doubt about rows that lack an input; none if there are no such rows. `column` is the one that the first row lacks.
-pub(crate) fn incomplete(table: &Table<'_>, rows: &[usize], column: usize, input: &str) -> Option<Doubt> {
+/// A doubt about rows that lack an input; none if there are no such rows. `column` is the one that the first row lacks, and
+/// `categories` whether it is one-hot encoded.
+pub(crate) fn incomplete(
+    table: &Table<'_>,
+    rows: &[usize],
+    column: usize,
+    input: &str,
+    categories: bool,
+) -> Option<Doubt> {
     let row = *rows.first()?;
-    Some(doubt(table, Kind::Incomplete, (row, column), &count(rows.len(), input), ""))
+    let named = categories && !table.get(row, column).is_empty();
+    let category = if named { ", or, if it is a category, write it as another word" } else { "" };
+    Some(doubt(table, Kind::Incomplete, (row, column), &count(rows.len(), input), category))
 }
 
 fn doubt(table: &Table<'_>, kind: Kind, (row, column): (usize, usize), more: &str, or: &str) -> Doubt {

@@ -86,7 +86,7 @@ impl Source {
         let mut doubts = std::mem::take(&mut roles.doubts);
         doubts.extend(gaps::unlabelled(&table, &unlabelled, label));
         let lacking = incomplete.first().map_or(0, |row| inputs.lacking(*row));
-        doubts.extend(gaps::incomplete(&table, &incomplete, roles.features[lacking], "an input missing"));
+        doubts.extend(gaps::incomplete(&table, &incomplete, roles.features[lacking], "an input missing", false));
         for doubt in &mut doubts {
             doubt.accepted = options.accept.contains(&doubt.kind);
         }

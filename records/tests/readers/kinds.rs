@@ -404,10 +404,16 @@ fn a_target_s_range_counts_too() {
     let schema = source.infer("s", Predicts::Real, Range::MinMax, &options).unwrap().into_schema().unwrap();
     let records = source.records(&schema, &options).unwrap().into_records().unwrap();
     assert_eq!((records.target(0), records.target(99)), (0, 65_535));
-    let far = text.replace("\n7.5,14\n", "\n7.5,1e6\n");
-    let far = Source::from_bytes("f.csv", far.into(), &options).unwrap().records(&schema, &options).unwrap();
-    let e = far.into_records().unwrap_err();
-    assert!((e.row, e.column) == (Some(8), Some(2)) && e.to_string().contains("(`target`)"), "{e}");
+    // of a target not even one value is moved without asking
+    for beyond in ["1e6", "198.5"] {
+        let source = text.replace("\n7.5,14\n", &format!("\n7.5,{beyond}\n"));
+        let source = Source::from_bytes("f.csv", source.into(), &options).unwrap();
+        let e = source.records(&schema, &options).unwrap().into_records().unwrap_err();
+        assert!((e.row, e.column) == (Some(8), Some(2)) && e.to_string().contains("(`target`)"), "{e}");
+        let reading = source.records(&schema, &accepting(&[Kind::Clamped])).unwrap();
+        assert!(reading.report.to_string().contains("1 value is clamped to the ends of the ranges: `target`"));
+        assert_eq!(reading.into_records().unwrap().target(7), 65_535);
+    }
 }
 
 #[test]
