@@ -180,7 +180,7 @@ pub enum Fault {
         advice: String,
     },
     /// A category that is not in the schema.
-    #[error("(`{name}`) is `{text}`, which is not among the schema's values ({known}): correct it or drop the row")]
+    #[error("(`{name}`) is `{text}`, which is not among the schema's values ({known}){hint}")]
     UnknownCategory {
         /// Column name.
         name: String,
@@ -188,6 +188,8 @@ pub enum Fault {
         text: String,
         /// The schema's values, joined.
         known: String,
+        /// A suggestion.
+        hint: String,
     },
     /// A label that is not in the schema.
     #[error("is the label `{label}`, which is not in the schema ({known}){hint}")]

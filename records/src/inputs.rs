@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use tribute_core::schema::{Categories, Schema};
 
 use crate::error::Fault;
-use crate::labels::Key;
+use crate::labels::{hint, Key, Looks};
 use crate::number::Decimal;
 use crate::phrase::{shown, some};
 
@@ -23,12 +23,13 @@ pub(crate) enum Input {
 pub(crate) struct Vocabulary {
     values: Vec<String>,
     positions: HashMap<Key, usize>,
+    looks: Looks,
 }
 
 impl Vocabulary {
     pub(crate) fn new(values: Vec<String>) -> Self {
         let positions = values.iter().enumerate().rev().map(|(i, v)| (Key::of(v, Decimal::Point), i)).collect();
-        Vocabulary { values, positions }
+        Vocabulary { looks: Looks::of(&values), values, positions }
     }
 
     pub(crate) fn values(&self) -> &[String] {
@@ -44,13 +45,16 @@ impl Vocabulary {
         self.values.iter().any(|v| v == text)
     }
 
-    /// Index of a value, matched by [`Key`] or by exact spelling.
+    /// Index of a value, matched by [`Key`], by exact spelling, or by how it looks.
     pub(crate) fn position(&self, text: &str, name: &str, decimal: Decimal) -> Result<usize, Fault> {
         let exact = || self.values.iter().position(|v| v == text);
-        self.positions.get(&Key::of(text, decimal)).copied().or_else(exact).ok_or_else(|| Fault::UnknownCategory {
+        let looks = || self.looks.position(text);
+        let found = self.positions.get(&Key::of(text, decimal)).copied().or_else(exact).or_else(looks);
+        found.ok_or_else(|| Fault::UnknownCategory {
             name: name.into(),
             text: shown(text).into_owned(),
             known: some(self.values.iter().map(String::as_str)),
+            hint: hint(&self.values, text, decimal, "correct it or drop the row"),
         })
     }
 }

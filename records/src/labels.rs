@@ -1,10 +1,10 @@
 //! Labels and categories: which spellings are one value, which look alike, and which texts are unsuitable as classes.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use crate::number::{self, Decimal};
-use crate::phrase::folded;
+use crate::phrase::{composed, folded, shown};
 
 /// 2^53: f64 represents every whole number below it exactly.
 const EXACT: f64 = 9_007_199_254_740_992.0;
@@ -108,6 +108,33 @@ pub(crate) fn in_one_format<'t>(labels: impl Iterator<Item = &'t str>, decimal: 
 /// Maps the bits of a f64 to an integer with the same order (that of `f64::total_cmp`), and back.
 fn ordered(bits: i64) -> i64 {
     bits ^ (((bits >> 63) as u64) >> 1) as i64
+}
+
+/// The positions of a schema's values by how they look; none for values that look the same.
+#[derive(Clone, Debug)]
+pub(crate) struct Looks(HashMap<String, Option<usize>>);
+
+impl Looks {
+    pub(crate) fn of(values: &[String]) -> Self {
+        let mut looks = HashMap::new();
+        for (position, value) in values.iter().enumerate() {
+            looks.entry(composed(value)).and_modify(|only| *only = None).or_insert(Some(position));
+        }
+        Looks(looks)
+    }
+
+    pub(crate) fn position(&self, text: &str) -> Option<usize> {
+        self.0.get(&composed(text)).copied().flatten()
+    }
+}
+
+/// What to do about a text that is none of the schema's values, one of which may look alike; otherwise `or`.
+pub(crate) fn hint(values: &[String], text: &str, decimal: Decimal, or: &str) -> String {
+    let alike = Key::of(text, decimal).alike();
+    match values.iter().find(|value| Key::of(value, Decimal::Point).alike() == alike) {
+        Some(value) => format!(": write it like the schema's `{}`", shown(value)),
+        None => format!(": {or}"),
+    }
 }
 
 /// Labels by class: each spelling with its number of records.

@@ -45,6 +45,11 @@ pub(crate) fn folded(text: &str) -> String {
     seen.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
 }
 
+/// A text with letters in one form and plain blanks: two texts of which this is equal differ in nothing that a reader sees.
+pub(crate) fn composed(text: &str) -> String {
+    text.nfc().map(|c| if c.is_whitespace() { ' ' } else { c }).collect()
+}
+
 /// Whether a character is not seen: zero-width and formatting characters, fillers, variation selectors, and control characters
 /// other than blanks (Unicode's Default_Ignorable_Code_Point, and Cc).
 pub(crate) fn is_invisible(c: char) -> bool {

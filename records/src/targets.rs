@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use tribute_core::schema::{Feature, Schema, Target};
 
 use crate::error::Fault;
-use crate::labels::Key;
+use crate::labels::{hint, Key, Looks};
 use crate::number::{self, Decimal};
 use crate::options::Options;
 use crate::phrase::{shown, some};
@@ -17,6 +17,7 @@ pub(crate) struct Targets<'s> {
     keys: HashMap<Key, u16>,
     /// By the bits of a number; `None` if several labels are that number.
     values: HashMap<u64, Option<u16>>,
+    looks: Looks,
 }
 
 /// The class of a label in a file.
@@ -34,7 +35,8 @@ impl<'s> Targets<'s> {
             Target::Classes(labels) => labels,
             Target::Real { .. } => &[],
         };
-        let mut targets = Targets { labels, exact: HashMap::new(), keys: HashMap::new(), values: HashMap::new() };
+        let (exact, keys, values) = (HashMap::new(), HashMap::new(), HashMap::new());
+        let mut targets = Targets { labels, exact, keys, values, looks: Looks::of(labels) };
         for (class, label) in labels.iter().enumerate() {
             targets.exact.insert(label, class as u16);
             let key = Key::of(label, Decimal::Point);
@@ -51,7 +53,7 @@ impl<'s> Targets<'s> {
         text.is_empty() || (number::is_gap(text) && !options.gaps_are_labels && !self.exact.contains_key(text))
     }
 
-    /// The class of a label: by exact spelling, by [`Key`], or of the one label that is the same number.
+    /// The class of a label: by exact spelling, by [`Key`], or of the one label that is the same number or looks the same.
     pub(crate) fn class(&self, text: &str, decimal: Decimal) -> Result<Class, Fault> {
         if let Some(index) = self.exact.get(text) {
             return Ok(Class { index: *index, respelled: false });
@@ -63,11 +65,11 @@ impl<'s> Targets<'s> {
         if let Some(index) = key.value().and_then(|x| self.values.get(&x.to_bits()).copied().flatten()) {
             return Ok(Class { index, respelled: true });
         }
-        let alike = key.alike();
-        let near = self.labels.iter().find(|l| Key::of(l, Decimal::Point).alike() == alike);
-        let hint = near.map_or(": correct it, drop the row, or name another column with --label".to_owned(), |l| {
-            format!(": write it like the schema's `{}`", shown(l))
-        });
+        if let Some(index) = self.looks.position(text) {
+            return Ok(Class { index: index as u16, respelled: false });
+        }
+        let or = "correct it, drop the row, or name another column with --label";
+        let hint = hint(self.labels, text, decimal, or);
         let known = some(self.labels.iter().map(String::as_str));
         Err(Fault::UnknownLabel { label: shown(text).into_owned(), known, hint })
     }

@@ -232,6 +232,26 @@ fn what_is_not_seen_makes_no_class_of_its_own() {
 }
 
 #[test]
+fn what_looks_the_same_is_the_schema_s() {
+    let known = schema(&["a"], classes(&["caf\u{e9}", "New York", "bar"]));
+    let text = "a,label\n1,cafe\u{301}\n2,New\u{a0}York\n3,bar\n";
+    assert_eq!(read(text, &known, &Options::default()).unwrap().1, [0, 1, 2]);
+    let source = Source::from_bytes("f.csv", text.into(), &Options::default()).unwrap();
+    let report = source.report(&known, &Options::default()).unwrap();
+    assert!(report.notes.iter().any(|note| note.starts_with("one class `New York`: ")), "{report}");
+    // of two classes that look the same, each is itself
+    let twice = schema(&["a"], classes(&["caf\u{e9}", "cafe\u{301}"]));
+    assert_eq!(read("a,label\n1,caf\u{e9}\n2,cafe\u{301}\n", &twice, &Options::default()).unwrap().1, [0, 1]);
+
+    let cities = "city,b,label\ncaf\u{e9},1,x\nbar,2,y\ncaf\u{e9},3,x\n";
+    let hot = Options { one_hot: vec!["city".into()], ..Options::default() };
+    let (known, _) = infer(cities, &hot).unwrap();
+    assert_eq!(read(&cities.replace('\u{e9}', "e\u{301}"), &known, &Options::default()).unwrap().0, 3);
+    let e = read(&cities.replace("bar", "Bar"), &known, &Options::default()).unwrap_err();
+    assert!(e.to_string().contains("write it like the schema's `bar`"), "{e}");
+}
+
+#[test]
 fn categories_that_look_alike_are_asked_about() {
     let text = "smoker,b,label\nyes,1,x\nYes,2,y\nno,3,x\n";
     let options = Options { one_hot: vec!["smoker".into()], ..Options::default() };

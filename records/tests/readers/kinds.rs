@@ -436,6 +436,10 @@ fn categories_become_a_feature_for_each_value() {
     let unknown = read("age,city,label\n1,Bern,x\n", &[]).unwrap_err();
     assert_eq!((unknown.row, unknown.column), (Some(2), Some(2)));
     assert!(unknown.to_string().contains("`Bern`") && unknown.to_string().contains("`Oslo`"), "{unknown}");
+    let looks = "age,city,label\n1,Ro\u{200b}me,x\n";
+    assert!(read(looks, &[]).unwrap_err().to_string().contains("like the schema's `Rome`"));
+    let none = read("age,city,label\n1,None,x\n", &[]).unwrap_err();
+    assert!(none.to_string().contains("if it is a category, write it as another word"), "{none}");
     let gap = "age,city,label\n1,Rome,x\n2,,y\n";
     assert_eq!(read(gap, &[]).unwrap_err().column, Some(2));
     assert_eq!(read(gap, &[Kind::Incomplete]).unwrap(), records.slice(0..1));
