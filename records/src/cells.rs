@@ -136,9 +136,9 @@ impl<'t> Cells<'t> {
     pub(crate) fn raw(&self, row: usize) -> &'t str {
         &self.text[self.rows[row].span.clone()]
     }
-    /// The text of a comment.
+    /// The text of a comment, with the blanks around it: a tab may separate fields.
     pub(crate) fn comment(&self, comment: &Comment) -> &'t str {
-        self.text[comment.span.clone()].trim()
+        self.text[comment.span.clone()].trim_start_matches('#')
     }
     /// Byte range of a field within [`Cells::raw`], including its quotes.
     pub(crate) fn place(&self, row: usize, column: usize) -> Range<usize> {
@@ -271,10 +271,10 @@ mod tests {
 
     #[test]
     fn comments_are_kept_apart() {
-        let cells = Cells::cut("# from \"here\n1,2\n#3,4\n", b',', usize::MAX).unwrap();
+        let cells = Cells::cut("# from \"here\n1,2\n##3,4\n", b',', usize::MAX).unwrap();
         assert_eq!(cells.len(), 1);
         let seen: Vec<_> = cells.comments.iter().map(|c| (c.line, c.rows_before, cells.comment(c))).collect();
-        assert_eq!(seen, [(1, 0, "from \"here"), (3, 1, "3,4")]);
+        assert_eq!(seen, [(1, 0, " from \"here"), (3, 1, "3,4")]);
     }
 
     #[test]

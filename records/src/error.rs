@@ -149,7 +149,7 @@ pub enum Fault {
     #[error("repeats the header, as if two files were concatenated: delete the line")]
     SecondHeader,
     /// A comment that may be a record.
-    #[error("starts with `#` but has the fields of a record: delete the line, or the `#`")]
+    #[error("starts with `#` like a comment, but has the fields of a record: delete the line or the `#`, or put the first field in quotes")]
     Comment,
     /// The columns' names do not match, repeat or are missing.
     #[error("{0}")]

@@ -13,7 +13,7 @@ use crate::number::Decimal;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Options {
-    /// Whether the first row is a header; detected if `None`.
+    /// Whether the first row is a header; detected if `None`. If it is none, a comment above it may still name the columns.
     pub header: Option<bool>,
     /// The field separator; detected if `None`.
     pub separator: Option<Separator>,

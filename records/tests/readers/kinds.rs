@@ -64,11 +64,15 @@ fn forms_that_are_safe_are_read() {
         "\u{feff}a,b,label\n1,2,x\n3,4,y",
         "# made by hand\n# on, some, day\na,b,label\n1,2,x\n# half\n3,4,y\n",
         "# a,b,label\n1,2,x\n3,4,y\n",
+        "# by hand\n## b, a, label\n# units: mm, mm\n#\n2,1,x\n4,3,y\n",
+        "#,b,a,label\n1,2,1,x\n2,4,3,y\n",
+        "#\tb\ta\tlabel\n1\t2\t1\tx\n2\t4\t3\ty\n",
         ",a,b,label\n0,1,2,x\n1,3,4,y\n",
         "Unnamed: 0,a,b,label\n17,1,2,x\n3,3,4,y\n",
         "\"a\",\"b\",\"label\"\n\"1\",1,2,\"x\"\n\"2\",3,4,\"y\"\n",
         "a,b,label,\n1,2,x,\n3,4,y,\n",
         "a,b,label\n1,2,x,\n3,4,y,\n",
+        "a,b,label\n1,2,x,,,\n3,4,y,,,\n",
         "a,b,label\n\n1,2,x\n,,\n3,4,y\n\n",
         "a,b,label\r1,2,x\r3,4,y\r",
         "a,b,label\n1.0,2e0,x\n+3,4.,y\n",
@@ -223,6 +227,23 @@ fn a_first_row_that_may_be_either_is_asked_about_and_told() {
 }
 
 #[test]
+fn a_comment_that_names_the_columns_counts_although_the_first_row_is_a_record() {
+    let bare = Options { header: Some(false), ..Options::default() };
+    for text in ["# b,a,label\n2,1,x\n4,3,y\n", "#,b,a,label\n1,2,1,x\n2,4,3,y\n"] {
+        assert_eq!(read_with(text, &bare).unwrap().0, two(), "{text:?}");
+    }
+    // any other is then a remark
+    assert_eq!(read_with("# p,q,r\n1,2,x\n3,4,y\n", &bare).unwrap().1.comments, 1);
+    // rows that may be either are those of the comment
+    let schema =
+        Schema::new("s".into(), schema().features().to_vec(), Target::Real { lo: 0.0, hi: 99.0 }, None).unwrap();
+    let text = "# b,a,target\n10,20,30\n1,2,3\n2,3,4\n2,1,3\n";
+    let source = Source::from_bytes("f.csv", text.into(), &Options::default()).unwrap();
+    let records = source.records(&schema, &Options::default()).unwrap().into_records().unwrap();
+    assert_eq!((records.len(), records.features(0)), (4, &[20, 10][..]));
+}
+
+#[test]
 fn names_that_are_not_the_schema_s_are_refused() {
     for (header, column, words) in [
         ("a,c,label", 2, "`c`, where the schema has `b`"),
@@ -356,6 +377,12 @@ fn text_that_is_no_table_is_refused() {
         ("a,b,label\n1,2,x\na,b,label\n3,4,y\n", "row 3 repeats the header"),
         ("a,b,label\n1,2,1\na,b,label\n3,4,0\n", "row 3 repeats the header"),
         ("measured in May\na,b,label\n1,2,x\n3,4,y\n", "row 1 has 1 field, while the rows below have 3"),
+        ("measured in May,,\na,b,label\n1,2,x\n3,4,y\n", "row 1 has 1 field, while the rows below have 3"),
+        ("# b,a\n2,1,x\n4,3,y\n", "row 1 names the columns in a comment, but not one for each of the 3 fields"),
+        ("# b;a;label\n2,1,x\n4,3,y\n", "with commas between them"),
+        ("# b a label\n2,1,x\n4,3,y\n", "with commas between them"),
+        // one name is missing, and not that of R's row names
+        ("a,b\n1,2,x\n3,4,y\n", "row 2 has 3 fields, expected 2 (like the header in row 1)"),
         ("% by hand\na,b,label\n1,2,x\n3,4,y\n", "delete it, or start it with `#`"),
         ("a|b|label\n1|2|x\n3|4|y\n", "vertical bars"),
         ("a b label\n1 2 x\n3 4 y\n", "blanks"),

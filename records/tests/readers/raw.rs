@@ -60,6 +60,24 @@ fn texts_are_read_in_every_form() {
 }
 
 #[test]
+fn texts_that_begin_like_comments_are_not_lost() {
+    let bare = Options { header: Some(false), ..Options::default() };
+    for (text, column, options, row) in [
+        ("#win great day,pos\nbad day,neg\nfine day,pos\n", "1", &bare, 1),
+        ("text,label\n#win great day,pos\nbad day,neg\n", "text", &Options::default(), 2),
+        ("text,label\nbad day,neg\n#win, great day,pos\n", "text", &Options::default(), 3),
+    ] {
+        let e = raw(text.as_bytes(), Takes::Text(column), options).unwrap_err();
+        assert!(matches!(*e.fault, Fault::Comment) && e.row == Some(row), "{text:?} {e}");
+        let quoted =
+            text.replace("#win great day", "\"#win great day\"").replace("#win, great day", "\"#win, great day\"");
+        assert!(raw(quoted.as_bytes(), Takes::Text(column), options).unwrap().into_records().unwrap().len() > 1);
+    }
+    let remarks = b"# by hand, in May\ntext,label\n# done\nbad day,neg\nfine day,pos\n";
+    assert_eq!(texts(remarks, &Options::default()).unwrap().len(), 2);
+}
+
+#[test]
 fn texts_and_labels_that_are_missing_are_asked_about() {
     let plain = Options::default();
     for gap in ["", "NA", "missing", "-"] {
