@@ -24,7 +24,7 @@ pub enum Separator {
 }
 
 impl Separator {
-    const ALL: [Separator; 3] = [Separator::Comma, Separator::Semicolon, Separator::Tab];
+    pub(crate) const ALL: [Separator; 3] = [Separator::Comma, Separator::Semicolon, Separator::Tab];
 
     pub(crate) fn byte(self) -> u8 {
         match self {
@@ -105,7 +105,7 @@ fn unseparated(text: &str) -> Result<Separator, Fault> {
         let width = lines.last().map_or(0, |l| cut(l));
         width > 1 && lines.iter().all(|l| cut(l) == width)
     };
-    for (name, separator) in [("vertical bars", '|'), ("colons", ':')] {
+    for (name, separator) in [("vertical bars", '|'), ("colons", ':'), ("carets", '^')] {
         if even(&|line| line.split(separator).count()) {
             return Err(Fault::Separator(format!(
                 "looks separated by {name}: write it with commas, semicolons or tabs"
@@ -121,7 +121,7 @@ fn unseparated(text: &str) -> Result<Separator, Fault> {
 }
 
 /// Finds the decimal mark of the numbers in `fields`, each with its line and column. Where points may separate thousands, as where
-/// a decimal comma makes `separator` a semicolon, points alone do not tell.
+/// a decimal comma makes `separator` a semicolon or a tab, points alone do not tell.
 ///
 /// # Errors
 /// Commas, or points, that may be thousands separators, with the position of the first.
@@ -129,7 +129,7 @@ pub(crate) fn decimal<'t>(
     separator: &str,
     fields: impl Iterator<Item = (u64, usize, Cow<'t, str>)>,
 ) -> Result<Decimal, (Fault, u64, usize)> {
-    let points_may_group = separator == Separator::Semicolon.name();
+    let points_may_group = separator != Separator::Comma.name();
     let (mut first_comma, mut first_point) = (None, None);
     let mut all_grouped = true;
     for (line, column, text) in fields {
@@ -190,6 +190,7 @@ mod tests {
         let said = |text| separator(text).unwrap_err().to_string();
         assert!(said("1,5;x\n2,5;y\n").contains("--separator comma or --separator semicolon"));
         assert!(said("1|2|x\n3|4|y\n").contains("vertical bars"));
+        assert!(said("a^b^x\n1^2^y\n").contains("carets"));
         assert!(said("1 2  3\n 4 5 6\n").contains("blanks"));
         assert_eq!(named_separator("sep=;\r\n1;2\n"), Ok((Some(Separator::Semicolon), 5)));
         assert_eq!(named_separator("separate,b\n"), Ok((None, 0)));
@@ -201,7 +202,7 @@ mod tests {
         let of = |separator: &str, texts: &[&str]| {
             decimal(separator, texts.iter().enumerate().map(|(i, t)| (1 + i as u64, 0, Cow::from(t.to_string()))))
         };
-        for separator in ["comma", "semicolon"] {
+        for separator in ["comma", "semicolon", "tab"] {
             assert_eq!(of(separator, &["1", "2"]), Ok(Decimal::Point));
             assert_eq!(of(separator, &["1,5", "2"]), Ok(Decimal::Comma));
             assert_eq!(of(separator, &["1,234", "0,203"]), Ok(Decimal::Comma));
@@ -210,9 +211,11 @@ mod tests {
             assert_eq!(of(separator, &["1.234", "1,234"]), Ok(Decimal::Point));
             assert!(matches!(of(separator, &["7", "1,234"]), Err((Fault::Decimal(_), 2, 0))));
         }
-        // beside semicolons a point may separate thousands
+        // beside semicolons and tabs a point may separate thousands
         assert_eq!(of("comma", &["999", "1.234", "12.345"]), Ok(Decimal::Point));
-        assert!(matches!(of("semicolon", &["999", "1.234", "12.345"]), Err((Fault::Decimal(_), 2, 0))));
-        assert_eq!(of("semicolon", &["1.234", "0,5"]), Ok(Decimal::Comma));
+        for separator in ["semicolon", "tab"] {
+            assert!(matches!(of(separator, &["999", "1.234", "12.345"]), Err((Fault::Decimal(_), 2, 0))));
+            assert_eq!(of(separator, &["1.234", "0,5"]), Ok(Decimal::Comma));
+        }
     }
 }

@@ -120,8 +120,12 @@ pub(crate) fn why_not(text: &str, decimal: Decimal) -> String {
     if is_grouped(text) {
         return "a number with thousands separators: write it without them".into();
     }
-    if is_number(text, if decimal == Decimal::Point { Decimal::Comma } else { Decimal::Point }) {
-        return "a number with a different decimal mark from the rest: use one mark throughout".into();
+    let (own, other, marked) = match decimal {
+        Decimal::Point => ("point", "comma", Decimal::Comma),
+        Decimal::Comma => ("comma", "point", Decimal::Point),
+    };
+    if is_number(text, marked) {
+        return format!("a number with a decimal {other}, where a decimal {own} is read: use that throughout");
     }
     if is_date(text) {
         return "a date or time: turn it into a number, such as days since a fixed day, or leave the column out".into();
@@ -270,7 +274,7 @@ mod tests {
             ("1.234,5", "thousands"),
             ("12 345", "thousands"),
             ("1'234", "thousands"),
-            ("1,5", "decimal mark"),
+            ("1,5", "decimal comma"),
             ("2021-03-04", "date"),
             ("2021-03-04T10:00:00Z", "date"),
             ("4.3.2021", "date"),

@@ -146,6 +146,9 @@ fn foreign(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
     if starts("<!doctype") || starts("<html") || starts("<?xml") {
         return Some(("a web page or XML", "fetch the file itself, not the page about it"));
     }
+    if starts("version https://git-lfs.github.com/spec/") {
+        return Some(("a Git LFS pointer", "fetch the file itself with `git lfs pull`"));
+    }
     starts("@relation").then_some(("an ARFF file", CSV))
 }
 
@@ -212,6 +215,7 @@ mod tests {
             (b"[[1,2]]".to_vec(), "JSON"),
             (b"[ {\"a\": 1}]".to_vec(), "JSON"),
             (b"{\"a\": [1]}".to_vec(), "JSON"),
+            (b"version https://git-lfs.github.com/spec/v1\noid sha256:abc\nsize 12\n".to_vec(), "git lfs pull"),
             (b"a,b\n1,\0\n".to_vec(), "binary"),
         ] {
             match unpack(bytes, 1000) {

@@ -151,6 +151,8 @@ fn points_that_may_separate_thousands_are_asked_about() {
     // one number tells
     assert!(infer(&text.replace("1.500", "0.500"), &Options::default()).is_ok());
     assert!(infer(&text.replace(';', ","), &Options::default()).is_ok());
+    let e = infer(&text.replace(';', "\t"), &Options::default()).unwrap_err();
+    assert!(e.to_string().contains("--decimal point"), "{e}");
     let e = infer(&text.replace("1.500", "0,5"), &Options::default()).unwrap_err();
     assert!(e.to_string().contains("thousands separators"), "{e}");
 }
