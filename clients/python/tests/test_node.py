@@ -142,6 +142,37 @@ def test_a_node_that_says_how_long_to_wait_is_not_asked_before(node, refusal):
     assert 2.0 <= max(b - a for a, b in zip(times, times[1:])) < 4.0
 
 
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        Http(429, b"", retry_after="0"),
+        error(-32005, "request rate limited", {"rate": {"backoff_seconds": 0}}),
+        {"error": "Too many requests, slow down"},
+        {"error": {"code": "-32005", "message": "slow down"}},
+        Http(429, b"", retry_after="\u00b2"),
+    ],
+    ids=["no pause", "no seconds", "text", "code as text", "no number"],
+)
+def test_a_node_that_limits_requests_without_a_usable_pause_is_asked_with_growing_ones(node, monkeypatch, refusal):
+    monkeypatch.setattr(_node, "PATIENCE", 1.0)
+    node.before = lambda *_: refusal
+    with pytest.raises(errors.ChainUnavailable, match="limits requests"):
+        connected(node)
+    assert node.count("eth_chainId") <= 3
+    monkeypatch.setattr(_node, "PATIENCE", 60.0)
+    node.before = lambda method, params, n: refusal if method == "eth_feeHistory" and n == 0 else None
+    assert paid(node).block == 1
+
+
+def test_a_redirect_that_loses_the_request_is_told_without_its_path(node):
+    node.before = lambda *_: Http(301, b"", location=f"{node.url}/v3/SECRET")
+    with pytest.raises(errors.ChainUnavailable, match=f"redirects eth_chainId to {node.url}: give the URL") as told:
+        connected(node)
+    assert "SECRET" not in str(told.value)
+    node.before = lambda method, params, n: Http(308, b"", location=node.url) if method == "eth_feeHistory" and n == 0 else None
+    assert paid(node).block == 1
+
+
 def test_a_node_that_goes_on_limiting_requests_is_told(node, monkeypatch):
     monkeypatch.setattr(_node, "PATIENCE", 1.0)
     node.before = lambda *_: error(-32005, "project ID request rate exceeded")
@@ -168,6 +199,7 @@ def test_a_node_that_goes_on_limiting_requests_is_told(node, monkeypatch):
         (Http(200, b"teapot"), "no answer of JSON-RPC"),
         (Http(500, b"oops"), "HTTP status 500"),
         (error(-32601, "the method does not exist"), r"refused eth_chainId: the method does not exist \(code -32601\)"),
+        ({"error": "unknown method"}, r"refused eth_chainId: unknown method \["),
     ],
 )
 def test_what_is_no_node_is_told_as_what_it_is(node, answer, said):
@@ -283,6 +315,9 @@ PANIC = "0x4e487b71" + "11".rjust(64, "0")
         (error(3, "execution reverted", "0x"), "reverted|without a reason"),
         (error(-32000, "execution reverted"), "execution reverted"),
         (error(-32015, "VM execution error: Reverted"), "Reverted"),
+        (error(-32015, "VM execution error.", "Reverted " + TEXT), "paused"),
+        (error(-32015, "VM execution error.", "Reverted 0x"), "VM execution error"),
+        (error(3, "execution reverted", TEXT[:-64] + "ff" * 32), "execution reverted"),
     ],
 )
 def test_every_revert_is_an_error_of_the_package(node, answer, said):
@@ -295,12 +330,27 @@ def test_every_revert_is_an_error_of_the_package(node, answer, said):
     assert not node.pool
 
 
-def test_a_contracts_own_error_is_named(node):
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda data: error(3, "execution reverted", data),
+        lambda data: error(-32015, "VM execution error.", f"Reverted {data}"),
+        lambda data: error(-32015, "VM execution error.", data),
+        lambda data: error(-32000, "REVERT opcode executed", data[2:]),
+        lambda data: error(-32000, "VM Exception: revert", {"0x" + "ab" * 32: {"error": "revert", "return": data}}),
+        lambda data: error(-32603, "Error: reverted with an unrecognized custom error", {"txHash": "0x" + "ab" * 32, "data": data}),
+        lambda data: error(-32603, "Internal JSON-RPC error.", {"originalError": {"code": 3, "message": "x", "data": data}}),
+    ],
+    ids=["geth", "nethermind", "without prefix", "plain hex", "ganache", "hardhat", "nested"],
+)
+def test_a_contracts_own_error_is_named(node, answer):
     chain = connected(node)
     selector = next(selector for selector, name in chain._errors.items() if name == "NotThawed")
-    node.before = lambda method, *_: error(3, "execution reverted", selector + "00" * 32) if method == "eth_estimateGas" else None
+    node.before = lambda method, *_: answer(selector + "00" * 32) if method in ("eth_estimateGas", "eth_call") else None
     with pytest.raises(errors.Reverted, match="mint: NotThawed"):
         chain.send(chain.token.functions.mint(chain.account.address, 5))
+    with pytest.raises(errors.Reverted, match="isCertified: NotThawed"):
+        chain.is_certified(bytes(32), 1)
 
 
 @pytest.mark.parametrize("words", ["insufficient funds for gas * price + value", "transaction underpriced", "invalid sender"])

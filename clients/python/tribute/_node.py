@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 import time
-from typing import Any, cast
-from urllib.parse import SplitResult, urlsplit
+from typing import Any, Iterator, cast
+from urllib.parse import SplitResult, urljoin, urlsplit
 
 import requests
+from eth_abi.abi import decode
+from eth_abi.exceptions import DecodingError
 from web3 import HTTPProvider
 from web3.types import RPCEndpoint, RPCResponse
 
@@ -117,6 +120,10 @@ _LIMITS = (
     "concurrent requests",
     "throttl",
 )
+_REVERTED = (3, -32015)
+"""Codes of a revert: geth's, and Nethermind's and OpenEthereum's."""
+_ERROR_STRING = "0x08c379a0"
+"""Selector of Solidity's `Error(string)`."""
 _KEY_WANTED = ("unauthori", "authenticat", "forbidden", "api key", "apikey", "api-key", "project id", "access denied")
 
 
@@ -163,7 +170,7 @@ class Node(HTTPProvider):
         self._url = url
         self._session = requests.Session()
         self._quiet_until = 0.0
-        self.shown = f"{parts.scheme}://{parts.hostname}" + (f":{parts.port}" if parts.port else "")
+        self.shown = _shown(parts)
         """The node's URL without the parts that may be secret."""
 
     def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
@@ -186,6 +193,13 @@ class Node(HTTPProvider):
                     raise errors.ChainUnavailable(f"{what}: {_root(failed)}") from None
                 broken += 1
                 continue
+            # these turn the request into a GET, which no node answers
+            moved = next((step for step in answered.history if step.status_code in (301, 302, 303)), None)
+            if moved is not None:
+                raise errors.ChainUnavailable(
+                    f"{self.shown} redirects {method} to {_shown(urlsplit(urljoin(self._url, moved.headers['Location'])))}: give the URL "
+                    "that it redirects to, with its path"
+                )
             answer = _Answer(answered)
             if answer.limits():
                 wait = answer.told_pause()
@@ -214,14 +228,14 @@ class Node(HTTPProvider):
         if answer.error is None and answer.ok and isinstance(found, dict) and "result" in found:
             return cast(RPCResponse, found)
         if method in ("eth_call", "eth_estimateGas") and answer.is_revert():
-            return found
+            return cast(RPCResponse, {**found, "error": answer.revert()})
         if answer.wants_key():
             raise errors.ChainUnavailable(
                 f"{self.shown} wants a key or a login for {method} ({answer.words()}): check the key in the node's URL"
             )
         if answer.error is not None:
             said, code = answer.words(), answer.error.get("code")
-            raise Refused(f"{self.shown} refused {method}: {said} (code {code})", said)
+            raise Refused(f"{self.shown} refused {method}: {said}" + (f" (code {code})" if code is not None else ""), said)
         if answer.is_page():
             title = re.search(r"<title>(.*?)</title>", answer.body, re.IGNORECASE | re.DOTALL)
             titled = f" titled {title[1].strip()!r}" if title else ""
@@ -239,12 +253,14 @@ class _Answer:
         self.status, self.ok = answered.status_code, answered.ok
         self.body = answered.content.decode("utf-8", "replace")
         told = answered.headers.get("Retry-After", "").strip()
-        self.retry_after = float(told) if told.isdigit() else None
+        self.retry_after = float(told) if re.fullmatch("[0-9]+", told) else None
         try:
             self.content: Any = json.loads(answered.content)
         except ValueError:
             self.content = None
         found = self.content.get("error") if isinstance(self.content, dict) else None
+        if isinstance(found, str) and answered.ok:
+            found = {"message": found}
         self.error: dict[str, Any] | None = found if isinstance(found, dict) else None
 
     def words(self) -> str:
@@ -264,24 +280,60 @@ class _Answer:
         # "query returned more than 10000 results" has the code of a limit, but waiting does not help
         if _says(words, _MANY_RESULTS):
             return False
-        return self.error.get("code") in (429, -32005, -32007, -32029) or _says(words, _LIMITS)
+        return self._code() in (429, -32005, -32007, -32029) or _says(words, _LIMITS)
 
     def told_pause(self) -> float | None:
-        """How long the node says to wait, seconds: in the header, or in the error's data (Infura)."""
-        if self.retry_after is not None or self.error is None:
-            return self.retry_after
-        data = self.error.get("data")
-        rate = data.get("rate") if isinstance(data, dict) else None
-        told = rate.get("backoff_seconds") if isinstance(rate, dict) else None
-        return float(told) if isinstance(told, (int, float)) and told >= 0 else None
+        """How long the node says to wait, seconds: in the header, or in the error's data (Infura). None if it says nothing, or less than
+        FIRST_PAUSE."""
+        told: Any = self.retry_after
+        if told is None and self.error is not None:
+            data = self.error.get("data")
+            rate = data.get("rate") if isinstance(data, dict) else None
+            told = rate.get("backoff_seconds") if isinstance(rate, dict) else None
+        return float(min(told, sys.maxsize)) if isinstance(told, (int, float)) and told >= FIRST_PAUSE else None
 
     def is_broken(self) -> bool:
         """Whether a gateway failed midway, which is worth a repetition."""
         return self.status in (502, 503, 504) if self.error is not None else self.status >= 500
 
     def is_revert(self) -> bool:
-        """Whether a contract reverted: code 3 is geth's, and nodes that return no data use the word."""
-        return self.error is not None and (self.error.get("code") == 3 or "revert" in self.words().lower())
+        """Whether a contract reverted: by the code, by the word, which nodes that return no data use, or by the data, unless the
+        message says what else is wrong."""
+        if self.error is None:
+            return False
+        words = self.words()
+        told = self._code() in _REVERTED or self._returned() is not None
+        return self._code() == 3 or "revert" in words.lower() or (told and refusal(words) == "unclear")
+
+    def revert(self) -> dict[str, Any]:
+        """The error of a revert in geth's form, which web3.py reads."""
+        words, returned = self.words(), self._returned()
+        if returned is None:
+            return {"code": 3, "message": words}
+        if returned.startswith(_ERROR_STRING):
+            try:
+                (reason,) = decode(["string"], bytes.fromhex(returned[10:]))
+                words = f"execution reverted: {reason}"
+            except (DecodingError, UnicodeDecodeError):
+                pass
+        return {"code": 3, "message": words, "data": returned}
+
+    def _returned(self) -> str | None:
+        """The contract's error in hex, a selector and words of 32 bytes, wherever in the data it is."""
+        assert self.error is not None
+        for text in _texts(self.error.get("data")):
+            found = re.fullmatch("(?:Reverted )?(?:0x)?([0-9a-fA-F]{8}(?:[0-9a-fA-F]{64})*)", text)
+            if found:
+                return "0x" + found[1].lower()
+        return None
+
+    def _code(self) -> int | None:
+        """The error's code, which some gateways write as text."""
+        assert self.error is not None
+        try:
+            return int(self.error["code"])
+        except (KeyError, TypeError, ValueError):
+            return None
 
     def wants_key(self) -> bool:
         if self.status in (401, 403):
@@ -303,6 +355,20 @@ def _parts(url: str) -> SplitResult:
     if not usable:
         raise errors.ChainUnavailable("the node's URL cannot be used: expected http://… or https://…, with a host and a valid port")
     return parts
+
+
+def _shown(parts: SplitResult) -> str:
+    """A URL without the parts that may be secret."""
+    return f"{parts.scheme}://{parts.hostname}" + (f":{parts.port}" if parts.port else "")
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """The texts in JSON at any depth."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, (dict, list)):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _texts(inner)
 
 
 def _root(error: BaseException) -> str:
