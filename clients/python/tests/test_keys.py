@@ -1,11 +1,14 @@
 """Keys and keystores as wallets write them, and files that only resemble them. The password of all is "correct horse"."""
 
 import json
+import os
 import time
 
 import pytest
+from eth_account import Account
 
 from tribute import keys
+from tribute._auth import Server
 
 from conftest import ROOT
 
@@ -241,6 +244,44 @@ def test_anything_else_is_refused_by_its_form_and_not_shown(monkeypatch, text, s
     with pytest.raises(ValueError, match=said) as refused:
         keys.account("TRIBUTE_TEST_KEY")
     assert "5e5e" not in f"{refused.value}"
+
+
+@pytest.mark.parametrize(
+    "key",
+    [f"0x{KEY}", KEY, f"a{KEY[1:]}", f"0X{KEY.upper()}", f"0x{KEY[1:]}", f" '{KEY}'\n", "test " * 11 + "junk", "test " * 23 + "junk"],
+)
+def test_a_key_where_a_name_belongs_is_not_shown(key):
+    for given in (keys.account, keys.from_environment, keys.from_keystore, Server.of):
+        with pytest.raises(ValueError, match="looks like a key itself") as refused:
+            given(key)
+        assert not any(secret in str(refused.value).lower() for secret in ("5e5e", "junk"))
+
+
+@pytest.mark.parametrize(
+    "written, typed",
+    [
+        ("Stra\u00dfe\u00b2\u2026 \ufb01", "Stra\u00dfe\u00b2\u2026 \ufb01"),  # geth: as it was typed
+        ("Stra\u00dfe2... fi", "Stra\u00dfe\u00b2\u2026 \ufb01"),  # ethers: NFKC
+        ("caf\u00e9\u00b2", "cafe\u0301\u00b2"),  # typed as NFD, written as NFC
+    ],
+)
+def test_a_password_opens_in_the_forms_in_which_wallets_write_it(saved, written, typed):
+    path = saved(Account.encrypt("0x" + KEY, written, kdf="pbkdf2", iterations=100))
+    assert keys.from_keystore(path, typed).address == ADDRESS
+    with pytest.raises(ValueError, match="the password is wrong"):
+        keys.from_keystore(path, typed + "\u00e9")
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", " "])
+def test_white_space_at_a_passwords_end_is_told(end):
+    with pytest.raises(ValueError, match="ends in white space"):
+        opened(WALLETS / "web3py-pbkdf2.json", PASSWORD + end)
+
+
+def test_a_password_in_another_encoding_is_told(monkeypatch):
+    monkeypatch.setitem(os.environb, b"TRIBUTE_KEYSTORE_PASSWORD", b"caf\xe9")
+    with pytest.raises(ValueError, match="not UTF-8"):
+        keys.account(WALLETS / "geth-scrypt.json")
 
 
 def test_a_keystores_password_comes_from_the_environment(monkeypatch):

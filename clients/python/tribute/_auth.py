@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from eth_account.messages import encode_defunct, encode_typed_data
 from eth_account.signers.local import LocalAccount
 
-from . import errors
+from . import errors, keys
 from ._proto.tribute.v1 import login_service_pb2
 
 VALIDITY = 300
@@ -49,6 +49,7 @@ class Server:
     @classmethod
     def of(cls, address: str) -> "Server":
         """Parses ``host:port``, ``http://host:port`` or ``https://host``."""
+        keys.check_name(address)
         parts = urlsplit(address if "://" in address else f"http://{address}")
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError(f"`{address}`: the address is host:port, http://host:port or https://host:port")

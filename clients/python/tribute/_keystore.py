@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from pathlib import Path
 from typing import Any, Mapping
 
@@ -37,16 +38,32 @@ def opened(path: Path, password: str) -> LocalAccount:
     try:
         address, crypto = _parsed(_read(path))
         try:
-            account = Account.from_key(Account.decrypt({"version": 3, "crypto": crypto}, password))
-        except ValueError as refused:
-            if "MAC" in str(refused):
-                raise ValueError("the password is wrong (or the encrypted key in the file was changed)") from None
+            account = Account.from_key(_decrypted(crypto, password))
+        except _WrongPassword:
+            ends = ": it ends in white space, is that part of it?" if password[-1:].isspace() else ""
+            raise ValueError(f"the password is wrong (or the encrypted key in the file was changed){ends}") from None
+        except ValueError:
             raise ValueError("it opens, but what it holds is no private key") from None
         if address is not None and address != account.address.lower():
             raise ValueError(f"it says that it is of {address}, but holds the key of {account.address}: it was altered or mislabelled")
     except ValueError as refused:
         raise ValueError(f"keystore {path}: {refused}") from None
     return account
+
+
+class _WrongPassword(ValueError):
+    """The file's MAC is not that of the password."""
+
+
+def _decrypted(crypto: dict[str, Any], password: str) -> bytes:
+    """The key in a keystore. Geth encrypts with a password as it was typed, ethers with its form NFKC; keyboards give other forms."""
+    for form in dict.fromkeys((password, unicodedata.normalize("NFKC", password), unicodedata.normalize("NFC", password))):
+        try:
+            return Account.decrypt({"version": 3, "crypto": crypto}, form)
+        except ValueError as refused:
+            if "MAC" not in str(refused):
+                raise
+    raise _WrongPassword
 
 
 def _read(path: Path) -> bytes:

@@ -22,6 +22,7 @@ def from_environment(name: str) -> LocalAccount:
     ValueError
         It is not set, or holds no key; the message says what is unusual without showing any of it.
     """
+    check_name(name)
     value = os.environ.get(name)
     if not value:
         raise ValueError(f"the environment variable {name} is not set: it should hold a private key in hex")
@@ -29,6 +30,22 @@ def from_environment(name: str) -> LocalAccount:
         return _parsed(value)
     except ValueError as problem:
         raise ValueError(f"the environment variable {name} holds no private key ({problem}): expected 0x and 64 hex digits") from None
+
+
+def check_name(name: str | os.PathLike[str]) -> None:
+    """Refuses a key or a mnemonic phrase where a name belongs, since errors show names.
+
+    Raises
+    ------
+    ValueError
+        It looks like one; the message does not show it.
+    """
+    text = os.fspath(name)
+    if isinstance(text, str) and (re.fullmatch("\\W*(0[xX])?[0-9a-fA-F]{60,70}\\W*", text) or len(text.split()) >= 12):
+        raise ValueError(
+            "this looks like a key itself (not shown), where a name belongs: put the key in an environment variable and give the "
+            "variable's name"
+        )
 
 
 def _parsed(text: str) -> LocalAccount:
@@ -56,16 +73,20 @@ def _parsed(text: str) -> LocalAccount:
 def from_keystore(path: str | os.PathLike[str], password: str | None = None) -> LocalAccount:
     """The account of an encrypted keystore file (Web3 Secret Storage, version 3), as geth, cast, ethers and MyEtherWallet write it.
 
-    Without `password`, the environment variable ``TRIBUTE_KEYSTORE_PASSWORD`` is used.
+    Without `password`, the environment variable ``TRIBUTE_KEYSTORE_PASSWORD`` is used. If it does not open the file, its Unicode forms
+    NFKC and NFC are tried: wallets encrypt with either, and keyboards differ.
 
     Raises
     ------
     ValueError
         The file is no such keystore, or the password is wrong; the message says which.
     """
+    check_name(path)
     password = os.environ.get("TRIBUTE_KEYSTORE_PASSWORD") if password is None else password
     if password is None:
         raise ValueError(f"{path}: give the keystore's password, or set TRIBUTE_KEYSTORE_PASSWORD")
+    if any("\ud800" <= character <= "\udfff" for character in password):
+        raise ValueError(f"{path}: the keystore's password is not UTF-8 text: TRIBUTE_KEYSTORE_PASSWORD has it in another encoding")
     return _keystore.opened(Path(path), password)
 
 
@@ -73,6 +94,7 @@ def account(key: LocalAccount | str | os.PathLike[str]) -> LocalAccount:
     """An account given as such, by the name of an environment variable, or by the path of a keystore."""
     if isinstance(key, LocalAccount):
         return key
+    check_name(key)
     if isinstance(key, str) and key.isidentifier() and not Path(key).exists():
         return from_environment(key)
     return from_keystore(key)
