@@ -8,7 +8,9 @@ import pytest
 from web3 import Web3
 
 from tribute import _node, _sending, errors
+from tribute._encoding import address_of
 from tribute.chain import Chain
+from tribute.client import Client
 
 from conftest import ROOT, account
 from fake_node import CHAIN_ID, CLOSE, Http, error, fake_node
@@ -351,6 +353,26 @@ def test_a_contracts_own_error_is_named(node, answer):
         chain.send(chain.token.functions.mint(chain.account.address, 5))
     with pytest.raises(errors.Reverted, match="isCertified: NotThawed"):
         chain.is_certified(bytes(32), 1)
+
+
+RIGHT = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
+
+
+def test_an_address_with_a_wrong_checksum_is_refused(node):
+    chain = connected(node)
+    for wrong, said in (
+        (RIGHT.replace("C5", "c5"), "wrong checksum"),
+        (RIGHT[:-1], "40 hex digits"),
+        ("0x" + "00" * 20, "zero"),
+        ("", "40 hex digits"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            chain.open_session(bytes(32), version=1, price=1, escrow=10, session_key=wrong)
+        with pytest.raises(ValueError, match=said):
+            Client.grant(SimpleNamespace(), bytes(32), wrong)
+    assert not node.pool
+    for right in (RIGHT, RIGHT.lower(), RIGHT.upper(), RIGHT[2:], bytes.fromhex(RIGHT[2:])):
+        assert address_of(right).hex() == RIGHT[2:].lower()
 
 
 @pytest.mark.parametrize("words", ["insufficient funds for gas * price + value", "transaction underpriced", "invalid sender"])

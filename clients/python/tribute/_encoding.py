@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import gzip
 import os
+import re
 from pathlib import Path
 from typing import Any, Sequence
 
 import numpy as np
 import numpy.typing as npt
+from eth_utils.address import is_checksum_address
 
 from . import errors
 from ._proto.tribute.v1 import agent_pb2
@@ -48,6 +50,26 @@ def basis_points(name: str, part: float) -> int:
 
 def bytes_of(value: bytes | str) -> bytes:
     return value if isinstance(value, bytes) else bytes.fromhex(value.removeprefix("0x"))
+
+
+def address_of(value: bytes | str) -> bytes:
+    """An account's address.
+
+    Raises
+    ------
+    ValueError
+        It is not 20 bytes in hex, has a wrong checksum of EIP-55, or is zero, whose key nobody has. Without capital letters, or without
+        small ones, it has no checksum.
+    """
+    digits = value.hex() if isinstance(value, bytes) else re.sub("^0[xX]", "", value)
+    if not re.fullmatch("[0-9a-fA-F]{40}", digits):
+        raise ValueError(f"an address is 0x and 40 hex digits, not {len(digits)} characters of another form")
+    if digits not in (digits.lower(), digits.upper()) and not is_checksum_address(f"0x{digits}"):
+        raise ValueError(f"the address 0x{digits} has a wrong checksum: a character was mistyped, copy it again")
+    address = bytes.fromhex(digits)
+    if not any(address):
+        raise ValueError("the address is zero, which belongs to nobody")
+    return address
 
 
 def id_of(dataset: Dataset | bytes | str) -> bytes:

@@ -18,7 +18,7 @@ from web3.logs import DISCARD
 from web3.types import Nonce, TxParams, Wei
 
 from . import errors, keys
-from ._encoding import bytes_of
+from ._encoding import address_of, bytes_of
 from ._node import Node, Refused, refusal
 from ._proto.tribute.v1 import circuit_service_pb2, common_pb2
 from ._sending import Sender
@@ -174,8 +174,13 @@ class Chain:
             Price of one query and total for all queries, in the token's smallest unit.
         session_key : str, optional
             Address of the key that signs vouchers; by default the account's own.
+
+        Raises
+        ------
+        ValueError
+            `session_key` is no address, or its checksum is wrong.
         """
-        key = Web3.to_checksum_address(session_key or self.account.address)
+        key = self.account.address if session_key is None else Web3.to_checksum_address(address_of(session_key))
         call = self.escrow.functions.open((bytes_of(agent_id), version, price, escrow, key))
         # one that an earlier call left may have used the allowance; another approval would have it forgotten, and a second session opened
         if not self._sender.unsettled(*self._message(call)):

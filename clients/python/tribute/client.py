@@ -15,7 +15,7 @@ from google.protobuf import message_factory
 
 from . import _auth, errors, keys
 from ._advice import in_python
-from ._encoding import basis_points, bytes_of, id_of, model_file, packed, quantised, training_terms, weights_of
+from ._encoding import address_of, basis_points, bytes_of, id_of, model_file, packed, quantised, training_terms, weights_of
 from ._methods import encoded
 from ._proto.tribute.v1 import (
     agent_pb2,
@@ -280,7 +280,7 @@ class Client:
     def grant(self, dataset: Dataset | bytes | str, grantee: str, *, uses: int = 1, expiry: int = 0) -> int:
         """Lets an agent's owner train on a dataset through this service; returns the uses left."""
         request = dataset_service_pb2.GrantTrainingRequest(
-            dataset_id=id_of(dataset), grantee=bytes_of(grantee), uses=uses, expiry=expiry
+            dataset_id=id_of(dataset), grantee=address_of(grantee), uses=uses, expiry=expiry
         )
         return self._call("DatasetService/GrantTraining", request).uses
 
