@@ -9,10 +9,15 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Callable, Iterator
 
+import rlp
 from eth_account import Account
+from eth_account.typed_transactions import TypedTransaction
+from hexbytes import HexBytes
 from web3 import Web3
 
 CHAIN_ID = 31337
+EMPTY_BLOCKS = 20
+"""How many follow the last transaction's."""
 WORD = "0x" + "00" * 12 + "11" * 20
 """The answer to every view: an address, or a number."""
 
@@ -50,8 +55,8 @@ class FakeNode:
         self.after: Callable[[str, Any, int], Any] = lambda *_: None
         self.mining = True
         self.seen: list[tuple[float, str]] = []
-        self.pool: dict[str, str] = {}
-        """Sender by hash of every transaction that it has."""
+        self.pool: dict[str, dict[str, Any]] = {}
+        """Every transaction that it has, by hash; of several with one nonce, the last is mined."""
         self.types: list[int] = []
         self.url = ""
         self._lock = threading.Lock()
@@ -73,16 +78,21 @@ class FakeNode:
 
     def _result(self, method: str, params: Any) -> Any:
         if method == "eth_sendRawTransaction":
-            digest = Web3.keccak(hexstr=params[0]).to_0x_hex()
-            self.pool[digest] = Account.recover_transaction(params[0])
-            self.types.append(int(params[0][2:4], 16) if int(params[0][2:4], 16) < 0x80 else 0)
-            return digest
+            return self.take(params[0])
         if method == "eth_getTransactionByHash":
             return {"hash": params[0]} if params[0] in self.pool else None
         if method == "eth_getTransactionReceipt":
-            return self._receipt(params[0]) if params[0] in self.pool and self.mining else None
+            mined = self.mining and any(params[0] == tx["hash"] for tx in self._last().values())
+            return self._receipt(params[0]) if mined else None
         if method == "eth_getTransactionCount":
-            return hex(len(self.pool) if self.mining or params[1] == "pending" else 0)
+            known = len(self._last()) if self.mining or params[1] == "pending" else 0
+            return hex(known if params[1] in ("latest", "pending") else min(known, int(params[1], 16)))
+        if method == "eth_blockNumber":
+            return hex(len(self._last()) + EMPTY_BLOCKS)
+        if method == "eth_getBlockByNumber" and params[0] != "latest":
+            nonce = int(params[0], 16) - 1
+            mined = [tx for tx in self._last().values() if self.mining and tx["nonce"] == hex(nonce)]
+            return {"number": params[0], "transactions": mined if params[1] else [tx["hash"] for tx in mined]}
         return {
             "eth_chainId": hex(CHAIN_ID),
             "eth_call": WORD,
@@ -93,13 +103,27 @@ class FakeNode:
             "eth_feeHistory": {"oldestBlock": "0x1", "baseFeePerGas": ["0x1"], "gasUsedRatio": [0.5], "reward": [["0x3b9aca00"]]},
         }[method]
 
+    def take(self, raw: str) -> str:
+        """Adds a transaction to the pool."""
+        digest, content = Web3.keccak(hexstr=raw).to_0x_hex(), bytes.fromhex(raw[2:])
+        kind = content[0] if content[0] < 0x80 else 0
+        typed = TypedTransaction.from_bytes(HexBytes(content)).as_dict() if kind else {}
+        nonce = typed["nonce"] if kind else int.from_bytes(rlp.decode(content)[0], "big")
+        self.types.append(kind)
+        self.pool[digest] = {"hash": digest, "from": Account.recover_transaction(raw), "nonce": hex(nonce)}
+        return digest
+
+    def _last(self) -> dict[str, dict[str, Any]]:
+        """By nonce, the transaction that is mined. That of nonce n is in block n + 1."""
+        return {tx["nonce"]: tx for tx in self.pool.values()}
+
     def _receipt(self, digest: str) -> dict[str, Any]:
         return {
             "transactionHash": digest,
             "transactionIndex": "0x0",
             "blockHash": "0x" + "22" * 32,
             "blockNumber": "0x1",
-            "from": self.pool[digest],
+            "from": self.pool[digest]["from"],
             "to": "0x" + "11" * 20,
             "status": "0x1",
             "gasUsed": "0xc350",

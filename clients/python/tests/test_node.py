@@ -5,6 +5,8 @@ import time
 from types import SimpleNamespace
 
 import pytest
+from eth_account.typed_transactions import TypedTransaction
+from hexbytes import HexBytes
 from web3 import Web3
 
 from tribute import _node, _sending, errors
@@ -32,6 +34,13 @@ ALREADY = [
 def node():
     with fake_node() as node:
         yield node
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Short waits."""
+    for name, seconds in (("RESEND", 0.05), ("RECEIPT_LAG", 0.1), ("REFUSAL_PATIENCE", 0.5), ("CLEAR_REFUSAL_PATIENCE", 0.5)):
+        monkeypatch.setattr(_sending, name, seconds)
 
 
 def connected(node):
@@ -376,12 +385,13 @@ def test_an_address_with_a_wrong_checksum_is_refused(node):
 
 
 @pytest.mark.parametrize("words", ["insufficient funds for gas * price + value", "transaction underpriced", "invalid sender"])
-def test_a_refusal_in_known_words_is_an_error_at_once(node, words):
+def test_a_refusal_in_clear_words_is_an_error_soon(node, quick, monkeypatch, words):
+    monkeypatch.setattr(_sending, "REFUSAL_PATIENCE", 60.0)
     node.before = on_send(error(-32000, words))
     began = time.monotonic()
-    with pytest.raises(errors.TransactionFailed, match=f"{re.escape(words)}.*nothing was sent"):
+    with pytest.raises(errors.TransactionFailed, match=f"{re.escape(words)}.*may have passed it on: look for 0x"):
         paid(node)
-    assert time.monotonic() - began < _sending.REFUSAL_PATIENCE / 2 and not node.pool
+    assert time.monotonic() - began < 30 and not node.pool
     node.before = lambda method, *_: error(-32000, "insufficient funds for transfer") if method == "eth_estimateGas" else None
     with pytest.raises(errors.TransactionFailed, match="cannot pay"):
         paid(node)
@@ -490,18 +500,199 @@ def test_an_opening_that_was_mined_late_is_gone_on_with_although_its_allowance_i
     assert len(node.pool) == 1
 
 
-def test_a_nonce_that_another_program_used_is_told(node, monkeypatch):
-    monkeypatch.setattr(_sending, "RECEIPT_LAG", 0.5)
-    node.before = on_send(error(-32000, "nonce too low"))
-    node.after = lambda method, params, n: {"result": hex(n)} if method == "eth_getTransactionCount" else None
-    with pytest.raises(errors.TransactionFailed, match="nonce 0 of 0x.* was used by another transaction"):
-        paid(node)
+RECEIPT, BY_HASH, COUNT, BLOCK = (
+    "eth_getTransactionReceipt",
+    "eth_getTransactionByHash",
+    "eth_getTransactionCount",
+    "eth_getBlockByNumber",
+)
+
+
+def hiding(*methods, until=lambda: False, answer={"result": None}):
+    """A node that does not show transactions by some methods; of counts and blocks, not those of numbered blocks."""
+
+    def hidden(method, params, n):
+        numbered = method not in (COUNT, BLOCK) or params[method == COUNT].startswith("0x")
+        return answer if method in methods and numbered and not until() else None
+
+    return hidden
+
+
+def after(seconds):
+    until = time.monotonic() + seconds
+    return lambda: time.monotonic() > until
+
+
+@pytest.mark.parametrize("hidden", [(RECEIPT,), (RECEIPT, BY_HASH), (RECEIPT, BLOCK)], ids=["receipt", "transaction", "block"])
+@pytest.mark.parametrize("words", [None, "nonce too low", "insufficient funds for gas * price + value", "transaction underpriced", "busy"])
+def test_what_a_node_shows_late_is_waited_for(node, quick, words, hidden):
+    node.before = hiding(*hidden, until=after(0.4))
+    node.after = on_send(None if words is None else error(-32000, words))
+    chain = connected(node)
+    sent = chain.send(chain.token.functions.mint(chain.account.address, 5))
+    assert {tx["nonce"] for tx in node.pool.values()} == {"0x0"} and sent.hash == list(node.pool)[-1]
+
+
+@pytest.mark.parametrize(
+    "hidden, answer, said",
+    [
+        ((RECEIPT, BY_HASH), {"result": None}, "transaction 0x.* was mined in block 1, but .* no usable receipt"),
+        ((RECEIPT,), {"result": None}, "nonce 0 of 0x.* is used, but .* neither a receipt of transaction 0x"),
+        ((RECEIPT, BY_HASH, BLOCK), {"result": None}, "nonce 0 of 0x.* is used, but .* neither a receipt of transaction 0x"),
+        ((COUNT,), error(-32000, "missing trie node"), "nonce 0 of 0x.* is used, but .* missing trie node"),
+    ],
+    ids=["index", "known", "block", "state"],
+)
+def test_what_a_node_never_shows_is_unclear_and_not_sent_again(node, quick, monkeypatch, hidden, answer, said):
+    monkeypatch.setattr(_sending, "MINED", 1.5)
+    chain = connected(node)
+    call = chain.token.functions.mint(chain.account.address, 5)
+    missing, refused = hiding(RECEIPT, BY_HASH), hiding(*hidden, answer=answer)
+    node.before = lambda *asked: refused(*asked) or (missing(*asked) if COUNT in hidden else None)
+    for _ in range(2):
+        with pytest.raises(errors.TransactionFailed, match=said) as told:
+            chain.send(call)
+        assert "or make the same call of the same Chain, before any other, which goes on with it" in str(told.value)
+    node.before = lambda *_: None
+    assert chain.send(call).hash in str(told.value) and len(node.pool) == 1
+
+
+def test_a_nonce_that_another_program_used_is_told_with_its_transaction(node, quick):
+    chain = connected(node)
+    call = chain.token.functions.mint(chain.account.address, 5)
+    fields = {"to": chain.token.address, "value": 1, "gas": 21_000, "gasPrice": 1, "chainId": CHAIN_ID}
+    foreign = []
+
+    def overtaken(method, params, n):
+        if method == SEND and not foreign:
+            foreign.append(node.take(chain.account.sign_transaction(fields | {"nonce": 0}).raw_transaction.to_0x_hex()))
+            return error(-32000, "nonce too low")
+
+    node.before = overtaken
+    with pytest.raises(errors.TransactionFailed, match="nonce 0 of 0x.* was used by another transaction") as told:
+        chain.send(call)
+    assert f"{foreign[0]} in block 1" in str(told.value)
+    # what is evident is over: the same call is a new one
+    assert chain.send(call).hash == list(node.pool)[1] and [tx["nonce"] for tx in node.pool.values()] == ["0x0", "0x1"]
+
+
+def test_the_block_that_used_a_nonce_is_found_from_the_head_and_from_the_first_block(node):
+    chain = connected(node)
+    for n in range(5):
+        chain.send(chain.token.functions.mint(chain.account.address, n))
+    for n, digest in enumerate(node.pool):
+        assert chain._sender._block_of(_sending.Pending("mint", {"nonce": n}, hashes=[digest])) == n + 1
+        with pytest.raises(errors.TransactionFailed, match=f"{digest} in block {n + 1}"):
+            chain._sender._block_of(_sending.Pending("mint", {"nonce": n}, hashes=["0x00"]))
+    node.after = lambda method, *_: {"result": hex(5)} if method == COUNT else None  # of a node that ignores the block
+    assert chain._sender._block_of(_sending.Pending("mint", {"nonce": 4}, hashes=["0x00"])) is None
+
+
+def test_a_refused_transaction_is_gone_on_with_until_another_one_takes_its_nonce(node, quick):
+    chain = connected(node)
+    first, second, third = (chain.token.functions.mint(chain.account.address, n) for n in (5, 6, 7))
+    node.before = on_send(error(-32000, "insufficient funds for gas * price + value"))
+    for call in (first, second):
+        with pytest.raises(errors.TransactionFailed, match="cannot pay for it .*make the same call of the same Chain") as told:
+            chain.send(call)
+    node.before = lambda *_: None
+    assert chain.send(second).hash in str(told.value)
+    assert chain.send(first).hash and [tx["nonce"] for tx in node.pool.values()] == ["0x0", "0x1"]
+
+
+@pytest.fixture
+def dear(node):
+    """A chain whose base fee is set, and that refuses what offers less."""
+
+    def price(gwei):
+        base = gwei * 10**9
+
+        def before(method, params, n):
+            if method == BLOCK and params[0] == "latest":
+                return {"result": {"number": "0x1", "baseFeePerGas": hex(base)}}
+            if method == SEND and TypedTransaction.from_bytes(HexBytes(params[0])).as_dict()["maxFeePerGas"] < base:
+                return error(-32000, "max fee per gas less than block base fee")
+
+        node.before = before
+
+    return price
+
+
+def test_a_transaction_whose_fees_became_too_low_offers_more_within_the_caps(node, quick, dear):
+    chain = connected(node)
+    call = chain.token.functions.mint(chain.account.address, 5)
+    dear(1)
+    node.after = lambda method, *_: dear(160) if method == "eth_feeHistory" and node.count(SEND) == 0 else None
+    assert chain.send(call).block == 1 and node.count(SEND) == 2 and len(node.pool) == 1
+    dear(1)
+    node.after = lambda method, *_: dear(501) if method == "eth_feeHistory" and node.count(SEND) == 2 else None
+    with pytest.raises(errors.TransactionFailed, match="less than block base fee.* more than the cap of 500000000000: wait until"):
+        chain.send(call)
+    dear(400)
+    assert chain.send(call).hash and [tx["nonce"] for tx in node.pool.values()] == ["0x0", "0x1"]
+
+
+def test_a_transaction_that_could_not_be_paid_for_offers_less_when_it_is_gone_on_with(node, quick, dear):
+    chain = connected(node)
+    call = chain.token.functions.mint(chain.account.address, 5)
+    unfunded = error(-32000, "insufficient funds for gas * price + value")
+    dear(160)
+    priced = node.before
+
+    def poor(method, params, n):
+        if method == SEND and TypedTransaction.from_bytes(HexBytes(params[0])).as_dict()["maxFeePerGas"] > 10 * 10**9:
+            return unfunded
+        return priced(method, params, n)
+
+    node.before = poor
+    with pytest.raises(errors.TransactionFailed, match="cannot pay"):
+        chain.send(call)
+    dear(1)
+    priced, node.before = node.before, poor
+    assert chain.send(call).block == 1 and len(node.pool) == 1
+
+
+def test_a_transaction_that_the_price_passed_while_it_waited_offers_more_when_it_is_gone_on_with(node, quick, monkeypatch, dear):
+    chain = connected(node)
+    call = chain.token.functions.mint(chain.account.address, 5)
+    node.mining = False
+    monkeypatch.setattr(_sending, "MINED", 0.5)
+    with pytest.raises(errors.TransactionFailed, match="was not mined"):
+        chain.send(call)
+    monkeypatch.setattr(_sending, "MINED", 60.0)
+    dear(400)
+    node.after = lambda method, *_: setattr(node, "mining", len(node.pool) == 2) if method == SEND else None
+    assert chain.send(call).hash == list(node.pool)[1] and {tx["nonce"] for tx in node.pool.values()} == {"0x0"}
+
+
+def test_higher_fees_rise_enough_and_stop_at_the_caps():
+    old = {"maxFeePerGas": 20, "maxPriorityFeePerGas": 1}
+    assert _sending.raised(old, old) == {"maxFeePerGas": 24, "maxPriorityFeePerGas": 2}
+    assert _sending.raised(old, {"maxFeePerGas": 30, "maxPriorityFeePerGas": 3}) == {"maxFeePerGas": 30, "maxPriorityFeePerGas": 3}
+    assert _sending.raised(old, {"gasPrice": 99}) == _sending.raised(old, old)
+    caps = {"maxFeePerGas": _sending.FEE_CAP, "maxPriorityFeePerGas": _sending.TIP_CAP}
+    assert _sending.raised({name: cap - 1 for name, cap in caps.items()}, old) == caps == _sending.raised(caps, caps)
+    assert _sending.raised({"gasPrice": 10}, {"gasPrice": 11}) == {"gasPrice": 12}
+
+
+@pytest.mark.parametrize("field", ["status", "gasUsed", "logs"])
+def test_a_receipt_that_does_not_say_what_happened_is_told_and_nothing_is_sent_again(node, quick, monkeypatch, field):
+    monkeypatch.setattr(_sending, "MINED", 0.5)
+    chain = connected(node)
+    call = chain.token.functions.mint(chain.account.address, 5)
+    node.after = lambda method, params, n: (
+        {"result": {k: v for k, v in node._receipt(params[0]).items() if k != field}} if method == RECEIPT else None
+    )
+    for _ in range(2):
+        with pytest.raises(errors.TransactionFailed, match=f"was mined in block 1, but .* its receipt has no {field}"):
+            chain.send(call)
+    assert len(node.pool) == 1
 
 
 def test_words_are_classified_as_in_the_rust_client():
     source = (ROOT / "verifier-contract/client/src/refusal.rs").read_text().split("#[cfg(test)]")[0]
     lists = dict(re.findall(r"const (\w+): &\[&str\] = &\[(.*?)\];", re.sub(r"//.*", "", source), re.DOTALL))
-    assert lists.keys() == {"KNOWN", "NONCE_USED", "UNFUNDED", "INVALID"}
+    assert lists.keys() == {"KNOWN", "NONCE_USED", "UNFUNDED", "FEE_TOO_LOW", "INVALID"}
     for name, words in lists.items():
         assert tuple(re.findall(r'"([^"]+)"', words)) == getattr(_node, name), name
     assert _node.refusal("unknown transaction type") == "invalid" and _node.refusal("unknown transaction") == "unclear"

@@ -67,6 +67,17 @@ NONCE_USED = (
 """Words of nodes for which the nonce is used, by a mined transaction or by a pending one that pays no less."""
 UNFUNDED = ("insufficient funds", "insufficientfunds", "insufficient balance", "upfront cost exceeds", "enough funds")
 """Words of nodes for which the sender cannot pay."""
+FEE_TOO_LOW = (
+    "less than block base fee",
+    "max fee per gas less",
+    "underpriced",
+    "feetoolow",
+    "fee too low",
+    "gas price too low",
+    "gas price is too low",
+    "gas price below",
+)
+"""Words of nodes that would take it for higher fees."""
 INVALID = (
     "intrinsic gas",
     "intrinsicgas",
@@ -76,13 +87,6 @@ INVALID = (
     "gaslimitexceeded",
     "gas limit too high",
     "gas limit is too high",
-    "underpriced",
-    "feetoolow",
-    "gas price too low",
-    "gas price is too low",
-    "gas price below",
-    "less than block base fee",
-    "max fee per gas less",
     "tip above",
     "fee cap exceeded",
     "exceeds the configured cap",
@@ -137,12 +141,13 @@ class Refused(errors.ChainUnavailable):
 
 
 def refusal(words: str) -> str:
-    """What a node's message about a transaction means: ``known``, ``nonce used``, ``unfunded``, ``invalid`` or ``unclear``."""
+    """What a node's message about a transaction means: ``known``, ``nonce used``, ``unfunded``, ``fee too low``, ``invalid`` or
+    ``unclear``."""
     words = words.lower()
     # "unknown transaction type" contains "known transaction"
     if _says(words.replace("unknown", ""), KNOWN):
         return "known"
-    for meaning, them in (("nonce used", NONCE_USED), ("unfunded", UNFUNDED), ("invalid", INVALID)):
+    for meaning, them in (("nonce used", NONCE_USED), ("unfunded", UNFUNDED), ("fee too low", FEE_TOO_LOW), ("invalid", INVALID)):
         if _says(words, them):
             return meaning
     return "unclear"

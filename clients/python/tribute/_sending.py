@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from eth_account.signers.local import LocalAccount
@@ -18,29 +19,53 @@ MINED = 120.0
 RESEND = 1.0
 """Interval of sending the same bytes again while it is unknown whether a node has them, seconds."""
 RECEIPT_LAG = 5.0
-"""Time a node may take to find the receipt of a transaction whose nonce it counts as used, seconds."""
-REFUSAL_PATIENCE = 10.0
-"""Time a node may keep refusing a transaction in unclear words before it is an error, seconds."""
+"""Time a node may take to find the receipt of a transaction whose nonce it counts as used, before the block that used it is searched,
+seconds."""
+REFUSAL_PATIENCE, CLEAR_REFUSAL_PATIENCE = 10.0, 3.0
+"""Time a node may keep refusing a transaction in unclear and in clear words before it is an error, seconds."""
+REPRICE = 30.0
+"""Interval of comparing a transaction's fees with the chain's, seconds."""
 POLL, SLOWEST_POLL = 0.05, 2.0
 """Shortest and longest time between two looks for a receipt, seconds."""
 GAS_MARGIN = 1.25
+FEE_RISE = 20
+"""By how much the fees of a replacement are higher, percent: nodes want 10 at least."""
 GAS_CAP = 1 << 24
 """Maximum gas of one transaction (EIP-7825)."""
 FEE_CAP, TIP_CAP = 500 * 10**9, 30 * 10**9
 """Maximum price and tip per gas, wei, whatever the node suggests."""
+CAPS = {"gasPrice": FEE_CAP, "maxFeePerGas": FEE_CAP, "maxPriorityFeePerGas": TIP_CAP}
+"""The same by the field of a transaction."""
+GO_ON = "make the same call of the same Chain, before any other, which goes on with it"
+"""What errors advise while a transaction may still be mined."""
 PAST_BLOCKS, PERCENTILE = "0xa", 20.0
 """Number of past blocks whose tips are sampled, and which of each block's tips."""
 
 
-@dataclass(frozen=True)
-class Signed:
-    """A signed transaction."""
+@dataclass
+class Pending:
+    """A transaction between its signature and its receipt. Its versions have different fees and the same nonce, so that at most one is
+    mined."""
 
     action: str
     """What it does, for errors."""
-    hash: str
-    raw: str
-    nonce: int
+    fields: dict[str, Any]
+    """What its versions have in common."""
+    fees: dict[str, int] = field(default_factory=dict)
+    """Those of the newest version, as :func:`fees` gives them."""
+    raw: str = ""
+    """The newest version."""
+    hashes: list[str] = field(default_factory=list)
+    """Those of all versions, oldest first."""
+
+    @property
+    def nonce(self) -> int:
+        return self.fields["nonce"]
+
+    @property
+    def shown(self) -> str:
+        """Its hashes, for errors."""
+        return " or ".join(reversed(self.hashes))
 
 
 @dataclass(frozen=True)
@@ -58,8 +83,27 @@ class Handed:
         return self.meaning in ("known", "nonce used")
 
     @property
+    def is_clear(self) -> bool:
+        """Whether the words leave no doubt that the node does not take it."""
+        return self.meaning in ("unfunded", "fee too low", "invalid")
+
+    @property
     def refused(self) -> bool:
-        return self.meaning in ("unfunded", "invalid", "unclear")
+        return self.is_clear or self.meaning == "unclear"
+
+    def told(self, reason: str) -> Handed:
+        """The same with another reason."""
+        return Handed(self.meaning, f"{self.words}; {reason}" if self.words else reason)
+
+
+def raised(old: dict[str, int], market: dict[str, int]) -> dict[str, int]:
+    """Fees that replace `old` ones, higher by FEE_RISE and not below the market's, within the caps."""
+    if market.keys() != old.keys():
+        market = old
+    offer = {name: min(max(-(-fee * (100 + FEE_RISE) // 100), market[name]), CAPS[name]) for name, fee in old.items()}
+    if "maxPriorityFeePerGas" in offer:
+        offer["maxPriorityFeePerGas"] = min(offer["maxPriorityFeePerGas"], offer["maxFeePerGas"])
+    return offer
 
 
 def fees(node: Node) -> dict[str, int]:
@@ -120,10 +164,10 @@ class Sender:
 
     def __init__(self, web3: Web3, node: Node, account: LocalAccount, chain_id: int):
         self._web3, self._node, self._account, self._chain_id = web3, node, account, chain_id
-        self._unsettled: dict[tuple[str, str], Signed] = {}
+        self._unsettled: dict[tuple[str, str], Pending] = {}
 
-    def send(self, action: str, to: str, data: str, gas: int) -> Any:
-        """Signs and sends a message of `gas`, before margin, and waits for its receipt, whatever its status.
+    def send(self, action: str, to: str, data: str, gas: int) -> tuple[str, Any]:
+        """Signs and sends a message of `gas`, before margin, and waits for its receipt, whatever its status; returns hash and receipt.
 
         If the last call with this message left a transaction whose outcome was not known, this one goes on with it, also if it was mined
         meanwhile, and returns its receipt.
@@ -131,25 +175,25 @@ class Sender:
         Raises
         ------
         errors.TransactionFailed
-            It could not be paid for, is refused, or was not mined in time; the message tells whether it may still be mined.
+            It could not be paid for, is refused, was not mined in time, or another transaction used its nonce; the message tells whether
+            it may still be mined.
         errors.ChainUnavailable
             The node cannot be asked for what a transaction needs. Nothing was sent.
         """
         message = (to, data)
         self._settle(message)
-        signed = self._unsettled.get(message)
-        if signed is None:
-            signed = self._unsettled[message] = self._signed(action, to, data, gas)
-            first = self._hand_over(signed)
-            if first.meaning in ("unfunded", "invalid"):
-                del self._unsettled[message]
-                why = f"{self._account.address} cannot pay for it" if first.meaning == "unfunded" else "the node refuses it"
-                raise errors.TransactionFailed(f"{action}: {why} ({first.words}); nothing was sent")
-        else:
-            first = self._hand_over(signed)
-        receipt = self._mined(message, signed, first)
-        del self._unsettled[message]
-        return receipt
+        pending, priced = self._unsettled.get(message), -math.inf
+        if pending is None:
+            pending = self._unsettled[message] = self._signed(action, to, data, gas)
+            priced = time.monotonic()
+        try:
+            found = self._mined(pending, priced)
+        except _Replaced:
+            del self._unsettled[message]
+            raise
+        # of several transactions with one nonce, the others can never be mined
+        self._unsettled = {m: other for m, other in self._unsettled.items() if other.nonce != pending.nonce}
+        return found
 
     def unsettled(self, to: str, data: str) -> bool:
         """Whether an earlier call left a transaction of this message, whose outcome is not known."""
@@ -170,7 +214,7 @@ class Sender:
         """
         started = time.monotonic()
         while True:
-            own = {signed.nonce for signed in self._unsettled.values()}
+            own = {pending.nonce for pending in self._unsettled.values()}
             other = next((nonce for nonce in range(self._count("latest"), self._count("pending")) if nonce not in own), None)
             if other is None:
                 return
@@ -183,7 +227,8 @@ class Sender:
             time.sleep(max(POLL, min(waited / 10, SLOWEST_POLL)))
 
     def _count(self, block: str) -> int:
-        """Number of the account's transactions up to a block: ``latest``, or ``pending`` with those that wait in the node."""
+        """Number of the account's transactions up to a block: a number in hex, ``latest``, or ``pending`` with those that wait in the
+        node."""
         return int(self._node.ask("eth_getTransactionCount", [self._account.address, block]), 16)
 
     def _settle(self, asked: tuple[str, str]) -> None:
@@ -196,77 +241,175 @@ class Sender:
             if self._unsettled[message].nonce < used:
                 del self._unsettled[message]
 
-    def _signed(self, action: str, to: str, data: str, gas: int) -> Signed:
+    def _signed(self, action: str, to: str, data: str, gas: int) -> Pending:
         gas = min(int(gas * GAS_MARGIN), GAS_CAP) if gas <= GAS_CAP else gas
         if gas > GAS_CAP:
             raise errors.TransactionFailed(f"{action} needs {gas} gas, more than the cap of {GAS_CAP}")
         nonce = self._count("pending")
-        fields: dict[str, Any] = {"to": to, "data": data, "value": 0, "gas": gas, "nonce": nonce, "chainId": self._chain_id}
-        made = self._account.sign_transaction(fields | fees(self._node))
-        return Signed(action, made.hash.to_0x_hex(), made.raw_transaction.to_0x_hex(), nonce)
+        pending = Pending(action, {"to": to, "data": data, "value": 0, "gas": gas, "nonce": nonce, "chainId": self._chain_id})
+        self._sign(pending, fees(self._node))
+        return pending
 
-    def _mined(self, message: tuple[str, str], signed: Signed, handed: Handed) -> Any:
-        """Waits for the receipt of a transaction; hands it over again while a node may not have it."""
-        started = handed_at = time.monotonic()
-        refused = orphaned = None
+    def _sign(self, pending: Pending, offer: dict[str, int]) -> None:
+        """Makes the version with these fees the newest."""
+        made = self._account.sign_transaction(pending.fields | offer)
+        pending.fees, pending.raw = offer, made.raw_transaction.to_0x_hex()
+        pending.hashes.append(made.hash.to_0x_hex())
+
+    def _mined(self, pending: Pending, priced: float) -> tuple[str, Any]:
+        """Waits for the receipt of a transaction, with fees of the time `priced`; hands it over again while a node may not have it, and
+        replaces fees that are too low for a node or for the chain, or too high for the account."""
+        handed = self._offer(pending)
+        started = handed_at = searched = time.monotonic()
+        refused = used = mined = None
         while True:
             now = time.monotonic()
             try:
                 if not handed.taken and now - handed_at >= RESEND:
-                    handed, handed_at = self._hand_over(signed), now
+                    handed, handed_at = self._offer(pending), now
                 refused = (refused or now) if handed.refused else None
-                receipt = self._receipt(signed)
+                digest, receipt = self._receipt(pending)
                 if receipt is not None:
-                    return receipt
-                if now - started >= RESEND:
-                    used = self._count("latest")
-                    orphaned = (orphaned or now) if used > signed.nonce else None
+                    missing = [name for name in ("status", "blockNumber", "gasUsed", "logs") if receipt.get(name) is None]
+                    if not missing:
+                        return digest, receipt
+                    mined = receipt.get("blockNumber")
+                    handed = Handed("known", f"its receipt has no {', '.join(missing)}")
+                elif now - started >= RESEND:
+                    used = (used or now) if self._count("latest") > pending.nonce else None
                     # with growing pauses: a node that shows no pending transactions would get the same bytes all the time
-                    if handed.taken and not orphaned and now - handed_at >= max(RESEND, (now - started) / 8):
+                    pause = max(RESEND, (now - started) / 8)
+                    if handed.taken and not used and now - handed_at >= pause:
                         handed_at = now
-                        if not self._is_known(signed):
-                            handed = self._hand_over(signed)
+                        if not self._is_known(pending):
+                            handed = self._offer(pending)
+                    if not used and now - priced >= REPRICE:
+                        priced = now
+                        if handed.meaning == "unfunded" or self._is_outbid(pending):
+                            handed, handed_at = self._reprice(pending, handed), now
+                    if used and now - used >= RECEIPT_LAG and now - searched >= pause:
+                        searched = now
+                        mined = None if self._is_known(pending) else self._block_of(pending)
             except errors.ChainUnavailable as failed:
-                handed = Handed(handed.meaning, failed.message)
-            if orphaned and now - orphaned >= RECEIPT_LAG:
-                del self._unsettled[message]
+                handed = handed if handed.refused else Handed(handed.meaning, failed.message)
+            if refused and not used and now - refused >= (CLEAR_REFUSAL_PATIENCE if handed.is_clear else REFUSAL_PATIENCE):
+                unfunded = f"{self._account.address} cannot pay for it ({handed.words})"
+                why = unfunded if handed.meaning == "unfunded" else f"the node refuses it ({handed.words})"
                 raise errors.TransactionFailed(
-                    f"{signed.action}: nonce {signed.nonce} of {self._account.address} was used by another transaction, so ours "
-                    f"({signed.hash}) can no longer be mined; do not use one key from two programs at a time"
-                )
-            if refused and now - refused >= REFUSAL_PATIENCE:
-                raise errors.TransactionFailed(
-                    f"{signed.action}: the node refuses the transaction ({handed.words!r}) and does not show it, but may have passed it on: "
-                    f"look for {signed.hash} at another node; the same call, made before any other, goes on with it"
+                    f"{pending.action}: {why}. The node does not show it, but may have passed it on: look for {pending.shown} at another "
+                    f"node before sending again, or {GO_ON}"
                 )
             if now - started > MINED:
                 last = f"; last error: {handed.words}" if handed.words else ""
                 raise errors.TransactionFailed(
-                    f"{signed.action}: transaction {signed.hash} was not mined within {MINED:.0f} s; it may still be: look for it before "
-                    f"sending again, or make the same call, before any other, which goes on with it{last}"
+                    f"{pending.action}: {self._so_far(pending, used is not None, mined)}: look for it at another node before sending "
+                    f"again, or {GO_ON}{last}"
                 )
             time.sleep(max(POLL, min((now - started) / 10, SLOWEST_POLL)))
 
-    def _hand_over(self, signed: Signed) -> Handed:
-        """Hands a transaction to the node. An error counts only if the node does not know the transaction: gateways forward it to several
-        nodes and return the last answer."""
+    def _so_far(self, pending: Pending, used: bool, mined: int | None) -> str:
+        """What is known of a transaction without a receipt."""
+        if mined is not None:
+            return f"transaction {pending.shown} was mined in block {mined}, but the node shows no usable receipt within {MINED:.0f} s"
+        if used:
+            return (
+                f"nonce {pending.nonce} of {self._account.address} is used, but within {MINED:.0f} s the node shows neither a receipt "
+                f"of transaction {pending.shown} nor another transaction that used it"
+            )
+        return f"transaction {pending.shown} was not mined within {MINED:.0f} s; it may still be"
+
+    def _block_of(self, pending: Pending) -> int | None:
+        """Number of the block in which a transaction was mined whose nonce is used; None if the node does not show what used it.
+
+        Raises
+        ------
+        _Replaced
+            Another transaction of the account used the nonce.
+        """
+        used = int(self._node.ask("eth_blockNumber", []), 16)
+        if self._count(hex(used)) <= pending.nonce:
+            return None
+        # back from the head in growing steps: many nodes know the counts of the latest blocks only
+        unused, step = used - 1, 1
+        while unused >= 0 and self._count(hex(unused)) > pending.nonce:
+            used, unused, step = unused, unused - 2 * step, 2 * step
+        unused = max(unused, -1)
+        while used - unused > 1:
+            middle = (used + unused) // 2
+            if self._count(hex(middle)) > pending.nonce:
+                used = middle
+            else:
+                unused = middle
+        block = self._node.ask("eth_getBlockByNumber", [hex(used), True]) or {}
+        for other in block.get("transactions") or ():
+            fields = other if isinstance(other, dict) else {"hash": other}
+            digest, sender, nonce = (str(fields.get(name)).lower() for name in ("hash", "from", "nonce"))
+            if digest in pending.hashes:
+                return used
+            if sender == self._account.address.lower() and nonce == hex(pending.nonce):
+                raise _Replaced(
+                    f"{pending.action}: nonce {pending.nonce} of {self._account.address} was used by another transaction, {digest} in block "
+                    f"{used}, so ours ({pending.shown}) can no longer be mined; do not use one key from two programs at a time"
+                )
+        return None
+
+    def _is_outbid(self, pending: Pending) -> bool:
+        """Whether the chain's price passed what a transaction offers."""
+        head = self._node.ask("eth_getBlockByNumber", ["latest", False]) or {}
+        base = head.get("baseFeePerGas")
+        return base is not None and int(base, 16) > pending.fees.get("maxFeePerGas", pending.fees.get("gasPrice", 0))
+
+    def _offer(self, pending: Pending) -> Handed:
+        """Hands over the newest version, and if its fees are too low for the node, one with higher fees."""
+        handed = self._hand_over(pending)
+        return self._reprice(pending, handed) if handed.meaning == "fee too low" else handed
+
+    def _reprice(self, pending: Pending, handed: Handed) -> Handed:
+        """Hands over a version with higher fees, or with lower ones if it could not be paid for; if the caps allow none, `handed` with the
+        reason."""
         try:
-            self._node.ask(SEND, [signed.raw])
+            market = fees(self._node)
+        except errors.TransactionFailed as too_dear:
+            return handed.told(too_dear.message)
+        except errors.ChainUnavailable as failed:
+            return handed.told(failed.message)
+        lower = {name: min(fee, market.get(name, fee)) for name, fee in pending.fees.items()}
+        offer = lower if handed.meaning == "unfunded" else raised(pending.fees, market)
+        if offer != pending.fees:
+            self._sign(pending, offer)
+            handed = self._hand_over(pending)
+        at_cap = [f"{name} {most}" for name, most in CAPS.items() if offer.get(name) == most]
+        return handed.told(f"its fees cannot be raised beyond {', '.join(at_cap)} wei: wait until gas is cheaper") if at_cap else handed
+
+    def _hand_over(self, pending: Pending) -> Handed:
+        """Hands the newest version to the node. An error counts only if the node knows no version: gateways forward them to several nodes
+        and return the last answer."""
+        try:
+            self._node.ask(SEND, [pending.raw])
         except Refused as failed:
             meaning = refusal(failed.words)
             try:
-                return Handed("known" if meaning == "known" or self._is_known(signed) else meaning, failed.words)
+                return Handed("known" if meaning == "known" or self._is_known(pending) else meaning, failed.words)
             except errors.ChainUnavailable:
                 return Handed("unknown", failed.words)
         except errors.ChainUnavailable as failed:
             return Handed("unknown", failed.message)
         return Handed("known")
 
-    def _is_known(self, signed: Signed) -> bool:
-        return self._node.ask("eth_getTransactionByHash", [signed.hash]) is not None or self._receipt(signed) is not None
+    def _is_known(self, pending: Pending) -> bool:
+        if any(self._node.ask("eth_getTransactionByHash", [digest]) is not None for digest in reversed(pending.hashes)):
+            return True
+        return self._receipt(pending)[1] is not None
 
-    def _receipt(self, signed: Signed) -> Any | None:
-        try:
-            return self._web3.eth.get_transaction_receipt(signed.hash)  # type: ignore[arg-type]
-        except TransactionNotFound:
-            return None
+    def _receipt(self, pending: Pending) -> tuple[str, Any]:
+        """Hash and receipt of the version that was mined; no receipt if none was."""
+        for digest in reversed(pending.hashes):
+            try:
+                return digest, self._web3.eth.get_transaction_receipt(digest)  # type: ignore[arg-type]
+            except TransactionNotFound:
+                continue
+        return pending.hashes[-1], None
+
+
+class _Replaced(errors.TransactionFailed):
+    """Another transaction used the nonce."""

@@ -117,8 +117,9 @@ class Chain:
         errors.Reverted
             The contract would revert; nothing was sent. The message names its error.
         errors.TransactionFailed
-            The transaction could not be paid for, reverted when it was mined, or was not mined within two minutes. The message tells if
-            it may still be mined; then the same call, made before any other, goes on with it, and sends no second one.
+            The transaction could not be paid for, reverted when it was mined, was not mined within two minutes, or another one used its
+            nonce. The message tells if it may still be mined; then the same call, made before any other, goes on with it, and sends no
+            second one.
         """
         sender = self.account.address
         (to, data), gas = self._message(call), 0
@@ -131,8 +132,7 @@ class Chain:
                 if refusal(refused.words) != "unfunded":
                     raise
                 raise errors.TransactionFailed(f"{call.fn_name}: {sender} cannot pay for it ({refused.words})") from None
-        receipt = self._sender.send(call.fn_name, to, data, gas)
-        digest = receipt["transactionHash"].to_0x_hex()
+        digest, receipt = self._sender.send(call.fn_name, to, data, gas)
         if receipt["status"] != 1:
             raise errors.TransactionFailed(f"{call.fn_name}: transaction {digest} reverted")
         events = [e for kind in ([event] if callable(event) else event or ()) for e in kind().process_receipt(receipt, errors=DISCARD)]
