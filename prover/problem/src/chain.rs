@@ -45,6 +45,8 @@ impl From<ChainError> for Problem {
             | ChainError::PasswordMissing { .. }
             | ChainError::WrongPassword { .. }
             | ChainError::KeyInvalid { .. }
+            | ChainError::KeyAsName { .. }
+            | ChainError::NotText { .. }
             | ChainError::Keystore { .. }
             | ChainError::File { .. }
             | ChainError::AlreadyDeployed { .. }
@@ -91,7 +93,7 @@ mod tests {
                 Reason::ChainUnavailable,
                 true,
             ),
-            (ChainError::WrongPassword { path: "k.json".into() }, Reason::BadField, false),
+            (ChainError::WrongPassword { path: "k.json".into(), ends_in_space: false }, Reason::BadField, false),
             (ChainError::Unreachable { url: "u".into(), cause: "refused".into() }, Reason::ChainUnavailable, true),
         ] {
             let problem = Problem::from(error);

@@ -191,6 +191,18 @@ pub enum ChainError {
         /// What is wrong with its format.
         problem: String,
     },
+    /// A key or a mnemonic phrase was given where the name of a place belongs. It is never shown.
+    #[error("{place} looks like a private key or a mnemonic phrase itself (not shown): put the key in an environment variable, and give the variable's name")]
+    KeyAsName {
+        /// What was given, such as "the name of the variable".
+        place: &'static str,
+    },
+    /// An environment variable does not hold text.
+    #[error("the environment variable {variable} is not UTF-8 text: set it in a terminal that uses UTF-8")]
+    NotText {
+        /// The environment variable.
+        variable: String,
+    },
     /// The keystore cannot be read.
     #[error("keystore {}: {cause}", .path.display())]
     Keystore {
@@ -200,7 +212,7 @@ pub enum ChainError {
         cause: String,
     },
     /// The keystore is well formed, but the password is wrong.
-    #[error("keystore {}: the password is wrong (or the encrypted key in the file was changed)", .path.display())]
+    #[error("keystore {}: the password is wrong{} (or the encrypted key in the file was changed)", .path.display(), spaced(.ends_in_space))]
     WrongPassword {
         /// The file.
         path: PathBuf,
@@ -212,6 +224,8 @@ pub enum ChainError {
         cause: String,
     },
 
+        /// Whether the password ends in white space, such as a line break.
+        ends_in_space: bool,
     /// The contract reverted in a simulation or a view. Nothing was sent.
     #[error("{action} would fail: {revert}")]
     Reverted {
@@ -485,3 +499,15 @@ fn asks(told: &Option<u64>) -> String {
 fn because(cause: &Option<String>) -> String {
     cause.as_ref().map(|c| format!("; last error: {c}")).unwrap_or_default()
 }
+fn spaced(ends_in_space: &bool) -> &'static str {
+    if *ends_in_space {
+        ": it ends in white space, perhaps a line break that does not belong to it"
+    } else {
+        ""
+    }
+}
+
+fn gwei(wei: &u128) -> f64 {
+    *wei as f64 / 1e9
+}
+

@@ -1,5 +1,6 @@
 //! Private keys: from an environment variable or an encrypted keystore file; never from arguments, never shown.
 
+use std::env::VarError;
 use std::path::PathBuf;
 
 use alloy::primitives::hex;
@@ -28,21 +29,40 @@ impl KeySource {
     pub fn load(&self) -> Result<PrivateKeySigner> {
         match self {
             KeySource::Variable(name) => {
-                let text = variable(name).filter(|text| !text.is_empty());
+                refuse_secret("the name of the key's variable", name)?;
+                let text = variable(name)?.filter(|text| !text.is_empty());
                 let text = text.ok_or_else(|| ChainError::KeyMissing { variable: name.clone() })?;
                 parse(&text).map_err(|problem| ChainError::KeyInvalid { source_name: name.clone(), problem })
             }
             KeySource::Keystore { path, password_variable } => {
+                refuse_secret("the name of the keystore's file", &path.to_string_lossy())?;
                 let missing =
                     || ChainError::PasswordMissing { variable: password_variable.clone(), path: path.clone() };
-                keystore::open(path, &variable(password_variable).ok_or_else(missing)?)
+                keystore::open(path, &variable(password_variable)?.ok_or_else(missing)?)
             }
         }
     }
 }
 
-fn variable(name: &str) -> Option<Zeroizing<String>> {
-    std::env::var(name).ok().map(Zeroizing::new)
+fn variable(name: &str) -> Result<Option<Zeroizing<String>>> {
+    match std::env::var(name) {
+        Ok(text) => Ok(Some(Zeroizing::new(text))),
+        Err(VarError::NotPresent) => Ok(None),
+        Err(VarError::NotUnicode(_)) => Err(ChainError::NotText { variable: name.to_owned() }),
+    }
+}
+
+/// Refuses a key or a mnemonic phrase where a name belongs, since errors quote names. `place` is what it was given as.
+fn refuse_secret(place: &'static str, name: &str) -> Result<()> {
+    let name = name.trim();
+    let digits = name.strip_prefix("0x").or_else(|| name.strip_prefix("0X")).unwrap_or(name);
+    let is_key = (60..=70).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_hexdigit());
+    let is_phrase =
+        name.split_whitespace().count() >= 12 && name.chars().all(|c| c.is_alphabetic() || c.is_whitespace());
+    match is_key || is_phrase {
+        true => Err(ChainError::KeyAsName { place }),
+        false => Ok(()),
+    }
 }
 
 /// Reads a private key: 64 hex digits of either case, with or without 0x, white space and a byte order mark around them.
@@ -99,6 +119,27 @@ mod tests {
             format!("\u{feff}0x{KEY}"),
         ] {
             assert_eq!(parse(&text).unwrap().address().to_string(), ADDRESS, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_key_in_the_place_of_a_name_is_not_shown() {
+        let phrase = "test test test test test test test test test test test junk";
+        for secret in [KEY.to_owned(), format!("0x{KEY}"), format!("0X{}", &KEY[2..]), phrase.to_owned()] {
+            let password_variable = "NO_SUCH_PASSWORD".to_owned();
+            for source in [
+                KeySource::Variable(secret.clone()),
+                KeySource::Keystore { path: PathBuf::from(&secret), password_variable },
+            ] {
+                let error = source.load().unwrap_err();
+                assert!(matches!(error, ChainError::KeyAsName { .. }), "{secret}");
+                assert!(
+                    error.to_string().contains("not shown") && !format!("{error} {error:?}").contains(&secret[4..])
+                );
+            }
+        }
+        for name in ["TRIBUTE_KEY_THAT_IS_NOT_SET", "ab12", "a b c d e f g h i j k l.json"] {
+            assert!(refuse_secret("a name", name).is_ok(), "{name}");
         }
     }
 

@@ -5,6 +5,7 @@
 //! The MAC covers only the derived key and the ciphertext: a changed IV would silently yield another key. So if a file
 //! states its address, the key must be that account's.
 
+use std::io::Read;
 use std::path::Path;
 
 use aes::cipher::{KeyIvInit, StreamCipher};
@@ -14,6 +15,7 @@ use alloy::signers::local::PrivateKeySigner;
 use hmac::Hmac;
 use serde_json::{Map, Value};
 use sha2::Sha256;
+use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
 
 use crate::error::{ChainError, Result};
@@ -57,11 +59,10 @@ struct Keystore {
 pub fn open(path: &Path, password: &str) -> Result<PrivateKeySigner> {
     let wrong = |cause: String| ChainError::Keystore { path: path.to_owned(), cause };
     let keystore = read(path).and_then(|bytes| parse(&bytes)).map_err(wrong)?;
-    let derived = derive(&keystore.kdf, password.as_bytes()).map_err(wrong)?;
-    let mac = keccak256([&derived[16..], &keystore.ciphertext].concat());
-    if mac != keystore.mac {
-        return Err(ChainError::WrongPassword { path: path.to_owned() });
-    }
+    let Some(derived) = unlock(&keystore, password).map_err(wrong)? else {
+        let ends_in_space = password.ends_with(char::is_whitespace);
+        return Err(ChainError::WrongPassword { path: path.to_owned(), ends_in_space });
+    };
     let mut key = Zeroizing::new(keystore.ciphertext);
     Aes128Ctr::new(derived[..16].into(), (&keystore.iv).into()).apply_keystream(&mut *key);
     let signer = PrivateKeySigner::from_slice(&*key)
@@ -73,6 +74,23 @@ pub fn open(path: &Path, password: &str) -> Result<PrivateKeySigner> {
         ))),
         _ => Ok(signer),
     }
+}
+
+/// The derived key; `None` if the password is wrong. Besides the password as it is given, the forms are tried in which wallets
+/// encrypt: ethers normalises to NFKC, and keyboards write NFC.
+fn unlock(keystore: &Keystore, password: &str) -> Result<Option<Zeroizing<[u8; 32]>>, String> {
+    let mut tried: Vec<Zeroizing<String>> = Vec::new();
+    for form in [password.to_owned(), password.nfkc().collect(), password.nfc().collect()].map(Zeroizing::new) {
+        if tried.contains(&form) {
+            continue;
+        }
+        let derived = derive(&keystore.kdf, form.as_bytes())?;
+        if keccak256([&derived[16..], &keystore.ciphertext].concat()) == keystore.mac {
+            return Ok(Some(derived));
+        }
+        tried.push(form);
+    }
+    Ok(None)
 }
 
 fn derive(kdf: &Kdf, password: &[u8]) -> Result<Zeroizing<[u8; 32]>, String> {
@@ -95,13 +113,27 @@ fn read(path: &Path) -> Result<Vec<u8>, String> {
     if about.is_dir() {
         return Err("it is a folder: name the keystore file inside".to_owned());
     }
-    if !about.is_file() {
-        return Err("it is not a regular file".to_owned());
+    if !about.is_file() && !is_pipe(&about) {
+        return Err("it is neither a regular file nor a pipe".to_owned());
     }
-    if about.len() > MAX_FILE {
-        return Err(format!("it has {} bytes: no keystore is that large", about.len()));
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open(path).map_err(|e| e.to_string())?;
+    file.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(|e| e.to_string())?;
+    match bytes.len() as u64 > MAX_FILE {
+        true => Err(format!("it has more than {MAX_FILE} bytes: no keystore is that large")),
+        false => Ok(bytes),
     }
-    std::fs::read(path).map_err(|e| e.to_string())
+}
+
+/// Whether it is a pipe, as a shell's `<(command)`.
+#[cfg(unix)]
+fn is_pipe(about: &std::fs::Metadata) -> bool {
+    std::os::unix::fs::FileTypeExt::is_fifo(&about.file_type())
+}
+
+#[cfg(not(unix))]
+fn is_pipe(_: &std::fs::Metadata) -> bool {
+    false
 }
 
 fn parse(bytes: &[u8]) -> Result<Keystore, String> {

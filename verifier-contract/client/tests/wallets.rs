@@ -1,4 +1,5 @@
-//! Keystores as wallets write them, and files that only resemble them. The password of all is "correct horse".
+//! Keystores as wallets write them, and files that only resemble them. The password is "correct horse",
+//! except where the file is about the password.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -118,6 +119,30 @@ fn a_wrong_password_is_told_from_a_broken_file() {
 }
 
 #[test]
+fn a_password_opens_what_a_wallet_encrypted_with_another_form_of_it() {
+    // composed or not, with a superscript and a ligature, which NFKC replaces
+    for name in ["password-nfkc.json", "password-nfc.json"] {
+        let path = folder().join(name);
+        assert_eq!(open(&path, "Ka\u{308}se\u{b2} \u{fb01}").unwrap(), address(), "{name}");
+        let error = open(&path, "Kase2 fi\n").unwrap_err();
+        assert!(matches!(error, ChainError::WrongPassword { ends_in_space: true, .. }), "{error}");
+        assert!(error.to_string().contains("white space"), "{error}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_keystore_may_come_through_a_pipe() {
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+    let written = path.clone();
+    let writer = std::thread::spawn(move || std::fs::write(written, good("web3py-pbkdf2.json").to_string()));
+    assert_eq!(open(&path, PASSWORD).unwrap(), address());
+    writer.join().unwrap().unwrap();
+}
+
+#[test]
 fn other_files_are_refused_by_what_they_are() {
     for (name, says) in [
         ("big-scrypt", "absurd work"),
@@ -131,7 +156,7 @@ fn other_files_are_refused_by_what_they_are() {
     }
     refused(&folder(), "folder");
     refused(&folder().join("none.json"), "no such file");
-    refused(Path::new("/dev/null"), "not a regular file");
+    refused(Path::new("/dev/null"), "neither a regular file nor a pipe");
     let whole = std::fs::read(folder().join("geth-scrypt.json")).unwrap();
     for cut in [1, 40, whole.len() / 2, whole.len() - 2] {
         refused_bytes(&whole[..cut], "cut off");
@@ -141,7 +166,7 @@ fn other_files_are_refused_by_what_they_are() {
     refused_bytes(b"hello", "not JSON");
     refused_bytes(b"[3]", "not an object");
     refused_bytes(b"\x00\xff\x80", "not text");
-    refused_bytes(&vec![b' '; (1 << 16) + 1], "65537 bytes");
+    refused_bytes(&vec![b' '; (1 << 16) + 1], "more than 65536 bytes");
     let utf16: Vec<u8> = [0xfeff_u16].into_iter().chain("{}".encode_utf16()).flat_map(u16::to_le_bytes).collect();
     refused_bytes(&utf16, "UTF-16");
     refused_bytes(format!("0x{}\n", "5e".repeat(32)).as_bytes(), "bare key");
@@ -236,6 +261,14 @@ fn keys_come_from_variables_and_keystores_and_are_never_shown() {
         |variable: &str| KeySource::Keystore { path: path.clone(), password_variable: variable.to_owned() }.load();
     let missing = keystore("TRIBUTE_TEST_NO_SUCH_PASSWORD").unwrap_err();
     assert!(matches!(&missing, ChainError::PasswordMissing { .. }), "{missing}");
+    #[cfg(unix)]
+    {
+        use std::os::unix::ffi::OsStrExt;
+        std::env::set_var("TRIBUTE_TEST_NO_TEXT", std::ffi::OsStr::from_bytes(b"\xe4"));
+        for error in [variable("TRIBUTE_TEST_NO_TEXT").unwrap_err(), keystore("TRIBUTE_TEST_NO_TEXT").unwrap_err()] {
+            assert!(matches!(error, ChainError::NotText { .. }), "{error}");
+        }
+    }
     // a password may be empty, if it is set
     std::env::set_var("TRIBUTE_TEST_PASSWORD", "");
     let wrong = keystore("TRIBUTE_TEST_PASSWORD").unwrap_err();
