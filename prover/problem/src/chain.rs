@@ -9,6 +9,7 @@ impl From<ChainError> for Problem {
         // every error by name, so that a new one must be given a reason
         let reason = match &e {
             ChainError::Unreachable { .. }
+            | ChainError::Tls { .. }
             | ChainError::NodeSilent { .. }
             | ChainError::BadAnswer { .. }
             | ChainError::WebPage { .. }
@@ -44,9 +45,9 @@ impl From<ChainError> for Problem {
             ChainError::KeyMissing { .. }
             | ChainError::PasswordMissing { .. }
             | ChainError::WrongPassword { .. }
-            | ChainError::KeyInvalid { .. }
             | ChainError::KeyAsName { .. }
             | ChainError::NotText { .. }
+            | ChainError::KeyInvalid { .. }
             | ChainError::Keystore { .. }
             | ChainError::File { .. }
             | ChainError::AlreadyDeployed { .. }

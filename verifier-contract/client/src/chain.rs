@@ -7,17 +7,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use alloy::primitives::{Address, Bytes, TxHash, B256, U256};
 use alloy::rpc::json_rpc::ErrorPayload;
-use alloy::rpc::types::{Block, Filter, Log, TransactionInput, TransactionReceipt, TransactionRequest};
+use alloy::rpc::types::{Filter, Log, TransactionInput, TransactionReceipt, TransactionRequest};
 use alloy::sol_types::SolCall;
-use serde::de::DeserializeOwned;
-use serde::Serialize;
+use serde::de::{DeserializeOwned, Deserializer};
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use serde_json::Value;
 use tribute_core::digest::keccak;
 use tribute_core::id::CodeHash;
 
 use crate::error::{ChainError, Result};
 use crate::nonces::Nonces;
 use crate::options::Options;
+use crate::refusal::{refusal, Refusal};
 use crate::revert::{ErrorDecoder, Revert};
 use crate::rpc::{Failure, Rpc};
 
@@ -31,6 +33,20 @@ struct Inner {
     nonces: Mutex<HashMap<Address, Arc<Nonces>>>,
     /// Blocks per request for logs; reduced to what the node allows.
     log_window: AtomicU64,
+}
+
+/// What is read of a block; some chains' blocks lack other fields of Ethereum's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub struct Block {
+    /// The block's hash.
+    pub hash: B256,
+    /// Unix time in seconds.
+    #[serde(deserialize_with = "number")]
+    pub timestamp: u64,
+}
+
+fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    U256::deserialize(deserializer).map(|number| number.saturating_to())
 }
 
 impl fmt::Debug for Chain {
@@ -119,7 +135,7 @@ impl Chain {
     /// Hash of the chain's first block, to distinguish chains with the same id. `None` if the node no longer has it.
     pub(crate) async fn genesis(&self) -> Result<Option<B256>> {
         match self.block(0).await {
-            Ok(block) => Ok(block.map(|block| block.header.hash)),
+            Ok(block) => Ok(block.map(|block| block.hash)),
             Err(ChainError::Refused { .. }) => Ok(None),
             Err(error) => Err(error),
         }
@@ -149,7 +165,7 @@ impl Chain {
         Ok(number.saturating_to())
     }
 
-    /// Header of a block; `None` if there is no block of that number.
+    /// A block; `None` if there is no block of that number.
     pub async fn block(&self, number: u64) -> Result<Option<Block>> {
         self.request("eth_getBlockByNumber", (quantity(number), false)).await
     }
@@ -157,7 +173,7 @@ impl Chain {
     /// Unix time of the newest block.
     pub async fn time(&self) -> Result<u64> {
         let block: Option<Block> = self.request("eth_getBlockByNumber", ("latest", false)).await?;
-        block.map(|b| b.header.timestamp).ok_or_else(|| self.bad_answer("eth_getBlockByNumber", "no latest block"))
+        block.map(|b| b.timestamp).ok_or_else(|| self.bad_answer("eth_getBlockByNumber", "no latest block"))
     }
 
     pub(crate) fn bad_answer(&self, method: &str, cause: &str) -> ChainError {
@@ -182,6 +198,23 @@ impl Chain {
     /// Logs that match a filter.
     pub async fn logs(&self, filter: &Filter) -> Result<Vec<Log>> {
         self.request("eth_getLogs", (filter.clone(),)).await
+    }
+
+    /// Logs of several blocks that match a filter; `None` if the node seems to allow only fewer blocks.
+    pub(crate) async fn logs_of_range(&self, filter: &Filter) -> Result<Option<Vec<Log>>> {
+        let failure = match self.0.rpc.ask_for_range("eth_getLogs", &(filter,)).await {
+            Ok(logs) => return Ok(Some(logs)),
+            Err(failure) => failure,
+        };
+        let may_limit_results = failure.may_limit_results();
+        match self.explain("eth_getLogs", failure) {
+            // some gateways answer a too large request with an HTTP error
+            ChainError::Refused { .. } | ChainError::BadAnswer { .. } => Ok(None),
+            ChainError::RateLimited { .. } if may_limit_results => Ok(None),
+            // others not in time, unlike a node that hangs
+            ChainError::NodeSilent { .. } => self.block_number().await.map(|_| None),
+            error => Err(error),
+        }
     }
 
     /// Number of mined transactions of an account.
@@ -248,30 +281,32 @@ impl Chain {
 
     /// Simulates a message (`eth_call`). `action` describes it in errors.
     pub async fn call(&self, action: &str, request: &TransactionRequest, block: &str) -> Result<Bytes> {
-        self.execute(action, "eth_call", &(request, block)).await
+        self.execute(action, "eth_call", request, &(request, block)).await
     }
 
     /// Gas estimate of a message, without margin.
     pub async fn estimate_gas(&self, action: &str, request: &TransactionRequest) -> Result<u64> {
-        let gas: U256 = self.execute(action, "eth_estimateGas", &(request,)).await?;
+        let gas: U256 = self.execute(action, "eth_estimateGas", request, &(request,)).await?;
         Ok(gas.saturating_to())
     }
 
-    /// A request that executes a message; distinguishes a revert from a node error.
+    /// A request that executes a message; distinguishes a revert and a lack of funds from a node error.
     async fn execute<P: Serialize, R: DeserializeOwned>(
         &self,
         action: &str,
         method: &'static str,
+        request: &TransactionRequest,
         params: &P,
     ) -> Result<R> {
         self.0.rpc.ask(method, params).await.map_err(|failure| {
-            let revert = match &failure {
-                Failure::Error { error, .. } => revert_of(error),
-                _ => None,
-            };
-            match revert {
-                Some(revert) => ChainError::Reverted { action: action.to_owned(), revert: Box::new(revert) },
-                None => self.explain(method, failure),
+            let Failure::Error { error, .. } = &failure else { return self.explain(method, failure) };
+            let (action, message) = (action.to_owned(), error.message.to_string());
+            match (revert_of(error), request.from) {
+                (Some(revert), _) => ChainError::Reverted { action, revert: Box::new(revert) },
+                (None, Some(from)) if refusal(&message) == Refusal::Unfunded => {
+                    ChainError::InsufficientFunds { action, from, message }
+                }
+                _ => self.explain(method, failure),
             }
         })
     }
@@ -279,12 +314,24 @@ impl Chain {
 
 /// The decoded revert in a node's error; `None` if it is a different error.
 fn revert_of(payload: &ErrorPayload<Box<RawValue>>) -> Option<Revert> {
-    if let Some(data) = payload.as_revert_data() {
-        return Some(ErrorDecoder::shared().decode(&data));
+    let data: Option<Value> = payload.data.as_ref().and_then(|data| serde_json::from_str(data.get()).ok());
+    let revert = ErrorDecoder::shared().decode(&data.as_ref().and_then(revert_data).unwrap_or_default());
+    // code 3 is geth's "execution reverted", -32015 OpenEthereum's and Nethermind's "VM execution error"; nodes that
+    // return no data still use the words
+    let says_so = matches!(payload.code, 3 | -32015) || payload.message.to_lowercase().contains("revert");
+    (says_so || !matches!(revert.name.as_str(), "Nothing" | "Unknown")).then_some(revert)
+}
+
+/// The data of a revert in an error's `data`: hex, perhaps after a word, or inside objects.
+fn revert_data(data: &Value) -> Option<Bytes> {
+    match data {
+        Value::String(text) if text.is_empty() => None,
+        Value::String(text) => text.strip_prefix("Reverted ").unwrap_or(text).parse().ok(),
+        Value::Object(fields) => {
+            fields.get("data").and_then(revert_data).or_else(|| fields.values().find_map(revert_data))
+        }
+        _ => None,
     }
-    // code 3 is geth's "execution reverted"; nodes that return no data still use the words
-    let says_so = payload.code == 3 || payload.message.to_lowercase().contains("revert");
-    says_so.then(|| ErrorDecoder::shared().decode(&[]))
 }
 
 /// A block number as JSON-RPC writes it.
@@ -296,4 +343,46 @@ pub(crate) fn quantity(number: u64) -> String {
 #[must_use]
 pub fn code_hash(code: &[u8]) -> CodeHash {
     CodeHash::new(keccak(code))
+}
+
+#[cfg(test)]
+mod tests {
+    use alloy::sol_types::SolError;
+
+    use super::*;
+
+    #[test]
+    fn a_revert_is_found_wherever_a_node_puts_it() {
+        let data = alloy::sol_types::Revert { reason: "no".to_owned() }.abi_encode();
+        let data = alloy::primitives::hex::encode_prefixed(data);
+        let data = data.as_str();
+        let of = |code: i64, message: &str, data: Value| {
+            let error = serde_json::json!({ "code": code, "message": message, "data": data });
+            revert_of(&serde_json::from_value(error).unwrap()).map(|revert| revert.name)
+        };
+        let nested =
+            serde_json::json!({ "originalError": { "code": 3, "data": data, "message": "execution reverted" } });
+        for (code, message, data) in [
+            (3, "execution reverted: no", Value::from(data)),
+            (-32000, "VM Exception while processing transaction: revert no", Value::from(data)),
+            (-32015, "VM execution error.", Value::from(format!("Reverted {data}"))),
+            (-32015, "VM execution error.", Value::from(data)),
+            (-32000, "execution failed", Value::from(data.trim_start_matches("0x"))),
+            (-32603, "Internal JSON-RPC error.", nested),
+        ] {
+            assert_eq!(of(code, message, data.clone()).as_deref(), Some("Error"), "{code} {message} {data}");
+        }
+        assert_eq!(of(-32015, "VM execution error.", "Reverted 0x".into()).as_deref(), Some("Nothing"));
+        assert_eq!(of(-32000, "execution reverted", Value::Null).as_deref(), Some("Nothing"));
+        for data in [Value::Null, "0x".into(), format!("0x{}", "7".repeat(64)).into(), "busy".into()] {
+            assert_eq!(of(-32000, "header not found", data.clone()), None, "{data}");
+        }
+    }
+
+    #[test]
+    fn a_block_needs_only_what_is_read() {
+        let block = serde_json::json!({ "hash": B256::repeat_byte(7), "timestamp": "0x5", "miner": null });
+        let expected = Block { hash: B256::repeat_byte(7), timestamp: 5 };
+        assert_eq!(serde_json::from_value::<Block>(block).unwrap(), expected);
+    }
 }

@@ -22,6 +22,16 @@ pub enum ChainError {
         /// Error of the connection.
         cause: String,
     },
+    /// The node was reached, but not by TLS.
+    #[error("no https connection to {url} ({cause}): {advice}")]
+    Tls {
+        /// The node's URL.
+        url: String,
+        /// Error of the TLS library.
+        cause: String,
+        /// What to do about it.
+        advice: &'static str,
+    },
     /// The node accepted the connection but did not answer in time.
     #[error("{url} did not answer {method} within {seconds} s: the node hangs or is overloaded; try again or use another node")]
     NodeSilent {
@@ -91,11 +101,9 @@ pub enum ChainError {
         message: String,
     },
     /// The URL cannot be used.
-    #[error("{url:?} is not a usable node URL ({cause}): give one like http://127.0.0.1:8545")]
+    #[error("the node's URL cannot be used: {cause}")]
     BadUrl {
-        /// The text given.
-        url: String,
-        /// What is wrong with it.
+        /// What is wrong with it, and what to do. It does not quote the URL, which may hold a secret.
         cause: String,
     },
     /// The node serves a different chain from the one with the contracts.
@@ -183,14 +191,6 @@ pub enum ChainError {
         /// The keystore file.
         path: PathBuf,
     },
-    /// The text is not a private key. It is never shown.
-    #[error("{source_name} holds no private key ({problem}): expected 0x and 64 hex digits")]
-    KeyInvalid {
-        /// Environment variable.
-        source_name: String,
-        /// What is wrong with its format.
-        problem: String,
-    },
     /// A key or a mnemonic phrase was given where the name of a place belongs. It is never shown.
     #[error("{place} looks like a private key or a mnemonic phrase itself (not shown): put the key in an environment variable, and give the variable's name")]
     KeyAsName {
@@ -202,6 +202,14 @@ pub enum ChainError {
     NotText {
         /// The environment variable.
         variable: String,
+    },
+    /// The text is not a private key. It is never shown.
+    #[error("{source_name} holds no private key ({problem}): expected 0x and 64 hex digits")]
+    KeyInvalid {
+        /// Environment variable.
+        source_name: String,
+        /// What is wrong with its format.
+        problem: String,
     },
     /// The keystore cannot be read.
     #[error("keystore {}: {cause}", .path.display())]
@@ -216,6 +224,8 @@ pub enum ChainError {
     WrongPassword {
         /// The file.
         path: PathBuf,
+        /// Whether the password ends in white space, such as a line break.
+        ends_in_space: bool,
     },
     /// Signing failed.
     #[error("signing failed: {cause}")]
@@ -224,8 +234,6 @@ pub enum ChainError {
         cause: String,
     },
 
-        /// Whether the password ends in white space, such as a line break.
-        ends_in_space: bool,
     /// The contract reverted in a simulation or a view. Nothing was sent.
     #[error("{action} would fail: {revert}")]
     Reverted {
@@ -492,13 +500,6 @@ fn titled(title: &str) -> String {
     }
 }
 
-fn asks(told: &Option<u64>) -> String {
-    told.map(|seconds| format!("; the node asks for a pause of {seconds} s")).unwrap_or_default()
-}
-
-fn because(cause: &Option<String>) -> String {
-    cause.as_ref().map(|c| format!("; last error: {c}")).unwrap_or_default()
-}
 fn spaced(ends_in_space: &bool) -> &'static str {
     if *ends_in_space {
         ": it ends in white space, perhaps a line break that does not belong to it"

@@ -114,6 +114,21 @@ pub(crate) fn refusal(message: &str) -> Refusal {
     }
 }
 
+const ABOUT_REQUESTS: &[&str] = &[
+    "rate limit",
+    "rate-limit",
+    "ratelimit",
+    "rate exceeded",
+    "too many requests",
+    "request limit",
+    "requests limit",
+    "requests per second",
+    "compute units per second",
+    "credits limited",
+    "concurrent requests",
+    "throttl",
+];
+
 /// Whether an error says that the node limits requests, so that the same request will pass later.
 pub(crate) fn limits_requests(code: i64, message: &str) -> bool {
     let message = message.to_lowercase();
@@ -122,21 +137,14 @@ pub(crate) fn limits_requests(code: i64, message: &str) -> bool {
     if says(&["results", "block range", "range is", "response size", "blocks"]) {
         return false;
     }
-    matches!(code, 429 | -32005 | -32007 | -32029)
-        || says(&[
-            "rate limit",
-            "rate-limit",
-            "ratelimit",
-            "rate exceeded",
-            "too many requests",
-            "request limit",
-            "requests limit",
-            "requests per second",
-            "compute units per second",
-            "credits limited",
-            "concurrent requests",
-            "throttl",
-        ])
+    matches!(code, 429 | -32005 | -32007 | -32029) || says(ABOUT_REQUESTS)
+}
+
+/// Whether an error that looks like a limit on requests may also be one on results: BSC's nodes answer `eth_getLogs` of too
+/// many blocks with -32005 and "limit exceeded".
+pub(crate) fn may_limit_results(code: i64, message: &str) -> bool {
+    let message = message.to_lowercase();
+    code == -32005 && !ABOUT_REQUESTS.iter().any(|w| message.contains(w))
 }
 
 /// Whether an error says that the node requires a key or a login.
@@ -209,6 +217,13 @@ mod tests {
         ] {
             assert!(!limits_requests(code, message), "{message}");
         }
+    }
+
+    #[test]
+    fn a_limit_that_names_no_requests_may_be_one_on_results() {
+        assert!(may_limit_results(-32005, "limit exceeded"));
+        assert!(!may_limit_results(-32005, "project ID request rate exceeded"));
+        assert!(!may_limit_results(429, "limit exceeded"));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use alloy::rpc::json_rpc::ErrorPayload;
-use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
+use reqwest::header::{HeaderName, CONTENT_TYPE, LOCATION, RETRY_AFTER};
 use reqwest::Url;
 use serde::de::{DeserializeOwned, Deserializer};
 use serde::{Deserialize, Serialize};
@@ -16,12 +16,14 @@ use tokio::time::Instant;
 
 use crate::error::{ChainError, Result};
 use crate::options::Options;
-use crate::refusal::{limits_requests, wants_key};
+use crate::refusal::{limits_requests, may_limit_results, wants_key};
 use crate::transport;
 
 /// First pause if a node limits requests without saying how long to wait; doubles each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(8);
+/// Waits for a node that perhaps limits results instead of requests, before it is asked for less.
+const DOUBTFUL_WAITS: u32 = 2;
 /// Maximum number of characters of an unexpected answer that an error quotes.
 const QUOTED: usize = 80;
 
@@ -45,6 +47,8 @@ pub(crate) enum Failure {
     Status { status: u16, body: String, retry_after: Option<Duration> },
     /// HTTP success, but not a JSON-RPC answer of the expected type.
     Unreadable { cause: String, body: String },
+    /// A redirection that turns a POST into a GET.
+    Moved { to: String },
     /// The connection failed or broke.
     Connection(reqwest::Error),
     /// No complete answer within the time limit.
@@ -94,7 +98,16 @@ impl Rpc {
         method: &'static str,
         params: &P,
     ) -> Result<R, Failure> {
-        self.repeat(method, params, self.options.read_retries).await
+        self.repeat(method, params, self.options.read_retries, u32::MAX).await
+    }
+
+    /// The same, but not repeated for long if the node perhaps limits the size of results, not the number of requests.
+    pub(crate) async fn ask_for_range<P: Serialize, R: DeserializeOwned>(
+        &self,
+        method: &'static str,
+        params: &P,
+    ) -> Result<R, Failure> {
+        self.repeat(method, params, self.options.read_retries, DOUBTFUL_WAITS).await
     }
 
     /// A request that is retried only if the node limits requests, that is, did not handle it.
@@ -103,7 +116,7 @@ impl Rpc {
         method: &'static str,
         params: &P,
     ) -> Result<R, Failure> {
-        self.repeat(method, params, 0).await
+        self.repeat(method, params, 0, u32::MAX).await
     }
 
     async fn repeat<P: Serialize, R: DeserializeOwned>(
@@ -111,6 +124,7 @@ impl Rpc {
         method: &'static str,
         params: &P,
         retries: u32,
+        mut doubtful_waits: u32,
     ) -> Result<R, Failure> {
         let patience = Instant::now() + self.options.rate_limit_patience;
         let (mut broken, mut pause) = (0, FIRST_PAUSE);
@@ -124,10 +138,14 @@ impl Rpc {
                 Err(failure) => failure,
             };
             if failure.is_limit() {
-                let until = Instant::now() + failure.told_pause().unwrap_or(pause);
-                if until > patience {
-                    return Err(failure);
+                if failure.may_limit_results() {
+                    if doubtful_waits == 0 {
+                        return Err(failure);
+                    }
+                    doubtful_waits -= 1;
                 }
+                let until = Instant::now().checked_add(failure.told_pause().unwrap_or(pause));
+                let Some(until) = until.filter(|until| *until <= patience) else { return Err(failure) };
                 tracing::debug!(method, ?failure, "the node limits requests, waiting");
                 pause = (pause * 2).min(LONGEST_PAUSE);
                 let mut quiet = self.quiet();
@@ -159,15 +177,23 @@ impl Rpc {
         let answered = tokio::time::timeout(self.options.request_timeout, async {
             let response = request.send().await?;
             let status = response.status();
-            let told = response.headers().get(RETRY_AFTER).and_then(|v| v.to_str().ok()?.trim().parse().ok());
-            Ok((status, told.map(Duration::from_secs), response.bytes().await?))
+            let (told, moved) = {
+                let header = |name: HeaderName| response.headers().get(name).and_then(|v| v.to_str().ok());
+                let told = header(RETRY_AFTER).and_then(|v| v.trim().parse().ok()).map(Duration::from_secs);
+                let moved = header(LOCATION).filter(|_| status.is_redirection());
+                (told, moved.and_then(|to| response.url().join(to).ok()))
+            };
+            Ok((status, told, moved, response.bytes().await?))
         });
-        let (status, retry_after, body) = match answered.await {
+        let (status, retry_after, moved, body) = match answered.await {
             Ok(Ok(answered)) => answered,
             Ok(Err(error)) if reqwest::Error::is_timeout(&error) => return Err(Failure::Silent),
-            Ok(Err(error)) => return Err(Failure::Connection(error)),
+            Ok(Err(error)) => return Err(Failure::Connection(error.without_url())),
             Err(_) => return Err(Failure::Silent),
         };
+        if let Some(to) = moved {
+            return Err(Failure::Moved { to: transport::shown(&to) });
+        }
         let (success, status) = (status.is_success(), status.as_u16());
         let quoted = || String::from_utf8_lossy(&body).chars().take(4 * QUOTED).collect::<String>();
         let answer: Answer = match serde_json::from_slice(&body) {
@@ -176,9 +202,9 @@ impl Rpc {
             Err(e) => return Err(Failure::Unreadable { cause: e.to_string(), body: quoted() }),
         };
         if let Some(error) = answer.error.filter(|e| !e.is_null()) {
-            return Err(match serde_json::from_value(error) {
-                Ok(error) => Failure::Error { status, error, retry_after },
-                Err(_) => Failure::Status { status, body: quoted(), retry_after },
+            return Err(match payload(error, success) {
+                Some(error) => Failure::Error { status, error, retry_after },
+                None => Failure::Status { status, body: quoted(), retry_after },
             });
         }
         match answer.result {
@@ -215,8 +241,12 @@ impl Rpc {
             Failure::Unreadable { cause, body } => {
                 ChainError::BadAnswer { url, method, cause: format!("{cause}{}", beginning(&body)) }
             }
-            Failure::Connection(error) if error.is_builder() => ChainError::BadUrl { url, cause: root_cause(&error) },
-            Failure::Connection(error) => ChainError::Unreachable { url, cause: root_cause(&error) },
+            Failure::Moved { to } => ChainError::BadUrl { cause: format!("{url} redirects to {to}: give that URL") },
+            Failure::Connection(error) if error.is_builder() => ChainError::BadUrl { cause: root_cause(&error) },
+            Failure::Connection(error) => match tls_error(&error) {
+                Some(tls) => ChainError::Tls { url, cause: tls.to_string(), advice: tls_advice(tls) },
+                None => ChainError::Unreachable { url, cause: root_cause(&error) },
+            },
             Failure::Silent => ChainError::NodeSilent { url, method, seconds: self.options.request_timeout.as_secs() },
         }
     }
@@ -235,9 +265,20 @@ impl Failure {
         }
     }
 
-    /// How long the node says to wait: in the header, or in the error's data (Infura).
-    fn told_pause(&self) -> Option<Duration> {
+    /// Whether the node perhaps limits the size of results, not the number of requests.
+    pub(crate) fn may_limit_results(&self) -> bool {
         match self {
+            Failure::Error { status: 429, .. } => false,
+            Failure::Error { error, .. } => {
+                self.told_pause().is_none() && may_limit_results(error.code, &error.message)
+            }
+            _ => false,
+        }
+    }
+
+    /// How long the node says to wait: in the header, or in the error's data (Infura). `None` if it is next to nothing.
+    fn told_pause(&self) -> Option<Duration> {
+        let told = match self {
             Failure::Status { retry_after, .. } => *retry_after,
             Failure::Error { retry_after: Some(pause), .. } => Some(*pause),
             Failure::Error { error, .. } => {
@@ -245,7 +286,8 @@ impl Failure {
                 data["rate"]["backoff_seconds"].as_f64().and_then(|s| Duration::try_from_secs_f64(s).ok())
             }
             _ => None,
-        }
+        };
+        told.filter(|told| *told >= FIRST_PAUSE)
     }
 
     /// Whether the connection or a gateway failed midway, which is worth a retry. Refused connections and timeouts are
@@ -274,10 +316,22 @@ impl Failure {
             Failure::Error { error, .. } => error.message.to_string(),
             Failure::Status { status, body, .. } => format!("HTTP status {status}{}", beginning(body)),
             Failure::Unreadable { cause, body } => format!("{cause}{}", beginning(body)),
+            Failure::Moved { to } => format!("a redirection to {to}"),
             Failure::Connection(error) => root_cause(error),
             Failure::Silent => "no answer in time".to_owned(),
         }
     }
+}
+
+/// A JSON-RPC error, also if its code is a text, or if it is a text alone in an answer that is otherwise a success.
+fn payload(mut error: Value, success: bool) -> Option<ErrorPayload<Box<RawValue>>> {
+    if let (Some(message), true) = (error.as_str(), success) {
+        return Some(ErrorPayload { code: 0, message: message.to_owned().into(), data: None });
+    }
+    if let Some(code) = error.get("code").and_then(Value::as_str) {
+        error["code"] = code.parse().unwrap_or(0_i64).into();
+    }
+    serde_json::from_value(error).ok()
 }
 
 fn is_html(body: &str) -> bool {
@@ -297,6 +351,38 @@ fn beginning(body: &str) -> String {
         start
     } else {
         format!("; it begins with {start:?}")
+    }
+}
+
+/// The TLS error of a failed connection, if it is one.
+fn tls_error(error: &reqwest::Error) -> Option<&rustls::Error> {
+    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
+        }
+        // an I/O error names the source of what it wraps as its own source
+        next = match error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+            Some(wrapped) => Some(wrapped),
+            None => error.source(),
+        };
+    }
+    None
+}
+
+fn tls_advice(error: &rustls::Error) -> &'static str {
+    use rustls::{CertificateError, Error};
+    match error {
+        Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
+            "if the node is yours, give the PEM file of its certificate authority (--rpc-ca)"
+        }
+        Error::InvalidCertificate(CertificateError::Other(cause)) if format!("{cause:?}").contains("CaUsedAs") => {
+            "its certificate is one for an authority; make the node's own with CA:FALSE \
+             (openssl req -x509 -addext basicConstraints=critical,CA:FALSE …)"
+        }
+        Error::InvalidCertificate(_) => "the node needs a certificate that is valid now and for this host",
+        Error::InvalidMessage(_) => "if the node speaks plain HTTP at this port, give an http:// URL",
+        _ => "check that the node speaks https at this port",
     }
 }
 

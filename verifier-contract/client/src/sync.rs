@@ -81,7 +81,7 @@ impl Follower {
         let to = chain.block_number().await?;
         let mut work = self.clone();
         let rebuilt = match (work.settled_hash, work.next.checked_sub(1)) {
-            (Some(hash), Some(number)) => chain.block(number).await?.map(|b| b.header.hash) != Some(hash),
+            (Some(hash), Some(number)) => chain.block(number).await?.map(|b| b.hash) != Some(hash),
             _ => false,
         };
         if rebuilt {
@@ -99,7 +99,7 @@ impl Follower {
             work.current.apply(contracts.deployment(), log)?;
         }
         if settle >= work.next {
-            work.settled_hash = chain.block(settle).await?.map(|b| b.header.hash);
+            work.settled_hash = chain.block(settle).await?.map(|b| b.hash);
             work.next = settle + 1;
         }
         work.head = to;
@@ -144,24 +144,24 @@ pub(crate) async fn logs(contracts: &Contracts, from: u64, to: u64) -> Result<Ve
     windows(contracts.chain(), &Filter::new().address(addresses), from, to).await
 }
 
-/// All logs of a filter in `from..=to`, in order, asked for in windows that shrink if the node rejects them as too
-/// large.
+/// All logs of a filter in `from..=to`, in order, asked for in windows that shrink if they are too large for the node.
 pub(crate) async fn windows(chain: &Chain, filter: &Filter, from: u64, to: u64) -> Result<Vec<Log>> {
     let mut all = Vec::new();
     let mut start = from;
     while start <= to {
         let window = chain.log_window();
         let end = to.min(start.saturating_add(window - 1));
-        match chain.logs(&filter.clone().from_block(start).to_block(end)).await {
-            Ok(found) => {
+        let filter = filter.clone().from_block(start).to_block(end);
+        let found = match end > start {
+            true => chain.logs_of_range(&filter).await?,
+            false => Some(chain.logs(&filter).await?),
+        };
+        match found {
+            Some(found) => {
                 all.extend(found.into_iter().filter(|log| !log.removed));
                 start = end + 1;
             }
-            // some gateways answer a too large request with an HTTP error
-            Err(ChainError::Refused { .. } | ChainError::BadAnswer { .. }) if end > start => {
-                chain.narrow_log_window((end - start).div_ceil(2));
-            }
-            Err(error) => return Err(error),
+            None => chain.narrow_log_window((end - start).div_ceil(2)),
         }
     }
     all.sort_by_key(|log| (block_of(log), log.log_index));

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use reqwest::redirect::Policy;
 use reqwest::Url;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::CertificateDer;
@@ -12,14 +13,26 @@ use crate::error::{ChainError, Result};
 
 /// A client for the node at `url`, and the parsed URL.
 pub(crate) fn client(url: &str, timeout: Duration, roots: Option<&Path>) -> Result<(reqwest::Client, Url)> {
-    let bad = |cause: String| ChainError::BadUrl { url: url.to_owned(), cause };
-    let parsed = Url::parse(url).map_err(|e| bad(e.to_string()))?;
-    if !matches!(parsed.scheme(), "http" | "https") || parsed.host_str().is_none() {
-        return Err(bad("expected http://host:port or https://host".to_owned()));
+    // no cause quotes the text: any part of it may be the customer's secret
+    let bad = |cause: String| ChainError::BadUrl { cause };
+    let begins = |schemes: [&str; 2]| {
+        let text = url.trim().to_ascii_lowercase();
+        schemes.iter().any(|scheme| text.starts_with(scheme))
+    };
+    if begins(["ws://", "wss://"]) {
+        return Err(bad("it is one for WebSockets: give the provider's https URL".to_owned()));
     }
+    if !begins(["http://", "https://"]) {
+        return Err(bad("it does not begin with http:// or https://, as http://127.0.0.1:8545 does".to_owned()));
+    }
+    let parsed = Url::parse(url).map_err(|e| bad(format!("{e}; expected http://host:port or https://host")))?;
     let mut http = reqwest::Client::builder()
         .timeout(timeout)
         .connect_timeout(timeout.min(Duration::from_secs(5)))
+        .redirect(Policy::custom(|attempt| match attempt.status().as_u16() {
+            301..=303 => attempt.stop(), // a POST would become a GET
+            _ => Policy::default().redirect(attempt),
+        }))
         .tls_backend_preconfigured(tls(roots)?);
     if is_local(&parsed) {
         http = http.no_proxy(); // a proxy set in the environment cannot reach a local chain
@@ -82,6 +95,25 @@ mod tests {
         ] {
             assert_eq!(shown(&Url::parse(url).unwrap()), seen);
         }
+    }
+
+    #[test]
+    fn a_url_that_cannot_be_used_is_not_shown() {
+        for (url, says) in [
+            ("wss://node.example/ws/v3/SECRET", "https URL"),
+            ("ws://user:SECRET@node.example", "https URL"),
+            ("node.example/v3/SECRET", "begin with http"),
+            ("SECRET:8545", "begin with http"),
+            ("\"https://node.example/SECRET\"", "begin with http"),
+            ("https://node.example:99999/SECRET", "port"),
+            ("https://node SECRET.example", "invalid"),
+            ("https://", "empty host"),
+        ] {
+            let error = client(url, Duration::from_secs(1), None).unwrap_err();
+            assert!(matches!(error, ChainError::BadUrl { .. }) && error.to_string().contains(says), "{url}: {error}");
+            assert!(!format!("{error} {error:?}").contains("SECRET"), "{error}");
+        }
+        assert!(client(" HTTP://127.0.0.1:8545\n", Duration::from_secs(1), None).is_ok());
     }
 
     #[test]

@@ -167,7 +167,7 @@ pub(super) async fn run(a: ExportArgs) -> CommandResult {
         let block = log.block_number.unwrap_or_default();
         if let std::collections::btree_map::Entry::Vacant(entry) = times.entry(block) {
             let found = contracts.chain().block(block).await?;
-            entry.insert(found.map_or(0, |b| b.header.timestamp));
+            entry.insert(found.map_or(0, |b| b.timestamp));
         }
         let mut all = Row::new();
         all.insert("block".into(), block.into());

@@ -1,13 +1,14 @@
 //! Nodes and gateways with quirks: whatever they answer, a payment ends in exactly one transaction or in an error that
 //! says what is wrong.
 
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::payer::{payment, Payer, RECEIVER};
 use crate::proxy::{error, Proxy, Quirk, Reply, SEND};
 use serde_json::{json, Value};
-use tribute_chain::{Chain, ChainError, Contracts, Options, Watcher, U256};
+use tribute_chain::{Chain, ChainError, Contracts, Options, PrivateKeySigner, Wallet, Watcher, U256};
 use tribute_testing::chain::World;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -234,6 +235,58 @@ async fn a_node_that_goes_on_limiting_requests_is_told() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pause_of_nothing_or_of_ages_is_no_reason_to_hurry_or_to_crash() {
+    let payer = Payer::new().await;
+    let impatient = Options { rate_limit_patience: Duration::from_secs(2), ..payer.options() };
+    for ages in [u64::MAX, u64::MAX / 2] {
+        let quirk = Quirk::before(move |p| Some(too_many(p.request, &ages.to_string())));
+        let failed = payer.refused("ages", impatient.clone(), quirk).await;
+        assert!(matches!(&failed, ChainError::RateLimited { told: Some(told), .. } if *told == ages), "{failed}");
+    }
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = asked.clone();
+    let quirk = Quirk::before(move |p| {
+        count.fetch_add(1, Ordering::Relaxed);
+        Some(too_many(p.request, "0"))
+    });
+    payer.refused("nothing", impatient, quirk).await;
+    let asked = asked.load(Ordering::Relaxed);
+    assert!((2..10).contains(&asked), "{asked} requests");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_limit_in_an_error_that_is_malformed_is_waited_for() {
+    let payer = Payer::new().await;
+    for error in [json!("rate limit exceeded"), json!({ "code": "-32005", "message": "limit exceeded" })] {
+        let quirk = Quirk::before(move |p| {
+            let body = json!({ "jsonrpc": "2.0", "id": p.request["id"], "error": error });
+            (p.method == SEND && p.before < 2).then(|| Reply::json(&body))
+        });
+        payer.pays_once("malformed", quirk).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_redirection_is_followed_if_it_keeps_the_request_and_told_otherwise() {
+    let payer = Payer::new().await;
+    let to = |status: u16, url: String| {
+        Quirk::before(move |_| Some(Reply::Http(status, vec![("location", url.clone())], String::new())))
+    };
+    payer.pays_once("308", to(308, payer.anvil.url().to_owned())).await;
+    let failed = payer.refused("301", payer.options(), to(301, "https://node.example/v3/SECRET".to_owned())).await;
+    assert!(matches!(failed, ChainError::BadUrl { .. }), "{failed}");
+    assert!(failed.to_string().contains("redirects to https://node.example/…"), "{failed}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_account_without_coin_is_told() {
+    let payer = Payer::new().await;
+    let poor = Wallet::new(&payer.node, PrivateKeySigner::random());
+    let failed = poor.send_coin(RECEIVER, U256::from(1)).await.unwrap_err();
+    assert!(matches!(&failed, ChainError::InsufficientFunds { from, .. } if *from == poor.address()), "{failed}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_no_node_is_told_as_what_it_is() {
     let payer = Payer::new().await;
     let page = "<!DOCTYPE html><html><title>Just a moment...</title></html>";
@@ -291,10 +344,13 @@ async fn a_node_that_allows_fewer_blocks_of_logs_is_asked_for_fewer() {
         }),
         ten(|q| Reply::error(q, -32005, "query returned more than 10000 results")),
         ten(|q| Reply::error(q, -32602, "block range is too wide")),
+        ten(|q| Reply::error(q, -32005, "limit exceeded")),
+        ten(|_| Reply::Hang),
         ten(|_| Reply::text(413, "Payload Too Large")),
     ] {
         let proxy = Proxy::start(w.anvil.url(), quirk).await;
-        let chain = Chain::connect(&proxy.url).await.unwrap();
+        let quick = Options { request_timeout: Duration::from_secs(1), ..Options::default() };
+        let chain = Chain::connect_with(&proxy.url, quick).await.unwrap();
         let contracts = Contracts::new(&chain, w.contracts.deployment().clone()).unwrap();
         assert_eq!(Watcher::new(0).poll(&contracts).await.unwrap(), expected);
         // the limit was learnt: the next poll is never refused

@@ -84,7 +84,7 @@ async fn a_deployment_interrupted_at_every_step_is_finished_without_a_step_too_m
     let unfinished = folder.path().join("deployment.json.unfinished");
     std::fs::remove_file(&file).unwrap();
     let left = serde_json::json!({
-        "chain_id": 31_337, "genesis": node.block(0).await.unwrap().unwrap().header.hash, "deployer": key.address(),
+        "chain_id": 31_337, "genesis": node.block(0).await.unwrap().unwrap().hash, "deployer": key.address(),
         "options": options, "contracts": {}, "under_way": ["TestToken", 0], "first_block": 1, "sent": [],
     });
     std::fs::write(&unfinished, left.to_string()).unwrap();
