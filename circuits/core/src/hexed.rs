@@ -1,18 +1,23 @@
 //! Bytes as text: `0x` and hex digits. JSON requires the prefix and lower-case digits, so that each value has one
-//! spelling; input typed by people may omit the prefix and use upper-case digits.
+//! spelling; input typed by people may omit the prefix and use upper-case digits. An address in mixed case carries a
+//! checksum (EIP-55), which must be right.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use sha3::{Digest, Keccak256};
 
 /// `N` bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Hex<const N: usize>(pub [u8; N]);
 
 /// An Ethereum address.
-pub type AccountAddress = Hex<20>;
+pub type AccountAddress = Hex<ADDRESS>;
+
+/// Length of an address in bytes.
+const ADDRESS: usize = 20;
 
 /// Any number of bytes.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -43,6 +48,12 @@ pub enum BadHex {
         /// The first character that is not a hex digit.
         found: char,
     },
+    /// An address in mixed case whose checksum is wrong.
+    #[error("`{text}` is no address: the case of its letters is not its checksum (EIP-55), so a digit is probably wrong; copy it again")]
+    Checksum {
+        /// The text given.
+        text: String,
+    },
     /// A spelling that JSON does not allow.
     #[error("`{text}` is not {what} in JSON's spelling: 0x and lower-case digits")]
     Spelling {
@@ -65,7 +76,7 @@ pub enum BadHex {
 
 /// Parses bytes that a person typed. `what` names the expected value, with its article, for the error.
 pub(crate) fn typed<const N: usize>(what: &str, text: &str) -> Result<[u8; N], BadHex> {
-    let (what, digits) = (what.to_owned(), text.strip_prefix("0x").unwrap_or(text));
+    let (what, digits) = (what.to_owned(), digits(text));
     if let Some(found) = digits.chars().find(|c| !c.is_ascii_hexdigit()) {
         return Err(BadHex::Digit { what, text: text.into(), found });
     }
@@ -77,6 +88,21 @@ pub(crate) fn typed<const N: usize>(what: &str, text: &str) -> Result<[u8; N], B
         got: digits.len(),
     })?;
     Ok(bytes)
+}
+
+fn digits(text: &str) -> &str {
+    text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")).unwrap_or(text)
+}
+
+/// Whether the digits of an address are of one case, or in the mixed case that EIP-55 computes from them.
+fn has_checksum(digits: &str) -> bool {
+    let lower = digits.to_ascii_lowercase();
+    let hash = hex::encode(Keccak256::digest(lower.as_bytes()));
+    let right = digits.bytes().zip(hash.bytes()).all(|(digit, nibble)| match nibble {
+        b'8'.. => !digit.is_ascii_lowercase(),
+        _ => !digit.is_ascii_uppercase(),
+    });
+    right || digits == lower || digits == digits.to_ascii_uppercase()
 }
 
 /// Bytes of a protobuf message's field, which must number `N`.
@@ -148,7 +174,11 @@ impl<const N: usize> fmt::Debug for Hex<N> {
 impl<const N: usize> FromStr for Hex<N> {
     type Err = BadHex;
     fn from_str(text: &str) -> Result<Self, BadHex> {
-        typed(&any::<N>(), text).map(Hex)
+        let bytes = typed(&any::<N>(), text)?;
+        match N == ADDRESS && !has_checksum(digits(text)) {
+            true => Err(BadHex::Checksum { text: text.into() }),
+            false => Ok(Hex(bytes)),
+        }
     }
 }
 
@@ -198,5 +228,36 @@ impl<'de> Deserialize<'de> for HexBytes {
             }
             hex::decode(digits).map(HexBytes).map_err(|e| e.to_string())
         }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_in_mixed_case_needs_its_checksum() {
+        // examples of EIP-55
+        for address in [
+            "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed",
+            "0xfB6916095ca1df60bB79Ce92cE3Ea74c37c5d359",
+            "0xdbF03B407c01E7cD3CBea99509d93f8DDDC8C6FB",
+            "0xD1220A0cf47c7B9Be7A2E6BA89F429762e7b9aDb",
+        ] {
+            let digits = &address[2..];
+            let account: AccountAddress = address.parse().unwrap();
+            assert_eq!(account.to_string(), address.to_lowercase());
+            let (upper, lower) = (digits.to_uppercase(), digits.to_lowercase());
+            for text in [digits.to_owned(), format!("0X{digits}"), format!("0x{upper}"), format!("0x{lower}")] {
+                assert_eq!(text.parse(), Ok(account), "{text}");
+            }
+            // another digit, and another case of one letter
+            for text in [address.replace("9", "8"), address.replacen(['B', 'D'], "b", 1)] {
+                let wrong = BadHex::Checksum { text: text.clone() };
+                assert_eq!(text.parse::<AccountAddress>(), Err(wrong), "{text}");
+            }
+        }
+        // other lengths have none
+        assert!("0xAbcd".parse::<Hex<2>>().is_ok());
     }
 }

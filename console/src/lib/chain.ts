@@ -186,4 +186,5 @@ export const proofArgs = (proof: Proof): { inputs: bigint[]; proof: Hex } => ({
   proof: hex(proof.proof),
 });
 
-export const someAddress = (text: string): text is Address => isAddress(text, { strict: false }) && text !== zeroAddress;
+/** Whether it is somebody's address, with the right checksum if it is in mixed case. */
+export const someAddress = (text: string): text is Address => isAddress(text) && text !== zeroAddress;

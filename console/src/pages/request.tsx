@@ -1,9 +1,9 @@
 // A request to train, as an agent's owner wrote it into a link. The provider approves it on terms of its own, or declines.
 import { useState, type ReactNode } from "react";
-import { isAddress, parseUnits, zeroHash, type Hex } from "viem";
+import { parseUnits, zeroHash, type Hex } from "viem";
 import { useWorld } from "../world";
 import { isDigest } from "../lib/bytes";
-import { call, LINKS } from "../lib/chain";
+import { call, LINKS, someAddress } from "../lib/chain";
 import { bps, plural } from "../lib/format";
 import { Check, Failure, Field, Id, Input, Loading, Note, OnChain, useLoad } from "../parts/basics";
 import { Confirm } from "../parts/confirm";
@@ -48,7 +48,7 @@ function Form({ query }: { query: URLSearchParams }): ReactNode {
   const mine = world.signer && found.owner.toLowerCase() === world.signer.account.toLowerCase();
   const hundred = (v: string): number => Math.round(Number(v) * 100);
   const numbers = [uses, days, share, part, price].every((v) => v !== "" && Number(v) >= 0) && Number(uses) >= 1 && Number(share) <= 100 && Number(part) <= 100;
-  const grant = isAddress(to) && numbers
+  const grant = someAddress(to) && numbers
     ? call(chain.datasets, "grantTraining", dataset as Hex, to, {
         uses: Math.floor(Number(uses)),
         expiry: BigInt(Math.floor(Date.now() / 1000) + 86_400 * Number(days)),
@@ -64,7 +64,7 @@ function Form({ query }: { query: URLSearchParams }): ReactNode {
     <>
       {asked && <p className="lead">The account <Id of={asked} name="account" /> asks to train on your dataset <Id of={dataset} name="dataset" />.</p>}
       {!mine && <Note kind="warning" title="The connected account does not own this dataset."><p>Its owner is <code>{found.owner}</code>: connect that account.</p></Note>}
-      <Input label="Account that may train" value={to} set={setTo} placeholder="0x…" hint={to && !isAddress(to) ? "This is not an address." : "Only this account. Ask the person for it by a way that you trust."} />
+      <Input label="Account that may train" value={to} set={setTo} placeholder="0x…" hint={to && !someAddress(to) ? "This is nobody's address: a digit may be wrong." : "Only this account. Ask the person for it by a way that you trust."} />
       <Input label="Number of agent versions" value={uses} set={setUses} type="number" min={1} />
       <Input label="Days until the grant ends" value={days} set={setDays} type="number" min={1} />
       <Input label="Your least share of the fees for data" value={share} set={setShare} type="number" min={0} max={100} unit="%" hint={`Below it, the agent cannot be certified. The dataset's own terms ask for ${bps(found.terms.minShareBps)}; the stricter counts.`} />

@@ -21,6 +21,7 @@ use super::table::{told, AcceptArgs, FormArgs};
 use super::{progress, record, schema, CommandResult};
 use crate::job_options::JobOptionArgs;
 use crate::server_args::ServerArgs;
+use crate::typed::{somebody, units};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum DatasetCommand {
@@ -100,7 +101,7 @@ pub(super) struct RegisterArgs {
     #[arg(long, value_name = "BPS", default_value_t = 0)]
     min_share_bps: u32,
     /// Minimum price of a query, in the token's base units.
-    #[arg(long, value_name = "AMOUNT", default_value_t = 0)]
+    #[arg(long, value_name = "AMOUNT", default_value_t = 0, value_parser = units)]
     min_price: u128,
     /// A link function that agents may use; repeatable. [default: any, but on chain squared only if a grant names it]
     #[arg(long = "allow-link", value_name = "LINK", value_enum)]
@@ -180,7 +181,7 @@ pub(super) struct GrantArgs {
     /// The dataset's id.
     id: DatasetId,
     /// The agent owner's account.
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = somebody)]
     to: AccountAddress,
     /// Number of agents that may be trained.
     #[arg(long, default_value_t = 1)]

@@ -30,6 +30,7 @@ mod signals;
 mod srs;
 mod status;
 pub(crate) mod table;
+mod typed;
 
 use std::process::ExitCode;
 

@@ -19,6 +19,7 @@ use super::{json_file, ChainArgs, Connected};
 use crate::proof_file::ProofFile;
 use crate::CommandResult;
 
+use crate::typed::units;
 /// Keeps a transaction within a block's gas: listing a dataset takes about a hundred thousand gas.
 pub(super) const DATASETS_TO_A_TRANSACTION: usize = 64;
 
@@ -47,7 +48,7 @@ pub(crate) struct ProposeArgs {
     #[arg(long, value_name = "BPS", default_value_t = 5000)]
     data_bps: u16,
     /// Minimum price of a query, in the token's base units: no session can be opened below it.
-    #[arg(long, value_name = "AMOUNT", default_value_t = 0)]
+    #[arg(long, value_name = "AMOUNT", default_value_t = 0, value_parser = units)]
     price: u128,
     /// Leave the version as a draft, whose list of datasets can still grow.
     #[arg(long)]

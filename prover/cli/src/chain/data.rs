@@ -18,6 +18,7 @@ use tribute_problem::{Problem, Result};
 use super::terms::{effective, links, unset, warn, GrantTermsArgs};
 use super::{account, json_file, node, ChainArgs, Connected, ReadArgs};
 use crate::proof_file::ProofFile;
+use crate::typed::somebody;
 use crate::CommandResult;
 
 /// Keeps a transaction within a block's gas: checking a shard's proof takes about a third of a million gas.
@@ -47,7 +48,7 @@ pub(crate) struct GrantArgs {
     /// Id of the dataset version to grant.
     dataset: DatasetId,
     /// The agent owner's account.
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = somebody)]
     to: AccountAddress,
     #[command(flatten)]
     terms: GrantTermsArgs,
@@ -60,7 +61,7 @@ pub(crate) struct RevokeArgs {
     /// The dataset's id.
     dataset: DatasetId,
     /// The agent owner's account.
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = somebody)]
     from: AccountAddress,
     #[command(flatten)]
     chain: ChainArgs,

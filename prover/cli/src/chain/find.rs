@@ -11,6 +11,7 @@ use tribute_core::id::{AgentId, DatasetId, SchemaId};
 use tribute_problem::{Problem, Result};
 
 use super::{account, ChainArgs, ReadArgs};
+use crate::typed::units;
 use crate::CommandResult;
 
 /// Maximum length of an agent's metadata, in bytes.
@@ -88,7 +89,7 @@ pub(crate) struct FindArgs {
     #[arg(long, value_name = "ID")]
     dataset: Option<DatasetId>,
     /// Only agents whose price per query is at most this, in the token's base units.
-    #[arg(long, value_name = "AMOUNT")]
+    #[arg(long, value_name = "AMOUNT", value_parser = units)]
     max_price: Option<u128>,
     /// Include agents without a certified version and agents with a stopped circuit.
     #[arg(long)]

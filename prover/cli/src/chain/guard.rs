@@ -15,6 +15,7 @@ use tribute_problem::{Problem, Result};
 use super::{account, json_file, ChainArgs, Connected};
 use crate::output::hexed;
 use crate::proof_file::ProofFile;
+use crate::typed::somebody;
 use crate::CommandResult;
 
 #[derive(Debug, Args)]
@@ -89,7 +90,7 @@ pub(crate) struct GasCapArgs {
 #[derive(Debug, Args)]
 pub(crate) struct GuardianArgs {
     /// The account.
-    #[arg(required_unless_present = "nobody", conflicts_with = "nobody")]
+    #[arg(required_unless_present = "nobody", conflicts_with = "nobody", value_parser = somebody)]
     account: Option<AccountAddress>,
     /// No guardian: then only the timelock can stop circuits, after its delay.
     #[arg(long)]
@@ -101,6 +102,7 @@ pub(crate) struct GuardianArgs {
 #[derive(Debug, Args)]
 pub(crate) struct ProposerArgs {
     /// The account.
+    #[arg(value_parser = somebody)]
     account: AccountAddress,
     #[command(flatten)]
     chain: ChainArgs,

@@ -10,6 +10,7 @@ use tribute_core::hexed::AccountAddress;
 use tribute_problem::Problem;
 
 use super::{account, ChainArgs, ReadArgs, SenderArgs};
+use crate::typed::{somebody, units};
 use crate::CommandResult;
 
 /// Default delay of new circuits on chains that are not local, in seconds. `CircuitTimelock` enforces at least a day there.
@@ -51,10 +52,10 @@ pub(crate) struct DeployArgs {
 #[derive(Debug, Args)]
 pub(crate) struct MintArgs {
     /// Recipient.
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = somebody)]
     to: AccountAddress,
     /// Amount in base units.
-    #[arg(long)]
+    #[arg(long, value_parser = units)]
     amount: u128,
     #[command(flatten)]
     chain: ChainArgs,
@@ -63,10 +64,10 @@ pub(crate) struct MintArgs {
 #[derive(Debug, Args)]
 pub(crate) struct FundArgs {
     /// Recipient.
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = somebody)]
     to: AccountAddress,
     /// Amount in wei.
-    #[arg(long)]
+    #[arg(long, value_parser = units)]
     wei: u128,
     #[command(flatten)]
     chain: SenderArgs,

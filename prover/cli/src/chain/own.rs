@@ -9,6 +9,7 @@ use tribute_core::id::{AgentId, DatasetId};
 use tribute_problem::Problem;
 
 use super::{account, ChainArgs};
+use crate::typed::somebody;
 use crate::CommandResult;
 
 /// Something with an owner.
@@ -31,7 +32,13 @@ pub(crate) struct TransferArgs {
     #[command(flatten)]
     what: Thing,
     /// Account that may accept it.
-    #[arg(long, value_name = "ADDRESS", required_unless_present = "nobody", conflicts_with = "nobody")]
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        required_unless_present = "nobody",
+        conflicts_with = "nobody",
+        value_parser = somebody
+    )]
     to: Option<AccountAddress>,
     /// Withdraw the offer.
     #[arg(long)]
@@ -65,7 +72,13 @@ pub(crate) struct PayoutArgs {
     #[command(flatten)]
     what: Earner,
     /// Address that receives its rewards or fees.
-    #[arg(long, value_name = "ADDRESS", required_unless_present = "owner", conflicts_with = "owner")]
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        required_unless_present = "owner",
+        conflicts_with = "owner",
+        value_parser = somebody
+    )]
     to: Option<AccountAddress>,
     /// Pay its current owner, which is the default.
     #[arg(long)]

@@ -26,6 +26,7 @@ use crate::agent_results;
 use crate::link_arg::LinkArg;
 use crate::proof_file::ProofFile;
 use crate::server_args::AddressArgs;
+use crate::typed::units;
 use crate::{output, progress, CommandResult};
 
 /// Proofs to a transaction, the optimum's included.
@@ -75,7 +76,7 @@ pub(crate) struct PublishArgs {
     #[arg(long, value_name = "BPS", default_value_t = 5000)]
     data_bps: u16,
     /// Minimum price of a query, in the token's base units.
-    #[arg(long, value_name = "AMOUNT", default_value_t = 0)]
+    #[arg(long, value_name = "AMOUNT", default_value_t = 0, value_parser = units)]
     price: u128,
     /// File that keeps what has been done: after an interruption, the same command continues.
     #[arg(long, value_name = "FILE", default_value = "publish.json")]

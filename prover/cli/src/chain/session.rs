@@ -15,6 +15,7 @@ use super::terms::now;
 use super::{account, json_file, ChainArgs, Connected, ReadArgs};
 use crate::proof_file::ClaimFile;
 use crate::CommandResult;
+use crate::typed::{somebody, units};
 
 /// Validity of a permit in seconds.
 const PERMIT: u64 = 3600;
@@ -29,13 +30,13 @@ pub(crate) struct NewSessionArgs {
     #[arg(long, default_value_t = 1)]
     version: u32,
     /// Price of one answer, in the token's base units.
-    #[arg(long, value_name = "UNITS")]
+    #[arg(long, value_name = "UNITS", value_parser = units)]
     price: u128,
     /// Amount to put into escrow, in the token's base units.
-    #[arg(long, value_name = "UNITS")]
+    #[arg(long, value_name = "UNITS", value_parser = units)]
     escrow: u128,
     /// Account whose key signs vouchers. [default: the client]
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = somebody)]
     session_key: Option<AccountAddress>,
 }
 
@@ -80,7 +81,7 @@ pub(crate) struct ThawArgs {
     /// The session's id.
     session: SessionId,
     /// Amount in the token's base units. [default: all that is left when the thaw ends]
-    #[arg(long, value_name = "UNITS")]
+    #[arg(long, value_name = "UNITS", value_parser = units)]
     amount: Option<u128>,
     #[command(flatten)]
     chain: ChainArgs,
@@ -91,7 +92,7 @@ pub(crate) struct TopUpArgs {
     /// The session's id.
     session: SessionId,
     /// Amount to add to its escrow, in the token's base units.
-    #[arg(long, value_name = "UNITS")]
+    #[arg(long, value_name = "UNITS", value_parser = units)]
     amount: u128,
     #[command(flatten)]
     chain: ChainArgs,

@@ -20,6 +20,7 @@ use super::session::NewSessionArgs;
 use super::terms::{now, GrantTermsArgs};
 use super::{account, json_file, node, weights, NodeArgs};
 use crate::keys::KeyArgs;
+use crate::typed::somebody;
 use crate::CommandResult;
 
 #[derive(Debug, Subcommand)]
@@ -83,7 +84,7 @@ pub(crate) struct GrantArgs {
     /// Id of the dataset version to grant. It need not be registered yet.
     dataset: DatasetId,
     /// The agent owner's account.
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = somebody)]
     to: AccountAddress,
     #[command(flatten)]
     terms: GrantTermsArgs,
@@ -96,7 +97,7 @@ pub(crate) struct RevokeArgs {
     /// The dataset's id.
     dataset: DatasetId,
     /// The agent owner's account.
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = somebody)]
     from: AccountAddress,
     #[command(flatten)]
     sign: SignArgs,
@@ -115,7 +116,13 @@ pub(crate) struct PayoutArgs {
     /// The dataset's id.
     dataset: DatasetId,
     /// Address that receives its rewards.
-    #[arg(long, value_name = "ADDRESS", required_unless_present = "owner", conflicts_with = "owner")]
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        required_unless_present = "owner",
+        conflicts_with = "owner",
+        value_parser = somebody
+    )]
     to: Option<AccountAddress>,
     /// Pay its current owner.
     #[arg(long)]

@@ -10,6 +10,7 @@ use tribute_core::id::DatasetId;
 use tribute_core::link::Link;
 
 use crate::link_arg::LinkArg;
+use crate::typed::units;
 
 /// Terms of a grant; the stricter of these and the dataset's own terms applies.
 #[derive(Clone, Debug, Args)]
@@ -30,7 +31,7 @@ pub(crate) struct GrantTermsArgs {
     #[arg(long, value_name = "BPS", default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=10_000))]
     min_data_bps: u16,
     /// Minimum price of a query, in the token's base units.
-    #[arg(long, value_name = "AMOUNT", default_value_t = 0)]
+    #[arg(long, value_name = "AMOUNT", default_value_t = 0, value_parser = units)]
     min_price: u128,
     /// A link function that the agent may use; repeatable. [default: logistic and softmax. Squared has to be named, here or in
     /// the dataset's terms, because under it small changes of the data move shares far]

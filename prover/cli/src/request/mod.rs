@@ -18,6 +18,7 @@ use super::CommandResult;
 use crate::chain::DeployedArgs;
 use crate::link_arg::LinkArg;
 use crate::server_args::ServerArgs;
+use crate::typed::units;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum RequestCommand {
@@ -68,7 +69,7 @@ pub(super) struct AskArgs {
     #[arg(long)]
     purpose: String,
     /// Price of a query, in the token's smallest unit.
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, value_parser = units)]
     price: u128,
     /// Part of the fees that goes to the datasets, from 0 to 1.
     #[arg(long, default_value_t = 0.5)]
@@ -143,7 +144,7 @@ pub(super) struct ApproveArgs {
     #[arg(long, value_name = "PART", default_value_t = 0.0)]
     least_share: f64,
     /// Refuse if a query costs less, in the token's smallest unit.
-    #[arg(long, value_name = "PRICE", default_value_t = 0)]
+    #[arg(long, value_name = "PRICE", default_value_t = 0, value_parser = units)]
     least_price: u128,
     #[command(flatten)]
     server: ServerArgs,

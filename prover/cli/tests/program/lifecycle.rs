@@ -59,6 +59,9 @@ async fn from_records_to_a_proven_optimum() {
         assert_eq!(grant(&owner, &d.id, &owner).await.unwrap_err().reason, Reason::NotFound);
         grant(provider, &d.id, &owner).await.unwrap();
     }
+    let nobody =
+        v1::GrantTrainingRequest { dataset_id: a.id.clone(), grantee: vec![0; 20], uses: 1, expiry: 4_000_000_000 };
+    assert_eq!(problem(alice.datasets().grant_training(nobody).await.unwrap_err()).reason, Reason::BadField);
     let agent = trained(&owner, wanted.clone()).await.unwrap();
     assert!(agent.relative_distance <= 1e-3 && agent.training_accuracy > 0.95);
     assert!((agent.shares.iter().sum::<f64>() - 1.0).abs() < 1e-9, "{:?}", agent.shares);

@@ -87,9 +87,8 @@ fn read(file: &Path) -> Result<HashSet<AccountAddress>> {
     lines
         .filter(|(line, _)| !line.is_empty())
         .map(|(line, number)| {
-            line.parse().map_err(|_| {
-                Problem::field("accounts", format!("{}, line {number}: `{line}` is no account", file.display()))
-            })
+            let account = line.parse::<AccountAddress>();
+            account.map_err(|e| Problem::field("accounts", format!("{}, line {number}: {e}", file.display())))
         })
         .collect()
 }

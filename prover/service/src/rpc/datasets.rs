@@ -1,6 +1,7 @@
 //! `DatasetService`.
 
 use tonic::{Request, Response, Status};
+use tribute_core::hexed::AccountAddress;
 use tribute_core::id::RecordContext;
 use tribute_problem::{field, Problem};
 use tribute_proto::v1;
@@ -106,7 +107,10 @@ impl v1::dataset_service_server::DatasetService for DatasetRpc {
         let caller = caller(&request)?;
         let r = request.into_inner();
         let id = self.admission.own_version(caller, &r.dataset_id).await?.body.id;
-        let grantee = field("grantee", &r.grantee)?;
+        let grantee: AccountAddress = field("grantee", &r.grantee)?;
+        if grantee == AccountAddress::default() {
+            return Err(Problem::field("grantee", "the zero address belongs to nobody").into());
+        }
         if r.uses == 0 {
             return Err(Problem::field("uses", "a grant has at least one use").into());
         }

@@ -29,6 +29,7 @@ use super::version::{StepArgs, VersionArgs};
 use super::{account, drawn, json_file, ChainArgs, NodeArgs, ReadArgs};
 use crate::offline::TrustArgs;
 use crate::output::hexed;
+use crate::typed::somebody;
 use crate::CommandResult;
 
 #[derive(Debug, Args)]
@@ -45,7 +46,7 @@ pub(crate) struct ProposeArgs {
     #[arg(long, value_name = "FILE")]
     valuation: PathBuf,
     /// The account that vouches for the weights to owners who accepted it beforehand. [default: every owner signs]
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = somebody)]
     attester: Option<AccountAddress>,
     /// File to write the weights to.
     #[arg(long, value_name = "FILE", default_value = "weights.json")]
@@ -74,13 +75,25 @@ pub(crate) struct AcceptTerms {
     /// Any version of the dataset; the acceptance is for all.
     pub(super) dataset: DatasetId,
     /// The owner of agents.
-    #[arg(long, value_name = "ADDRESS", required_unless_present = "anybody", conflicts_with = "anybody")]
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        required_unless_present = "anybody",
+        conflicts_with = "anybody",
+        value_parser = somebody
+    )]
     to: Option<AccountAddress>,
     /// For everybody's agents.
     #[arg(long)]
     anybody: bool,
     /// The account whose attestations count.
-    #[arg(long, value_name = "ADDRESS", requires = "test_set", required_unless_present = "withdraw")]
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        requires = "test_set",
+        required_unless_present = "withdraw",
+        value_parser = somebody
+    )]
     attester: Option<AccountAddress>,
     /// The registered dataset that valuations must be made on.
     #[arg(long, value_name = "ID", requires = "attester")]
