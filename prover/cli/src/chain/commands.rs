@@ -22,7 +22,7 @@ pub(crate) enum ChainCommand {
     Cost(cost::CostArgs),
     /// Mint test tokens (only with the test token).
     Mint(money::MintArgs),
-    /// Send the chain's coin, for gas.
+    /// Send the chain's coin, for gas. Where there is a file with the contracts' addresses, on their chain only.
     Fund(money::FundArgs),
     /// Show token balances and the escrow contract's holdings.
     Balance(money::BalanceArgs),

@@ -118,7 +118,13 @@ pub(super) async fn mint(a: MintArgs) -> CommandResult {
 }
 
 pub(super) async fn fund(a: FundArgs) -> CommandResult {
-    let sent = a.chain.wallet(a.chain.contracts_file()).await?.send_coin(account(a.to), U256::from(a.wei)).await?;
+    let file = a.chain.contracts_file();
+    let wallet = a.chain.wallet(file).await?;
+    // coin may be needed before there are contracts
+    if file.exists() {
+        wallet.chain().require_id(Deployment::load(file)?.chain_id)?;
+    }
+    let sent = wallet.send_coin(account(a.to), U256::from(a.wei)).await?;
     a.chain.emit(&json!({ "to": a.to, "wei": a.wei.to_string(), "tx": sent }))
 }
 

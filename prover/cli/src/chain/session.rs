@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use alloy::primitives::{Address, U256};
+use alloy::sol_types::SolCall;
 use clap::Args;
 use serde_json::json;
 use tribute_chain::sessions::{NewSession, Opened};
-use tribute_chain::{Sent, SignedVoucher};
+use tribute_chain::{Call, ChainError, Sent, SignedVoucher};
 use tribute_core::hexed::{AccountAddress, Hex};
 use tribute_core::id::{AgentId, SessionId};
 use tribute_problem::{Problem, Reason, Result};
@@ -14,8 +15,8 @@ use tribute_problem::{Problem, Reason, Result};
 use super::terms::now;
 use super::{account, json_file, ChainArgs, Connected, ReadArgs};
 use crate::proof_file::ClaimFile;
-use crate::CommandResult;
 use crate::typed::{somebody, units};
+use crate::CommandResult;
 
 /// Validity of a permit in seconds.
 const PERMIT: u64 = 3600;
@@ -120,8 +121,9 @@ pub(super) async fn open(a: OpenArgs) -> CommandResult {
         })
     };
     if a.approve {
-        let approved = approve(&c, U256::from(new.escrow)).await?;
-        let mut value = c.send(&c.contracts.open_session(&new), told).await?;
+        let call = c.contracts.open_session(&new);
+        let approved = approve(&c, &call, U256::from(new.escrow)).await?;
+        let mut value = c.send(&call, told).await?;
         value["approval"] = serde_json::to_value(approved)?;
         return a.chain.emit(&value);
     }
@@ -133,12 +135,34 @@ pub(super) async fn open(a: OpenArgs) -> CommandResult {
     a.chain.emit(&value)
 }
 
-/// Approves `amount` for the escrow contract, unless its allowance suffices, for example after an interrupted run.
-async fn approve(c: &Connected, amount: U256) -> Result<Option<Sent>> {
-    if c.contracts.escrow_allowance(c.wallet.address()).await? >= amount {
+/// Approves `amount` for the escrow contract, which takes it in `call`, unless its allowance suffices, for example after an
+/// interrupted run. Sends nothing if the call would fail in spite of it.
+async fn approve<C: SolCall, T>(c: &Connected, call: &Call<C, T>, amount: U256) -> Result<Option<Sent>> {
+    let owner = c.wallet.address();
+    if c.wallet.left(call.message()).await? || c.contracts.escrow_allowance(owner).await? >= amount {
         return Ok(None);
     }
-    Ok(Some(c.contracts.approve_escrow(amount).send(&c.wallet).await?.sent))
+    if !c.expect_revert {
+        match call.simulate(owner).await {
+            Ok(_) => return Ok(None),
+            Err(error) if is_of_token(&error) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let held = c.contracts.token_balances(&[owner]).await?.into_iter().sum::<U256>();
+        if held < amount {
+            let message = format!("{owner} has {held} units of the token, and {amount} are needed; nothing was sent");
+            return Err(Problem::new(Reason::Reverted, message));
+        }
+    }
+    let sent = c.contracts.approve_escrow(amount).send(&c.wallet).await?.sent;
+    eprintln!("approved {amount} units for the escrow contract in transaction {}", sent.tx);
+    Ok(Some(sent))
+}
+
+/// Whether a call failed only when the token was asked to transfer, which the contract does last.
+fn is_of_token(error: &ChainError) -> bool {
+    let names = ["ERC20InsufficientAllowance", "SafeERC20FailedOperation", "Error", "Panic", "Nothing", "Unknown"];
+    names.iter().any(|name| error.is_revert(name))
 }
 
 pub(super) async fn show(a: ShowArgs) -> CommandResult {
@@ -161,8 +185,8 @@ pub(super) async fn show(a: ShowArgs) -> CommandResult {
 
 pub(super) async fn top_up(a: TopUpArgs) -> CommandResult {
     let c = a.chain.connect().await?;
-    let approved = approve(&c, U256::from(a.amount)).await?;
     let call = c.contracts.top_up(&a.session, a.amount);
+    let approved = approve(&c, &call, U256::from(a.amount)).await?;
     let mut value = c.send(&call, |left| json!({ "session": a.session, "remaining": left.to_string() })).await?;
     value["approval"] = serde_json::to_value(approved)?;
     a.chain.emit(&value)

@@ -40,6 +40,11 @@ async fn a_deployment_is_made_once_and_its_code_compared() {
     let said = String::from_utf8_lossy(&other.stderr).into_owned();
     assert!(!other.status.success() && said.contains("thaw period is 60, not 90"), "{said}");
 
+    // coin is sent on the contracts' chain only
+    Deployment { chain_id: 1, ..Deployment::load(&w.deployment()).unwrap() }.save(&w.file("other.json")).unwrap();
+    let fund = format!("chain fund --to 0x{} --wei 1 --contracts @other.json", "b1".repeat(20));
+    assert!(w.fails(OWNER, &fund).contains("use a node of chain 1"));
+
     let said = w.says(OWNER, "chain status");
     assert!(said.contains("equal to the local build") && said.contains("events agree  yes"), "{said}");
     let said = w.says(OWNER, "chain balance");

@@ -183,8 +183,16 @@ async fn clients_find_agents_and_manage_their_escrow() {
     let opened = d.run(BEN, &format!("open-session --agent {agent} --price {PRICE} --escrow 3000 --approve"));
     assert!(opened["approval"]["tx"].is_string() && opened["session"].is_string(), "{opened}");
 
+    // nothing is approved for a call that would fail
+    let nonce = || d.w.chain.mined_nonce(d.address(BEN));
+    let before = nonce().await.unwrap();
+    let unknown = format!("top-up 0x{} --amount 500", "77".repeat(32));
+    assert!(d.fails(BEN, &unknown).contains("UnknownSession"));
+    assert_eq!(nonce().await.unwrap(), before);
+
     // Ben, not the client, tops up; a part thaws and the session goes on; the thaw is cancelled
     let session = d.w.open(&d.w.cleo, &c).await;
+    assert!(d.fails(BEN, &format!("top-up {session} --amount 500")).contains("has 0 units"));
     d.run(ADMIN, &format!("mint --to {} --amount 500", d.address(BEN)));
     assert_eq!(d.run(BEN, &format!("top-up {session} --amount 500"))["remaining"], json!((ESCROW + 500).to_string()));
     d.run(CLEO, &format!("thaw {session} --amount 700"));
