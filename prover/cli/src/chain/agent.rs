@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
+use alloy::primitives::U256;
 use clap::Args;
 use serde::Deserialize;
 use serde_json::{json, Value};
@@ -17,9 +19,12 @@ use tribute_problem::{Problem, Result};
 use super::find::MetadataArgs;
 use super::{json_file, ChainArgs, Connected};
 use crate::proof_file::ProofFile;
+use crate::typed::units;
 use crate::CommandResult;
 
-use crate::typed::units;
+/// How often the contributions are read, once a second, until the node shows all.
+const LOOKS: u32 = 10;
+
 /// Keeps a transaction within a block's gas: listing a dataset takes about a hundred thousand gas.
 pub(super) const DATASETS_TO_A_TRANSACTION: usize = 64;
 
@@ -312,13 +317,29 @@ pub(super) async fn submit(
     if !sent.is_empty() {
         value["transactions"] = sent.into();
     }
-    let positive: f64 = value["positive"].as_str().and_then(|p| p.parse().ok()).unwrap_or(f64::NAN);
-    let mut shares = Vec::new();
-    for dataset in c.contracts.listed(agent, version).await? {
-        let contributed = c.contracts.contribution(agent, version, &dataset).await?.value;
-        let own: f64 = contributed.to_string().parse().unwrap_or(f64::NAN);
-        shares.push(own.max(0.0) / positive);
+    // a revert that was expected certifies nothing
+    if let Some(positive) = value["positive"].as_str().and_then(|p| p.parse().ok()) {
+        value["shares"] = shares(c, agent, version, positive).await?.map_or(Value::Null, Value::from);
     }
-    value["shares"] = shares.into();
     Ok(value)
+}
+
+/// Shares of a certified version's datasets, in order. Its positive contributions add up to `positive`; as long as they do not,
+/// the node that answers has not seen all gradients yet. `None` if it still has not after some seconds.
+async fn shares(c: &Connected, agent: &AgentId, version: u32, positive: U256) -> Result<Option<Vec<f64>>> {
+    for _ in 0..LOOKS {
+        let mut contributions = Vec::new();
+        for dataset in c.contracts.listed(agent, version).await? {
+            let value = c.contracts.contribution(agent, version, &dataset).await?.value;
+            contributions.push(if value.is_negative() { U256::ZERO } else { value.unsigned_abs() });
+        }
+        if contributions.iter().sum::<U256>() == positive {
+            return Ok(Some(contributions.into_iter().map(|own| f64::from(own) / f64::from(positive)).collect()));
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    eprintln!(
+        "certified, but the node does not show all contributions yet: `tribute chain version` will show the shares"
+    );
+    Ok(None)
 }
