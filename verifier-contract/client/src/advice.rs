@@ -164,5 +164,5 @@ const ADVICE: &[(&str, &str)] = &[
     ("StringTooLong", "a string is too long"),
     // the language
     ("Panic", "arithmetic overflow or a bad index inside a contract; check the operands"),
-    ("Nothing", "no reason given: out of gas, no such function, or a token that fails silently"),
+    ("Nothing", "no reason given: out of gas, a token that fails silently, or no such function; `tribute chain status` tells whether the deployment file names this chain's contracts"),
 ];

@@ -114,8 +114,15 @@ impl Deployment {
     /// Reads `deployment.json`.
     pub fn load(path: &Path) -> Result<Deployment> {
         let wrong = |cause: String| ChainError::File { path: path.to_owned(), cause };
-        let text = std::fs::read_to_string(path).map_err(|e| wrong(e.to_string()))?;
-        serde_json::from_str(&text).map_err(|e| wrong(format!("not a deployment file: {e}")))
+        let text = std::fs::read_to_string(path).map_err(|e| match e.kind() {
+            std::io::ErrorKind::NotFound => wrong(
+                "no such file: name the file with the contracts' addresses (--contracts), or deploy them (tribute chain deploy)"
+                    .to_owned(),
+            ),
+            _ => wrong(e.to_string()),
+        })?;
+        serde_json::from_str(text.trim_start_matches('\u{feff}'))
+            .map_err(|e| wrong(format!("not a deployment file: {e}")))
     }
 
     /// Writes `deployment.json`.

@@ -303,7 +303,7 @@ pub enum ChainError {
         nonce: u64,
     },
     /// The price per gas exceeds the cap.
-    #[error("{url} asks {asked} wei per gas, more than the cap of {cap}: wait until gas is cheaper, or raise the cap")]
+    #[error("{url} asks {} gwei per gas, more than the cap of {}: wait until gas is cheaper, or raise the cap (--max-fee)", gwei(.asked), gwei(.cap))]
     GasPriceAboveCap {
         /// The node's URL.
         url: String,
@@ -512,3 +512,10 @@ fn gwei(wei: &u128) -> f64 {
     *wei as f64 / 1e9
 }
 
+fn asks(told: &Option<u64>) -> String {
+    told.map(|seconds| format!("; the node asks for a pause of {seconds} s")).unwrap_or_default()
+}
+
+fn because(cause: &Option<String>) -> String {
+    cause.as_ref().map(|c| format!("; last error: {c}")).unwrap_or_default()
+}

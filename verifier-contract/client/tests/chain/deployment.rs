@@ -25,6 +25,10 @@ async fn what_is_deployed_is_the_local_build() {
     assert_eq!(Deployment::load(&file).unwrap(), deployment);
     std::fs::write(&file, "{\"chain_id\": 1}").unwrap();
     assert!(Deployment::load(&file).unwrap_err().to_string().contains("missing field `block`"));
+    std::fs::write(&file, format!("\u{feff}{}", serde_json::to_string(&deployment).unwrap())).unwrap();
+    assert_eq!(Deployment::load(&file).unwrap(), deployment);
+    std::fs::remove_file(&file).unwrap();
+    assert!(Deployment::load(&file).unwrap_err().to_string().contains("tribute chain deploy"));
 
     // one byte of the code changed
     let address = deployment.agent_registry.address;
