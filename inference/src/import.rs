@@ -108,6 +108,12 @@ pub enum ImportError {
         /// Input at which they contradict each other.
         at: String,
     },
+    /// Two outputs of one column each, for two classes, are affine both as forms of one logit and as a column for each class.
+    #[error("outputs `{outputs}` may be two forms of one logit, or a column for each class: export one output")]
+    Twofold {
+        /// Names of the outputs.
+        outputs: String,
+    },
     /// No output has scores.
     #[error("the model's outputs ({outputs}) hold no scores: export the probabilities or the decision function beside the labels")]
     NoScores {

@@ -10,7 +10,7 @@ use super::fit::{fit, rows, Map, Miss, Scores};
 use super::kind;
 use super::outputs::{class_order, sort, Heard, Outputs};
 use super::points::{start, trials};
-use super::probe::{Observed, Probe, Values};
+use super::probe::{Observed, Probe};
 use super::reading::Reading;
 use super::{ImportError, NotAffine};
 use crate::onnx::GraphProto;
@@ -45,8 +45,16 @@ pub(super) fn find(
 ) -> Result<Head, ImportError> {
     let zero: Vec<f64> = (0..schema.features().len()).map(|j| probe.zero(j)).collect();
     let begin = probe.observe(&start(&zero, rng))?;
-    let outputs = sort(&begin, graph, schema)?;
-    let Found { map, mirrored, main, readings } = search(probe, graph, schema, link, &outputs, &begin, rng)?;
+    let (outputs, joined) = sort(&begin, graph, schema)?;
+    let mut search = |outputs: &Outputs| search(probe, graph, schema, link, outputs, &begin, rng);
+    let found = search(&outputs);
+    let joined = joined.map(|joined| search(&joined).map(|found| (joined, found)));
+    let (outputs, Found { map, mirrored, main, readings }) = match (found, joined) {
+        (Ok(_), Some(Ok((joined, _)))) => return Err(ImportError::Twofold { outputs: joined.scores[0].name.clone() }),
+        (Ok(found), _) => (outputs, found),
+        (Err(_), Some(Ok(joined))) => joined,
+        (Err(e), _) => return Err(e),
+    };
     let read: Vec<(&Scores, Reading)> = outputs.scores.iter().zip(readings).collect();
 
     let mut heard = Heard::default();
@@ -154,7 +162,9 @@ fn follow(
 ) -> Result<Reading, ImportError> {
     let width = other.columns.len();
     let mut nearest = Miss::none();
-    for reading in [Reading::Logistic, Reading::Softmax, Reading::LogSoftmax, Reading::Raw] {
+    // a softmax over one column is always 1
+    let shared = [Reading::Softmax, Reading::LogSoftmax].into_iter().filter(|_| width > 1);
+    for reading in std::iter::once(Reading::Logistic).chain(shared).chain([Reading::Raw]) {
         let shape = |z: ArrayView1<'_, f64>, noise| in_columns(z, noise, width, found.mirrored);
         nearest = found.map.miss(other, reading, begin, probe, &shape);
         if nearest.ratio <= 1.0 {
@@ -190,8 +200,9 @@ fn listen(
             continue;
         }
         for output in &outputs.labels {
-            let (name, Some(Values::Labels(labels))) = &observed.outputs[*output] else { continue };
-            if !heard.note(*output, top, &labels[i]) {
+            let (name, values) = &observed.outputs[*output];
+            let Some(label) = values.as_ref().and_then(|v| v.label(i)) else { continue };
+            if !heard.note(*output, top, &label) {
                 return Err(ImportError::Disagree {
                     first: outputs.scores[0].name.clone(),
                     second: name.clone(),

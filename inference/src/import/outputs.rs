@@ -1,7 +1,8 @@
 //! Determines which of a model's outputs are class scores, which are labels, and which class each column belongs to.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
+use ndarray::Array2;
 use tribute_core::schema::{Schema, Target};
 
 use super::fit::Scores;
@@ -19,22 +20,31 @@ pub(super) struct Outputs {
     pub(super) names: Option<Vec<String>>,
 }
 
-/// Classifies the outputs of a model for records of `schema`.
-pub(super) fn sort(observed: &Observed, graph: &GraphProto, schema: &Schema) -> Result<Outputs, ImportError> {
+/// Classifies the outputs of a model for records of `schema`. Two outputs of one column each, for two classes, may be two forms of
+/// one logit or a column for each class: the second way to read them is returned beside the first.
+pub(super) fn sort(
+    observed: &Observed,
+    graph: &GraphProto,
+    schema: &Schema,
+) -> Result<(Outputs, Option<Outputs>), ImportError> {
     let classes = schema.classes();
     let (mut labels, mut lists, mut keyed, mut sized) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for (at, (_, values)) in observed.outputs.iter().enumerate() {
         match values {
-            Some(Values::Labels(_)) => labels.push(at),
+            Some(Values::Labels(given)) => match repeated(given, classes) {
+                Some(list) => lists.push(list.to_vec()),
+                None => labels.push(at),
+            },
             Some(Values::Classes(list)) if list.len() == classes => lists.push(list.clone()),
             Some(Values::Scores(v, Some(keys))) => keyed.push((at, v.ncols(), keys.clone())),
+            Some(Values::Scores(v, None)) if are_labels(v, schema) => labels.push(at),
             Some(Values::Scores(v, None)) => sized.push((at, v.ncols())),
             Some(Values::Classes(_)) | None => {}
         }
     }
     lists.extend(attribute_labels(graph, classes));
     lists.extend(keyed.iter().filter(|k| k.1 == classes).map(|k| k.2.clone()));
-    let mut names = lists.into_iter().next();
+    let names = lists.into_iter().next();
 
     let name = |at: usize| observed.outputs[at].0.clone();
     let serves = |columns: usize| columns == classes || (columns == 1 && classes == 2);
@@ -59,13 +69,19 @@ pub(super) fn sort(observed: &Observed, graph: &GraphProto, schema: &Schema) -> 
     }
     // one output per class
     let single: Vec<usize> = sized.iter().filter(|s| s.1 == 1).map(|s| s.0).collect();
-    if classes > 1 && single.len() == classes && !scores.iter().any(|s| s.columns.len() == classes) {
-        let joined = single.iter().map(|at| name(*at)).collect::<Vec<_>>().join("`, `");
-        scores = vec![Scores { name: joined, columns: single.iter().map(|at| (*at, 0)).collect() }];
-        // labels in the nodes' attributes need not be in the order of the outputs
-        names = None;
-    }
     let regressor = graph.node.iter().any(|n| n.op_type.ends_with("Regressor"));
+    let each = classes > 1 && single.len() == classes && !scores.iter().any(|s| s.columns.len() == classes);
+    let joined = each.then(|| {
+        let joined = single.iter().map(|at| name(*at)).collect::<Vec<_>>().join("`, `");
+        let scores = vec![Scores { name: joined, columns: single.iter().map(|at| (*at, 0)).collect() }];
+        // labels in the nodes' attributes need not be in the order of the outputs
+        Outputs { scores, labels: labels.clone(), names: None }
+    });
+    // what a regressor gives is no logit
+    let joined = match joined {
+        Some(joined) if classes > 2 || regressor => return Ok((joined, None)),
+        other => other,
+    };
     let is_class = matches!(schema.target(), Target::Classes(_));
     if is_class && scores.iter().all(|s| s.columns.len() == 1) && (regressor || classes > 2) && !single.is_empty() {
         return Err(ImportError::Regression { output: name(single[0]), classes });
@@ -79,7 +95,28 @@ pub(super) fn sort(observed: &Observed, graph: &GraphProto, schema: &Schema) -> 
             },
         });
     }
-    Ok(Outputs { scores, labels, names })
+    Ok((Outputs { scores, labels, names }, joined))
+}
+
+/// The class labels, if an output only repeats them: in batches of as many records as there are classes, they look like a label
+/// for each record.
+fn repeated(given: &[String], classes: usize) -> Option<&[String]> {
+    let list = given.get(..classes)?;
+    let distinct = list.iter().enumerate().all(|(u, label)| !list[..u].contains(label));
+    (distinct && given.chunks(classes).all(|batch| list.starts_with(batch))).then_some(list)
+}
+
+/// Whether a column of floats holds a label for each record, as a comparison cast to float does: whole numbers that are
+/// classes or their positions, and not always the same.
+fn are_labels(column: &Array2<f64>, schema: &Schema) -> bool {
+    let Target::Classes(classes) = schema.target() else { return false };
+    let whole = |x: &f64| x.fract() == 0.0 && x.abs() < EXACT;
+    let known = |x: &f64| {
+        let label = x.to_string();
+        (0.0..classes.len() as f64).contains(x) || classes.iter().any(|class| same(class, &label))
+    };
+    let varied = || column.iter().any(|x| *x != column[[0, 0]]);
+    column.ncols() == 1 && column.iter().all(|x| whole(x) && known(x)) && varied()
 }
 
 /// Class labels from the nodes' attributes, if all nodes with `classes` labels agree.
@@ -98,15 +135,36 @@ fn attribute_labels(graph: &GraphProto, classes: usize) -> Option<Vec<String>> {
     found
 }
 
+/// From here on, different whole numbers may be one `f64`.
+const EXACT: f64 = (1u64 << f64::MANTISSA_DIGITS) as f64;
+
 /// Whether two labels are equal as text or as numbers: `1` equals `1.0`.
 fn same(a: &str, b: &str) -> bool {
-    a == b || matches!((a.parse::<f64>(), b.parse::<f64>()), (Ok(a), Ok(b)) if a == b)
+    a == b
+        || match (a.parse::<i128>(), b.parse::<i128>()) {
+            (Ok(a), Ok(b)) => a == b,
+            _ => matches!((a.parse::<f64>(), b.parse::<f64>()), (Ok(a), Ok(b)) if a == b && a.abs() < EXACT),
+        }
+}
+
+/// The one of `given` that is `label`: as text, otherwise the only one that is the same number.
+fn position<'g>(label: &str, given: impl Iterator<Item = Option<&'g String>> + Clone) -> Option<usize> {
+    let text = given.clone().position(|g| g.is_some_and(|g| g == label));
+    text.or_else(|| {
+        let mut numbers = given.enumerate().filter(|(_, g)| g.is_some_and(|g| same(g, label)));
+        numbers.next().filter(|_| numbers.next().is_none()).map(|(at, _)| at)
+    })
 }
 
 /// Position of each of `wanted` in `given`; `None` unless they are the same labels.
 fn positions(wanted: &[String], given: &[String]) -> Option<Vec<usize>> {
-    let order: Option<Vec<usize>> = wanted.iter().map(|w| given.iter().position(|g| same(g, w))).collect();
-    order.filter(|_| wanted.len() == given.len())
+    let order: Option<Vec<usize>> = wanted.iter().map(|w| position(w, given.iter().map(Some))).collect();
+    order.filter(|order| wanted.len() == given.len() && once_each(order.iter().copied()))
+}
+
+fn once_each(mut columns: impl Iterator<Item = usize>) -> bool {
+    let mut seen = HashSet::new();
+    columns.all(|column| seen.insert(column))
 }
 
 /// Labels given by label outputs where a column is clearly the largest, keyed by output and column.
@@ -145,14 +203,14 @@ pub(super) fn class_order(outputs: &Outputs, heard: &Heard, schema: &Schema) -> 
         }
         let is_position = said.iter().enumerate().all(|(u, s)| s.is_none_or(|s| same(s, &u.to_string())));
         let mut column_of: Vec<Option<usize>> =
-            classes.iter().map(|class| said.iter().position(|s| s.is_some_and(|s| same(s, class)))).collect();
+            classes.iter().map(|class| position(class, said.iter().copied())).collect();
         let heard_count = said.iter().flatten().count();
         let found = column_of.iter().flatten().count();
         // 0, 1, 2 are taken as column numbers, unless every class of the schema is among them
         if is_position && found < c {
             continue;
         }
-        if found < heard_count {
+        if found < heard_count || !once_each(column_of.iter().flatten().copied()) {
             return Err(wrong(main, text()));
         }
         // if exactly one class never wins, the remaining column is its
@@ -178,10 +236,13 @@ pub(super) fn class_order(outputs: &Outputs, heard: &Heard, schema: &Schema) -> 
     }
 }
 
-/// Whether labels ascend: as numbers if all of them are numbers, otherwise by their bytes.
+/// Whether labels ascend: as numbers if all of them are numbers, of which no two are the same, otherwise by their bytes.
 fn ascending(labels: &[String]) -> bool {
-    let numbers: Option<Vec<f64>> = labels.iter().map(|l| l.parse().ok()).collect();
-    numbers.map_or_else(|| labels.is_sorted(), |n| n.is_sorted())
+    fn numbers<N: std::str::FromStr + PartialOrd>(labels: &[String]) -> Option<bool> {
+        let numbers: Option<Vec<N>> = labels.iter().map(|l| l.parse().ok()).collect();
+        numbers.map(|n| n.is_sorted_by(|a, b| a < b))
+    }
+    numbers::<i128>(labels).or_else(|| numbers::<f64>(labels)).unwrap_or_else(|| labels.is_sorted())
 }
 
 #[cfg(test)]
@@ -217,6 +278,38 @@ mod tests {
         assert_eq!(order(None, &[(1, "1"), (2, "2")], &["1", "2", "7"]).unwrap(), [0, 1, 2]);
         assert_eq!(order(None, &[(0, "0"), (1, "1")], &["1", "0"]).unwrap(), [1, 0]);
         assert_eq!(order(Some(&["7", "1", "2"]), &[(1, "1")], &["1.0", "2", "7.0"]).unwrap(), [1, 2, 0]);
+    }
+
+    /// Labels that are one `f64`, and those that are one number in two spellings.
+    #[test]
+    fn labels_that_look_alike_keep_their_own_columns() {
+        let large = ["9007199254740992", "9007199254740993"];
+        assert_eq!(order(Some(&[large[1], large[0]]), &[], &large).unwrap(), [1, 0]);
+        assert_eq!(order(None, &[(0, large[1]), (1, large[0])], &large).unwrap(), [1, 0]);
+        assert_eq!(order(None, &[], &large).unwrap(), [0, 1]);
+        assert_eq!(order(Some(&["007", "7"]), &[], &["7", "007"]).unwrap(), [1, 0]);
+        assert_eq!(order(Some(&["infinity", "inf"]), &[], &["inf", "infinity"]).unwrap(), [1, 0]);
+        for refused in [
+            order(Some(&["7", "8"]), &[], &["7", "007"]),
+            order(None, &[(0, "7")], &["7", "007"]),
+            order(Some(&["7.0", "07"]), &[], &["7", "007"]),
+            order(Some(&["9007199254740992.0", "1"]), &[], &["9007199254740992", "1"]),
+        ] {
+            assert!(matches!(refused, Err(ImportError::Labels { .. })), "{refused:?}");
+        }
+        for classes in [[large[1], large[0]], ["7", "007"], ["inf", "infinity"]] {
+            assert!(matches!(order(None, &[], &classes), Err(ImportError::Order { .. })), "{classes:?}");
+        }
+    }
+
+    #[test]
+    fn a_list_of_the_classes_is_no_label_of_records() {
+        let of = |labels: &[&str]| labels.iter().map(|l| (*l).to_owned()).collect::<Vec<_>>();
+        let list = of(&["a", "b", "c"]);
+        assert_eq!(repeated(&of(&["a", "b", "c", "a", "b", "c", "a"]), 3), Some(&list[..]));
+        assert_eq!(repeated(&of(&["a", "b", "c", "a", "c", "b"]), 3), None);
+        assert_eq!(repeated(&of(&["a", "a", "a", "a", "a", "a"]), 3), None);
+        assert_eq!(repeated(&of(&["a", "b"]), 3), None);
     }
 
     #[test]

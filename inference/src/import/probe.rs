@@ -206,6 +206,16 @@ impl Observed {
 }
 
 impl Values {
+    /// The label of a record, in an output with one for each.
+    pub(super) fn label(&self, record: usize) -> Option<String> {
+        match self {
+            Values::Labels(labels) => labels.get(record).cloned(),
+            // −0 is 0
+            Values::Scores(column, _) => column.get((record, 0)).map(|x| (x + 0.0).to_string()),
+            Values::Classes(_) => None,
+        }
+    }
+
     fn join(parts: &[Values], rows: impl Fn(&[&Array2<f64>]) -> Option<Array2<f64>>) -> Option<Values> {
         match parts.first()? {
             Values::Scores(_, keys) => {

@@ -312,6 +312,14 @@ fn outputs_of_one_head_may_be_many_but_not_contradict_each_other() {
     let e = brought(&answer("ArgMin"), Link::Softmax).unwrap_err();
     assert!(matches!(&e, ImportError::Disagree { .. } | ImportError::Labels { .. }), "{e}");
 
+    // a list of the classes, in batches of as many records
+    let listed =
+        gemm(layer_without_input().input("x", DataType::Float, &[3, 4]).i64s("list", &[3], &[0, 1, 2]), "x", "z")
+            .node("Identity", &["list"], &["classes"])
+            .output("z", DataType::Float, 2)
+            .output("classes", DataType::Int64, 1);
+    assert_weights("listed", &brought(&listed.model(), Link::Softmax).unwrap(), &expected(&W, &B), F32);
+
     let only = head().with("ArgMax", &["l"], &["y"], vec![int("axis", 1)]).output("y", DataType::Int64, 2).model();
     assert!(matches!(brought(&only, Link::Softmax), Err(ImportError::NoScores { .. })));
 }
@@ -403,6 +411,25 @@ fn one_logit_of_two_classes_is_the_seconds() {
         assert_weights(what, &found(&model, Link::Softmax).unwrap(), &mirrored(0.5), 1e-5);
         assert!(found(&model, Link::Squared).is_err(), "{what}");
     }
+    let two = |graph: Graph, other: &str| {
+        let model = graph.output("z", DataType::Float, 2).output(other, DataType::Float, 2).model();
+        (found(&model, Link::Logistic), found(&model, Link::Softmax))
+    };
+    let (logistic, softmax) = two(sigmoid(), "p");
+    assert_weights("a logit and its probability", &logistic.unwrap(), &mirrored(1.0), F32);
+    assert_weights("a logit and its probability", &softmax.unwrap(), &mirrored(0.5), F32);
+    // a column for each class is told by what the columns are
+    let negated = logit().node("Neg", &["z"], &["n"]);
+    assert_weights("both logits", &two(negated, "n").0.unwrap(), &mirrored(-1.0), F32);
+    let twice = logit().node("Identity", &["z"], &["n"]);
+    let e = two(twice, "n").0.unwrap_err();
+    assert!(matches!(&e, ImportError::Twofold { outputs } if outputs == "z`, `n"), "{e}");
+    let opposite = || sigmoid().floats("one", &[1], &[1.0]).node("Sub", &["one", "p"], &["q"]);
+    let e = two(opposite(), "q").0.unwrap_err();
+    assert!(matches!(&e, ImportError::Disagree { .. }), "{e}");
+    let each = opposite().output("q", DataType::Float, 2).output("p", DataType::Float, 2).model();
+    assert_weights("an output for each class", &found(&each, Link::Logistic).unwrap(), &mirrored(1.0), 1e-5);
+
     // the class output tells which class the probability belongs to
     let answering = |op: &str, threshold: f64| {
         sigmoid()
@@ -417,4 +444,17 @@ fn one_logit_of_two_classes_is_the_seconds() {
     assert_weights("less", &zero_one(&answering("Less", 0.5)).unwrap(), &mirrored(-1.0), 1e-5);
     let e = zero_one(&answering("Greater", 0.7)).unwrap_err();
     assert!(matches!(&e, ImportError::Disagree { .. }), "{e}");
+    // the same as a float
+    let as_float = |op: &str, threshold: f64| {
+        sigmoid()
+            .floats("half", &[1], &[threshold])
+            .node(op, &["p", "half"], &["y"])
+            .with("Cast", &["y"], &["f"], vec![int("to", DataType::Float as i64)])
+            .output("p", DataType::Float, 2)
+            .output("f", DataType::Float, 2)
+            .model()
+    };
+    assert_weights("greater", &zero_one(&as_float("Greater", 0.5)).unwrap(), &mirrored(1.0), 1e-5);
+    assert_weights("less", &zero_one(&as_float("Less", 0.5)).unwrap(), &mirrored(-1.0), 1e-5);
+    assert!(matches!(zero_one(&as_float("Greater", 0.7)), Err(ImportError::Disagree { .. })));
 }
