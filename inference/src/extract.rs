@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::sync::Mutex;
 
 use ort::session::{Session, SessionInputValue};
-use ort::value::TensorRef;
+use ort::value::{TensorElementType, TensorRef, ValueType};
 use sha2::{Digest as _, Sha256};
 use tokenizers::{Tokenizer, TruncationParams};
 
@@ -54,8 +54,8 @@ impl Extractor {
     /// Loads a model. `output` names the output to use; without it, the first one.
     ///
     /// # Errors
-    /// [`RuntimeError::Model`] if onnxruntime rejects the model, it has neither a tokenizer nor exactly one input, the
-    /// tokenizer is unusable, or the output does not exist.
+    /// [`RuntimeError::Model`] if onnxruntime rejects the model, [`RuntimeError::NoExtractor`] if it has neither a tokenizer nor
+    /// exactly one `f32` input of single records, the tokenizer is unusable, or the output does not exist or is not `f32`.
     pub fn new(runtime: &Runtime, model: &[u8], output: Option<&str>) -> Result<Self, RuntimeError> {
         let session = runtime.load(model)?;
         let (described, _) = onnx::decode(model)?;
@@ -64,7 +64,7 @@ impl Extractor {
             Some(json) => {
                 if !inputs.iter().all(|i| [key::IDS, key::MASK].contains(i)) || inputs.len() != 2 {
                     let found = inputs.join(", ");
-                    return Err(RuntimeError::Model(format!(
+                    return Err(RuntimeError::NoExtractor(format!(
                         "a model of texts has the inputs {} and {}, but this one has {found}",
                         key::IDS,
                         key::MASK
@@ -74,14 +74,21 @@ impl Extractor {
             }
             None => {
                 let [only] = inputs[..] else {
-                    return Err(RuntimeError::Model(format!(
+                    return Err(RuntimeError::NoExtractor(format!(
                         "an extractor has one input, or a tokenizer in its metadata, but this model has {} inputs",
                         inputs.len()
                     )));
                 };
-                let declared = session.inputs()[0].dtype().tensor_shape();
-                let sizes = declared.map_or_else(Vec::new, |shape| shape.iter().skip(1).copied().collect());
-                Input::Numbers { name: only.to_owned(), sizes }
+                let declared = session.inputs()[0].dtype();
+                of_floats("input", only, declared)?;
+                let shape = declared.tensor_shape().map_or(&[][..], |shape| &shape[..]);
+                if let Some(records @ (0 | 2..)) = shape.first().copied().filter(|_| shape.len() > 1) {
+                    return Err(RuntimeError::NoExtractor(format!(
+                        "an extractor computes each record by itself, but this model takes {records} at once: export it with \
+                         an open batch size, or a batch of 1"
+                    )));
+                }
+                Input::Numbers { name: only.to_owned(), sizes: shape.iter().skip(1).copied().collect() }
             }
         };
         let names: Vec<&str> = session.outputs().iter().map(|o| o.name()).collect();
@@ -91,12 +98,15 @@ impl Extractor {
         };
         let Some(output) = chosen else {
             let known = names.join(", ");
-            return Err(RuntimeError::Model(format!(
+            return Err(RuntimeError::NoExtractor(format!(
                 "the model has no output `{}`, only {known}",
                 output.unwrap_or_default()
             )));
         };
         let output = (*output).to_owned();
+        if let Some(chosen) = session.outputs().iter().find(|o| o.name() == output) {
+            of_floats("output", &output, chosen.dtype())?;
+        }
         Ok(Extractor { session: Mutex::new(session), input, output, sha256: Sha256::digest(model).into() })
     }
 
@@ -157,7 +167,21 @@ impl Extractor {
         let mut session = self.session.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let outputs = session.run(inputs).map_err(failed)?;
         let (_, features) = outputs[self.output.as_str()].try_extract_tensor::<f32>().map_err(failed)?;
-        Ok(features.to_vec())
+        match features.iter().enumerate().find(|(_, x)| !x.is_finite()) {
+            Some((index, value)) => Err(RuntimeError::NotFinite { index, value: *value }),
+            None => Ok(features.to_vec()),
+        }
+    }
+}
+
+/// Refuses an input or output that is not a tensor of `f32`.
+fn of_floats(what: &str, name: &str, found: &ValueType) -> Result<(), RuntimeError> {
+    match found {
+        ValueType::Tensor { ty: TensorElementType::Float32, .. } => Ok(()),
+        other => Err(RuntimeError::NoExtractor(format!(
+            "the {what} `{name}` of an extractor is of float32, but in this model it is {other}: export it in float32, with the \
+             features as its first output"
+        ))),
     }
 }
 
@@ -186,7 +210,7 @@ fn failed(e: ort::Error) -> RuntimeError {
 }
 
 fn tokenizer(json: &str, tokens: Option<&str>) -> Result<Tokenizer, RuntimeError> {
-    let unusable = |why: String| RuntimeError::Model(format!("the tokenizer in its metadata is unusable: {why}"));
+    let unusable = |why: String| RuntimeError::NoExtractor(format!("the tokenizer in its metadata is unusable: {why}"));
     let max_length = match tokens {
         None => TOKENS,
         Some(text) => text

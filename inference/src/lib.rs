@@ -12,6 +12,7 @@
 //! | [`external`] | makes one file of a model with tensors in a second one |
 //! | [`extract`] | uses any ONNX model as a feature extractor |
 //! | [`split`] | cuts a network off at its last dense layer, to be an extractor |
+//! | [`steady`] | refuses models whose outputs for a record depend on chance or on its batch |
 //! | [`onnx`] | ONNX messages and tensors |
 //!
 //! Nothing here depends on a circuit. Every integer function comes from [`tribute_core`]; `tests/` compares them with
@@ -28,6 +29,7 @@ pub mod optimum;
 pub mod polish;
 pub mod runtime;
 pub mod split;
+pub mod steady;
 pub mod train;
 
 pub use agent::Agent;

@@ -122,6 +122,16 @@ fn is_whole(tensor: &TensorProto) -> Result<(), OnnxError> {
     Err(OnnxError::External { tensor: tensor.name.clone(), file: file.unwrap_or_default() })
 }
 
+/// A node's name; one without a name is called by its output.
+#[must_use]
+pub fn node_name(node: &NodeProto) -> &str {
+    if node.name.is_empty() {
+        node.output.first().map_or("", String::as_str)
+    } else {
+        &node.name
+    }
+}
+
 /// The value of metadata entry `key`.
 #[must_use]
 pub fn metadata<'m>(model: &'m ModelProto, key: &str) -> Option<&'m str> {

@@ -8,6 +8,7 @@ use ort::value::TensorRef;
 use thiserror::Error;
 
 use crate::onnx::{self, OnnxError};
+use crate::steady::{self, Unsteady};
 
 /// Environment variable that names the library.
 pub const LIBRARY_VARIABLE: &str = "TRIBUTE_ONNXRUNTIME";
@@ -46,9 +47,23 @@ pub enum RuntimeError {
     /// Not an ONNX file, or one that refers to other files.
     #[error(transparent)]
     File(#[from] OnnxError),
+    /// Its outputs for a record are not always the same.
+    #[error(transparent)]
+    Unsteady(#[from] Unsteady),
+    /// A model that cannot be used as an extractor, and what one needs.
+    #[error("{0}")]
+    NoExtractor(String),
     /// The model failed to run.
     #[error("onnxruntime failed to run the model: {0}")]
     Run(String),
+    /// An extractor's feature is infinite or not a number.
+    #[error("the model gives {value} for feature e{index}, which is not a finite number: leave this record out, or export a model that is defined for it")]
+    NotFinite {
+        /// The feature's position.
+        index: usize,
+        /// Its value.
+        value: f32,
+    },
     /// A record's numbers do not fill the model's input.
     #[error("the model takes numbers of shape {wanted}, but a record has {got}: give it one for each place")]
     Shape {
@@ -137,7 +152,18 @@ impl Runtime {
 
     /// Creates a session for any model. It uses one thread, so that answers never wait for a busy pool.
     pub(crate) fn load(&self, model: &[u8]) -> Result<Session, RuntimeError> {
-        onnx::decode(model)?;
+        self.load_with(model, true)
+    }
+
+    /// Creates a session that computes a model as it is written: without the quantised activations with which onnxruntime
+    /// multiplies quantised weights faster.
+    pub(crate) fn load_as_written(&self, model: &[u8]) -> Result<Session, RuntimeError> {
+        self.load_with(model, false)
+    }
+
+    fn load_with(&self, model: &[u8], quantised: bool) -> Result<Session, RuntimeError> {
+        let (described, graph) = onnx::decode(model)?;
+        steady::check(&described, &graph)?;
         fn refuse<R>(e: ort::Error<R>) -> RuntimeError {
             RuntimeError::Model(e.to_string())
         }
@@ -148,8 +174,25 @@ impl Runtime {
             // errors are returned, so do not log them as well
             .with_log_level(ort::logging::LogLevel::Fatal)
             .map_err(refuse)?
+            .with_quant_qdq(quantised)
+            .map_err(refuse)?
             .commit_from_memory(model)
-            .map_err(refuse)
+            .map_err(|e| RuntimeError::Model(advised(&e.to_string())))
+    }
+}
+
+/// onnxruntime's reason for rejecting a model, with what to do about it.
+fn advised(reason: &str) -> String {
+    let reason = reason.trim().trim_end_matches('.');
+    let mentions = |words: &[&str]| words.iter().any(|word| reason.contains(word));
+    if mentions(&["opset", "IR version"]) {
+        format!("{reason}. Export it with an `opset_version` that this onnxruntime supports")
+    } else if mentions(&["Could not find an implementation", "Type Error", "Type parameter", "bfloat16"]) {
+        format!(
+            "{reason}. Export it in float32 (PyTorch: after `model.float()`; skl2onnx: with a sample of numpy.float32)"
+        )
+    } else {
+        reason.into()
     }
 }
 

@@ -10,8 +10,9 @@ use prost::Message as _;
 use thiserror::Error;
 
 use crate::external::{append, fields};
-use crate::onnx::{decode, GraphProto, NodeProto, OnnxError, TensorProto};
+use crate::onnx::{decode, node_name, GraphProto, NodeProto, OnnxError, TensorProto};
 use crate::onnx::{DataType, TensorType, TypeProto, TypeValue, ValueInfoProto};
+use crate::steady::{self, Unsteady};
 
 /// Operators that may follow the last dense layer.
 const AFTER: [&str; 17] = [
@@ -34,8 +35,20 @@ const AFTER: [&str; 17] = [
     "ZipMap",
 ];
 /// Operators that only scale or arrange the inputs. A model with nothing else before its dense layer can be imported itself.
-const PLAIN: [&str; 11] =
-    ["Add", "Cast", "Concat", "Div", "Flatten", "Identity", "Mul", "Reshape", "Scaler", "Squeeze", "Sub"];
+const PLAIN: [&str; 12] = [
+    "Add",
+    "BatchNormalization",
+    "Cast",
+    "Concat",
+    "Div",
+    "Flatten",
+    "Identity",
+    "Mul",
+    "Reshape",
+    "Scaler",
+    "Squeeze",
+    "Sub",
+];
 
 /// A model without its last dense layer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,8 +65,19 @@ pub enum SplitError {
     /// Not ONNX.
     #[error(transparent)]
     Onnx(#[from] OnnxError),
+    /// Its features for a record would not always be the same.
+    #[error(transparent)]
+    Unsteady(#[from] Unsteady),
+    /// The features would not be `f32`, as those of every extractor are.
+    #[error("layer `{layer}` takes {found}, but an extractor's features are float32: export the network in float32")]
+    Precision {
+        /// The last dense layer.
+        layer: String,
+        /// The element type of its input.
+        found: &'static str,
+    },
     /// Its first output does not come from a dense layer.
-    #[error("node `{node}` ({operator}) follows no dense layer that ends the model")]
+    #[error("node `{node}` ({operator}) follows no dense layer that ends the model: export it with the logits as its first output")]
     NoLayer {
         /// The node that is in the way.
         node: String,
@@ -80,7 +104,8 @@ mod number {
 /// # Errors
 /// [`SplitError`].
 pub fn split(model: &[u8]) -> Result<Body, SplitError> {
-    let (_, graph) = decode(model)?;
+    let (described, graph) = decode(model)?;
+    steady::check(&described, &graph)?;
     let constants = constants(&graph);
     let layer = last_layer(&graph, &constants)?;
     let features = layer.input.first().map_or("", String::as_str);
@@ -95,7 +120,11 @@ pub fn split(model: &[u8]) -> Result<Body, SplitError> {
     if plain {
         return Err(SplitError::NoBody);
     }
-    Ok(Body { model: cut(model, features, &wanted)?, layer: named(layer) })
+    let layer_name = node_name(layer).to_owned();
+    match element(&graph, layer) {
+        Some(found) => Err(SplitError::Precision { layer: layer_name, found }),
+        None => Ok(Body { model: cut(model, features, &wanted)?, layer: layer_name }),
+    }
 }
 
 /// The tensors that do not depend on the input.
@@ -134,7 +163,7 @@ fn last_layer<'g>(graph: &'g GraphProto, constants: &HashSet<&str>) -> Result<&'
             return Ok(node);
         }
         if !AFTER.contains(&node.op_type.as_str()) {
-            return Err(SplitError::NoLayer { node: named(node), operator: node.op_type.clone() });
+            return Err(SplitError::NoLayer { node: node_name(node).into(), operator: node.op_type.clone() });
         }
         open.extend(varying(node, constants));
     }
@@ -157,12 +186,43 @@ fn is_plain(node: &NodeProto, constants: &HashSet<&str>) -> bool {
     }
 }
 
-/// A node's name; one without a name is called by its output.
-fn named(node: &NodeProto) -> String {
-    if node.name.is_empty() {
-        node.output.first().cloned().unwrap_or_default()
-    } else {
-        node.name.clone()
+/// The floats that a dense layer takes, if they are others than `f32`.
+fn element(graph: &GraphProto, layer: &NodeProto) -> Option<&'static str> {
+    // weights are of the type of the features, unless the operator takes its own as attributes
+    let mut name = layer.input.get(1).or(layer.input.first())?;
+    // no path is longer than the graph
+    for _ in 0..=graph.node.len() {
+        let kept = graph.initializer.iter().find(|t| t.name == *name).map(|t| t.data_type);
+        let taken = || {
+            let input = graph.input.iter().find(|i| i.name == *name)?;
+            let TypeValue::TensorType(tensor) = input.r#type.as_ref()?.value.as_ref()?;
+            Some(tensor.elem_type)
+        };
+        if let Some(element) = kept.or_else(taken) {
+            return other_floats(element);
+        }
+        let node = graph.node.iter().find(|n| n.output.contains(name))?;
+        name = match node.op_type.as_str() {
+            "Cast" => {
+                let to = node.attribute.iter().find(|a| a.name == "to")?.i?;
+                return other_floats(i32::try_from(to).ok()?);
+            }
+            "Constant" => return other_floats(node.attribute.iter().find_map(|a| a.t.as_ref())?.data_type),
+            "ArrayFeatureExtractor" | "Binarizer" | "Imputer" => node.input.first()?,
+            _ if node.domain == "ai.onnx.ml" => return None,
+            "CastLike" | "DequantizeLinear" | "Where" => node.input.get(1)?,
+            _ => node.input.iter().find(|i| !i.is_empty())?,
+        };
+    }
+    None
+}
+
+fn other_floats(element: i32) -> Option<&'static str> {
+    match DataType::try_from(element).ok()? {
+        DataType::Double => Some("float64"),
+        DataType::Float16 => Some("float16"),
+        DataType::Bfloat16 => Some("bfloat16"),
+        _ => None,
     }
 }
 

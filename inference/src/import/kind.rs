@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use crate::onnx::{DataType, GraphProto, NodeProto, TypeValue};
+use crate::onnx::{node_name, DataType, GraphProto, NodeProto, TypeValue};
 
 /// The first node that is not affine, and what kind of model it implies.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,8 +75,7 @@ fn ancestors<'g>(graph: &'g GraphProto, output: &'g str) -> HashSet<&'g str> {
 
 /// "node `name` (Operator)"; a node without a name is called by its output.
 fn name(node: &NodeProto) -> String {
-    let name = if node.name.is_empty() { node.output.first().map_or("", String::as_str) } else { &node.name };
-    format!("node `{name}` ({})", node.op_type)
+    format!("node `{}` ({})", node_name(node), node.op_type)
 }
 
 fn attribute(node: &NodeProto, name: &str) -> Option<i64> {

@@ -64,7 +64,7 @@ impl Probe {
         schema: &Schema,
         scale: InputScale,
     ) -> Result<Self, ImportError> {
-        let session = runtime.load(model)?;
+        let session = runtime.load_as_written(model)?;
         let units = schema
             .features()
             .iter()

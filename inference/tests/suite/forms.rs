@@ -238,6 +238,21 @@ fn low_precision_is_recovered_within_its_own() {
         .with("DequantizeLinear", &["q", "scale", "zero"], &["w"], vec![int("axis", 0)]);
     let found = brought(&ends(gemm(quantised, "x", "z")), Link::Softmax).unwrap();
     assert_weights("int8 weights", &found, &expected(&kept, &B), F32);
+    // as [features, classes] with one scale: onnxruntime could quantise what they are multiplied with, too
+    let step = 2.0 / 127.0;
+    let steps: Vec<i8> = (0..D).flat_map(|j| (0..C).map(move |u| (W[u * D + j] / step).round() as i8)).collect();
+    let kept: Vec<f64> =
+        (0..C).flat_map(|u| steps[u..].iter().step_by(C)).map(|q| f64::from(*q) * f64::from(step as f32)).collect();
+    let quantised = layer_without_weights()
+        .raw("q", DataType::Int8, &[D, C], steps.iter().map(|q| *q as u8).collect())
+        .floats("scale", &[], &[step])
+        .raw("zero", DataType::Int8, &[], vec![0])
+        .floats("bias", &[C], &B)
+        .node("DequantizeLinear", &["q", "scale", "zero"], &["w"])
+        .node("MatMul", &["x", "w"], &["m"])
+        .node("Add", &["m", "bias"], &["z"]);
+    let found = brought(&ends(quantised), Link::Softmax).unwrap();
+    assert_weights("int8 weights of a product", &found, &expected(&kept, &B), F32);
 
     let halves = |v: &[f64]| v.iter().flat_map(|v| f16::from_f64(*v).to_le_bytes()).collect::<Vec<u8>>();
     let half = |input, output| {

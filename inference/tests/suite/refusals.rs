@@ -5,6 +5,7 @@ use rand_chacha::ChaCha20Rng;
 use tribute_core::link::Link;
 use tribute_core::schema::{Feature, Schema, Target};
 use tribute_inference::onnx::DataType;
+use tribute_inference::runtime::RuntimeError;
 use tribute_inference::{import, ImportError, InputScale};
 
 use crate::graphs::{floats, int, text, Graph};
@@ -110,6 +111,33 @@ fn bounds_of(graph: Graph) -> Graph {
     graph.floats("lo", &[], &[2.0]).floats("hi", &[], &[9.9])
 }
 
+/// What depends on chance or on the batch is named before anything is evaluated.
+#[test]
+fn what_is_in_training_mode_is_refused() {
+    let dropout = |mode: u8| {
+        let graph = begin().floats("ratio", &[], &[0.5]).raw("mode", DataType::Bool, &[], vec![mode]);
+        logits(graph.node("Dropout", &["x", "ratio", "mode"], &["v"]))
+    };
+    let normalised = |attributes| {
+        let graph = ["scale", "shift", "mean", "var"].iter().fold(begin(), |g, n| g.floats(n, &[D], &[1.0; D]));
+        logits(graph.with("BatchNormalization", &["x", "scale", "shift", "mean", "var"], &["v", "m", "s"], attributes))
+    };
+    let noisy = begin().node("RandomNormalLike", &["x"], &["noise"]).node("Add", &["x", "noise"], &["v"]);
+    for (model, wanted) in [
+        (dropout(1), "node `Dropout_0` (Dropout) is in training mode: export after `model.eval()`"),
+        (
+            normalised(vec![int("training_mode", 1)]),
+            "node `BatchNormalization_0` (BatchNormalization) is in training mode",
+        ),
+        (logits(noisy), "node `RandomNormalLike_0` (RandomNormalLike) draws random numbers"),
+    ] {
+        let e = refused(&model);
+        assert!(matches!(&e, ImportError::Runtime(RuntimeError::Unsteady(_))), "{e}");
+        assert!(e.to_string().starts_with(wanted), "{e}");
+    }
+    assert!(import(&dropout(0), &schema(), InputScale::Raw, Link::Softmax, 0, &[]).is_ok());
+}
+
 /// A kink that only few inputs reach.
 #[test]
 fn thresholds_somewhere_are_found() {
@@ -213,6 +241,11 @@ fn what_has_other_inputs_or_outputs_is_refused_by_name() {
 
     let e = refused(&plain().output("z", DataType::Float, 2).versions(99, 10));
     assert!(matches!(&e, ImportError::Runtime(_)) && e.to_string().contains("onnxruntime rejected the model"), "{e}");
+    assert!(e.to_string().contains("`opset_version`"), "{e}");
+    let halves =
+        Graph::default().input("x", DataType::Bfloat16, &[-1, 6]).raw("w", DataType::Bfloat16, &[6, 3], vec![0; 36]);
+    let e = refused(&halves.node("Gemm", &["x", "w"], &["z"]).output("z", DataType::Bfloat16, 2).model());
+    assert!(matches!(&e, ImportError::Runtime(_)) && e.to_string().contains("Export it in float32"), "{e}");
     let e = refused(&plain().node("Frobnicate", &["z"], &["y"]).output("y", DataType::Float, 2).model());
     assert!(matches!(&e, ImportError::Runtime(_)), "{e}");
     assert!(matches!(refused(b"not a model"), ImportError::Onnx(_)));

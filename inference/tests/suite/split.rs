@@ -1,5 +1,6 @@
 //! Models are cut off at their last dense layer, in whatever form exporters write it; what remains computes that layer's input.
 
+use half::f16;
 use tribute_inference::extract::Extractor;
 use tribute_inference::onnx::DataType;
 use tribute_inference::split::{split, SplitError};
@@ -99,6 +100,40 @@ fn what_no_single_dense_layer_ends_is_refused() {
     assert_eq!(operator(begin().node("Transpose", &["v"], &["t"]).node("MatMul", &["v", "t"], &["z"])), "MatMul");
 }
 
+/// Features are `f32`, and the same in every run.
+#[test]
+fn what_cannot_be_an_extractor_is_refused() {
+    let network = |element, weights: fn(&[f64]) -> Vec<u8>| {
+        Graph::default()
+            .input("x", element, &[-1, 2])
+            .raw("h", element, &[2, 3], weights(&W))
+            .raw("w", element, &[3, 2], weights(&W))
+            .node("MatMul", &["x", "h"], &["m"])
+            .node("Relu", &["m"], &["v"])
+    };
+    let doubles = || network(DataType::Double, |w| w.iter().flat_map(|w| w.to_le_bytes()).collect());
+    let halves = network(DataType::Float16, |w| w.iter().flat_map(|w| f16::from_f64(*w).to_le_bytes()).collect());
+    let attributes = vec![floats("coefficients", &W), floats("intercepts", &[0.5, -0.5])];
+    let classified = doubles().with("LinearClassifier", &["v"], &["label", "z"], attributes);
+    for (graph, layer, found) in [
+        (doubles().node("MatMul", &["v", "w"], &["z"]), "MatMul_2", "float64"),
+        (halves.node("MatMul", &["v", "w"], &["z"]), "MatMul_2", "float16"),
+        (classified, "LinearClassifier_2", "float64"),
+    ] {
+        let e = split(&logits(graph)).unwrap_err();
+        assert_eq!(e, SplitError::Precision { layer: layer.into(), found });
+        assert!(e.to_string().ends_with("export the network in float32"), "{e}");
+    }
+
+    let weights = |g: Graph| g.floats("w", &[3, 2], &W).node("MatMul", &["d", "w"], &["z"]);
+    let dropout = |mode| {
+        let graph = begin().floats("ratio", &[], &[0.5]).raw("mode", DataType::Bool, &[], vec![mode]);
+        split(&logits(weights(graph.node("Dropout", &["v", "ratio", "mode"], &["d"]))))
+    };
+    assert!(matches!(dropout(1), Err(SplitError::Unsteady(_))));
+    assert!(dropout(0).is_ok());
+}
+
 /// A linear model is imported itself, whatever scales its inputs.
 #[test]
 fn what_has_nothing_to_cut_off_is_refused() {
@@ -113,6 +148,10 @@ fn what_has_nothing_to_cut_off_is_refused() {
     ] {
         assert_eq!(split(&logits(graph)).unwrap_err(), SplitError::NoBody);
     }
+    let normalised = ["a", "b", "c", "d"].iter().fold(plain(), |g, n| g.floats(n, &[3], &[1.0; 3]));
+    let normalised =
+        normalised.node("BatchNormalization", &["x", "a", "b", "c", "d"], &["v"]).node("MatMul", &["v", "w"], &["z"]);
+    assert_eq!(split(&logits(normalised)).unwrap_err(), SplitError::NoBody);
     // a product of the inputs is no scaling
     let square = plain().node("Mul", &["x", "x"], &["v"]).node("MatMul", &["v", "w"], &["z"]);
     assert!(split(&logits(square)).is_ok());

@@ -19,7 +19,8 @@ use crate::CommandResult;
 pub(crate) struct ExtractArgs {
     /// The table: CSV, optionally gzip-compressed, Parquet or Arrow. A record has a text, or the model's inputs, and a label.
     csv: PathBuf,
-    /// The ONNX file of a model of texts, with its tokenizer in its metadata, or of a model of numbers.
+    /// The ONNX file of a model of texts, with its tokenizer in its metadata, or of a model of numbers: in float32, of single
+    /// records, exported after `model.eval()`.
     #[arg(long, value_name = "MODEL")]
     extractor: PathBuf,
     /// The model is a network: cut it off at its last dense layer, write the rest to BODY, and use that as the extractor. Its
@@ -87,11 +88,10 @@ pub(crate) fn run(a: &ExtractArgs) -> CommandResult {
     let records = raw.into_records()?;
     for (record, (input, class)) in records.iter().enumerate() {
         let features = match input {
-            RawInput::Text(text) => features(&extractor, text)?,
-            RawInput::Numbers(values) => {
-                extractor.record(values).map_err(|e| Problem::new(Reason::BadModel, e.to_string()))?
-            }
+            RawInput::Text(text) => extractor.embed(text),
+            RawInput::Numbers(values) => extractor.record(values),
         };
+        let features = features.map_err(|e| Problem::new(Reason::BadModel, format!("record {record}: {e}")))?;
         if record == 0 {
             let names = (0..features.len()).map(|i| format!("e{i}"));
             written.write_record(names.chain([label.clone()])).map_err(unwritten)?;
