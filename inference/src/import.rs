@@ -74,12 +74,22 @@ pub enum ImportError {
     #[error(transparent)]
     Runtime(#[from] RuntimeError),
     /// The model has no input that takes the schema's features.
-    #[error("the model's inputs are {found}: expected one of shape [batch, {features}], or one for each feature by its name")]
+    #[error("the model's inputs are {found}: expected one of shape [batch, {features}], or one for each feature by its name{encoded}")]
     Input {
         /// The inputs it has.
         found: String,
         /// Number of features in the schema.
         features: usize,
+        /// What to export if the schema's features encode categories; empty if they do not.
+        encoded: String,
+    },
+    /// A canonical agent of another schema, whose weights are for features scaled by that schema's ranges.
+    #[error("the file is an agent of schema {made}, the records have schema {wanted}: import it over records of its own schema, or, if the features are the same in the same ranges, with `--quantised-features`")]
+    Schema {
+        /// Id of the schema that the agent was made for.
+        made: String,
+        /// Id of the records' schema.
+        wanted: String,
     },
     /// The model has one input per column, but one is not named after a feature of the schema.
     #[error("the model's input `{input}` is not the name of a feature of the schema: export the model with the schema's column names, or with one input for all columns")]
@@ -129,7 +139,7 @@ pub enum ImportError {
         classes: usize,
     },
     /// The number of scores differs from the schema's number of classes.
-    #[error("output `{output}` has {got} columns, the schema {expected} classes")]
+    #[error("output `{output}` has {got} columns, the schema {}", if *expected == 1 { "one real target".into() } else { format!("{expected} classes") })]
     Classes {
         /// The output.
         output: String,
@@ -209,12 +219,20 @@ impl NotAffine {
     }
 
     fn cause(&self) -> String {
-        self.culprit.as_ref().map(|c| format!(". {} makes it {}", c.node, c.kind)).unwrap_or_default()
+        match &self.culprit {
+            Some(c) => format!(". {} makes it {}", c.node, c.kind),
+            None if self.expected.is_finite() => {
+                ". No operator explains that, so it may be rounding: export the logits, in double precision, and after \
+                 `model.eval()`; if the model is steep, train with more regularisation, or on features scaled to [0, 1]"
+                    .into()
+            }
+            None => String::new(),
+        }
     }
 }
 
-/// Recovers the head of an ONNX model for records of `schema` and a loss with `link`. A canonical agent is returned
-/// unchanged.
+/// Recovers the head of an ONNX model for records of `schema` and a loss with `link`. A canonical agent of this schema is
+/// returned unchanged; of another one only as a model of quantised features.
 ///
 /// The model is also evaluated around the records of `datasets`, which may be empty. `intercept_scale` is the layout's
 /// `s`: the bias becomes the weight of a feature `2^s`.
@@ -233,11 +251,15 @@ pub fn import(
         let (features, classes) = (agent.weights.features(), agent.weights.classes());
         if features != schema.features().len() {
             let found = format!("{features} features");
-            return Err(ImportError::Input { found, features: schema.features().len() });
+            return Err(ImportError::Input { found, features: schema.features().len(), encoded: String::new() });
         }
         if classes != schema.classes() {
             let output = "logits".into();
             return Err(ImportError::Classes { output, expected: schema.classes(), got: classes });
+        }
+        let (made, wanted) = (format!("0x{}", agent.schema), schema.id().to_string());
+        if scale == InputScale::Raw && made != wanted {
+            return Err(ImportError::Schema { made, wanted });
         }
         return Ok(Imported { weights: agent.weights, output: String::new(), residual: 0.0 });
     }

@@ -25,6 +25,9 @@ const ROUNDING: &str = "a rounding of values that depend on the input. Export wi
 const THRESHOLD: &str = "a threshold (binning, binarising or comparing). Bring a model without it";
 const TREE: &str = "a model of decision trees. Only dense layers can be certified: train a linear model";
 const KERNEL: &str = "a support-vector machine whose answers are not affine, in one operator that cannot be cut. Train a LogisticRegression or LinearSVC instead, if need be after a kernel map such as scikit-learn's KernelPCA, which `tribute extract --split BODY` makes the extractor";
+const LINEAR_KERNEL: &str = "a support-vector machine in a form that is not one dense layer. Its kernel is linear: train a LinearSVC instead, or for a regression a LinearSVR or Ridge";
+const KERNEL_REGRESSION: &str = "a support-vector machine whose answers are not affine, in one operator that cannot be cut. Train a LinearSVR or Ridge instead, if need be after a kernel map such as scikit-learn's KernelPCA, which `tribute extract --split BODY` makes the extractor";
+const SORTED: &str = "a sorting of the classes. Export the scores of all classes, in their order";
 const NEIGHBOURS: &str = "a model that compares with stored records. Train a linear model instead";
 const PRODUCT: &str = "a product of values that depend on the input (polynomial features or kernel, a quadratic form). Add such columns to the records instead, or, if a dense layer ends the model, use what precedes that as the extractor (`tribute extract --split BODY`)";
 const PER_RECORD: &str = "a scaling of each record by its own size. Do it to the records before they are registered";
@@ -60,7 +63,9 @@ pub(super) fn culprit(graph: &GraphProto, output: &str) -> Option<Culprit> {
         "Normalizer" => transform == b"SOFTMAX",
         _ => is_affine(n, &HashSet::new()) && !is_dense(n),
     });
-    (!link || !ends).then(|| Culprit { node: name(path[first]), kind: kind(path[first], &after) })
+    // of what follows a link, a sorting says more than the link
+    let culprit = *after.iter().find(|n| link && n.op_type == "TopK").unwrap_or(&path[first]);
+    (!link || !ends).then(|| Culprit { node: name(culprit), kind: kind(culprit, &after) })
 }
 
 fn ancestors<'g>(graph: &'g GraphProto, output: &'g str) -> HashSet<&'g str> {
@@ -73,7 +78,7 @@ fn ancestors<'g>(graph: &'g GraphProto, output: &'g str) -> HashSet<&'g str> {
     needed
 }
 
-/// "node `name` (Operator)"; a node without a name is called by its output.
+/// "node `name` (Operator)"
 fn name(node: &NodeProto) -> String {
     format!("node `{}` ({})", node_name(node), node.op_type)
 }
@@ -152,7 +157,10 @@ fn kind(node: &NodeProto, after: &[&NodeProto]) -> &'static str {
     let neighbours = has(&["TopK"]) || (has(&["CDist"]) && !dense);
     match node.op_type.as_str() {
         op if op.starts_with("TreeEnsemble") => TREE,
+        op if op.starts_with("SVM") && matches!(text(node, "kernel_type"), b"" | b"LINEAR") => LINEAR_KERNEL,
+        "SVMRegressor" => KERNEL_REGRESSION,
         op if op.starts_with("SVM") => KERNEL,
+        "TopK" => SORTED,
         "LinearClassifier" | "Softmax" | "Sigmoid" | "Exp" if averaged && heads != 1 => CALIBRATED,
         "LinearClassifier" | "Clip" if heads > 1 && has(&["Sigmoid", "Exp", "Clip"]) => CALIBRATED,
         "LinearClassifier" if heads > 1 || shared => ONE_VS_REST,
@@ -192,5 +200,45 @@ pub(super) fn unit(graph: &GraphProto) -> f64 {
         2f64.powi(-11)
     } else {
         2f64.powi(-24)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::onnx::{AttributeProto, ValueInfoProto};
+
+    fn kind_of(nodes: &[(&str, &[u8])]) -> &'static str {
+        let value = |at: usize| format!("v{at}");
+        let node = |(at, (op, kernel)): (usize, &(&str, &[u8]))| NodeProto {
+            op_type: (*op).into(),
+            input: vec![value(at)],
+            output: vec![value(at + 1)],
+            attribute: vec![AttributeProto {
+                name: "kernel_type".into(),
+                s: Some(kernel.to_vec()),
+                ..AttributeProto::default()
+            }],
+            ..NodeProto::default()
+        };
+        let input = ValueInfoProto { name: value(0), r#type: None };
+        let node = nodes.iter().enumerate().map(node).collect();
+        let graph = GraphProto { input: vec![input], node, ..GraphProto::default() };
+        culprit(&graph, &value(nodes.len())).unwrap().kind
+    }
+
+    #[test]
+    fn what_replaces_a_support_vector_machine_depends_on_its_kernel_and_task() {
+        assert_eq!(kind_of(&[("SVMClassifier", b"LINEAR")]), LINEAR_KERNEL);
+        assert_eq!(kind_of(&[("SVMRegressor", b"LINEAR")]), LINEAR_KERNEL);
+        assert_eq!(kind_of(&[("SVMClassifier", b"RBF")]), KERNEL);
+        assert_eq!(kind_of(&[("SVMRegressor", b"RBF")]), KERNEL_REGRESSION);
+    }
+
+    #[test]
+    fn sorted_scores_are_no_neighbours() {
+        assert_eq!(kind_of(&[("Gemm", b""), ("Softmax", b""), ("TopK", b"")]), SORTED);
+        assert_eq!(kind_of(&[("Gemm", b""), ("TopK", b"")]), SORTED);
+        assert_eq!(kind_of(&[("CDist", b""), ("TopK", b"")]), NEIGHBOURS);
     }
 }

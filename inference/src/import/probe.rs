@@ -251,7 +251,7 @@ fn lay_out(inputs: &[Outlet], schema: &Schema, free: usize) -> Result<(Vec<Input
     let d = schema.features().len();
     let wrong = || {
         let found = inputs.iter().map(|i| format!("`{}`: {}", i.name(), i.dtype())).collect::<Vec<_>>().join(", ");
-        ImportError::Input { found, features: d }
+        ImportError::Input { found, features: d, encoded: encoded(schema) }
     };
     let columns: Vec<std::ops::Range<usize>> = match inputs {
         [] => return Err(wrong()),
@@ -291,6 +291,23 @@ fn lay_out(inputs: &[Outlet], schema: &Schema, free: usize) -> Result<(Vec<Input
         laid.push(Input { name: input.name().into(), element: *ty, dims, features });
     }
     Ok((laid, batch.unwrap_or(1)))
+}
+
+/// What to export instead of a model with an encoder of its own for a column that the schema encodes; empty without such columns.
+fn encoded(schema: &Schema) -> String {
+    const SHOWN: usize = 4;
+    let Some(column) = schema.categories().first() else { return String::new() };
+    let features = &schema.features()[column.first..][..column.values.len()];
+    let mut names: Vec<&str> = features.iter().take(SHOWN).map(|f| f.name.as_str()).collect();
+    if features.len() > SHOWN {
+        names.push("…");
+    }
+    format!(
+        ". The schema's column `{}` is one-hot encoded already: export the part of the model after its encoder, trained on the \
+         columns {} (pandas.get_dummies)",
+        column.column,
+        names.join(", ")
+    )
 }
 
 /// The letters and digits of a name, for comparing names: exporters replace other characters.

@@ -237,7 +237,13 @@ fn a_canonical_agent_is_taken_as_it_is() {
     let weights =
         import(&fixture("torch_softmax.onnx"), &schema, InputScale::Quantised, Link::Softmax, 0, &[]).unwrap().weights;
     let bytes = Agent { weights: weights.clone(), schema: "ab".into(), certificate: String::new() }.to_bytes();
-    assert_eq!(import(&bytes, &schema, InputScale::Raw, Link::Softmax, 0, &[]).unwrap().weights, weights);
+    assert_eq!(import(&bytes, &schema, InputScale::Quantised, Link::Softmax, 0, &[]).unwrap().weights, weights);
+    // its weights are for features scaled by its own schema
+    let e = import(&bytes, &schema, InputScale::Raw, Link::Softmax, 0, &[]).unwrap_err();
+    assert!(matches!(&e, ImportError::Schema { made, .. } if made == "0xab"), "{e}");
+    let id = schema.id().to_string()[2..].to_owned();
+    let own = Agent { weights: weights.clone(), schema: id, certificate: String::new() }.to_bytes();
+    assert_eq!(import(&own, &schema, InputScale::Raw, Link::Softmax, 0, &[]).unwrap().weights, weights);
     let e = import(&bytes, &with_labels(&["a", "b"]), InputScale::Raw, Link::Softmax, 0, &[]).unwrap_err();
     assert!(matches!(e, ImportError::Classes { expected: 2, got: 3, .. }));
 }

@@ -3,7 +3,7 @@
 use rand::SeedableRng;
 use rand_chacha::ChaCha20Rng;
 use tribute_core::link::Link;
-use tribute_core::schema::{Feature, Schema, Target};
+use tribute_core::schema::{Categories, Feature, Schema, Target};
 use tribute_inference::onnx::DataType;
 use tribute_inference::runtime::RuntimeError;
 use tribute_inference::{import, ImportError, InputScale};
@@ -138,6 +138,21 @@ fn what_is_in_training_mode_is_refused() {
     assert!(import(&dropout(0), &schema(), InputScale::Raw, Link::Softmax, 0, &[]).is_ok());
 }
 
+/// A column that the schema encodes is not to be encoded by the model.
+#[test]
+fn what_to_export_instead_of_an_encoder_is_told() {
+    let column = |name: &str, hi| Feature { name: name.into(), lo: 0.0, hi };
+    let features = vec![column("age", 90.0), column("sex=f", 1.0), column("sex=m", 1.0)];
+    let categories = Categories { column: "sex".into(), first: 1, values: vec!["f".into(), "m".into()] };
+    let schema = Schema::new("s".into(), features, Target::Real { lo: 0.0, hi: 1.0 }, None).unwrap();
+    let schema = schema.with_categories(vec![categories]).unwrap();
+    let graph = Graph::default().input("x", DataType::Float, &[-1, 2]).floats("w", &[2, 1], &[1.0, 2.0]);
+    let model = graph.node("MatMul", &["x", "w"], &["z"]).output("z", DataType::Float, 2).model();
+    let e = import(&model, &schema, InputScale::Raw, Link::Squared, 0, &[]).unwrap_err();
+    assert!(matches!(&e, ImportError::Input { features: 3, .. }), "{e}");
+    assert!(e.to_string().contains("after its encoder, trained on the columns sex=f, sex=m (pandas"), "{e}");
+}
+
 /// A kink that only few inputs reach.
 #[test]
 fn thresholds_somewhere_are_found() {
@@ -230,6 +245,7 @@ fn what_has_other_inputs_or_outputs_is_refused_by_name() {
     let e = import(&logits(begin().node("Identity", &["x"], &["v"])), &real, InputScale::Raw, Link::Squared, 0, &[])
         .unwrap_err();
     assert!(matches!(&e, ImportError::Classes { expected: 1, got: 3, .. }), "{e}");
+    assert!(e.to_string().contains("the schema one real target"), "{e}");
 
     // a logistic output is not a value of the target, whatever its range
     let one =

@@ -104,10 +104,11 @@ pub(super) struct TrainArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct ImportArgs {
-    /// The ONNX file: a canonical agent, or a model with one dense layer as exported by scikit-learn or PyTorch. Tensors in a file
-    /// beside it are read from there.
+    /// The ONNX file: a canonical agent of the datasets' schema, or a model with one dense layer as exported by scikit-learn or
+    /// PyTorch, after `model.eval()`. Tensors in a file beside it are read from there.
     model: PathBuf,
-    /// The model takes quantised features, from 0 to 255/256, instead of the schema's units.
+    /// The model takes quantised features, from 0 to 255/256, instead of the schema's units. A canonical agent of another schema
+    /// is taken only with this.
     #[arg(long)]
     quantised_features: bool,
     /// Continue training to the optimum and report how far the weights moved. The import is refused if they would move by more
