@@ -9,6 +9,7 @@ use tribute_client::{problem, Client};
 use tribute_core::head::lambda_units;
 use tribute_core::id::{AgentId, DatasetId, WeightsDigest};
 use tribute_core::numbers::{real, LOSS_BITS};
+use tribute_core::schema::{Schema, Target};
 use tribute_inference::Moved;
 use tribute_problem::{field, Problem, Result};
 use tribute_proto::v1;
@@ -350,12 +351,14 @@ async fn told(client: &Client, agent: &v1::Agent, held_out: Option<Moved>, loss:
         let digest = field("weights_digest", &agent.weights_digest)?;
         write_file(file, &get(client, digest).await?.onnx)?;
     }
-    eprintln!(
-        "agent {}: relative distance {:.1e}, training accuracy {:.4}",
-        output::hexed(&agent.weights_digest),
-        agent.relative_distance,
-        agent.training_accuracy
-    );
+    let schema = Schema::from_json(&String::from_utf8_lossy(&agent.schema_json))?;
+    // a regression's answers are no classes
+    let accuracy = match schema.target() {
+        Target::Classes(_) => format!(", training accuracy {:.4}", agent.training_accuracy),
+        Target::Real { .. } => String::new(),
+    };
+    let digest = output::hexed(&agent.weights_digest);
+    eprintln!("agent {digest}: relative distance {:.1e}{accuracy}", agent.relative_distance);
     let mut value = output::agent(agent);
     if let Some(p) = &agent.polish {
         eprintln!("{}", polish::told(agent, p, held_out.as_ref()));

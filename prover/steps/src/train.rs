@@ -179,7 +179,14 @@ pub fn run(job: &TrainJob, toolbox: &Toolbox) -> Result<AgentBody> {
         (Some(brought), None) => (brought, None),
         (Some(brought), Some(most)) => {
             let polished = polish(&schema, &datasets, &options, &brought, fitted).map_err(untrainable)?.weights;
-            let told = how_far(&brought, &polished, &datasets, layout.task(), most, own)?;
+            let told = how_far(&brought, &polished, &datasets, layout.task(), most, own).map_err(|mut far| {
+                // of others' records no more is said
+                let unpolished = own.then(|| check_optimum(&schema, &layout, &brought, &datasets, &options));
+                if let Some(Err(e)) = unpolished {
+                    far.message = format!("{}. Unpolished, {}", far.message, not_optimal(&e, own).message);
+                }
+                far
+            })?;
             (polished, Some(told))
         }
     };
@@ -234,22 +241,8 @@ fn how_far(
     each_piece(datasets, |piece| {
         m.count(before, after, piece.iter().map(|(features, class)| (features, Some(class))))
     })?;
-    if (m.weights.is_nan() || m.weights > most) && !own {
-        let moved = digit(m.weights);
-        let message = format!(
-            "polishing would move the weights by about {moved} of their norm, further than the {most} that were allowed: allow \
-             more (`--polish=FRACTION`), or train instead"
-        );
-        return Err(Problem::new(Reason::NotTheOptimum, message).with("moved", moved).with("allowed", most));
-    }
     if m.weights.is_nan() || m.weights > most {
-        let message = format!(
-            "polishing would move the weights by {:.1e} of their norm and change {} of {} answers, further than the {most} that \
-             were allowed: allow more (`--polish=FRACTION`), or train instead",
-            m.weights, m.changed, m.records
-        );
-        let problem = Problem::new(Reason::NotTheOptimum, message);
-        return Err(problem.with("moved", m.weights).with("allowed", most).with("answers_changed", m.changed));
+        return Err(too_far(&m, most, own));
     }
     // a regression's answers are no classes
     let of_classes = if task == Task::Classes { m } else { Moved { changed: 0, right: [0; 2], ..m } };
@@ -258,6 +251,26 @@ fn how_far(
         answers_changed: of_classes.changed as u64,
         training_accuracy_before: of_classes.right[0] as f64 / m.records.max(1) as f64,
     })
+}
+
+/// The refusal of a polish that moved the weights further than `most` of their norm.
+fn too_far(m: &Moved, most: f64, own: bool) -> Problem {
+    // no more than the whole norm can be allowed
+    let way = if m.weights <= 1.0 { "allow more (`--polish=FRACTION`), or train instead" } else { "train instead" };
+    if !own {
+        let moved = digit(m.weights);
+        let message = format!(
+            "polishing would move the weights by about {moved} of their norm, further than the {most} that were allowed: {way}"
+        );
+        return Problem::new(Reason::NotTheOptimum, message).with("moved", moved).with("allowed", most);
+    }
+    let message = format!(
+        "polishing would move the weights by {:.1e} of their norm and change {} of {} answers, further than the {most} that \
+         were allowed: {way}",
+        m.weights, m.changed, m.records
+    );
+    let problem = Problem::new(Reason::NotTheOptimum, message);
+    problem.with("moved", m.weights).with("allowed", most).with("answers_changed", m.changed)
 }
 
 /// A dataset's records: in memory, or its shards in storage.
@@ -443,6 +456,22 @@ mod tests {
             digest: tribute_core::id::ShardDigest::new([4; 32]),
             count: 5,
             records: ArtefactId::new(),
+        }
+    }
+
+    #[test]
+    fn what_moved_by_more_than_its_norm_is_to_be_trained() {
+        for own in [true, false] {
+            let told = |weights| {
+                let moved = Moved { weights, records: 9, changed: 2, right: [0; 2], known: 0 };
+                too_far(&moved, 1e-3, own).message
+            };
+            for allowed in [0.01, 1.0] {
+                assert!(told(allowed).contains("--polish=FRACTION"), "{}", told(allowed));
+            }
+            for never in [1.01, f64::INFINITY, f64::NAN] {
+                assert!(told(never).ends_with("allowed: train instead"), "{}", told(never));
+            }
         }
     }
 
