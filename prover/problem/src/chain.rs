@@ -29,6 +29,8 @@ impl From<ChainError> for Problem {
             ChainError::Reverted { .. } | ChainError::Failed { .. } => Reason::Reverted,
             ChainError::UnexpectedSuccess { .. }
             | ChainError::NotMined { .. }
+            | ChainError::Unconfirmed { .. }
+            | ChainError::NoReceipt { .. }
             | ChainError::Replaced { .. }
             | ChainError::Unclear { .. }
             | ChainError::NonceBusy { .. }
@@ -52,6 +54,7 @@ impl From<ChainError> for Problem {
             | ChainError::File { .. }
             | ChainError::AlreadyDeployed { .. }
             | ChainError::CannotContinue { .. }
+            | ChainError::BadDeployOption { .. }
             | ChainError::BadMessage { .. }
             | ChainError::BadUrl { .. } => Reason::BadField,
         };
@@ -78,7 +81,7 @@ mod tests {
             (ChainError::WrongChain { url: "u".into(), expected: 1, found: 2 }, Reason::ChainDiffers, false),
             (ChainError::NoCode { contract: "ProofGate".into(), address: from }, Reason::ChainDiffers, false),
             (
-                ChainError::InsufficientFunds { action: action.clone(), from, message: "poor".into() },
+                ChainError::InsufficientFunds { action: action.clone(), from, message: "poor".into(), record: None },
                 Reason::TransactionFailed,
                 false,
             ),

@@ -241,7 +241,8 @@ impl Chain {
         self.transaction_count(address, "pending").await
     }
 
-    async fn transaction_count(&self, address: Address, block: &str) -> Result<u64> {
+    /// Number of transactions of an account as of a block, given as JSON-RPC writes it.
+    pub(crate) async fn transaction_count(&self, address: Address, block: &str) -> Result<u64> {
         let count: U256 = self.request("eth_getTransactionCount", (address, block)).await?;
         Ok(count.saturating_to())
     }

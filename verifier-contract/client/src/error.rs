@@ -177,6 +177,15 @@ pub enum ChainError {
         cause: String,
     },
 
+    /// An option of a deployment that the contracts would refuse or that makes them unusable. Nothing was sent.
+    #[error("{option}: {cause}")]
+    BadDeployOption {
+        /// The option, as `tribute chain deploy` names it.
+        option: &'static str,
+        /// What is wrong with it, and what to give instead.
+        cause: String,
+    },
+
     /// No key was given.
     #[error("no key: set {variable} to a private key (0x and 64 hex digits), or name an encrypted keystore file")]
     KeyMissing {
@@ -261,7 +270,7 @@ pub enum ChainError {
         sent: Box<Sent>,
     },
     /// No receipt within the time limit; the transaction may still be mined.
-    #[error("{action}: no receipt within {seconds} s for nonce {nonce} of {from} (transactions {}); it may still be mined: look for these hashes before sending again{}", hashes(.transactions), because(.cause))]
+    #[error("{action}: no receipt within {seconds} s for nonce {nonce} of {from} (transactions {}); it may still be mined: {}{}", hashes(.transactions), go_on(.record), because(.cause))]
     NotMined {
         /// The action attempted.
         action: String,
@@ -273,11 +282,49 @@ pub enum ChainError {
         transactions: Vec<B256>,
         /// Time waited, in seconds.
         seconds: u64,
-        /// The last error of the node, if any.
+        /// What keeps it from being mined, and the last error of the node, as far as known.
         cause: Option<String>,
+        /// Its record, if there is a journal.
+        record: Option<PathBuf>,
     },
-    /// The node refuses a transaction with an error that does not say whether it has it.
-    #[error("{action}: the node refuses the transaction of nonce {nonce} of {from} ({message:?}) and does not show it, but may have passed it on: look for {} at another node; run the same command again to go on with it", hashes(.transactions))]
+    /// Mined, but with too few confirmations within the time limit.
+    #[error("{action}: transaction {tx} was mined in block {block} and has {confirmations} of {needed} confirmations after {seconds} s: {}", go_on(.record))]
+    Unconfirmed {
+        /// The action attempted.
+        action: String,
+        /// The transaction.
+        tx: B256,
+        /// Number of its block.
+        block: u64,
+        /// Confirmations so far.
+        confirmations: u64,
+        /// Confirmations required.
+        needed: u64,
+        /// Time waited, in seconds.
+        seconds: u64,
+        /// Its record, if there is a journal.
+        record: Option<PathBuf>,
+    },
+    /// The nonce is used, but the node has no usable receipt; nothing shows that the transaction cannot be mined.
+    #[error("{action}: nonce {nonce} of {from} is used, {}, but the node gives no receipt of ours ({}): {cause}; use another node, one with receipts and the state of past blocks, and {}", by_ours(.block), hashes(.transactions), go_on(.record))]
+    NoReceipt {
+        /// The action attempted.
+        action: String,
+        /// The sender.
+        from: Address,
+        /// Its nonce.
+        nonce: u64,
+        /// Hashes of all versions sent with that nonce.
+        transactions: Vec<B256>,
+        /// The block that holds one of them; `None` if the node does not show what used the nonce.
+        block: Option<u64>,
+        /// The node's last error.
+        cause: String,
+        /// Its record, if there is a journal.
+        record: Option<PathBuf>,
+    },
+    /// The node refuses a transaction, and does not show it.
+    #[error("{action}: the node refuses the transaction of nonce {nonce} of {from} ({message:?}{}) and does not show it, but may have passed it on: look for {} at another node; {}", also(.capped), hashes(.transactions), go_on(.record))]
     Unclear {
         /// The action attempted.
         action: String,
@@ -289,6 +336,10 @@ pub enum ChainError {
         transactions: Vec<B256>,
         /// The node's message.
         message: String,
+        /// Why no higher fees are offered, if they would pass a cap.
+        capped: Option<String>,
+        /// Its record, if there is a journal.
+        record: Option<PathBuf>,
     },
     /// Another process is sending with the same key.
     #[error(
@@ -321,7 +372,7 @@ pub enum ChainError {
         cause: String,
     },
     /// Another transaction used the nonce.
-    #[error("{action}: nonce {nonce} of {from} was used by another transaction, so ours ({}) can no longer be mined; check what the other program did before sending again, and do not use one key from two programs at a time", hashes(.transactions))]
+    #[error("{action}: nonce {nonce} of {from} was used by another transaction ({by}), so ours ({}) can no longer be mined; check what the other program did before sending again, and do not use one key from two programs at a time", hashes(.transactions))]
     Replaced {
         /// The action attempted.
         action: String,
@@ -331,6 +382,8 @@ pub enum ChainError {
         nonce: u64,
         /// Hashes of all versions sent with that nonce.
         transactions: Vec<B256>,
+        /// The transaction that used it.
+        by: B256,
     },
     /// The transaction needs more gas than our cap, or than a transaction may use.
     #[error("{action} needs {needed} gas, more than the cap of {cap}")]
@@ -343,7 +396,7 @@ pub enum ChainError {
         cap: u64,
     },
     /// The sender has insufficient funds.
-    #[error("{action}: {from} cannot pay for it ({message}): send it some of the chain's coin")]
+    #[error("{action}: {from} cannot pay for it ({message}): send it some of the chain's coin; {}", go_on(.record))]
     InsufficientFunds {
         /// The action attempted.
         action: String,
@@ -351,6 +404,8 @@ pub enum ChainError {
         from: Address,
         /// The node's message.
         message: String,
+        /// Record of the transaction, if there is a journal.
+        record: Option<PathBuf>,
     },
     /// A transaction succeeded without emitting the required event.
     #[error("{action}: transaction {tx} emitted no {event}: the contract at this address is another one; run the deployment check")]
@@ -364,7 +419,7 @@ pub enum ChainError {
     },
 
     /// There is no code at a contract's address.
-    #[error("no code at {address}, the address of {contract}: this is another chain, or it was reset; deploy again")]
+    #[error("no code at {address}, the address of {contract}: the node is behind, or serves another chain, or the chain was reset: try again, or use a node of the contracts' chain; after a reset, deploy again")]
     NoCode {
         /// The contract.
         contract: String,
@@ -517,5 +572,25 @@ fn asks(told: &Option<u64>) -> String {
 }
 
 fn because(cause: &Option<String>) -> String {
-    cause.as_ref().map(|c| format!("; last error: {c}")).unwrap_or_default()
+    cause.as_ref().map(|c| format!(" ({c})")).unwrap_or_default()
+}
+
+fn also(capped: &Option<String>) -> String {
+    capped.as_ref().map(|c| format!("; {c}")).unwrap_or_default()
+}
+
+fn by_ours(block: &Option<u64>) -> String {
+    block.map_or("and it is not known by which transaction".to_owned(), |b| format!("by ours, in block {b}"))
+}
+
+/// What to do about a transaction whose fate is open.
+fn go_on(record: &Option<PathBuf>) -> String {
+    match record {
+        Some(file) => format!(
+            "run the same command again to go on with it; its record is {}, to be removed only by somebody who knows \
+             that it will never be mined",
+            file.display()
+        ),
+        None => "look for its hash before sending again".to_owned(),
+    }
 }

@@ -29,18 +29,23 @@ struct History {
 /// taken from `eth_gasPrice`.
 pub(crate) async fn market(chain: &Chain) -> Result<Fees> {
     let options = chain.options();
-    let head: Option<Head> = chain.request("eth_getBlockByNumber", ("latest", false)).await?;
-    let head = head.ok_or_else(|| chain.bad_answer("eth_getBlockByNumber", "no latest block"))?;
-    let Some(base_fee) = head.base_fee else {
+    let Some(base_fee) = base_fee(chain).await? else {
         let gas_price = within_cap(chain, gas_price(chain).await?)?;
         return Ok(Fees::Legacy { gas_price });
     };
-    let base_fee = within_cap(chain, base_fee.saturating_to())?;
+    let base_fee = within_cap(chain, base_fee)?;
     let suggested = match usual_tip(chain).await? {
         Some(tip) => tip,
         None => gas_price(chain).await?.saturating_sub(base_fee),
     };
     Ok(dynamic(base_fee, suggested, options))
+}
+
+/// Base fee of the newest block; `None` on chains without one.
+pub(crate) async fn base_fee(chain: &Chain) -> Result<Option<u128>> {
+    let head: Option<Head> = chain.request("eth_getBlockByNumber", ("latest", false)).await?;
+    let head = head.ok_or_else(|| chain.bad_answer("eth_getBlockByNumber", "no latest block"))?;
+    Ok(head.base_fee.map(|fee| fee.saturating_to()))
 }
 
 /// Twice the base fee suffices for six full blocks in a row.
@@ -82,9 +87,9 @@ fn within_cap(chain: &Chain, asked: u128) -> Result<u128> {
     Ok(asked)
 }
 
-/// Fees that replace `old`: higher by [`Options::bump_percent`], and not below the market. `None` if they exceed a cap,
-/// since nodes refuse a replacement whose tip or price rises by less.
-pub(crate) fn raised(old: Fees, market: Fees, options: &Options) -> Option<Fees> {
+/// Fees that replace `old`: higher by [`Options::bump_percent`], and not below the market. If they exceed a cap, says
+/// which one, since nodes refuse a replacement whose tip or price rises by less.
+pub(crate) fn raised(old: Fees, market: Fees, options: &Options) -> Result<Fees, String> {
     let more = |fee: u128| fee.saturating_mul(100 + u128::from(options.bump_percent)).div_ceil(100);
     let raised = match (old, market) {
         (Fees::Dynamic { max_fee, tip }, Fees::Dynamic { max_fee: asked, tip: usual }) => {
@@ -94,21 +99,23 @@ pub(crate) fn raised(old: Fees, market: Fees, options: &Options) -> Option<Fees>
         (Fees::Dynamic { max_fee, tip }, Fees::Legacy { .. }) => {
             Fees::Dynamic { max_fee: more(max_fee), tip: more(tip) }
         }
-        (Fees::Legacy { gas_price }, market) => {
-            let asked = match market {
-                Fees::Legacy { gas_price } => gas_price,
-                Fees::Dynamic { max_fee, .. } => max_fee,
-            };
-            Fees::Legacy { gas_price: more(gas_price).max(asked) }
+        (Fees::Legacy { gas_price }, market) => Fees::Legacy { gas_price: more(gas_price).max(market.price()) },
+    };
+    let within = |what: &str, fee: u128, cap: u128, flag: &str| match fee <= cap {
+        true => Ok(()),
+        false => {
+            Err(format!("a replacement needs {what} of {} gwei, more than {flag} {} allows", gwei(fee), gwei(cap)))
         }
     };
-    let within = match raised {
-        Fees::Dynamic { max_fee, tip } => {
-            max_fee <= options.max_fee_per_gas && tip <= options.max_priority_fee_per_gas.max(1)
-        }
-        Fees::Legacy { gas_price } => gas_price <= options.max_fee_per_gas,
-    };
-    within.then_some(raised)
+    within("a fee", raised.price(), options.max_fee_per_gas, "--max-fee")?;
+    if let Fees::Dynamic { tip, .. } = raised {
+        within("a tip", tip, options.max_priority_fee_per_gas.max(1), "--max-tip")?;
+    }
+    Ok(raised)
+}
+
+fn gwei(wei: u128) -> f64 {
+    wei as f64 / 1e9
 }
 
 #[cfg(test)]
@@ -144,18 +151,23 @@ mod tests {
     fn a_replacement_rises_enough_or_is_not_made() {
         let old = Fees::Dynamic { max_fee: 20 * GWEI, tip: GWEI };
         let market = Fees::Dynamic { max_fee: 30 * GWEI, tip: 3 * GWEI };
-        assert_eq!(raised(old, old, &options()), Some(Fees::Dynamic { max_fee: 24 * GWEI, tip: GWEI / 5 * 6 }));
-        assert_eq!(raised(old, market, &options()), Some(market));
+        assert_eq!(raised(old, old, &options()), Ok(Fees::Dynamic { max_fee: 24 * GWEI, tip: GWEI / 5 * 6 }));
+        assert_eq!(raised(old, market, &options()), Ok(market));
         // exactly at the caps, and one wei above either
         let at_cap = Fees::Dynamic { max_fee: 83_333_333_333, tip: 4_166_666_666 };
-        assert!(raised(at_cap, at_cap, &options()).is_some());
+        assert!(raised(at_cap, at_cap, &options()).is_ok());
         let dear = Fees::Dynamic { max_fee: 83_333_333_334, tip: GWEI };
-        assert_eq!(raised(dear, dear, &options()), None);
+        let refused = |fees| raised(fees, fees, &options()).unwrap_err();
+        assert!(
+            refused(dear).contains("a fee of 100.") && refused(dear).contains("--max-fee 100"),
+            "{}",
+            refused(dear)
+        );
         let generous = Fees::Dynamic { max_fee: 20 * GWEI, tip: 4_166_666_667 };
-        assert_eq!(raised(generous, generous, &options()), None);
+        assert!(refused(generous).contains("a tip of 5.") && refused(generous).contains("--max-tip 5"));
         let legacy = Fees::Legacy { gas_price: 10 * GWEI };
-        assert_eq!(raised(legacy, legacy, &options()), Some(Fees::Legacy { gas_price: 12 * GWEI }));
+        assert_eq!(raised(legacy, legacy, &options()), Ok(Fees::Legacy { gas_price: 12 * GWEI }));
         let legacy = Fees::Legacy { gas_price: 99 * GWEI };
-        assert_eq!(raised(legacy, legacy, &options()), None);
+        assert!(refused(legacy).contains("--max-fee"));
     }
 }

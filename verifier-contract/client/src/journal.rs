@@ -1,6 +1,6 @@
-//! Journal of in-flight transactions. Each is written to a file before a node gets it, and removed when it is confirmed
-//! or can never be mined. If its process dies in between, the next process that sends the same message resumes the
-//! recorded transaction instead of making a second one.
+//! Journal of in-flight transactions. Each is written to a file before a node gets it, and removed when it is confirmed,
+//! or when a confirmed block shows that it never can be. If its process dies or gives up in between, the next process
+//! that sends the same message resumes the recorded transaction instead of making a second one.
 //!
 //! A lock file per nonce shows that a live process is sending with it; the lock is released when the process ends for
 //! any reason. Records are named after nonce *and* message, so a record left by a dead process is never overwritten by
@@ -108,10 +108,14 @@ pub(crate) struct Held {
 }
 
 impl Held {
-    /// Records a transaction that no node has yet; `None` if another process is sending with its nonce.
-    pub(crate) fn create(folder: &Path, record: Record) -> Result<Option<Held>> {
+    /// Records a transaction that no node has yet; `None` if another process is sending with its nonce. If a process that
+    /// sent the same message with this nonce has just given up, this is one more version of its transaction.
+    pub(crate) fn create(folder: &Path, mut record: Record) -> Result<Option<Held>> {
         std::fs::create_dir_all(folder).map_err(|e| wrong(folder, &e))?;
         let Some(lock) = lock(folder, &record)? else { return Ok(None) };
+        if let Some(left) = read(&record.path(folder))? {
+            record.versions.splice(..0, left.versions);
+        }
         let held = Held { record, folder: folder.to_owned(), _lock: lock };
         held.write()?;
         Ok(Some(held))
@@ -140,13 +144,18 @@ impl Held {
         &self.record
     }
 
+    /// The record's file.
+    pub(crate) fn path(&self) -> PathBuf {
+        self.record.path(&self.folder)
+    }
+
     /// Records one more version.
     pub(crate) fn add(&mut self, version: &Signed) -> Result<()> {
         self.record.versions.push(version.clone());
         self.write()
     }
 
-    /// Removes the record: the transaction is confirmed, or can never be mined.
+    /// Removes the record: the transaction is confirmed, or never can be.
     pub(crate) fn done(self) {
         let _ = std::fs::remove_file(self.record.path(&self.folder));
         let _ = std::fs::remove_file(self.record.lock_path(&self.folder));
@@ -284,6 +293,10 @@ mod tests {
         assert!(matches!(error, ChainError::NonceBusy { nonce: 5, .. }), "another message uses its nonce: {error}");
         second.done();
         assert_eq!(left(7).unwrap().record(), &record(5, 7));
+        // the same message: one more version
+        let again = Record { versions: vec![signed(8)], ..record(5, 7) };
+        let both = Held::create(folder.path(), again).unwrap().unwrap();
+        assert_eq!(both.record().versions, [signed(7), signed(8)]);
     }
 
     #[test]

@@ -1,9 +1,12 @@
 //! Nonces of one account: assigned in order, however many sends run concurrently.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
+use std::time::Instant;
 
 use tokio::sync::{Mutex, MutexGuard};
+
+use crate::lag::NODE_LAG;
 
 /// The next nonce of one account. Only the holder of the guard may hand a transaction to the node.
 #[derive(Debug, Default)]
@@ -11,6 +14,8 @@ pub(crate) struct Nonces {
     /// `None`: ask the node.
     next: Mutex<Option<u64>>,
     in_flight: AtomicUsize,
+    /// The nonce last mined, and when we learnt it.
+    mined: std::sync::Mutex<Option<(u64, Instant)>>,
 }
 
 /// A transaction in flight, until dropped.
@@ -32,6 +37,17 @@ impl Nonces {
     pub(crate) fn depart(self: &Arc<Self>) -> InFlight {
         self.in_flight.fetch_add(1, Ordering::SeqCst);
         InFlight(self.clone())
+    }
+
+    /// Records that a nonce was mined.
+    pub(crate) fn mined(&self, nonce: u64) {
+        *self.mined.lock().unwrap_or_else(PoisonError::into_inner) = Some((nonce, Instant::now()));
+    }
+
+    /// Whether a node that gives `next` as the next nonce may just be behind the one that showed us the last receipt.
+    pub(crate) fn may_be_behind(&self, next: u64) -> bool {
+        let mined = *self.mined.lock().unwrap_or_else(PoisonError::into_inner);
+        mined.is_some_and(|(nonce, at)| next <= nonce && at.elapsed() < NODE_LAG)
     }
 
     /// Clears the count, so that the next send asks the node.

@@ -1,6 +1,11 @@
 //! A transaction between signature and confirmation: sent again if nodes lose it, replaced by a version with higher
 //! fees if it is stuck. Every version has the same nonce, so that at most one is ever mined.
+//!
+//! It ends in one of three ways. A version has a confirmed receipt; a confirmed block shows that another transaction of
+//! the account used the nonce, so that none can be mined any more; or we stop waiting. Only the first two remove its
+//! record: nothing else that nodes say is proof, since they lag behind each other, prune, and return errors of others.
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use alloy::primitives::TxHash;
@@ -8,6 +13,7 @@ use alloy::rpc::types::TransactionReceipt;
 
 use crate::account::Account;
 use crate::error::{ChainError, Result};
+use crate::evidence;
 use crate::fees;
 use crate::journal::Held;
 use crate::nonces::InFlight;
@@ -19,10 +25,10 @@ use crate::transaction::{Message, Signed};
 const SLOWEST_POLL: Duration = Duration::from_secs(2);
 /// Interval of sending the same bytes again while it is unknown whether the node has them.
 const RESEND_EVERY: Duration = Duration::from_secs(1);
-/// Time a node may take to find the receipt of a transaction whose nonce it counts as used.
-const RECEIPT_LAG: Duration = Duration::from_secs(5);
-/// Time a node may keep refusing a transaction before it is an error.
-const REFUSAL_PATIENCE: Duration = Duration::from_secs(10);
+/// Time a node may keep refusing a transaction, in words that we know and in others, before it is an error. A node
+/// behind the one that took it may need that long to show it.
+const REFUSAL_PATIENCE: Duration = Duration::from_secs(3);
+const UNKNOWN_REFUSAL_PATIENCE: Duration = Duration::from_secs(10);
 
 /// A transaction that the node has, or may have.
 pub(crate) struct Pending {
@@ -37,29 +43,50 @@ pub(crate) struct Pending {
     handed: Instant,
     /// When the newest version was made.
     priced: Instant,
+    /// When we last looked for the transaction that used the nonce.
+    searched: Option<Instant>,
     /// Whether the node has the newest version.
     taken: bool,
-    /// Since when the nonce has been used by a transaction that is not ours.
-    orphaned: Option<Instant>,
-    /// Since when the node has been refusing it, and with what message.
-    refused: Option<(Instant, String)>,
+    stage: Stage,
+    /// Set while the node refuses it.
+    refused: Option<Refused>,
+    /// Why no higher fees are offered, if they would pass a cap.
+    capped: Option<String>,
     /// The last error of the node.
     trouble: Option<String>,
-    /// Its journal record, until it is confirmed or can never be mined.
+    /// Its journal record.
     held: Option<Held>,
     _flight: InFlight,
 }
 
+/// How far it has come, as the node last showed it.
+#[derive(Clone, Copy)]
+enum Stage {
+    /// Its nonce is not used.
+    Waiting,
+    /// Its nonce is used, but no version has a receipt: by the version in this block, or nobody knows by what.
+    Used { block: Option<u64> },
+    /// A version has a receipt, but too few confirmations.
+    Mined { hash: TxHash, block: u64, confirmations: u64 },
+}
+
+struct Refused {
+    since: Instant,
+    meaning: Refusal,
+    message: String,
+}
+
 /// Outcome of handing a transaction to a node.
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Handed {
     /// The node has it.
     Taken,
     /// The node may have it: there was no answer, or an inconclusive one.
     Unknown,
-    /// The node does not have it, and its nonce is used.
+    /// The node does not show it, and says that its nonce is used.
     NonceUsed,
-    /// The node does not have it and will never accept it.
-    Refused(ChainError),
+    /// The node does not show it, and says why it takes none such.
+    Refused,
 }
 
 impl Pending {
@@ -81,9 +108,11 @@ impl Pending {
             started: now,
             handed: now,
             priced: now,
+            searched: None,
             taken: false,
-            orphaned: None,
+            stage: Stage::Waiting,
             refused: None,
+            capped: None,
             trouble: None,
             held,
             _flight: flight,
@@ -105,22 +134,24 @@ impl Pending {
             Ok(_) => Handed::Taken,
             Err(failure) => {
                 self.trouble = Some(failure.words());
-                self.read(failure).await
+                self.read(&failure).await
             }
         };
-        self.taken = !matches!(handed, Handed::Unknown);
-        if matches!(handed, Handed::Taken) {
+        self.taken = matches!(handed, Handed::Taken | Handed::NonceUsed);
+        if self.taken {
             self.refused = None;
         }
         handed
     }
 
-    async fn read(&mut self, failure: Failure) -> Handed {
-        let Failure::Error { error, .. } = &failure else { return Handed::Unknown };
-        if failure.is_limit() {
-            return Handed::Unknown;
-        }
-        let meaning = refusal(&error.message);
+    async fn read(&mut self, failure: &Failure) -> Handed {
+        let (meaning, message) = match failure {
+            _ if failure.is_limit() => return Handed::Unknown,
+            Failure::Error { error, .. } => (refusal(&error.message), error.message.to_string()),
+            // a gateway that lets no transactions pass, or none of this size
+            Failure::Status { status: 400..=407 | 409..=499, .. } => (Refusal::Unclear, failure.words()),
+            _ => return Handed::Unknown,
+        };
         if meaning == Refusal::Known {
             return Handed::Taken;
         }
@@ -132,17 +163,11 @@ impl Pending {
         if meaning == Refusal::NonceUsed {
             return Handed::NonceUsed;
         }
-        let message = error.message.to_string();
-        let since = self.refused.take().map_or(self.handed, |(since, _)| since);
-        self.refused = Some((since, message.clone()));
+        let since = self.refused.take().map_or(self.handed, |refused| refused.since);
+        self.refused = Some(Refused { since, meaning, message });
         match meaning {
-            Refusal::Unfunded => Handed::Refused(ChainError::InsufficientFunds {
-                action: self.message.action.clone(),
-                from: self.account.address(),
-                message,
-            }),
-            Refusal::Invalid => Handed::Refused(self.account.chain.explain("eth_sendRawTransaction", failure)),
-            _ => Handed::Unknown,
+            Refusal::Unclear => Handed::Unknown,
+            _ => Handed::Refused,
         }
     }
 
@@ -156,59 +181,63 @@ impl Pending {
         Ok(false)
     }
 
-    /// Removes its record.
-    pub(crate) fn remove_record(&mut self) {
-        if let Some(held) = self.held.take() {
-            held.done();
+    /// Hands a transaction of an earlier process to the node, with higher fees if the base fee has passed its own.
+    pub(crate) async fn resume(&mut self) {
+        let offered = self.versions.last().map(|v| v.fees);
+        let base_fee = fees::base_fee(&self.account.chain).await.ok().flatten();
+        if offered.zip(base_fee).is_some_and(|(fees, base_fee)| fees.price() < base_fee) {
+            if let Err(error) = self.bump().await {
+                self.trouble = Some(error.to_string());
+            }
+        } else {
+            self.hand_over().await;
         }
     }
 
     /// Waits until it is mined and confirmed, whatever its outcome.
     pub(crate) async fn mined(mut self) -> Result<TransactionReceipt> {
-        let mut was_mined = false;
+        let options = self.account.chain.options().clone();
         loop {
             match self.look().await {
-                Ok(Some((receipt, confirmed))) => {
-                    if confirmed {
+                Ok(Some((receipt, block, confirmations))) => {
+                    if confirmations >= options.confirmations {
+                        self.account.nonces.mined(self.nonce);
                         self.remove_record();
                         return Ok(receipt);
                     }
-                    was_mined = true;
-                    (self.orphaned, self.refused) = (None, None);
+                    self.stage = Stage::Mined { hash: receipt.transaction_hash, block, confirmations };
+                    self.refused = None;
                 }
                 Ok(None) => {
-                    if was_mined {
-                        tracing::warn!(
-                            action = self.message.action,
-                            nonce = self.nonce,
-                            "its block was reorganised away"
-                        );
-                        was_mined = false;
-                        self.taken = false;
+                    if let Stage::Mined { .. } = self.stage {
+                        let (action, nonce) = (&self.message.action, self.nonce);
+                        tracing::warn!(action, nonce, "its block was reorganised away, or the node is behind");
+                        (self.stage, self.taken) = (Stage::Waiting, false);
                     }
                     self.push().await?;
                 }
-                Err(error) => self.trouble = Some(error.to_string()),
+                Err(error) => {
+                    let unreadable = matches!(error, ChainError::BadAnswer { .. });
+                    self.trouble = Some(error.to_string());
+                    // the node is there, but may never give a receipt
+                    if unreadable || matches!(error, ChainError::Refused { .. }) {
+                        self.push().await?;
+                    }
+                    if unreadable && matches!(self.stage, Stage::Used { block: Some(_) }) {
+                        return Err(self.gave_up(error.to_string()).await);
+                    }
+                }
             }
-            let limit = self.account.chain.options().receipt_timeout;
-            if self.started.elapsed() > limit {
-                self.account.nonces.forget().await;
-                return Err(ChainError::NotMined {
-                    from: self.account.address(),
-                    nonce: self.nonce,
-                    transactions: self.hashes(),
-                    seconds: limit.as_secs(),
-                    action: self.message.action,
-                    cause: self.trouble,
-                });
+            if self.started.elapsed() > options.receipt_timeout {
+                return Err(self.timed_out().await);
             }
             let slower = (self.started.elapsed() / 10).min(SLOWEST_POLL);
-            tokio::time::sleep(self.account.chain.options().poll_interval.max(slower)).await;
+            tokio::time::sleep(options.poll_interval.max(slower)).await;
         }
     }
 
-    /// The receipt of whichever version was mined, and whether it is confirmed.
-    async fn look(&self) -> Result<Option<(TransactionReceipt, bool)>> {
+    /// The receipt of whichever version was mined, its block and its confirmations.
+    async fn look(&self) -> Result<Option<(TransactionReceipt, u64, u64)>> {
         let chain = &self.account.chain;
         for version in self.versions.iter().rev() {
             let Some(receipt) = chain.receipt(version.hash).await? else { continue };
@@ -216,31 +245,37 @@ impl Pending {
             if (receipt.transaction_hash, receipt.from) != (version.hash, self.account.address()) {
                 return Err(chain.bad_answer("eth_getTransactionReceipt", "the receipt of another transaction"));
             }
-            let needed = chain.options().confirmations.max(1) - 1;
-            let confirmed = needed == 0 || chain.block_number().await? >= block + needed;
-            return Ok(Some((receipt, confirmed)));
+            let newest = match chain.options().confirmations {
+                0 | 1 => block,
+                _ => chain.block_number().await?,
+            };
+            return Ok(Some((receipt, block, newest.saturating_sub(block).saturating_add(1))));
         }
         Ok(None)
     }
 
     /// Sends an unmined transaction again, or replaces it.
     async fn push(&mut self) -> Result<()> {
-        let options = self.account.chain.options().clone();
-        if !self.taken && self.handed.elapsed() >= RESEND_EVERY.min(options.bump_after) {
+        let bump_after = self.account.chain.options().bump_after;
+        if !self.taken && self.handed.elapsed() >= RESEND_EVERY.min(bump_after) {
             self.hand_over().await;
         }
         if self.started.elapsed() < RESEND_EVERY {
             return Ok(());
         }
         match self.account.chain.confirmed_nonce(self.account.address()).await {
-            Ok(used) if used > self.nonce => return self.orphan().await,
-            Ok(_) => self.orphaned = None,
+            Ok(used) if used > self.nonce => return self.search().await,
+            Ok(_) => self.stage = Stage::Waiting,
             Err(error) => self.trouble = Some(error.to_string()),
         }
-        if let Some((since, message)) = &self.refused {
-            if since.elapsed() >= REFUSAL_PATIENCE {
-                let message = message.clone();
-                return Err(self.unclear(message).await);
+        if let Some(Refused { since, meaning, message }) = &self.refused {
+            let (waited, meaning, message) = (since.elapsed(), *meaning, message.clone());
+            let patience = if meaning == Refusal::Unclear { UNKNOWN_REFUSAL_PATIENCE } else { REFUSAL_PATIENCE };
+            if waited >= patience {
+                return Err(self.gave_up_refused(meaning, message).await);
+            }
+            if meaning == Refusal::FeeTooLow && self.priced.elapsed() >= RESEND_EVERY {
+                return self.bump().await;
             }
         }
         if !self.taken {
@@ -258,59 +293,140 @@ impl Pending {
             );
             self.hand_over().await;
         }
-        if self.priced.elapsed() >= options.bump_after {
+        if self.priced.elapsed() >= bump_after {
             self.bump().await?;
         }
         Ok(())
     }
 
-    /// Error if the node refuses it and does not show it. The record stays: another node may have it.
-    async fn unclear(&self, message: String) -> ChainError {
-        self.account.nonces.forget().await;
-        ChainError::Unclear {
-            action: self.message.action.clone(),
-            from: self.account.address(),
-            nonce: self.nonce,
-            transactions: self.hashes(),
-            message,
-        }
-    }
-
-    /// Error if a confirmed transaction used the nonce and the node shows no receipt of ours.
-    async fn orphan(&mut self) -> Result<()> {
-        let since = *self.orphaned.get_or_insert_with(Instant::now);
-        if since.elapsed() < RECEIPT_LAG {
+    /// Looks for the confirmed transaction that used the nonce. If it is one of ours, its receipt is yet to come; if it
+    /// is another one, ours can never be mined.
+    async fn search(&mut self) -> Result<()> {
+        self.refused = None;
+        let pause = RESEND_EVERY.max(self.started.elapsed() / 8);
+        if matches!(self.stage, Stage::Used { block: Some(_) }) || self.searched.is_some_and(|at| at.elapsed() < pause)
+        {
             return Ok(());
         }
-        self.account.nonces.forget().await;
-        self.remove_record();
-        Err(ChainError::Replaced {
-            action: self.message.action.clone(),
-            from: self.account.address(),
-            nonce: self.nonce,
-            transactions: self.hashes(),
-        })
+        self.searched = Some(Instant::now());
+        let (chain, from) = (&self.account.chain, self.account.address());
+        let block = match evidence::transaction_of(chain, from, self.nonce).await {
+            Ok(Some(found)) if self.versions.iter().any(|v| v.hash == found.hash) => Some(found.block),
+            Ok(Some(found)) => {
+                let transactions = self.hashes();
+                self.remove_record();
+                self.account.nonces.forget().await;
+                let (action, nonce) = (self.message.action.clone(), self.nonce);
+                return Err(ChainError::Replaced { action, from, nonce, transactions, by: found.hash });
+            }
+            Ok(None) => None,
+            Err(error) => {
+                self.trouble = Some(error.to_string());
+                None
+            }
+        };
+        self.stage = Stage::Used { block };
+        Ok(())
     }
 
     /// Replaces it by a version with higher fees, within the caps.
     async fn bump(&mut self) -> Result<()> {
         let Some(old) = self.versions.last().map(|v| v.fees) else { return Ok(()) };
         self.priced = Instant::now();
-        let market = fees::market(&self.account.chain).await.unwrap_or(old);
-        match fees::raised(old, market, self.account.chain.options()) {
-            None => {
-                tracing::warn!(action = self.message.action, ?old, "a higher fee would pass the cap, not offering more")
+        let raised = match fees::market(&self.account.chain).await {
+            Err(error @ ChainError::GasPriceAboveCap { .. }) => Err(error.to_string()),
+            market => fees::raised(old, market.unwrap_or(old), self.account.chain.options()),
+        };
+        match raised {
+            Err(why) => {
+                tracing::warn!(action = self.message.action, nonce = self.nonce, why, "not offering more");
+                self.capped = Some(why);
             }
-            Some(fees) => {
+            Ok(fees) => {
                 let dearer = self.account.sign(&self.message, self.nonce, self.gas, fees)?;
                 if let Some(held) = &mut self.held {
                     held.add(&dearer)?;
                 }
                 self.versions.push(dearer);
+                self.capped = None;
                 tracing::info!(action = self.message.action, nonce = self.nonce, ?fees, "offering more");
             }
         }
         self.hand_over().await;
         Ok(())
+    }
+
+    fn remove_record(&mut self) {
+        if let Some(held) = self.held.take() {
+            held.done();
+        }
+    }
+
+    /// Leaves the record to the next process, and returns its file. The nonce is free for others meanwhile: at most one
+    /// of its transactions can be mined.
+    async fn leave_record(&mut self) -> Option<PathBuf> {
+        let record = self.held.take().map(|held| held.path());
+        self.account.nonces.forget().await;
+        record
+    }
+
+    async fn timed_out(&mut self) -> ChainError {
+        let options = self.account.chain.options();
+        let (seconds, needed) = (options.receipt_timeout.as_secs(), options.confirmations);
+        match self.stage {
+            Stage::Mined { hash, block, confirmations } => {
+                let (record, action) = (self.leave_record().await, self.message.action.clone());
+                ChainError::Unconfirmed { action, tx: hash, block, confirmations, needed, seconds, record }
+            }
+            Stage::Used { .. } => {
+                let cause = self.trouble.take().unwrap_or_else(|| format!("waited {seconds} s"));
+                self.gave_up(cause).await
+            }
+            Stage::Waiting => {
+                let from = self.account.address();
+                let missing = match self.account.chain.mined_nonce(from).await {
+                    Ok(next) if next < self.nonce => Some(format!("nonce {next} comes first and is not used yet")),
+                    _ => None,
+                };
+                let last = self.trouble.take().map(|trouble| format!("last error: {trouble}"));
+                let causes: Vec<String> = [missing, self.capped.take(), last].into_iter().flatten().collect();
+                ChainError::NotMined {
+                    action: self.message.action.clone(),
+                    from,
+                    nonce: self.nonce,
+                    transactions: self.hashes(),
+                    seconds,
+                    cause: (!causes.is_empty()).then(|| causes.join("; ")),
+                    record: self.leave_record().await,
+                }
+            }
+        }
+    }
+
+    /// Error if the nonce is used and the node gives no receipt.
+    async fn gave_up(&mut self, cause: String) -> ChainError {
+        let block = match self.stage {
+            Stage::Used { block } => block,
+            _ => None,
+        };
+        ChainError::NoReceipt {
+            action: self.message.action.clone(),
+            from: self.account.address(),
+            nonce: self.nonce,
+            transactions: self.hashes(),
+            block,
+            cause,
+            record: self.leave_record().await,
+        }
+    }
+
+    /// Error if the node refuses it and does not show it. Another node may have it.
+    async fn gave_up_refused(&mut self, meaning: Refusal, message: String) -> ChainError {
+        let (action, from, record) = (self.message.action.clone(), self.account.address(), self.leave_record().await);
+        if meaning == Refusal::Unfunded {
+            return ChainError::InsufficientFunds { action, from, message, record };
+        }
+        let (nonce, transactions, capped) = (self.nonce, self.hashes(), self.capped.take());
+        ChainError::Unclear { action, from, nonce, transactions, message, capped, record }
     }
 }

@@ -10,6 +10,8 @@ pub(crate) enum Refusal {
     NonceUsed,
     /// The sender has insufficient funds.
     Unfunded,
+    /// It offers less than the base fee, or than the node's minimum.
+    FeeTooLow,
     /// No node would accept it: it breaks a rule of the chain or of every pool.
     Invalid,
     /// Anything else: the node may still have it.
@@ -57,6 +59,17 @@ const UNFUNDED: &[&str] = &[
     "enough funds",
 ];
 
+const FEE_TOO_LOW: &[&str] = &[
+    "less than block base fee", // geth, Arbitrum, anvil
+    "max fee per gas less",
+    "underpriced",
+    "feetoolow", // Nethermind
+    "fee too low",
+    "gas price too low",
+    "gas price is too low", // OpenEthereum
+    "gas price below",      // Besu
+];
+
 const INVALID: &[&str] = &[
     "intrinsic gas",
     "intrinsicgas",
@@ -66,13 +79,6 @@ const INVALID: &[&str] = &[
     "gaslimitexceeded",
     "gas limit too high",
     "gas limit is too high",
-    "underpriced",
-    "feetoolow",
-    "gas price too low",
-    "gas price is too low",
-    "gas price below",
-    "less than block base fee",
-    "max fee per gas less",
     "tip above",
     "fee cap exceeded",
     "exceeds the configured cap",
@@ -107,6 +113,8 @@ pub(crate) fn refusal(message: &str) -> Refusal {
         Refusal::NonceUsed
     } else if says(UNFUNDED) {
         Refusal::Unfunded
+    } else if says(FEE_TOO_LOW) {
+        Refusal::FeeTooLow
     } else if says(INVALID) {
         Refusal::Invalid
     } else {
@@ -185,9 +193,10 @@ mod tests {
             ("insufficient funds for gas * price + value: balance 0", Refusal::Unfunded),
             ("InsufficientFunds, Account balance: 0", Refusal::Unfunded),
             ("Upfront cost exceeds account balance", Refusal::Unfunded),
-            ("transaction underpriced", Refusal::Invalid),
+            ("transaction underpriced", Refusal::FeeTooLow),
+            ("FeeTooLow, EffectivePriorityFeePerGas too low 1 < 2", Refusal::FeeTooLow),
             ("unknown transaction type", Refusal::Invalid),
-            ("max fee per gas less than block base fee: address 0x, maxFeePerGas: 1, baseFee: 7", Refusal::Invalid),
+            ("max fee per gas less than block base fee: address 0x, maxFeePerGas: 1, baseFee: 7", Refusal::FeeTooLow),
             ("intrinsic gas too low", Refusal::Invalid),
             ("header not found", Refusal::Unclear),
             ("Internal error", Refusal::Unclear),

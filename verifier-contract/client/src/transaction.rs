@@ -52,6 +52,16 @@ pub(crate) enum Fees {
     Legacy { gas_price: u128 },
 }
 
+impl Fees {
+    /// Highest price offered per gas.
+    pub(crate) fn price(self) -> u128 {
+        match self {
+            Fees::Dynamic { max_fee, .. } => max_fee,
+            Fees::Legacy { gas_price } => gas_price,
+        }
+    }
+}
+
 /// One signed version of a transaction; nothing in it is secret.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Signed {

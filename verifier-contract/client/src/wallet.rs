@@ -9,9 +9,11 @@ use alloy::signers::local::PrivateKeySigner;
 
 use crate::account::Account;
 use crate::chain::{quantity, Chain};
+use crate::deployment::code_at;
 use crate::error::{ChainError, Result};
 use crate::fees;
 use crate::journal::{records, ChainName, Held, Record};
+use crate::lag::caught_up;
 use crate::pending::{Handed, Pending};
 use crate::revert::{ErrorDecoder, Revert};
 use crate::transaction::{Message, RevertedTx, Sent};
@@ -80,10 +82,10 @@ impl Wallet {
             let (pending, lost_race) = self.broadcast(message, gas).await?;
             match pending.mined().await {
                 Ok(receipt) => return self.outcome(message, gas, receipt).await,
-                // no node accepted ours before the nonce was used, and now none can
-                Err(ChainError::Replaced { nonce, .. }) if lost_race && races < NONCE_RACES => {
+                // no node accepted ours before the nonce was used, and a block shows that none can any more
+                Err(ChainError::Replaced { nonce, by, .. }) if lost_race && races < NONCE_RACES => {
                     races += 1;
-                    tracing::warn!(action = message.action, nonce, "another program used the nonce first");
+                    tracing::warn!(action = message.action, nonce, %by, "another program used the nonce first");
                 }
                 Err(error) => return Err(error),
             }
@@ -112,8 +114,8 @@ impl Wallet {
         Ok(records(folder, &chain, self.address())?.iter().any(|record| record.says(message)))
     }
 
-    /// Resumes the transaction that an earlier process left of this message; `None` if there is none, or it can never
-    /// be mined.
+    /// Resumes the transaction that an earlier process left of this message; `None` if there is none, or a block shows
+    /// that it can never be mined.
     pub(crate) async fn resume(&self, message: &Message) -> Result<Option<(Sent, TransactionReceipt)>> {
         let Some(folder) = &self.chain().options().journal else { return Ok(None) };
         let chain = self.chain_name().await?;
@@ -128,11 +130,11 @@ impl Wallet {
             }
         }
         let mut pending = Pending::new(self.0.clone(), message.clone(), nonce, gas, versions, Some(held));
-        pending.hand_over().await;
+        pending.resume().await;
         match pending.mined().await {
             Ok(receipt) => self.outcome(message, gas, receipt).await.map(Some),
-            Err(ChainError::Replaced { nonce, .. }) => {
-                tracing::warn!(action = message.action, nonce, "another transaction used its nonce");
+            Err(ChainError::Replaced { nonce, by, .. }) => {
+                tracing::warn!(action = message.action, nonce, %by, "another transaction used its nonce");
                 Ok(None)
             }
             Err(error) => Err(error),
@@ -164,9 +166,7 @@ impl Wallet {
     pub async fn deploy(&self, name: &str, creation: Bytes) -> Result<(Address, Sent)> {
         let (sent, receipt) = self.send(&Wallet::deployment(name, creation)).await?;
         let address = receipt.contract_address.unwrap_or_default();
-        if self.chain().code(address).await?.is_empty() {
-            return Err(ChainError::NoCode { contract: name.to_owned(), address });
-        }
+        caught_up(self.chain(), || code_at(self.chain(), name, address)).await?;
         Ok((address, sent))
     }
 
@@ -197,16 +197,16 @@ impl Wallet {
         };
         let mut turn = self.0.nonces.turn().await;
         let started = Instant::now();
-        let (nonce, signed, held) = loop {
+        let (nonce, versions, held) = loop {
             let nonce = match *turn {
                 Some(nonce) => nonce,
-                None => self.chain().pending_nonce(self.address()).await?,
+                None => self.next_nonce().await?,
             };
             let signed = self.0.sign(message, nonce, gas, fees)?;
-            let Some((folder, chain)) = journal.zip(chain) else { break (nonce, signed, None) };
-            let record = Record::new(chain, self.address(), nonce, gas, message, signed.clone());
+            let Some((folder, chain)) = journal.zip(chain) else { break (nonce, vec![signed], None) };
+            let record = Record::new(chain, self.address(), nonce, gas, message, signed);
             if let Some(held) = Held::create(folder, record)? {
-                break (nonce, signed, Some(held));
+                break (nonce, held.record().versions.clone(), Some(held));
             }
             // another process took this nonce and is about to submit its transaction
             if started.elapsed() > BUSY_PATIENCE {
@@ -215,22 +215,21 @@ impl Wallet {
             *turn = None;
             tokio::time::sleep(self.chain().options().poll_interval).await;
         };
-        let mut pending = Pending::new(self.0.clone(), message.clone(), nonce, gas, vec![signed], held);
-        match pending.hand_over().await {
-            // without an answer the node may have it: treat the nonce as used and send the same bytes again
-            Handed::Taken | Handed::Unknown => {
-                *turn = Some(nonce + 1);
-                Ok((pending, false))
+        let mut pending = Pending::new(self.0.clone(), message.clone(), nonce, gas, versions, held);
+        let handed = pending.hand_over().await;
+        // without an answer the node may have it: treat the nonce as used and send the same bytes again
+        *turn = matches!(handed, Handed::Taken | Handed::Unknown).then_some(nonce + 1);
+        Ok((pending, handed == Handed::NonceUsed))
+    }
+
+    /// The account's next nonce. A node behind the one that showed the last receipt is asked again.
+    async fn next_nonce(&self) -> Result<u64> {
+        loop {
+            let next = self.chain().pending_nonce(self.address()).await?;
+            if !self.0.nonces.may_be_behind(next) {
+                return Ok(next);
             }
-            Handed::NonceUsed => {
-                *turn = None;
-                Ok((pending, true))
-            }
-            Handed::Refused(error) => {
-                pending.remove_record();
-                *turn = None;
-                Err(error)
-            }
+            tokio::time::sleep(self.chain().options().poll_interval).await;
         }
     }
 

@@ -95,12 +95,18 @@ pub(crate) struct SenderArgs {
     #[command(flatten)]
     key: KeyArgs,
     /// Confirmations to wait for, in blocks, including the transaction's own.
-    #[arg(long, value_name = "N", env = "TRIBUTE_CONFIRMATIONS", default_value_t = 1)]
+    #[arg(
+        long,
+        value_name = "N",
+        env = "TRIBUTE_CONFIRMATIONS",
+        default_value_t = 1,
+        value_parser = clap::value_parser!(u64).range(..=10_000)
+    )]
     confirmations: u64,
     /// Maximum fee per gas, in gwei: a stuck transaction is replaced with higher fees, up to this.
     #[arg(long, value_name = "GWEI", env = "TRIBUTE_MAX_FEE", default_value_t = 500)]
     max_fee: u32,
-    /// Maximum priority fee per gas, in gwei, even if the node suggests more.
+    /// Maximum priority fee per gas, in gwei, even if the node suggests more or a replacement needs more.
     #[arg(long, value_name = "GWEI", env = "TRIBUTE_MAX_TIP", default_value_t = 30)]
     max_tip: u32,
     /// Longest wait for a transaction, in seconds. If it is not mined by then, it stays in the journal: run the command again.

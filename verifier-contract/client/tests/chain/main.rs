@@ -1,6 +1,7 @@
 //! The client against a real anvil. One binary, since linking Alloy is what takes time.
 
 mod deployment;
+mod fate;
 mod fees;
 mod lifecycle;
 mod payer;

@@ -10,7 +10,7 @@ use tribute_chain::{Address, Anvil, ChainError, Message, Wallet, U256};
 use tribute_testing::wait_until;
 
 /// A process that dies as soon as the node has its transaction.
-async fn dies_after_sending(payer: &Payer, message: &Message, nonce: u64) {
+pub(crate) async fn dies_after_sending(payer: &Payer, message: &Message, nonce: u64) {
     let wallet = payer.process(payer.anvil.url()).await;
     let message = message.clone();
     let sending = tokio::spawn(async move { wallet.send(&message).await });

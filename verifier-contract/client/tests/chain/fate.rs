@@ -1,0 +1,241 @@
+//! What becomes of a transaction at nodes that hide it, deny it or are behind: it is never paid for twice, and its
+//! record stays until its fate is known.
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use crate::payer::{payment, Payer, RECEIVER};
+use crate::proxy::{Passing, Quirk, Reply, SEND};
+use crate::records::dies_after_sending;
+use serde_json::{json, Value};
+use tribute_chain::{Address, Chain, ChainError, Options, Sent, Wallet, U256};
+
+/// When the node first got a transaction.
+#[derive(Clone, Default)]
+struct FirstSend(Arc<Mutex<Option<Instant>>>);
+
+impl FirstSend {
+    fn within(&self, p: &Passing<'_>, time: Duration) -> bool {
+        let mut first = self.0.lock().unwrap();
+        if p.method == SEND {
+            first.get_or_insert_with(Instant::now);
+        }
+        first.is_some_and(|at| at.elapsed() < time)
+    }
+}
+
+fn is_index(p: &Passing<'_>) -> bool {
+    matches!(p.method, "eth_getTransactionReceipt" | "eth_getTransactionByHash")
+}
+
+/// Hides transactions and receipts for `time`, and answers transactions, which the node gets, with `words`.
+fn hides_for(time: Duration, words: Option<&'static str>) -> Quirk {
+    let first = FirstSend::default();
+    Quirk::after(move |p, answer| {
+        if first.within(p, time) && is_index(p) {
+            answer["result"] = Value::Null;
+        }
+        words.filter(|_| p.method == SEND).map(|words| Reply::error(p.request, -32000, words))
+    })
+}
+
+impl Payer {
+    /// Pays one wei with these options, as a new process.
+    async fn pay(&self, url: &str, options: Options) -> Result<Sent, ChainError> {
+        let chain = Chain::connect_with(url, options).await?;
+        Wallet::new(&chain, self.anvil.keys()[3].clone()).send_coin(RECEIVER, U256::from(1)).await
+    }
+
+    /// Fails through the quirk, with the record kept and named; then the same command succeeds at the node itself.
+    /// Returns the error.
+    async fn unsettled(&self, options: Options, quirk: Quirk, paid_by_then: u64) -> ChainError {
+        let proxy = self.behind(quirk).await;
+        let error = self.pay(&proxy.url, options).await.unwrap_err();
+        let journal = self.journal();
+        assert!(journal.exists() && error.to_string().contains(&*journal.to_string_lossy()), "{error}");
+        assert_eq!(self.paid().await, (paid_by_then, paid_by_then), "{error}");
+        self.node.set_automine(true).await.unwrap();
+        self.node.mine(1).await.unwrap();
+        self.pay(self.anvil.url(), self.options()).await.unwrap();
+        assert_eq!(self.paid().await, (1, 1), "{error}");
+        assert!(!journal.exists());
+        error
+    }
+
+    fn impatient(&self) -> Options {
+        Options { receipt_timeout: Duration::from_secs(3), ..self.options() }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_receipt_that_comes_late_is_waited_for() {
+    let late = async |words| Payer::new().await.pays_once("late", hides_for(Duration::from_secs(8), words)).await;
+    tokio::join!(late(None), late(Some("nonce too low: next nonce 1, tx nonce 0")));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_mined_transaction_that_the_node_does_not_index_is_not_sent_anew() {
+    let payer = Payer::new().await;
+    let hidden = hides_for(Duration::MAX, None);
+    let error = payer.unsettled(payer.impatient(), hidden, 1).await;
+    assert!(matches!(error, ChainError::NoReceipt { block: Some(1), .. }), "{error}");
+
+    // sent by a process that died, and mined while nobody looked
+    let payer = Payer::new().await;
+    payer.node.set_automine(false).await.unwrap();
+    dies_after_sending(&payer, &payment(1), 0).await;
+    payer.node.mine(1).await.unwrap();
+    let pruned = Quirk::after(|p, answer| {
+        if is_index(p) {
+            answer["result"] = Value::Null;
+        }
+        None
+    });
+    let error = payer.unsettled(payer.impatient(), pruned, 1).await;
+    assert!(matches!(error, ChainError::NoReceipt { block: Some(1), .. }), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_the_state_of_past_blocks_nobody_knows_what_used_the_nonce() {
+    let payer = Payer::new().await;
+    payer.node.set_automine(false).await.unwrap();
+    dies_after_sending(&payer, &payment(1), 0).await;
+    payer.node.mine(1).await.unwrap();
+    let pruned = Quirk::before(|p| {
+        let result = |value: Value| Reply::json(&json!({ "jsonrpc": "2.0", "id": p.request["id"], "result": value }));
+        let past = p.request["params"][1].as_str().is_some_and(|block| block.starts_with("0x"));
+        match p.method {
+            _ if is_index(p) => Some(result(Value::Null)),
+            "eth_getTransactionCount" if past => Some(Reply::error(p.request, -32000, "missing trie node")),
+            _ => None,
+        }
+    });
+    let error = payer.unsettled(payer.impatient(), pruned, 1).await;
+    let ChainError::NoReceipt { block: None, cause, .. } = &error else { panic!("{error}") };
+    assert!(cause.contains("missing trie node"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_transaction_of_the_account_is_found_in_its_block_however_old() {
+    let payer = Payer::new().await;
+    payer.node.set_automine(false).await.unwrap();
+    dies_after_sending(&payer, &payment(1), 0).await;
+    payer.node.request::<_, Value>("anvil_dropAllTransactions", ()).await.unwrap();
+    payer.node.mine(3).await.unwrap();
+    payer.node.set_automine(true).await.unwrap();
+    let elsewhere = Wallet::new(&payer.node, payer.anvil.keys()[3].clone());
+    elsewhere.send_coin(Address::repeat_byte(1), U256::from(1)).await.unwrap();
+    payer.node.mine(37).await.unwrap();
+    payer.process(payer.anvil.url()).await.send(&payment(1)).await.unwrap();
+    assert_eq!(payer.paid().await, (2, 1));
+    assert!(!payer.journal().exists());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_node_that_denies_the_funds_is_not_believed_at_once() {
+    let words = Some("insufficient funds for gas * price + value");
+    let (payer, other) = (Payer::new().await, Payer::new().await);
+    let (_, error) = tokio::join!(
+        payer.pays_once("soon", hides_for(Duration::from_millis(1_500), words)),
+        // for longer than we wait: the record stays, and the transaction with it
+        async {
+            other.node.set_automine(false).await.unwrap();
+            let hidden = hides_for(Duration::MAX, words);
+            other.unsettled(other.options(), hidden, 0).await
+        },
+    );
+    assert!(matches!(error, ChainError::InsufficientFunds { .. }), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gateway_that_lets_no_transaction_pass_is_told() {
+    let payer = Payer::new().await;
+    let forbids =
+        Quirk::before(|p| (p.method == SEND).then(|| Reply::text(403, "<html><title>403 Forbidden</title></html>")));
+    let error = payer.unsettled(payer.options(), forbids, 0).await;
+    assert!(matches!(&error, ChainError::Unclear { message, .. } if message.contains("403")), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_receipt_without_a_status_is_an_error_and_no_reason_to_send_again() {
+    let payer = Payer::new().await;
+    let started = Instant::now();
+    let silent = Quirk::after(|p, answer| {
+        if p.method == "eth_getTransactionReceipt" && answer["result"].is_object() {
+            answer["result"].as_object_mut().unwrap().remove("status");
+        }
+        None
+    });
+    let error = payer.unsettled(payer.options(), silent, 1).await;
+    assert!(matches!(error, ChainError::NoReceipt { block: Some(1), .. }), "{error}");
+    assert!(started.elapsed() < Duration::from_secs(8), "{:?}", started.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn too_few_confirmations_are_told_from_no_receipt() {
+    for needed in [3, u64::MAX] {
+        let payer = Payer::new().await;
+        let careful = Options { confirmations: needed, ..payer.impatient() };
+        let error = payer.unsettled(careful, Quirk::before(|_| None), 1).await;
+        let ChainError::Unconfirmed { block: 1, confirmations: 1, needed: asked, .. } = &error else {
+            panic!("{error}")
+        };
+        assert_eq!(*asked, needed);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_nonce_that_waits_for_a_lower_one_is_told() {
+    let payer = Payer::new().await;
+    let ahead = Quirk::after(|p, answer| {
+        if p.method == "eth_getTransactionCount" && p.before == 0 {
+            answer["result"] = json!("0x1");
+        }
+        None
+    });
+    let error = payer.refused("gap", payer.impatient(), ahead).await;
+    let ChainError::NotMined { nonce: 1, cause: Some(cause), .. } = &error else { panic!("{error}") };
+    assert!(cause.contains("nonce 0 comes first"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_interrupted_transaction_is_offered_at_the_new_base_fee() {
+    let payer = Payer::new().await;
+    payer.node.set_automine(false).await.unwrap();
+    dies_after_sending(&payer, &payment(1), 0).await;
+    let dear = (U256::from(160_000_000_000_u64),);
+    payer.node.request::<_, Value>("anvil_setNextBlockBaseFeePerGas", dear).await.unwrap();
+    payer.node.mine(1).await.unwrap();
+    assert_eq!(payer.paid().await, (0, 0), "its price is below the base fee");
+    payer.node.set_automine(true).await.unwrap();
+    let started = Instant::now();
+    payer.process(payer.anvil.url()).await.send(&payment(1)).await.unwrap();
+    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+    assert_eq!(payer.paid().await, (1, 1));
+    assert!(!payer.journal().exists());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refused_fee_is_raised_at_once() {
+    let payer = Payer::new().await;
+    let first: Mutex<Option<Value>> = Mutex::default();
+    let too_low = Quirk::before(move |p| {
+        let mut first = first.lock().unwrap();
+        let same =
+            p.method == SEND && first.get_or_insert_with(|| p.request["params"][0].clone()) == &p.request["params"][0];
+        same.then(|| Reply::error(p.request, -32000, "max fee per gas less than block base fee: address 0x"))
+    });
+    let started = Instant::now();
+    payer.pays_once("too low", too_low).await;
+    assert!(started.elapsed() < Duration::from_secs(4), "{:?}", started.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cap_that_allows_no_replacement_is_named() {
+    let payer = Payer::new().await;
+    payer.node.set_automine(false).await.unwrap();
+    let tip = Options { max_priority_fee_per_gas: 1, bump_after: Duration::from_secs(1), ..payer.impatient() };
+    let error = payer.unsettled(tip, Quirk::before(|_| None), 0).await;
+    let ChainError::NotMined { cause: Some(cause), transactions, .. } = &error else { panic!("{error}") };
+    assert!(cause.contains("--max-tip") && transactions.len() == 1, "{error}");
+}
