@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use alloy::primitives::{Address, B256, U256};
+use alloy::primitives::{Address, Bytes, B256, U256};
 use alloy::sol_types::{SolCall, SolValue};
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +14,7 @@ use crate::chain::code_hash;
 use crate::deployment::{code_at, DeployOptions, Deployed, Deployment};
 use crate::error::{ChainError, Result};
 use crate::journal::{write_whole, ChainName};
+use crate::lag::caught_up;
 use crate::transaction::Sent;
 use crate::wallet::Wallet;
 
@@ -24,8 +25,8 @@ struct Unfinished {
     genesis: Option<B256>,
     deployer: Address,
     options: DeployOptions,
-    contracts: BTreeMap<String, Deployed>,
-    /// The options, and the deployer's nonce at the start.
+    contracts: BTreeMap<String, Address>,
+    /// The contract being deployed, and the deployer's nonce at the start.
     under_way: Option<(String, u64)>,
     /// First block that may hold events of the contracts.
     first_block: Option<u64>,
@@ -106,6 +107,7 @@ impl<'a> Steps<'a> {
         options: DeployOptions,
         file: Option<PathBuf>,
     ) -> Result<Steps<'a>> {
+        options.check(wallet.chain(), wallet.address()).await?;
         let (chain_id, deployer) = (wallet.chain().id(), wallet.address());
         let genesis = wallet.chain().genesis().await?;
         let (contracts, sent) = (BTreeMap::new(), Vec::new());
@@ -130,24 +132,23 @@ impl<'a> Steps<'a> {
             state = left;
         }
         let steps = Steps { wallet, artifacts, state, file };
-        for (name, deployed) in &steps.state.contracts {
-            steps.stands(name, *deployed).await?;
+        for (name, address) in &steps.state.contracts {
+            steps.stands(name, *address).await?;
         }
         Ok(steps)
     }
 
     /// Checks that a contract deployed by an earlier run is still there and matches the local build.
-    async fn stands(&self, name: &str, deployed: Deployed) -> Result<()> {
+    async fn stands(&self, name: &str, address: Address) -> Result<()> {
         let path = self.file.clone().unwrap_or_default();
-        let code = self.wallet.chain().code(deployed.address).await?;
-        let difference = match code.is_empty() {
-            true => Some("no code; was the chain reset?".to_owned()),
-            false => self.artifacts.load(name)?.difference(&code),
+        let difference = match self.code(name, address).await {
+            Err(ChainError::NoCode { .. }) => Some("no code; is the node behind, or was the chain reset?".to_owned()),
+            code => self.artifacts.load(name)?.difference(&code?),
         };
         match difference {
             None => Ok(()),
             Some(difference) => {
-                let cause = format!("{name} at {} is not the local build ({difference})", deployed.address);
+                let cause = format!("{name} at {address} is not the local build ({difference})");
                 Err(ChainError::CannotContinue { path, cause })
             }
         }
@@ -160,39 +161,30 @@ impl<'a> Steps<'a> {
         if self.state.first_block.is_none() {
             self.state.first_block = Some(self.wallet.chain().block_number().await? + 1);
         }
-        // the token may be any contract, so there is no build to compare it with
         let token = match options.token {
-            Some(address) => {
-                let code = code_at(self.wallet.chain(), "token", address).await?;
-                Deployed { address, code_hash: code_hash(&code) }
-            }
+            Some(address) => address,
             None => self.deploy("TestToken", &[]).await?,
         };
         let timelock =
             self.deploy("CircuitTimelock", &(owner, U256::from(options.circuit_delay)).abi_encode_params()).await?;
-        let gate = self.deploy("ProofGate", &(timelock.address, guardian).abi_encode_params()).await?;
-        let datasets = self.deploy("DatasetRegistry", &(gate.address, token.address).abi_encode_params()).await?;
-        let agents = self.deploy("AgentRegistry", &(gate.address, datasets.address).abi_encode_params()).await?;
-        let call = IDatasetRegistry::bindAgentRegistryCall { registry: agents.address };
-        let bind = Call::new(self.wallet.chain(), datasets.address, "bind the agent registry", &call, |events| {
+        let gate = self.deploy("ProofGate", &(timelock, guardian).abi_encode_params()).await?;
+        let datasets = self.deploy("DatasetRegistry", &(gate, token).abi_encode_params()).await?;
+        let agents = self.deploy("AgentRegistry", &(gate, datasets).abi_encode_params()).await?;
+        let call = IDatasetRegistry::bindAgentRegistryCall { registry: agents };
+        let bind = Call::new(self.wallet.chain(), datasets, "bind the agent registry", &call, |events| {
             events.one::<IDatasetRegistry::AgentRegistryBound>()
         });
-        let bound = IDatasetRegistry::agentRegistryCall {};
-        self.bind(&bind, datasets.address, &bound, agents.address).await?;
-        let arguments = (agents.address, options.challenge_seconds);
-        let weights = self.deploy("AgreedWeights", &arguments.abi_encode_params()).await?;
-        let (registries, seconds) = ((agents.address, datasets.address, weights.address), options.thaw_seconds);
-        let arguments = (token.address, gate.address, registries.0, registries.1, registries.2, seconds, owner);
+        self.bind(&bind, datasets, &IDatasetRegistry::agentRegistryCall {}, agents).await?;
+        let weights = self.deploy("AgreedWeights", &(agents, options.challenge_seconds).abi_encode_params()).await?;
+        let arguments = (token, gate, agents, datasets, weights, options.thaw_seconds, owner);
         let escrow = self.deploy("SessionEscrow", &arguments.abi_encode_params()).await?;
-        let call = IAgreedWeights::bindEscrowCall { escrow: escrow.address };
-        let bind = Call::new(self.wallet.chain(), weights.address, "bind the escrow contract", &call, |events| {
+        let call = IAgreedWeights::bindEscrowCall { escrow };
+        let bind = Call::new(self.wallet.chain(), weights, "bind the escrow contract", &call, |events| {
             events.one::<IAgreedWeights::EscrowBound>()
         });
-        let bound = IAgreedWeights::sessionEscrowCall {};
-        self.bind(&bind, weights.address, &bound, escrow.address).await?;
-        let evaluations = self.deploy("Evaluations", &agents.address.abi_encode()).await?;
-        let reads = (escrow.address, evaluations.address).abi_encode_params();
-        let tribute = self.deploy("Tribute", &reads).await?;
+        self.bind(&bind, weights, &IAgreedWeights::sessionEscrowCall {}, escrow).await?;
+        let evaluations = self.deploy("Evaluations", &agents.abi_encode()).await?;
+        let tribute = self.deploy("Tribute", &(escrow, evaluations).abi_encode_params()).await?;
 
         let deployment = Deployment {
             chain_id: self.state.chain_id,
@@ -203,46 +195,60 @@ impl<'a> Steps<'a> {
             thaw_seconds: options.thaw_seconds,
             challenge_seconds: options.challenge_seconds,
             circuit_delay: options.circuit_delay,
-            circuit_timelock: timelock,
-            proof_gate: gate,
-            dataset_registry: datasets,
-            agent_registry: agents,
-            session_escrow: escrow,
-            agreed_weights: weights,
-            evaluations,
-            tribute,
-            token,
+            circuit_timelock: self.deployed("CircuitTimelock", timelock).await?,
+            proof_gate: self.deployed("ProofGate", gate).await?,
+            dataset_registry: self.deployed("DatasetRegistry", datasets).await?,
+            agent_registry: self.deployed("AgentRegistry", agents).await?,
+            session_escrow: self.deployed("SessionEscrow", escrow).await?,
+            agreed_weights: self.deployed("AgreedWeights", weights).await?,
+            evaluations: self.deployed("Evaluations", evaluations).await?,
+            tribute: self.deployed("Tribute", tribute).await?,
+            token: self.deployed("token", token).await?,
             test_token: options.token.is_none(),
         };
-        deployment.check(self.wallet.chain(), self.artifacts).await?;
+        caught_up(self.wallet.chain(), || deployment.check(self.wallet.chain(), self.artifacts)).await?;
         Ok((deployment, self.state.sent))
     }
 
-    async fn deploy(&mut self, name: &str, arguments: &[u8]) -> Result<Deployed> {
-        if let Some(deployed) = self.state.contracts.get(name) {
-            return Ok(*deployed);
+    async fn code(&self, name: &str, address: Address) -> Result<Bytes> {
+        caught_up(self.wallet.chain(), || code_at(self.wallet.chain(), name, address)).await
+    }
+
+    /// A contract with the hash of its code.
+    async fn deployed(&self, name: &str, address: Address) -> Result<Deployed> {
+        Ok(Deployed { address, code_hash: code_hash(&self.code(name, address).await?) })
+    }
+
+    /// Deploys a contract and records its address, unless an earlier run did.
+    async fn deploy(&mut self, name: &str, arguments: &[u8]) -> Result<Address> {
+        if let Some(address) = self.state.contracts.get(name) {
+            return Ok(*address);
         }
-        let creation = self.artifacts.load(name)?.with_arguments(arguments);
-        let message = Wallet::deployment(name, creation.clone());
-        let (address, sent) = match self.wallet.resume(&message).await? {
-            Some((sent, receipt)) => (receipt.contract_address.unwrap_or_default(), Some(sent)),
-            None => match self.unrecorded(name).await? {
-                Some(address) => (address, None),
-                None => {
-                    let nonce = self.wallet.chain().mined_nonce(self.state.deployer).await?;
-                    self.state.under_way = Some((name.to_owned(), nonce));
-                    self.write()?;
-                    let (address, sent) = self.wallet.deploy(name, creation).await?;
-                    (address, Some(sent))
-                }
-            },
-        };
-        let code = code_at(self.wallet.chain(), name, address).await?;
-        let deployed = Deployed { address, code_hash: code_hash(&code) };
-        self.state.contracts.insert(name.to_owned(), deployed);
-        self.state.sent.extend(sent);
+        let message = Wallet::deployment(name, self.artifacts.load(name)?.with_arguments(arguments));
+        let mut mined = self.wallet.resume(&message).await?;
+        let found = if mined.is_none() { self.unrecorded(name).await? } else { None };
+        if mined.is_none() && found.is_none() {
+            self.begin(name).await?;
+            mined = Some(caught_up(self.wallet.chain(), || self.wallet.send(&message)).await?);
+        }
+        let created = mined.as_ref().and_then(|(_, receipt)| receipt.contract_address);
+        let nowhere = || self.wallet.chain().bad_answer("eth_getTransactionReceipt", "no address of the new contract");
+        let address = found.or(created).ok_or_else(nowhere)?;
+        // recorded before it is looked for, since a node may be behind
+        self.state.contracts.insert(name.to_owned(), address);
+        self.state.sent.extend(mined.map(|(sent, _)| sent));
         self.write()?;
-        Ok(deployed)
+        Ok(address)
+    }
+
+    /// Records which contract comes next, and from which nonce on it may have been deployed.
+    async fn begin(&mut self, name: &str) -> Result<()> {
+        if self.state.under_way.as_ref().is_some_and(|(under_way, _)| under_way == name) {
+            return Ok(());
+        }
+        let nonce = self.wallet.chain().mined_nonce(self.state.deployer).await?;
+        self.state.under_way = Some((name.to_owned(), nonce));
+        self.write()
     }
 
     /// Finds a contract that an earlier run deployed but did not live to record. Its address follows from the nonce;
@@ -270,12 +276,20 @@ impl<'a> Steps<'a> {
         bound: &R,
         to: Address,
     ) -> Result<()> {
-        let sent = match self.wallet.resume(bind.message()).await? {
-            Some((sent, _)) => sent,
-            None if self.wallet.chain().read(contract, bound).await? == to => return Ok(()),
-            None => bind.send(self.wallet).await?.sent,
+        let wallet = self.wallet;
+        let sent = match wallet.resume(bind.message()).await? {
+            Some((sent, _)) => Some(sent),
+            None => {
+                let attempt = || async move {
+                    match wallet.chain().read(contract, bound).await? == to {
+                        true => Ok(None),
+                        false => Ok(Some(bind.send(wallet).await?.sent)),
+                    }
+                };
+                caught_up(wallet.chain(), attempt).await?
+            }
         };
-        self.state.sent.push(sent);
+        self.state.sent.extend(sent);
         self.write()
     }
 

@@ -1,5 +1,6 @@
 //! Addresses of the deployed contracts, stored in `deployment.json`, and their check against the local build.
 
+use std::ops::RangeInclusive;
 use std::path::Path;
 
 use alloy::primitives::{Address, Bytes};
@@ -8,6 +9,7 @@ use tribute_core::id::CodeHash;
 
 use crate::abi::{
     IAgentRegistry, IAgreedWeights, ICircuitTimelock, IDatasetRegistry, IEvaluations, ISessionEscrow, IStandard,
+    ITestToken,
 };
 use crate::artifacts::Artifacts;
 use crate::chain::{code_hash, Chain};
@@ -93,6 +95,59 @@ impl Default for DeployOptions {
             token: None,
         }
     }
+}
+
+/// Least and greatest thaw and challenge periods, in seconds, of the contracts.
+const PERIODS: RangeInclusive<u64> = 60..=90 * 86_400;
+/// Least delay of new circuits, in seconds, outside local chains: that of `CircuitTimelock`.
+const LEAST_CIRCUIT_DELAY: u64 = 86_400;
+
+impl DeployOptions {
+    /// Refuses what the contracts would refuse only after several transactions, and what they would accept but could not
+    /// work with.
+    pub(crate) async fn check(&self, chain: &Chain, deployer: Address) -> Result<()> {
+        let wrong = |option, cause: String| Err(ChainError::BadDeployOption { option, cause });
+        for (option, seconds) in
+            [("--thaw-seconds", self.thaw_seconds), ("--challenge-seconds", self.challenge_seconds)]
+        {
+            if !PERIODS.contains(&seconds) {
+                return wrong(option, format!("{seconds} s; give one minute to ninety days, 60 to {}", PERIODS.end()));
+            }
+        }
+        if !chain.is_local() && self.circuit_delay < LEAST_CIRCUIT_DELAY {
+            let (found, id) = (self.circuit_delay, chain.id());
+            let cause = format!("{found} s; chain {id} is not local, so give at least a day, {LEAST_CIRCUIT_DELAY}");
+            return wrong("--circuit-delay", cause);
+        }
+        for (option, account) in [("--owner", self.owner), ("--guardian", self.guardian)] {
+            if account == Some(Address::ZERO) {
+                return wrong(
+                    option,
+                    "nobody has the key of the zero address; give an account that can act".to_owned(),
+                );
+            }
+        }
+        match self.token {
+            Some(token) => check_token(chain, token, deployer).await,
+            None => Ok(()),
+        }
+    }
+}
+
+/// Refuses an address that does not answer as an ERC-20 token.
+async fn check_token(chain: &Chain, token: Address, holder: Address) -> Result<()> {
+    let answers = async {
+        chain.read_newest(token, &ITestToken::balanceOfCall { account: holder }).await?;
+        chain.read_newest(token, &ITestToken::allowanceCall { owner: holder, spender: token }).await
+    };
+    let cause = match answers.await {
+        Ok(_) => return Ok(()),
+        Err(ChainError::NoCode { .. }) => format!("chain {} has no contract at {token}", chain.id()),
+        Err(ChainError::Reverted { action, .. }) => format!("the contract at {token} does not answer {action}"),
+        Err(ChainError::CodeDiffers { difference, .. }) => format!("the contract at {token}: {difference}"),
+        Err(error) => return Err(error),
+    };
+    Err(ChainError::BadDeployOption { option: "--token", cause: cause + "; give the address of an ERC-20 token" })
 }
 
 impl Deployment {

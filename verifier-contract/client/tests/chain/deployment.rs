@@ -2,11 +2,16 @@
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use crate::payer::Payer;
+use crate::proxy::{Quirk, Reply, SEND};
+
 use alloy::sol_types::SolValue;
+use serde_json::json;
 use tribute_chain::anvil::AnvilOptions;
-use tribute_chain::{Anvil, Chain, ChainError, Contracts, DeployOptions, Deployment, Options, Wallet, U256};
+use tribute_chain::{Address, Anvil, Chain, ChainError, Contracts, DeployOptions, Deployment, Options, Wallet, U256};
 use tribute_testing::chain::{artifacts, World};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -239,4 +244,100 @@ async fn only_test_tokens_are_minted() {
     let contracts = Contracts::new(&w.chain, deployment).unwrap();
     let error = contracts.mint(w.cleo.address(), U256::from(1)).unwrap_err();
     assert!(matches!(error, ChainError::NoTestToken), "{error}");
+}
+
+/// Of two nodes behind one URL every second request gets to one that lacks what the last second brought.
+fn balanced() -> Quirk {
+    let last: Mutex<Option<Instant>> = Mutex::default();
+    Quirk::after(move |p, answer| {
+        let mut last = last.lock().unwrap();
+        if p.method == SEND {
+            *last = Some(Instant::now());
+        }
+        if p.before % 2 == 1 || last.is_none_or(|at| at.elapsed() > Duration::from_secs(1)) {
+            return None;
+        }
+        match p.method {
+            "eth_getCode" => answer["result"] = json!("0x"),
+            "eth_getTransactionCount" => {
+                let count = u64::from_str_radix(answer["result"].as_str()?.trim_start_matches("0x"), 16).ok()?;
+                answer["result"] = json!(format!("{:#x}", count.saturating_sub(1)));
+            }
+            "eth_call" | "eth_estimateGas" => return Some(Reply::error(p.request, 3, "execution reverted")),
+            _ => {}
+        }
+        None
+    })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deployment_at_nodes_that_are_behind_deploys_each_contract_once() {
+    let payer = Payer::new().await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("deployment.json");
+    let proxy = payer.behind(balanced()).await;
+    let wallet = payer.process(&proxy.url).await;
+    let (deployment, sent) =
+        Deployment::deploy_to(&wallet, &artifacts(), &DeployOptions::default(), &file).await.unwrap();
+    assert_eq!((sent.len(), payer.paid().await.0), (11, 11));
+    deployment.check(&payer.node, &artifacts()).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deployed_contract_that_no_node_shows_is_not_deployed_again() {
+    let payer = Payer::new().await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("deployment.json");
+    let deploy = async |url: &str| {
+        let wallet = payer.process(url).await;
+        Deployment::deploy_to(&wallet, &artifacts(), &DeployOptions::default(), &file).await
+    };
+    // behind for longer than we wait, which a call without a result notices first: the fifth contract is bound
+    let behind = payer.behind(Quirk::after(|p, answer| {
+        if p.method == "eth_getCode" {
+            answer["result"] = json!("0x");
+        }
+        None
+    }));
+    let behind = behind.await;
+    let error = deploy(&behind.url).await.unwrap_err();
+    assert!(matches!(error, ChainError::NoCode { .. }), "{error}");
+    let sent = payer.paid().await.0;
+    let error = deploy(&behind.url).await.unwrap_err();
+    assert!(matches!(error, ChainError::CannotContinue { .. }), "{error}");
+    deploy(payer.anvil.url()).await.unwrap();
+    assert_eq!((sent, payer.paid().await.0), (5, 11));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn options_that_the_contracts_refuse_are_refused_before_the_first_transaction() {
+    let anvil = Anvil::start().unwrap();
+    let public = Anvil::start_with(&AnvilOptions { chain_id: 7, ..Default::default() }).unwrap();
+    let wallet = async |anvil: &Anvil| Wallet::new(&anvil.connect().await.unwrap(), anvil.keys()[0].clone());
+    let (local, public) = (wallet(&anvil).await, wallet(&public).await);
+    let usual = DeployOptions::default();
+    let (nobody, without_code) = (Some(Address::ZERO), Some(Address::repeat_byte(9)));
+    for (wallet, options, option) in [
+        (&local, DeployOptions { thaw_seconds: 59, ..usual }, "--thaw-seconds"),
+        (&local, DeployOptions { thaw_seconds: 90 * 86_400 + 1, ..usual }, "--thaw-seconds"),
+        (&local, DeployOptions { challenge_seconds: 0, ..usual }, "--challenge-seconds"),
+        (&local, DeployOptions { owner: nobody, ..usual }, "--owner"),
+        (&local, DeployOptions { guardian: nobody, ..usual }, "--guardian"),
+        (&local, DeployOptions { token: without_code, ..usual }, "--token"),
+        (&public, DeployOptions { circuit_delay: 86_399, ..usual }, "--circuit-delay"),
+    ] {
+        let error = Deployment::deploy(wallet, &artifacts(), &options).await.unwrap_err();
+        assert!(matches!(error, ChainError::BadDeployOption { option: found, .. } if found == option), "{error}");
+        assert_eq!(wallet.chain().mined_nonce(wallet.address()).await.unwrap(), 0);
+    }
+    // the least that the contracts take; then contracts that are tokens, and that are none
+    let least = DeployOptions { circuit_delay: 86_400, ..usual };
+    let (deployment, _) = Deployment::deploy(&public, &artifacts(), &least).await.unwrap();
+    let sent = public.chain().mined_nonce(public.address()).await.unwrap();
+    let gate = DeployOptions { token: Some(deployment.proof_gate.address), ..least };
+    let error = Deployment::deploy(&public, &artifacts(), &gate).await.unwrap_err();
+    assert!(matches!(error, ChainError::BadDeployOption { option: "--token", .. }), "{error}");
+    assert_eq!(public.chain().mined_nonce(public.address()).await.unwrap(), sent);
+    let token = DeployOptions { token: Some(deployment.token.address), ..least };
+    Deployment::deploy(&public, &artifacts(), &token).await.unwrap();
 }
