@@ -81,7 +81,7 @@ mod tests {
             (ChainError::WrongChain { url: "u".into(), expected: 1, found: 2 }, Reason::ChainDiffers, false),
             (ChainError::NoCode { contract: "ProofGate".into(), address: from }, Reason::ChainDiffers, false),
             (
-                ChainError::InsufficientFunds { action: action.clone(), from, message: "poor".into(), record: None },
+                ChainError::InsufficientFunds { action: action.clone(), from, message: "poor".into(), open: None },
                 Reason::TransactionFailed,
                 false,
             ),

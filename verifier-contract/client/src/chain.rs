@@ -305,7 +305,7 @@ impl Chain {
             match (revert_of(error), request.from) {
                 (Some(revert), _) => ChainError::Reverted { action, revert: Box::new(revert) },
                 (None, Some(from)) if refusal(&message) == Refusal::Unfunded => {
-                    ChainError::InsufficientFunds { action, from, message }
+                    ChainError::InsufficientFunds { action, from, message, open: None }
                 }
                 _ => self.explain(method, failure),
             }

@@ -270,29 +270,21 @@ pub enum ChainError {
         sent: Box<Sent>,
     },
     /// No receipt within the time limit; the transaction may still be mined.
-    #[error("{action}: no receipt within {seconds} s for nonce {nonce} of {from} (transactions {}); it may still be mined: {}{}", hashes(.transactions), go_on(.record), because(.cause))]
+    #[error("{}: no receipt within {seconds} s for {}; it may still be mined: {}{}", .open.action, nonce(.open), .open.go_on(), because(.cause))]
     NotMined {
-        /// The action attempted.
-        action: String,
-        /// The sender.
-        from: Address,
-        /// Its nonce.
-        nonce: u64,
-        /// Hashes of all versions sent with that nonce.
-        transactions: Vec<B256>,
+        /// The transaction.
+        open: Box<Open>,
         /// Time waited, in seconds.
         seconds: u64,
         /// What keeps it from being mined, and the last error of the node, as far as known.
         cause: Option<String>,
-        /// Its record, if there is a journal.
-        record: Option<PathBuf>,
     },
     /// Mined, but with too few confirmations within the time limit.
-    #[error("{action}: transaction {tx} was mined in block {block} and has {confirmations} of {needed} confirmations after {seconds} s: {}", go_on(.record))]
+    #[error("{}: transaction {tx} was mined in block {block} and has {confirmations} of {needed} confirmations after {seconds} s: {}", .open.action, .open.go_on())]
     Unconfirmed {
-        /// The action attempted.
-        action: String,
         /// The transaction.
+        open: Box<Open>,
+        /// The version that was mined.
         tx: B256,
         /// Number of its block.
         block: u64,
@@ -302,44 +294,26 @@ pub enum ChainError {
         needed: u64,
         /// Time waited, in seconds.
         seconds: u64,
-        /// Its record, if there is a journal.
-        record: Option<PathBuf>,
     },
     /// The nonce is used, but the node has no usable receipt; nothing shows that the transaction cannot be mined.
-    #[error("{action}: nonce {nonce} of {from} is used, {}, but the node gives no receipt of ours ({}): {cause}; use another node, one with receipts and the state of past blocks, and {}", by_ours(.block), hashes(.transactions), go_on(.record))]
+    #[error("{}: {} is used, {}, but the node gives no receipt of ours: {cause}; use another node, one with receipts and the state of past blocks, and {}", .open.action, nonce(.open), by_ours(.block), .open.go_on())]
     NoReceipt {
-        /// The action attempted.
-        action: String,
-        /// The sender.
-        from: Address,
-        /// Its nonce.
-        nonce: u64,
-        /// Hashes of all versions sent with that nonce.
-        transactions: Vec<B256>,
-        /// The block that holds one of them; `None` if the node does not show what used the nonce.
+        /// The transaction.
+        open: Box<Open>,
+        /// The block that holds one of its versions; `None` if the node does not show what used the nonce.
         block: Option<u64>,
         /// The node's last error.
         cause: String,
-        /// Its record, if there is a journal.
-        record: Option<PathBuf>,
     },
     /// The node refuses a transaction, and does not show it.
-    #[error("{action}: the node refuses the transaction of nonce {nonce} of {from} ({message:?}{}) and does not show it, but may have passed it on: look for {} at another node; {}", also(.capped), hashes(.transactions), go_on(.record))]
+    #[error("{}: the node refuses the transaction of {} ({message:?}{}) and does not show it, but may have passed it on: look for it at another node; {}", .open.action, nonce(.open), also(.capped), .open.go_on())]
     Unclear {
-        /// The action attempted.
-        action: String,
-        /// The sender.
-        from: Address,
-        /// Its nonce.
-        nonce: u64,
-        /// Hashes of all versions sent with that nonce.
-        transactions: Vec<B256>,
+        /// The transaction.
+        open: Box<Open>,
         /// The node's message.
         message: String,
         /// Why no higher fees are offered, if they would pass a cap.
         capped: Option<String>,
-        /// Its record, if there is a journal.
-        record: Option<PathBuf>,
     },
     /// Another process is sending with the same key.
     #[error(
@@ -396,7 +370,7 @@ pub enum ChainError {
         cap: u64,
     },
     /// The sender has insufficient funds.
-    #[error("{action}: {from} cannot pay for it ({message}): send it some of the chain's coin; {}", go_on(.record))]
+    #[error("{action}: {from} cannot pay for it ({message}): send it some of the chain's coin{}", then(.open))]
     InsufficientFunds {
         /// The action attempted.
         action: String,
@@ -404,8 +378,8 @@ pub enum ChainError {
         from: Address,
         /// The node's message.
         message: String,
-        /// Record of the transaction, if there is a journal.
-        record: Option<PathBuf>,
+        /// What was sent; `None` if a simulation showed that it could not be paid for.
+        open: Option<Box<Open>>,
     },
     /// A transaction succeeded without emitting the required event.
     #[error("{action}: transaction {tx} emitted no {event}: the contract at this address is another one; run the deployment check")]
@@ -583,14 +557,39 @@ fn by_ours(block: &Option<u64>) -> String {
     block.map_or("and it is not known by which transaction".to_owned(), |b| format!("by ours, in block {b}"))
 }
 
-/// What to do about a transaction whose fate is open.
-fn go_on(record: &Option<PathBuf>) -> String {
-    match record {
-        Some(file) => format!(
-            "run the same command again to go on with it; its record is {}, to be removed only by somebody who knows \
-             that it will never be mined",
-            file.display()
-        ),
-        None => "look for its hash before sending again".to_owned(),
+fn nonce(open: &Open) -> String {
+    format!("nonce {} of {} ({})", open.nonce, open.from, hashes(&open.transactions))
+}
+
+fn then(open: &Option<Box<Open>>) -> String {
+    open.as_ref().map(|open| format!(" ({}); {}", nonce(open), open.go_on())).unwrap_or_default()
+}
+
+/// A transaction whose fate is not known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Open {
+    /// What it is for.
+    pub action: String,
+    /// The sender.
+    pub from: Address,
+    /// Its nonce.
+    pub nonce: u64,
+    /// Hashes of all versions sent with that nonce.
+    pub transactions: Vec<B256>,
+    /// Its record, if there is a journal.
+    pub record: Option<PathBuf>,
+}
+
+impl Open {
+    /// What to do about it.
+    fn go_on(&self) -> String {
+        match &self.record {
+            Some(file) => format!(
+                "run the same command again to go on with it; its record is {}, to be removed only by somebody who \
+                 knows that it will never be mined",
+                file.display()
+            ),
+            None => "look for its hash before sending again".to_owned(),
+        }
     }
 }

@@ -81,7 +81,7 @@ pub use chain::Chain;
 pub use circuits::NewCircuit;
 pub use contracts::{Contracts, Holdings};
 pub use deployment::{DeployOptions, Deployed, Deployment};
-pub use error::{ChainError, Result};
+pub use error::{ChainError, Open, Result};
 pub use hardhat::{Hardhat, HardhatOptions};
 pub use keys::KeySource;
 pub use local::LocalChain;

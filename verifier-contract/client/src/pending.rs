@@ -5,14 +5,13 @@
 //! the account used the nonce, so that none can be mined any more; or we stop waiting. Only the first two remove its
 //! record: nothing else that nodes say is proof, since they lag behind each other, prune, and return errors of others.
 
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use alloy::primitives::TxHash;
 use alloy::rpc::types::TransactionReceipt;
 
 use crate::account::Account;
-use crate::error::{ChainError, Result};
+use crate::error::{ChainError, Open, Result};
 use crate::evidence;
 use crate::fees;
 use crate::journal::Held;
@@ -311,15 +310,16 @@ impl Pending {
         self.searched = Some(Instant::now());
         let (chain, from) = (&self.account.chain, self.account.address());
         let block = match evidence::transaction_of(chain, from, self.nonce).await {
-            Ok(Some(found)) if self.versions.iter().any(|v| v.hash == found.hash) => Some(found.block),
-            Ok(Some(found)) => {
-                let transactions = self.hashes();
+            Ok(Some(found)) if self.versions.iter().all(|v| v.hash != found.hash) => {
+                let (action, nonce, transactions) = (self.message.action.clone(), self.nonce, self.hashes());
                 self.remove_record();
                 self.account.nonces.forget().await;
-                let (action, nonce) = (self.message.action.clone(), self.nonce);
                 return Err(ChainError::Replaced { action, from, nonce, transactions, by: found.hash });
             }
-            Ok(None) => None,
+            Ok(found) => {
+                self.trouble = None;
+                found.map(|found| found.block)
+            }
             Err(error) => {
                 self.trouble = Some(error.to_string());
                 None
@@ -362,12 +362,18 @@ impl Pending {
         }
     }
 
-    /// Leaves the record to the next process, and returns its file. The nonce is free for others meanwhile: at most one
-    /// of its transactions can be mined.
-    async fn leave_record(&mut self) -> Option<PathBuf> {
+    /// Leaves the record to the next process. The nonce is free for others meanwhile: at most one of its transactions
+    /// can be mined.
+    async fn leave(&mut self) -> Box<Open> {
         let record = self.held.take().map(|held| held.path());
         self.account.nonces.forget().await;
-        record
+        Box::new(Open {
+            action: self.message.action.clone(),
+            from: self.account.address(),
+            nonce: self.nonce,
+            transactions: self.hashes(),
+            record,
+        })
     }
 
     async fn timed_out(&mut self) -> ChainError {
@@ -375,30 +381,22 @@ impl Pending {
         let (seconds, needed) = (options.receipt_timeout.as_secs(), options.confirmations);
         match self.stage {
             Stage::Mined { hash, block, confirmations } => {
-                let (record, action) = (self.leave_record().await, self.message.action.clone());
-                ChainError::Unconfirmed { action, tx: hash, block, confirmations, needed, seconds, record }
+                let open = self.leave().await;
+                ChainError::Unconfirmed { open, tx: hash, block, confirmations, needed, seconds }
             }
             Stage::Used { .. } => {
                 let cause = self.trouble.take().unwrap_or_else(|| format!("waited {seconds} s"));
                 self.gave_up(cause).await
             }
             Stage::Waiting => {
-                let from = self.account.address();
-                let missing = match self.account.chain.mined_nonce(from).await {
+                let missing = match self.account.chain.mined_nonce(self.account.address()).await {
                     Ok(next) if next < self.nonce => Some(format!("nonce {next} comes first and is not used yet")),
                     _ => None,
                 };
                 let last = self.trouble.take().map(|trouble| format!("last error: {trouble}"));
                 let causes: Vec<String> = [missing, self.capped.take(), last].into_iter().flatten().collect();
-                ChainError::NotMined {
-                    action: self.message.action.clone(),
-                    from,
-                    nonce: self.nonce,
-                    transactions: self.hashes(),
-                    seconds,
-                    cause: (!causes.is_empty()).then(|| causes.join("; ")),
-                    record: self.leave_record().await,
-                }
+                let cause = (!causes.is_empty()).then(|| causes.join("; "));
+                ChainError::NotMined { open: self.leave().await, seconds, cause }
             }
         }
     }
@@ -409,24 +407,16 @@ impl Pending {
             Stage::Used { block } => block,
             _ => None,
         };
-        ChainError::NoReceipt {
-            action: self.message.action.clone(),
-            from: self.account.address(),
-            nonce: self.nonce,
-            transactions: self.hashes(),
-            block,
-            cause,
-            record: self.leave_record().await,
-        }
+        ChainError::NoReceipt { open: self.leave().await, block, cause }
     }
 
     /// Error if the node refuses it and does not show it. Another node may have it.
     async fn gave_up_refused(&mut self, meaning: Refusal, message: String) -> ChainError {
-        let (action, from, record) = (self.message.action.clone(), self.account.address(), self.leave_record().await);
+        let open = self.leave().await;
         if meaning == Refusal::Unfunded {
-            return ChainError::InsufficientFunds { action, from, message, record };
+            let (action, from) = (open.action.clone(), open.from);
+            return ChainError::InsufficientFunds { action, from, message, open: Some(open) };
         }
-        let (nonce, transactions, capped) = (self.nonce, self.hashes(), self.capped.take());
-        ChainError::Unclear { action, from, nonce, transactions, message, capped, record }
+        ChainError::Unclear { open, message, capped: self.capped.take() }
     }
 }

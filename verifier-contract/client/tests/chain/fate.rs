@@ -194,7 +194,8 @@ async fn a_nonce_that_waits_for_a_lower_one_is_told() {
         None
     });
     let error = payer.refused("gap", payer.impatient(), ahead).await;
-    let ChainError::NotMined { nonce: 1, cause: Some(cause), .. } = &error else { panic!("{error}") };
+    let ChainError::NotMined { open, cause: Some(cause), .. } = &error else { panic!("{error}") };
+    assert_eq!(open.nonce, 1);
     assert!(cause.contains("nonce 0 comes first"), "{error}");
 }
 
@@ -236,6 +237,6 @@ async fn a_cap_that_allows_no_replacement_is_named() {
     payer.node.set_automine(false).await.unwrap();
     let tip = Options { max_priority_fee_per_gas: 1, bump_after: Duration::from_secs(1), ..payer.impatient() };
     let error = payer.unsettled(tip, Quirk::before(|_| None), 0).await;
-    let ChainError::NotMined { cause: Some(cause), transactions, .. } = &error else { panic!("{error}") };
-    assert!(cause.contains("--max-tip") && transactions.len() == 1, "{error}");
+    let ChainError::NotMined { cause: Some(cause), open, .. } = &error else { panic!("{error}") };
+    assert!(cause.contains("--max-tip") && open.transactions.len() == 1, "{error}");
 }

@@ -131,15 +131,15 @@ async fn a_refusal_in_unknown_words_is_an_error_and_the_same_command_goes_on_wit
         }))
         .await;
     let failed = payer.process(&proxy.url).await.send(&payment(1)).await.unwrap_err();
-    let ChainError::Unclear { transactions, nonce: 0, message, .. } = &failed else { panic!("{failed}") };
-    assert_eq!((transactions.len(), message.as_str()), (1, "held for review"));
+    let ChainError::Unclear { open, message, .. } = &failed else { panic!("{failed}") };
+    assert_eq!((open.transactions.len(), open.nonce, message.as_str()), (1, 0, "held for review"));
     assert!(failed.to_string().contains("run the same command again"), "{failed}");
     assert_eq!(payer.paid().await, (0, 0));
     // later it lets it pass, and the command is run again at another node
     let raw = raw.lock().unwrap().clone().unwrap();
     payer.node.request::<_, Value>(SEND, (raw,)).await.unwrap();
     let (sent, _) = payer.process(payer.anvil.url()).await.send(&payment(1)).await.unwrap();
-    assert_eq!((sent.tx, payer.paid().await), (transactions[0], (1, 1)));
+    assert_eq!((sent.tx, payer.paid().await), (open.transactions[0], (1, 1)));
     assert!(!payer.journal().exists());
 }
 

@@ -191,11 +191,11 @@ async fn a_chain_that_mines_nothing_is_given_up_with_the_hashes() {
     let w = World::with(patience).await;
     w.chain.set_automine(false).await.unwrap();
     let error = w.contracts.create_agent(B256::ZERO, "").send(&w.ada).await.unwrap_err();
-    let ChainError::NotMined { transactions, nonce, .. } = &error else { panic!("{error}") };
-    assert_eq!((transactions.len(), *nonce), (1, 0));
+    let ChainError::NotMined { open, .. } = &error else { panic!("{error}") };
+    assert_eq!((open.transactions.len(), open.nonce), (1, 0));
     assert!(error.to_string().contains("may still be mined"), "{error}");
     w.chain.mine(1).await.unwrap();
-    assert!(w.chain.receipt(transactions[0]).await.unwrap().unwrap().status());
+    assert!(w.chain.receipt(open.transactions[0]).await.unwrap().unwrap().status());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -209,7 +209,7 @@ async fn a_node_that_dies_meanwhile_is_told_with_the_hashes() {
     let World { anvil, .. } = w;
     tokio::task::spawn_blocking(move || anvil.stop()).await.unwrap();
     let error = sending.await.unwrap().unwrap_err();
-    let ChainError::NotMined { transactions, cause, .. } = &error else { panic!("{error}") };
-    assert_eq!(transactions.len(), 1);
+    let ChainError::NotMined { open, cause, .. } = &error else { panic!("{error}") };
+    assert_eq!(open.transactions.len(), 1);
     assert!(cause.as_ref().is_some_and(|c| c.contains("no chain answers")), "{error}");
 }
