@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 
 use crate::payer::Payer;
 use crate::proxy::{Quirk, Reply, SEND};
-
 use alloy::sol_types::SolValue;
 use serde_json::json;
 use tribute_chain::anvil::AnvilOptions;
