@@ -56,7 +56,7 @@ pub use infer::{Inferred, Predicts};
 pub use number::Decimal;
 pub use options::Options;
 pub use range::Range;
-pub use raw::{Raw, RawInput, Takes};
+pub use raw::{Raw, RawInput, RawRecord, Takes};
 pub use reading::{Query, Reading};
 pub use report::{ClassReport, ColumnReport, HeaderReport, LeftOut, Report};
 pub use rows::Rows;

@@ -33,20 +33,31 @@ pub enum RawInput {
     Numbers(Vec<f32>),
 }
 
-/// Raw records, each with its label, and a report; they are released only when every doubt is accepted.
+/// What a model computes one record's features from, and the record's label.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RawRecord {
+    /// Its row in the file, as errors give it.
+    pub row: u64,
+    /// What its features are computed from.
+    pub input: RawInput,
+    /// Its label as it is spelled.
+    pub label: String,
+}
+
+/// Raw records and a report; they are released only when every doubt is accepted.
 #[derive(Clone, Debug)]
 pub struct Raw {
     /// What was found in the file.
     pub report: Report,
-    records: Vec<(RawInput, String)>,
+    records: Vec<RawRecord>,
 }
 
 impl Raw {
-    /// The records in the file's order, each with its label, once every doubt is accepted.
+    /// The records in the file's order, once every doubt is accepted.
     ///
     /// # Errors
     /// Doubts that were not accepted.
-    pub fn into_records(self) -> Result<Vec<(RawInput, String)>, DataError> {
+    pub fn into_records(self) -> Result<Vec<RawRecord>, DataError> {
         self.report.settled()?;
         Ok(self.records)
     }
@@ -80,7 +91,7 @@ impl Source {
             match inputs.take(row) {
                 None => incomplete.push(row),
                 Some(_) if text.is_empty() || (number::is_gap(text) && !kept) => unlabelled.push(row),
-                Some(input) => records.push((input, text.to_owned())),
+                Some(input) => records.push(RawRecord { row: table.line(row), input, label: text.to_owned() }),
             }
         }
         let mut doubts = std::mem::take(&mut roles.doubts);
@@ -179,9 +190,9 @@ impl Inputs {
 }
 
 /// Number of records equal to an earlier one.
-fn repeated(records: &[(RawInput, String)]) -> usize {
+fn repeated(records: &[RawRecord]) -> usize {
     let key = RandomState::new();
-    let digest = |(input, label): &(RawInput, String)| match input {
+    let digest = |RawRecord { input, label, .. }: &RawRecord| match input {
         RawInput::Text(text) => key.hash_one((text, label)),
         // zero has two signs
         RawInput::Numbers(numbers) => {

@@ -309,6 +309,14 @@ def test_an_extractor_is_one_file_that_gives_numbers(tmp_path):
         tribute.Extractor(path)
 
 
+def test_the_program_tells_the_row_of_what_is_no_number(world, tmp_path):
+    path = network(tmp_path / "network.onnx", helper.make_node("Log", ["hidden"], ["kept"]))
+    (tmp_path / "t.csv").write_text("a,b,c,d,label\n1,,3,4,x\n0,0,0,0,y\n")
+    out = ["--out", str(tmp_path / "features.csv")]
+    with pytest.raises(RuntimeError, match="t.csv: row 3: .* for feature e0, which is not a finite number"):
+        world.command("extract", str(tmp_path / "t.csv"), "--extractor", str(path), "--drop-incomplete", *out)
+
+
 def onnx_weight(path, name):
     return next(numpy_helper.to_array(t) for t in onnx.load(path).graph.initializer if t.name == name)
 

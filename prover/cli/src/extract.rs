@@ -86,19 +86,20 @@ pub(crate) fn run(a: &ExtractArgs) -> CommandResult {
     let mut written = csv::Writer::from_writer(Vec::new());
     let unwritten = |e: csv::Error| Problem::new(Reason::BadModel, format!("{}: {e}", a.extractor.display()));
     let records = raw.into_records()?;
-    for (record, (input, class)) in records.iter().enumerate() {
-        let features = match input {
+    for (i, record) in records.iter().enumerate() {
+        let features = match &record.input {
             RawInput::Text(text) => extractor.embed(text),
             RawInput::Numbers(values) => extractor.record(values),
         };
-        let features = features.map_err(|e| Problem::new(Reason::BadModel, format!("record {record}: {e}")))?;
-        if record == 0 {
+        let features = features
+            .map_err(|e| Problem::new(Reason::BadModel, format!("{}: row {}: {e}", a.csv.display(), record.row)))?;
+        if i == 0 {
             let names = (0..features.len()).map(|i| format!("e{i}"));
             written.write_record(names.chain([label.clone()])).map_err(unwritten)?;
         }
         // as f64: its digits, unlike those of an f32, are read back as the same number
         let fields = features.iter().map(|x| f64::from(*x).to_string());
-        written.write_record(fields.chain([class.clone()])).map_err(unwritten)?;
+        written.write_record(fields.chain([record.label.clone()])).map_err(unwritten)?;
     }
     let made = written.into_inner().map_err(|e| Problem::storage(e.error()))?;
     write_file(&a.out, &made)?;

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::path::Path;
 
-use tribute_records::{DataError, Fault, Kind, Options, Raw, RawInput, Source, Takes};
+use tribute_records::{DataError, Fault, Kind, Options, Raw, RawInput, RawRecord, Source, Takes};
 
 fn raw(bytes: &[u8], takes: Takes<'_>, options: &Options) -> Result<Raw, DataError> {
     Source::from_bytes("f.csv", bytes.to_vec(), options)?.raw(takes, options)
@@ -12,7 +12,7 @@ fn raw(bytes: &[u8], takes: Takes<'_>, options: &Options) -> Result<Raw, DataErr
 /// The texts and labels of a table.
 fn texts(bytes: &[u8], options: &Options) -> Result<Vec<(String, String)>, DataError> {
     let records = raw(bytes, Takes::Text("text"), options)?.into_records()?;
-    let text = |(input, label)| match input {
+    let text = |RawRecord { input, label, .. }| match input {
         RawInput::Text(text) => (text, label),
         RawInput::Numbers(numbers) => panic!("{numbers:?}"),
     };
@@ -23,7 +23,7 @@ fn texts(bytes: &[u8], options: &Options) -> Result<Vec<(String, String)>, DataE
 fn numbers(text: &str, columns: &[&str], options: &Options) -> Result<Vec<(Vec<f32>, String)>, DataError> {
     let columns: Vec<String> = columns.iter().map(|c| (*c).to_owned()).collect();
     let records = raw(text.as_bytes(), Takes::Numbers(&columns), options)?.into_records()?;
-    let numbers = |(input, label)| match input {
+    let numbers = |RawRecord { input, label, .. }| match input {
         RawInput::Numbers(numbers) => (numbers, label),
         RawInput::Text(text) => panic!("{text}"),
     };
@@ -88,9 +88,10 @@ fn texts_and_labels_that_are_missing_are_asked_about() {
         assert_eq!((e.row, e.column), (Some(3), Some(2)), "{gap:?} {e}");
         assert!(e.to_string().contains("--drop-unlabelled"), "{e}");
     }
-    let table = b"text,label\nan apple,x\n,y\na pear,NA\n";
+    let table = b"text,label\nan apple,x\n,y\na pear,NA\na plum,z\n";
     let dropped = Options { accept: [Kind::Incomplete, Kind::Unlabelled].into(), ..Options::default() };
-    assert_eq!(texts(table, &dropped).unwrap().len(), 1);
+    let left = raw(table, Takes::Text("text"), &dropped).unwrap().into_records().unwrap();
+    assert_eq!(left.iter().map(|record| record.row).collect::<Vec<_>>(), [2, 5]);
     let kept = Options { accept: [Kind::Incomplete].into(), gaps_are_labels: true, ..Options::default() };
     assert_eq!(texts(table, &kept).unwrap()[1].1, "NA");
     assert_eq!(texts(b"text,label\nan apple,+\na pear,-\n", &plain).unwrap().len(), 2, "the signs of a test");
@@ -161,7 +162,9 @@ fn columnar_files_give_the_same_as_their_csv() {
     let case = |file: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/columnar").join(file);
     let options = Options { accept: [Kind::Incomplete, Kind::Unlabelled].into(), ..Options::default() };
     let read = |file: &str, takes: Takes<'_>| {
-        Source::open(&case(file), &options).unwrap().raw(takes, &options).unwrap().into_records().unwrap()
+        let records =
+            Source::open(&case(file), &options).unwrap().raw(takes, &options).unwrap().into_records().unwrap();
+        records.into_iter().map(|record| (record.input, record.label)).collect::<Vec<_>>()
     };
     let columns = ["pulse".to_owned(), "age".to_owned()];
     for takes in [Takes::Text("ward"), Takes::Numbers(&columns)] {
