@@ -1,6 +1,7 @@
 """The answers of a model in an ONNX file, to compare with an agent's."""
 
 import numpy as np
+import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
@@ -126,6 +127,16 @@ def test_maps_of_scores_and_of_doubles_are_read(tmp_path):
     assert np.mean(found.astype(float) == rows[:, -1]) > 0.98 and np.array_equal(doubles.predict(rows[:, :-1]), found)
     scores = singles.decision_function(rows[:, :-1])
     assert scores.shape == (178, 3) and np.allclose(doubles.decision_function(rows[:, :-1]), scores, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["sk_softmax", "sk_double_zipmap"])
+def test_what_is_wrong_with_a_model_of_maps_is_told(tmp_path, name):
+    model = onnx.load(ROOT / f"inference/tests/fixtures/{name}.onnx")
+    zipped = next(node.input[0] for node in model.graph.node if node.op_type == "ZipMap")
+    model.graph.node.append(helper.make_node("Not", [zipped], ["wrong"]))
+    onnx.save(model, tmp_path / "m.onnx")
+    with pytest.raises(BadModel, match=r"onnxruntime rejected .*operator \(Not\)"):
+        ModelFile(tmp_path / "m.onnx", THREE)
 
 
 def test_a_real_value(tmp_path):

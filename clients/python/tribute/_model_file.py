@@ -242,8 +242,7 @@ def _session(model: Any, path: str) -> Any:
         for output in graph.output:
             if output.name in zips:
                 output.name = zips[output.name]
-                output.type.Clear()
-                output.type.tensor_type.elem_type = 11  # double
+                output.ClearField("type")  # onnxruntime infers it
         try:
             return load()
         except Exception as again:

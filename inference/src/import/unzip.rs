@@ -5,13 +5,13 @@ use std::collections::HashMap;
 use prost::Message as _;
 
 use crate::external::{append, fields};
-use crate::onnx::{DataType, GraphProto, NodeProto, OnnxError, TensorType, TypeProto, TypeValue, ValueInfoProto};
+use crate::onnx::{GraphProto, NodeProto, OnnxError, ValueInfoProto};
 
 const GRAPH: u32 = 7;
 const NODE: u32 = 1;
 const OUTPUT: u32 = 12;
 
-/// The model with the doubles that its ZipMaps would take as its outputs, in their place; `None` if it has no ZipMap. The labels
+/// The model with the values that its ZipMaps would take as its outputs, in their place; `None` if it has no ZipMap. The labels
 /// are in its other output.
 pub(super) fn unzipped(model: &[u8], graph: &GraphProto) -> Result<Option<Vec<u8>>, OnnxError> {
     let zips: HashMap<&str, &str> = graph
@@ -36,7 +36,7 @@ pub(super) fn unzipped(model: &[u8], graph: &GraphProto) -> Result<Option<Vec<u8
             match part.number {
                 NODE if NodeProto::decode(value).map_err(format)?.op_type == "ZipMap" => {}
                 OUTPUT => match zips.get(ValueInfoProto::decode(value).map_err(format)?.name.as_str()) {
-                    Some(doubles) => append(&mut kept, OUTPUT, &of_doubles(doubles)),
+                    Some(values) => append(&mut kept, OUTPUT, &of_any_type(values)),
                     None => kept.extend_from_slice(part.whole),
                 },
                 _ => kept.extend_from_slice(part.whole),
@@ -47,8 +47,7 @@ pub(super) fn unzipped(model: &[u8], graph: &GraphProto) -> Result<Option<Vec<u8
     Ok(Some(made))
 }
 
-fn of_doubles(name: &str) -> Vec<u8> {
-    let tensor = TensorType { elem_type: DataType::Double as i32, shape: None };
-    let of = TypeProto { value: Some(TypeValue::TensorType(tensor)) };
-    ValueInfoProto { name: name.into(), r#type: Some(of) }.encode_to_vec()
+/// An output whose type onnxruntime infers.
+fn of_any_type(name: &str) -> Vec<u8> {
+    ValueInfoProto { name: name.into(), r#type: None }.encode_to_vec()
 }

@@ -138,6 +138,18 @@ fn what_is_in_training_mode_is_refused() {
     assert!(import(&dropout(0), &schema(), InputScale::Raw, Link::Softmax, 0, &[]).is_ok());
 }
 
+/// A model that ends in maps is not refused for the forms in which it was tried.
+#[test]
+fn what_is_wrong_with_a_model_of_maps_is_told() {
+    let maps = layer(begin().node("Identity", &["x"], &["v"]))
+        .node("Softmax", &["z"], &["p"])
+        .node("ZipMap", &["p"], &["maps"])
+        .node("Not", &["p"], &["wrong"])
+        .output("maps", DataType::Float, 2);
+    let e = refused(&maps.model());
+    assert!(e.to_string().contains("operator (Not)"), "{e}");
+}
+
 /// A column that the schema encodes is not to be encoded by the model.
 #[test]
 fn what_to_export_instead_of_an_encoder_is_told() {
