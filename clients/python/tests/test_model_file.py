@@ -96,6 +96,22 @@ def test_columns_are_named_by_class_labels(tmp_path):
 
 
 @pytest.mark.parametrize(
+    "listed, answers",
+    [
+        ([0, 1, 2], ["y", "x", "z"]),
+        (["z", "y", "x"], ["y", "z", "x"]),
+        (["x", "x", "x"], ["x", "x", "x"]),
+    ],
+)
+def test_a_list_of_the_classes_names_the_columns_and_is_no_label(tmp_path, listed, answers):
+    kind = TensorProto.STRING if isinstance(listed[0], str) else TensorProto.INT64
+    classes = helper.make_node("Constant", [], ["classes"], value=helper.make_tensor("classes", kind, [3], listed))
+    outputs = [("classes", kind), ("scores", TensorProto.FLOAT)]
+    model = ModelFile(written(tmp_path / "m.onnx", WEIGHT, classes, outputs=outputs, taken={"features": [3, 2]}), THREE)
+    assert model.predict(ROWS).tolist() == answers
+
+
+@pytest.mark.parametrize(
     "taken, before",
     [
         ({"features": [1, 2]}, None),

@@ -83,13 +83,15 @@ class ModelFile:
         if values.shape[1] == 1 and schema.classes is not None:
             inside = np.nanmin(values) >= 0.0 and np.nanmax(values) <= 1.0
             self._middle = 0.5 if inside else 0.0  # a sigmoid's are probabilities
+        classes = len(schema.classes or ())
         labels = {name: v for name, v in found.items() if v is not None and v.rows.ndim == 1}
-        self._labels = next(iter(labels), None) if schema.classes is not None else None
-        self._places = list(range(len(schema.classes or ())))
+        lists = {name: list(v.rows[:classes]) for name, v in labels.items() if _repeats(v.rows, classes)}
+        self._labels = next((name for name in labels if name not in lists), None) if classes else None
+        self._places = list(range(classes))
         if self._labels is not None:
             self._numbered = self._are_numbers(values, labels[self._labels])
         elif schema.classes is not None:
-            self._places = self._order(names or _class_labels(model.graph, len(schema.classes)))
+            self._places = self._order(names or next(iter(lists.values()), None) or _class_labels(model.graph, classes))
 
     def _laid_out(self) -> tuple[list[_Input], int | None]:
         """How each input takes the schema's features, and how many records at once; None if that is free."""
@@ -305,6 +307,12 @@ def _joined(parts: Sequence[_Values | None]) -> _Values | None:
     if len(known) < len(parts) or len({part.rows.shape[1:] for part in known}) != 1 or any(p.names != known[0].names for p in known):
         return None
     return _Values(np.concatenate([part.rows for part in known]), known[0].names)
+
+
+def _repeats(labels: npt.NDArray[Any], classes: int) -> bool:
+    """Whether an output only repeats a list of the classes: in batches of as many records, it looks like a label for each record."""
+    listed = labels[:classes]
+    return len(set(listed)) == classes > 0 and np.array_equal(labels, np.resize(listed, len(labels)))
 
 
 def _spread(schema: Schema) -> npt.NDArray[np.float64]:
