@@ -22,6 +22,7 @@ from conftest import ROOT
         ("pass --header or --no-header", "pass header=True or header=False"),
         ("predict a number with --real, or", "predict a number with real=True, or"),
         ("forge them; --allow-dev-srs accepts them", "forge them; allow_dev_srs=True accepts them"),
+        ("in the same ranges, with `--quantised-features`", "in the same ranges, with `quantised_features=True`"),
         ("`tribute serve --data x`", "`tribute serve --data x`"),
     ],
 )

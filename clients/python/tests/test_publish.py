@@ -20,7 +20,7 @@ from tribute._proto.tribute.v1 import agent_service_pb2
 from tribute.chain import Chain
 from tribute.types import LOGIT_UNIT
 
-from conftest import CLIENT, OWNER, PROGRAM, account
+from conftest import CLIENT, OWNER, PROGRAM, ROOT, account
 
 PENALTY = 0.002
 
@@ -276,6 +276,22 @@ def test_the_file_of_a_model_is_certified(world, market, brought, digits):
             owner.import_model(brought, market.datasets, penalty=PENALTY, polish=None)
         with pytest.raises(tribute.errors.BadModel, match="external_data=False"):
             owner.import_model(brought.read_bytes(), market.datasets, penalty=PENALTY)
+
+
+@pytest.mark.parametrize("quantised", [False, True])
+def test_an_import_says_in_what_units_the_model_takes_features(monkeypatch, quantised):
+    class Sent(Exception):
+        pass
+
+    def send(client, method, request):
+        raise Sent(request.work)
+
+    monkeypatch.setattr(tribute.Client, "_upload", lambda client, model: bytes(32))
+    monkeypatch.setattr(tribute.Client, "_call", send)
+    model = ROOT / "inference/tests/fixtures/torch_logits.onnx"
+    with pytest.raises(Sent) as sent:
+        object.__new__(tribute.Client).import_model(model, [bytes(32)], penalty=PENALTY, quantised_features=quantised)
+    assert sent.value.args[0].quantised_features is quantised
 
 
 def test_a_file_of_a_model_is_read_with_regular_files_beside_it_only(brought, tmp_path):

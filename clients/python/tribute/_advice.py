@@ -22,6 +22,7 @@ SWITCHES = {
     "real": "real=True",
     "gaps-are-labels": "gaps_are_labels=True",
     "allow-dev-srs": "allow_dev_srs=True",
+    "quantised-features": "quantised_features=True",
 }
 VALUES = {"separator", "decimal", "label", "range"}
 LISTS = {"drop", "one-hot"}

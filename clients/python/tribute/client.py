@@ -325,6 +325,7 @@ class Client:
         link: str = "softmax",
         name: str = "",
         polish: float | None = 0.01,
+        quantised_features: bool = False,
     ) -> Agent:
         """Brings an ONNX model trained elsewhere: the head that it is, moved to the optimum over the datasets.
 
@@ -337,6 +338,9 @@ class Client:
         polish : float or None
             How far its weights may move, relative to their norm; :attr:`Agent.polish` tells how far they did, and what that changed.
             None: not at all.
+        quantised_features : bool
+            The model takes quantised features, from 0 to 255/256, instead of the schema's units. A canonical agent of another schema
+            is taken only with this.
 
         Raises
         ------
@@ -347,7 +351,9 @@ class Client:
         """
         upload = self._upload(model_file(model))
         terms = training_terms(datasets, penalty, link)
-        work = agent_pb2.ImportWork(terms=terms, name=name, upload=upload, polish=polish)
+        work = agent_pb2.ImportWork(
+            terms=terms, name=name, upload=upload, polish=polish, quantised_features=quantised_features
+        )
         answer = self._call("AgentService/ImportAgent", agent_service_pb2.ImportAgentRequest(work=work))
         return self.agent(Job(self, answer.job).result().agent.weights_digest)
 
