@@ -97,6 +97,14 @@ def test_the_cache_gives_the_same_features(model, tmp_path):
     assert len(list(tmp_path.iterdir())) == 1
 
 
+def test_a_text_given_twice_is_run_once(model, monkeypatch):
+    extractor, ran = tribute.Extractor(model), []
+    embed = extractor._embed
+    monkeypatch.setattr(extractor, "_embed", lambda record, text: ran.append((record, text)) or embed(record, text))
+    features = extractor(["a", "the", "a", "runs"])
+    assert ran == [(0, "a"), (1, "the"), (3, "runs")] and np.array_equal(features[0], features[2])
+
+
 def test_what_is_no_text_or_another_model_is_refused(model):
     extractor = tribute.Extractor(model)
     for wrong in ("one text", [1.0], ["a", None]):
@@ -199,6 +207,14 @@ def test_rows_become_images(tmp_path, shape):
         extractor(rows[:, :15])
     with pytest.raises(tribute.errors.BadQuery, match="some of the inputs are masked"):
         extractor(np.ma.masked_less(rows, 0.5))
+
+
+def test_single_precision_is_not_copied(tmp_path, monkeypatch):
+    extractor = tribute.Extractor(image_model(tmp_path / "image.onnx", ["batch", 1, 4, 4]))
+    rows = np.random.default_rng(7).random((5, 16), dtype=np.float32)
+    features, run, fed = extractor(rows.astype(np.float64)), extractor._run, []
+    monkeypatch.setattr(extractor, "_run", lambda record, feeds: fed.extend(feeds.values()) or run(record, feeds))
+    assert np.array_equal(extractor(rows), features) and all(np.shares_memory(values, rows) for values in fed)
 
 
 def test_rows_that_may_be_several_images_are_refused(tmp_path):

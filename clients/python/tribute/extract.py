@@ -18,7 +18,7 @@ import numpy.typing as npt
 from ._encoding import model_file
 from ._graph import described, node_name
 from .errors import BadModel, BadQuery
-from .schema import Schema, _numbers
+from .schema import Schema, _numbers, _unmasked
 
 HEAD_OPERATORS = {
     *("Add", "ArgMax", "ArrayFeatureExtractor", "Cast", "Concat", "DequantizeLinear", "Flatten", "Identity", "LogSoftmax"),
@@ -102,7 +102,7 @@ class Extractor:
         Records run alone: in a batch, the others would change the last bits.
         """
         if self._tokenizer is None:
-            values = self._shaped(_numbers(inputs, "inputs").astype(np.float32))
+            values = self._shaped(_floats(inputs))
             return np.stack([self._run(i, {self._input: values[i : i + 1]}) for i in range(len(values))])
         given: list[Any] = [None] if isinstance(inputs, str) else list(inputs)  # type: ignore[arg-type]
         texts = [text for text in given if isinstance(text, str)]
@@ -111,8 +111,11 @@ class Extractor:
             raise BadQuery(f"the extractor takes a list of texts, not {wrong!r}")
         keys = [hashlib.sha256(text.encode()).digest() for text in texts]
         known = self._load()
-        missing = {key: text for key, text in zip(keys, texts) if key not in known}
-        known.update((key, self._embed(keys.index(key), text)) for key, text in missing.items())
+        missing: dict[bytes, tuple[int, str]] = {}
+        for record, (key, text) in enumerate(zip(keys, texts)):
+            if key not in known:
+                missing.setdefault(key, (record, text))
+        known.update((key, self._embed(record, text)) for key, (record, text) in missing.items())
         if missing and self._cache:
             self._store(known)
         return np.stack([known[key] for key in keys])
@@ -304,6 +307,14 @@ def _last_layer(graph: Any, constants: set[str]) -> Any:
 def _is_plain(node: Any, constants: set[str]) -> bool:
     count = len(_varying(node, constants))
     return count == 0 or node.op_type == "Concat" or (count == 1 and node.op_type in PLAIN_OPERATORS)
+
+
+def _floats(inputs: npt.ArrayLike) -> npt.NDArray[np.float32]:
+    """Inputs in single precision; those that are already are not copied."""
+    given = _unmasked(inputs, "inputs", BadQuery)
+    if isinstance(given, np.ndarray) and given.dtype == np.float32:
+        return np.asarray(given)
+    return _numbers(given, "inputs").astype(np.float32)
 
 
 def _of_floats(what: str, found: Any) -> None:
