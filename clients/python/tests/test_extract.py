@@ -279,7 +279,11 @@ def network(path, *between, kind=TensorProto.FLOAT):
             r"node `d` \(Dropout\) is in training mode: export after `model.eval\(\)`",
         ),
         (
-            helper.make_node("BatchNormalization", ["hidden", *["ones"] * 4], ["kept", "m", "v"], training_mode=1),
+            helper.make_node("BatchNormalization", ["hidden", *["ones"] * 4], ["kept"], training_mode=1),
+            r"node `kept` \(BatchNormalization\) is in training mode",
+        ),
+        (
+            helper.make_node("BatchNormalization", ["hidden", *["ones"] * 4], ["kept", "m", "v"]),
             r"node `kept` \(BatchNormalization\) is in training mode",
         ),
         (helper.make_node("RandomNormalLike", ["hidden"], ["kept"]), r"\(RandomNormalLike\) draws random numbers"),

@@ -118,17 +118,18 @@ fn what_is_in_training_mode_is_refused() {
         let graph = begin().floats("ratio", &[], &[0.5]).raw("mode", DataType::Bool, &[], vec![mode]);
         logits(graph.node("Dropout", &["x", "ratio", "mode"], &["v"]))
     };
-    let normalised = |attributes| {
+    let normalised = |outputs: &[&str], attributes| {
         let graph = ["scale", "shift", "mean", "var"].iter().fold(begin(), |g, n| g.floats(n, &[D], &[1.0; D]));
-        logits(graph.with("BatchNormalization", &["x", "scale", "shift", "mean", "var"], &["v", "m", "s"], attributes))
+        logits(graph.with("BatchNormalization", &["x", "scale", "shift", "mean", "var"], outputs, attributes))
     };
     let noisy = begin().node("RandomNormalLike", &["x"], &["noise"]).node("Add", &["x", "noise"], &["v"]);
     for (model, wanted) in [
         (dropout(1), "node `Dropout_0` (Dropout) is in training mode: export after `model.eval()`"),
         (
-            normalised(vec![int("training_mode", 1)]),
+            normalised(&["v"], vec![int("training_mode", 1)]),
             "node `BatchNormalization_0` (BatchNormalization) is in training mode",
         ),
+        (normalised(&["v", "m", "s"], vec![]), "node `BatchNormalization_0` (BatchNormalization) is in training mode"),
         (logits(noisy), "node `RandomNormalLike_0` (RandomNormalLike) draws random numbers"),
     ] {
         let e = refused(&model);
