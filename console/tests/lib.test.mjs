@@ -8,8 +8,8 @@ import { ROOT } from "../scripts/world.mjs";
 
 const vite = await createServer({ root: `${ROOT}/console`, server: { middlewareMode: true, ws: false }, appType: "custom", logLevel: "error" });
 after(() => vite.close());
-const [{ queries }, { extend }, { parseSchema, quantise }, { checkValuation, follows, partsOf, shapley, verdict, weightsOf }, { bareSchema, canonical, listHash, packed, readRequest, unpacked }, { nodeEntry }] = await Promise.all(
-  ["csv", "receipt", "schema", "valuation", "request", "node"].map((name) => vite.ssrLoadModule(`/src/lib/${name}.ts`)),
+const [{ queries }, { someAddress }, { extend }, { parseSchema, quantise }, { checkValuation, follows, partsOf, shapley, verdict, weightsOf }, { bareSchema, canonical, listHash, packed, readRequest, unpacked }, { nodeEntry }] = await Promise.all(
+  ["csv", "chain", "receipt", "schema", "valuation", "request", "node"].map((name) => vite.ssrLoadModule(`/src/lib/${name}.ts`)),
 );
 
 test("receipts are those that `tribute-core` pins", () => {
@@ -70,14 +70,14 @@ test("a header leaves out nothing but a label, and names are compared as the rea
 
 test("a column of another name is the label if it holds the schema's classes, unless they are numbers", () => {
   const predicting = (target) => parseSchema(JSON.stringify({ name: "s", features, target }));
-  const [species, truths, codes, none] = [["setosa", "other"], ["True", "false"], ["0", "none"], ["none", "some"]].map((classes) => predicting({ classes }));
+  const [species, truths, codes, none, drinks] = [["setosa", "other"], ["True", "false"], ["0", "none"], ["none", "some"], ["caf\u00e9", "th\u00e9 vert"]].map((classes) => predicting({ classes }));
   const asked = [[1, 0.5], [2, 0.25]];
   for (const [labels, schema] of [
     [["setosa", "other"], species], [["other", "other"], species],
     // missing labels tell nothing, unless a class is spelled so
     [["setosa", ""], species], [["N/A", "other"], species], [["?", "setosa"], species], [["#¡REF!", "setosa"], species], [["none", "none"], none], [["None", "some"], none],
-    // true and false in any case, other texts as they are written
-    [["TRUE", "False"], truths],
+    // true and false in any case, other texts as they look
+    [["TRUE", "False"], truths], [["cafe\u0301", "th\u00e9\u00a0vert"], drinks],
   ]) {
     const [one, other] = labels.map((label) => `"${label}"`);
     for (const text of [`a,b,species\n1,0.5,${one}\n2,0.25,${other}\n`, `species,b,a\n${one},0.5,1\n${other},0.25,2\n`]) {
@@ -100,10 +100,10 @@ test("a column of another name is the label if it holds the schema's classes, un
 test("without a header, one value more is a label of the schema", () => {
   const predicting = (target) => parseSchema(JSON.stringify({ name: "s", features, target }));
   const [codes, truths, real] = [{ classes: ["0", "1.0", "07"] }, { classes: ["True", "false"] }, { real: { lo: 0, hi: 1 } }].map(predicting);
-  for (const [labels, schema] of [[["0", "1", "07"], codes], [["0.0", "1.0", "NA"], codes], [["TRUE", "False", ""], truths], [["0.5", "7", "?"], real]]) {
+  for (const [labels, schema] of [[["0", "1", "07"], codes], [["0.0", "1.0", "NA"], codes], [["7", "1.00", "1.000000000000000000e+00"], codes], [["TRUE", "False", ""], truths], [["0.5", "7", "?"], real]]) {
     assert.deepEqual(queries(labels.map((label, i) => `${i},0.5,${label}\n`).join(""), schema), labels.map((_, i) => [i, 0.5]), `${labels}`);
   }
-  for (const [label, schema] of [["2", codes], ["7", codes], ["1.00", codes], ["1", truths], ["ward", real]]) {
+  for (const [label, schema] of [["2", codes], ["70", codes], ["1.01", codes], ["1", truths], ["ward", real]]) {
     assert.throws(() => queries(`1,0.5,\n2,0.25,${label}\n`, schema), new RegExp(`Line 2 has one value too many: the last, “${label}”, is no label`), label);
   }
 });
@@ -116,6 +116,10 @@ test("a comment above the queries is their header if it has the schema's names, 
   assert.deepEqual(queries("# b,a,label\n20,1,x\n30,2,y\n", schema), asked);
   assert.deepEqual(queries("sep=\t\n# b\ta\n20\t1\n30\t2\n", schema), asked);
   assert.deepEqual(queries("# b a\n20 1\n30 2\n", schema), asked);
+  // the features in order are no header that lacks the label's name
+  assert.deepEqual(queries("# a, b\n1,20,x\n2,30,y\n", schema), asked);
+  // nor is a remark that is not the last
+  assert.deepEqual(queries("# by hand, twice\n# units are mm\n1,20\n2,30\n", schema), asked);
   // values that count like names
   const counted = parseSchema(JSON.stringify({ name: "s", features, target: { classes: ["2", "7"] } }));
   assert.deepEqual(queries("# b,a,label\n0,1,2\n30,2,7\n", counted), [[1, 0], [2, 30]]);
@@ -314,6 +318,13 @@ test("a schema's file is what the registry knows, without its spaces", () => {
   const id = keccak256(toBytes(bare));
   assert.equal(bareSchema(`{\n  "name": "a b \\" c",\n  "n": [1, 2.50]\n}\n`, id), bare);
   assert.throws(() => bareSchema(`{"name":"other"}`, id), /not the schema/);
+});
+
+test("an address may be in small letters, in capitals, or with its checksum", () => {
+  const address = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed";
+  const capitals = `0x${address.slice(2).toUpperCase()}`;
+  for (const text of [address, address.toLowerCase(), capitals]) assert.equal(someAddress(text), address, text);
+  for (const text of [address.replace("aA", "aa"), `${capitals}0`, capitals.slice(2), account("0"), ""]) assert.equal(someAddress(text), undefined, text);
 });
 
 test("only a node's URL becomes a link", () => {

@@ -1,6 +1,6 @@
 // What pages read from the chain, and the transactions that they ask the wallet to send.
 import {
-  createPublicClient, custom, decodeEventLog, encodeFunctionData, http, isAddress, zeroAddress,
+  createPublicClient, custom, decodeEventLog, encodeFunctionData, getAddress, http, isAddress, zeroAddress,
   type Abi, type Address, type ContractEventName, type EIP1193Provider, type Hex, type PublicClient, type TransactionReceipt,
 } from "viem";
 import { agentRegistryAbi, agreedWeightsAbi, datasetRegistryAbi, evaluationsAbi, proofGateAbi, sessionEscrowAbi, testTokenAbi } from "../gen/abi";
@@ -186,5 +186,8 @@ export const proofArgs = (proof: Proof): { inputs: bigint[]; proof: Hex } => ({
   proof: hex(proof.proof),
 });
 
-/** Whether it is somebody's address, with the right checksum if it is in mixed case. */
-export const someAddress = (text: string): text is Address => isAddress(text) && text !== zeroAddress;
+/** Somebody's address, if it is one: in small letters, in capitals, or with the right checksum. */
+export function someAddress(text: string): Address | undefined {
+  const capitals = text.slice(2) === text.slice(2).toUpperCase();
+  return isAddress(text, { strict: !capitals }) && text !== zeroAddress ? getAddress(text) : undefined;
+}

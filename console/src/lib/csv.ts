@@ -111,7 +111,7 @@ function isHeader(first: string[], names: string[], more: boolean): boolean {
   return false;
 }
 
-/** The comment above the first row that is the header: the last one with all the schema's names, or with none for a first column that numbers the rows, because that is called `#`; otherwise the last one with a word for every value. */
+/** The comment above the first row that is the header: the last one with all the schema's names, or with none for a first column that numbers the rows, because that is called `#`; otherwise the last one that is not blank, if it has a word for every value. */
 function commented(comments: Comment[], separator: string | undefined, names: string[], rows: Row[]): Row | undefined {
   const first = rows[0]!.cells;
   const above = comments.filter((comment) => comment.above).reverse().map(({ line, text }) => ({ line, text, cells: valuesOf(text, separator) }));
@@ -124,13 +124,16 @@ function commented(comments: Comment[], separator: string | undefined, names: st
     if (start === undefined) continue;
     const cells = [start || "#", ...rest];
     if (fits(cells) && (named(cells) || (start === "" && words(rest) && NUMBER.test(first[0]!)))) return { line, cells };
+    // the features in order, without the label: how the values are read anyway
+    if (first.length === names.length + 1 && cells.length === names.length && cells.every((cell, i) => cell === names[i])) return undefined;
     const blanks = valuesOf(text, undefined);
     if (named(cells) || SEPARATORS.some((other) => named(valuesOf(text, other))) || (fits(blanks) && named(blanks))) {
       throw refused(`Line ${line} names the columns in a comment, but not one for each of the ${first.length} values below, separated like them: write it so, or delete it.`);
     }
   }
   if (separator === undefined || isHeader(first, names, rows.length > 1)) return undefined;
-  return above.find(({ cells }) => first.length > 1 && fits(cells) && words(cells) && new Set(cells).size === cells.length);
+  const last = above.find(({ text }) => text.trim() !== "");
+  return last && first.length > 1 && fits(last.cells) && words(last.cells) && new Set(last.cells).size === last.cells.length ? last : undefined;
 }
 
 /** Refuses a comment that may be a query, because it has as many values; words are a remark. */

@@ -21,12 +21,15 @@ export const isLabelName = (name: string): boolean => LABEL_NAMES.includes(name.
 
 const isGap = (text: string): boolean => GAPS.includes(text.toLowerCase()) || SHEET_ERROR.test(text);
 
-/** A text without the point that a whole number has as a float: 1.0 is 1. Other spellings may be codes. */
-const plain = (text: string): string => (/^-?(0|[1-9]\d*)\.0$/.test(text) ? text.slice(0, -2) : text);
+/** What is equal for texts that look the same: letters in one form, and plain blanks. */
+const composed = (text: string): string => text.normalize("NFC").replace(/\s/g, " ");
 
-/** Whether a text is one of these classes: true and false in any case. */
+/** A number's value, whatever its spelling; NaN for a text. The reader tells some spellings apart as codes; here a label is only left out. */
+const value = (text: string): number => (NUMERIC.test(text) ? Number(text.replace(",", ".")) : NaN);
+
+/** Whether a text is one of these classes: a number by its value, true and false in any case. */
 const isClass = (text: string, known: string[]): boolean =>
-  known.some((label) => plain(label) === plain(text) || (TRUTH.test(text) && label.toLowerCase() === text.toLowerCase()));
+  known.some((label) => composed(label) === composed(text) || value(label) === value(text) || (TRUTH.test(text) && label.toLowerCase() === text.toLowerCase()));
 
 /** Whether a value may be a record's label: a class, or a number where one is predicted, or missing. */
 export const isLabel = (text: string, schema: Schema): boolean =>

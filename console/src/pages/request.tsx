@@ -48,8 +48,9 @@ function Form({ query }: { query: URLSearchParams }): ReactNode {
   const mine = world.signer && found.owner.toLowerCase() === world.signer.account.toLowerCase();
   const hundred = (v: string): number => Math.round(Number(v) * 100);
   const numbers = [uses, days, share, part, price].every((v) => v !== "" && Number(v) >= 0) && Number(uses) >= 1 && Number(share) <= 100 && Number(part) <= 100;
-  const grant = someAddress(to) && numbers
-    ? call(chain.datasets, "grantTraining", dataset as Hex, to, {
+  const grantee = someAddress(to);
+  const grant = grantee && numbers
+    ? call(chain.datasets, "grantTraining", dataset as Hex, grantee, {
         uses: Math.floor(Number(uses)),
         expiry: BigInt(Math.floor(Date.now() / 1000) + 86_400 * Number(days)),
         links: link ? 1 << LINKS.indexOf(link as "softmax") : 0,
@@ -64,7 +65,7 @@ function Form({ query }: { query: URLSearchParams }): ReactNode {
     <>
       {asked && <p className="lead">The account <Id of={asked} name="account" /> asks to train on your dataset <Id of={dataset} name="dataset" />.</p>}
       {!mine && <Note kind="warning" title="The connected account does not own this dataset."><p>Its owner is <code>{found.owner}</code>: connect that account.</p></Note>}
-      <Input label="Account that may train" value={to} set={setTo} placeholder="0x…" hint={to && !someAddress(to) ? "This is nobody's address: a digit may be wrong." : "Only this account. Ask the person for it by a way that you trust."} />
+      <Input label="Account that may train" value={to} set={setTo} placeholder="0x…" hint={to && !grantee ? "This is nobody's address: a digit may be wrong." : "Only this account. Ask the person for it by a way that you trust."} />
       <Input label="Number of agent versions" value={uses} set={setUses} type="number" min={1} />
       <Input label="Days until the grant ends" value={days} set={setDays} type="number" min={1} />
       <Input label="Your least share of the fees for data" value={share} set={setShare} type="number" min={0} max={100} unit="%" hint={`Below it, the agent cannot be certified. The dataset's own terms ask for ${bps(found.terms.minShareBps)}; the stricter counts.`} />
