@@ -135,6 +135,12 @@ pub enum Fault {
         /// Fields in the rows below.
         below: usize,
     },
+    /// A first row with a single text beside empty fields.
+    #[error("has only one field with text, while the rows below have {below}, as a title would: delete it, or start it with `#`; if it is a record, pass --no-header")]
+    FilledTitle {
+        /// Fields in the rows below.
+        below: usize,
+    },
     /// A row with a different number of fields.
     #[error("has {got} field{}, expected {expected} ({why})", if *got == 1 { "" } else { "s" })]
     Width {
@@ -151,6 +157,9 @@ pub enum Fault {
     /// A comment that may be a record.
     #[error("starts with `#` like a comment, but has the fields of a record: delete the line or the `#`, or put the first field in quotes")]
     Comment,
+    /// A comment that may be a record, because texts are read and one may begin with `#`.
+    #[error("may be a record whose first text begins with `#`: delete the line if it is a remark, otherwise put the field in quotes")]
+    TextOrComment,
     /// The columns' names do not match, repeat or are missing.
     #[error("{0}")]
     Names(String),

@@ -74,7 +74,8 @@ impl Source {
             Takes::Text(column) => vec![column],
             Takes::Numbers(columns) => columns.iter().map(String::as_str).collect(),
         };
-        let table = Table::cut(self, options, Against::Names(&names))?;
+        let against = Against::Names { names: &names, texts: matches!(takes, Takes::Text(_)) };
+        let table = Table::cut(self, options, against)?;
         let mut roles = Roles::raw(&table, options, &names)?;
         let label = roles.label.unwrap_or(table.width - 1);
         let mut inputs = match takes {

@@ -9,12 +9,13 @@ use crate::error::{DataError, Fault};
 use crate::header::Header;
 use crate::number::{is_gap, is_numeric};
 
-/// Checks that all rows have the same number of fields, and that no comment looks like a row. Returns the header, with a name
-/// added where it lacks one, and the number of fields.
+/// Checks that all rows have the same number of fields, and that no comment looks like a row; where a column of `texts` is asked for,
+/// one may begin with `#`. Returns the header, with a name added where it lacks one, and the number of fields.
 pub(crate) fn squared<'t>(
     cells: &Cells<'t>,
     separator: Separator,
     mut header: Option<Header<'t>>,
+    texts: bool,
     file: &str,
 ) -> Result<(Option<Header<'t>>, usize), DataError> {
     let first = cells.width(0);
@@ -30,7 +31,9 @@ pub(crate) fn squared<'t>(
             header.names.insert(0, Cow::Borrowed(""));
         } else {
             width = header.names.len();
-            why = format!("like the header in row {}", header.line);
+            let lacks = even && names + 1 == first;
+            let lacks = if lacks { ", which lacks a name: name every column, that of row names, too" } else { "" };
+            why = format!("like the header in row {}{lacks}", header.line);
         }
     }
     for row in 0..cells.len() {
@@ -45,15 +48,17 @@ pub(crate) fn squared<'t>(
     }
     let header_line = header.as_ref().map(|h| h.line);
     // where rows begin with a text, one may begin with `#`
-    let texts = !cells.comments.is_empty()
+    let begins = !cells.comments.is_empty()
         && !(0..cells.len()).map(|r| cells.get(r, 0)).all(|text| is_numeric(&text) || is_gap(&text));
     for comment in cells.comments.iter().filter(|c| Some(c.line) != header_line) {
         let text = cells.comment(comment);
+        let may_be_text = begins && header_line.is_none_or(|line| comment.line > line);
+        if texts && may_be_text && text.contains(char::from(separator.byte())) {
+            return Err(Fault::TextOrComment.at_row(file, comment.line));
+        }
         // words before the first row are a remark, not a record
-        let words = comment.rows_before == 0 && !numbers_in(text, separator);
-        let below = comment.rows_before > 0 || header.is_none();
-        let like_a_row = width > 1 && !words && fields(text, separator) == width;
-        if like_a_row || (texts && below && text.contains(char::from(separator.byte()))) {
+        let words = comment.rows_before == 0 && !may_be_text && !numbers_in(text, separator);
+        if width > 1 && !words && fields(text, separator) == width {
             return Err(Fault::Comment.at_row(file, comment.line));
         }
     }
@@ -67,13 +72,13 @@ fn trailing(cells: &Cells<'_>, from: usize) -> usize {
     (1..=width).take_while(empty).count()
 }
 
-/// Whether the first column may be R's row names, whose name it omits: texts, quoted numbers, or 1, 2, 3, …. Other numbers may as
-/// well be a feature, and the name that is missing another column's.
+/// Whether the first column may be R's row names, whose name it omits: texts, numbers in quotes where not all is quoted, as R never
+/// quotes a number, or 1, 2, 3, …. Other numbers may as well be a feature, and the name that is missing another column's.
 fn has_row_names(cells: &Cells<'_>) -> bool {
     let quoted = |r: usize, c: usize| cells.raw(r)[cells.place(r, c)].starts_with('"');
     let all = |is: &dyn Fn(usize) -> bool| (0..cells.len()).all(is);
     all(&|r| !is_numeric(&cells.get(r, 0)))
-        || all(&|r| quoted(r, 0) && !quoted(r, 1))
+        || all(&|r| quoted(r, 0) && (1..cells.width(r)).any(|c| !quoted(r, c)))
         || (cells.len() > 1 && all(&|r| cells.get(r, 0).parse() == Ok(r + 1)))
 }
 
@@ -96,9 +101,9 @@ fn fields(text: &str, separator: Separator) -> usize {
     Cells::cut(text, separator.byte(), 1).map_or(0, |c| if c.len() == 0 { 0 } else { c.width(0) })
 }
 
-/// Number of fields of the first row and of those below, if the first has so few that it is no header: R leaves one name out, and some
-/// tools end every record with separators. Spreadsheets fill a title's row with empty fields.
-pub(crate) fn title(cells: &Cells<'_>) -> Option<(usize, usize)> {
+/// The fault of a first row with so few fields that it is no header: R leaves one name out, and some tools end every record with
+/// separators. Spreadsheets fill a title's row with empty fields, unless `header` says that the first row is a record.
+pub(crate) fn title(cells: &Cells<'_>, header: Option<bool>) -> Option<Fault> {
     if cells.len() < 3 {
         return None;
     }
@@ -106,8 +111,13 @@ pub(crate) fn title(cells: &Cells<'_>) -> Option<(usize, usize)> {
     let words = |row: usize, columns: Range<usize>| {
         columns.map(|c| cells.get(row, c)).all(|text| !is_numeric(&text) && !is_gap(&text))
     };
-    let filled = (1..cells.width(0)).all(|c| cells.get(0, c).is_empty()) && words(0, 0..1) && words(1, 0..below);
+    let filled = header != Some(false)
+        && cells.width(0) > 1
+        && (1..cells.width(0)).all(|c| cells.get(0, c).is_empty())
+        && words(0, 0..1)
+        && words(1, 0..below);
     let got = if filled { 1 } else { cells.width(0) };
     let even = (2..cells.len()).all(|r| cells.width(r) == below);
-    (got + 1 < below && even && got + trailing(cells, 1) < below).then_some((got, below))
+    let few = got + 1 < below && even && got + trailing(cells, 1) < below;
+    few.then_some(if filled { Fault::FilledTitle { below } } else { Fault::Title { got, below } })
 }

@@ -132,8 +132,8 @@ pub(crate) enum Against<'s> {
     Nothing,
     /// The names and labels of this schema.
     Schema(&'s Schema),
-    /// Names of which one shows that it is a header.
-    Names(&'s [&'s str]),
+    /// Names of which one shows that it is a header; `texts` if they are of a column of texts.
+    Names { names: &'s [&'s str], texts: bool },
 }
 
 /// The header and rows of a file.
@@ -197,14 +197,15 @@ impl<'t> Table<'t> {
         };
         let mut cells =
             Cells::cut(text, separator.byte(), usize::MAX).map_err(|(fault, line)| fault.at_row(file, line))?;
-        if let Some((got, below)) = title(&cells) {
-            return Err(Fault::Title { got, below }.at_row(file, cells.line(0)));
+        if let Some(fault) = title(&cells, options.header) {
+            return Err(fault.at_row(file, cells.line(0)));
         }
         let header = find_header(&mut cells, separator, file, options, against)?;
         if cells.len() == 0 {
             return Err(Fault::Empty.of(file));
         }
-        let (header, width) = squared(&cells, separator, header, file)?;
+        let (header, width) =
+            squared(&cells, separator, header, matches!(against, Against::Names { texts: true, .. }), file)?;
         if let Some(rows) = chosen(options, cells.len(), file)? {
             cells.keep(rows);
         }
@@ -414,7 +415,7 @@ fn find_header<'t>(
 fn judged(cells: &Cells<'_>, options: &Options, against: Against<'_>) -> First {
     let schema = match against {
         Against::Schema(schema) => schema,
-        Against::Names(names) => return named(cells, names),
+        Against::Names { names, .. } => return named(cells, names),
         Against::Nothing => return header::first_row(cells, &|_| false),
     };
     let keys: Vec<Key> = match schema.target() {
@@ -462,7 +463,7 @@ fn wanted(against: Against<'_>) -> Vec<&str> {
     match against {
         Against::Nothing => Vec::new(),
         Against::Schema(schema) => inputs(schema).into_iter().map(|(name, _)| name).collect(),
-        Against::Names(names) => names.iter().copied().filter(|name| name.parse::<usize>().is_err()).collect(),
+        Against::Names { names, .. } => names.iter().copied().filter(|name| name.parse::<usize>().is_err()).collect(),
     }
 }
 
@@ -484,10 +485,11 @@ fn fields<'t>(cells: &Cells<'t>) -> Vec<Cow<'t, str>> {
 
 /// The comment before the first row that is the header, as NumPy's `savetxt` writes it: the last one with all names that are wanted,
 /// or with none for a first column that numbers the rows, because that is called `#`; if there is no such comment, and the first row
-/// is found to be a record, the last one with a word for every field.
+/// is found to be a record, the last one that is not blank, if it has a word for every field.
 ///
 /// # Errors
-/// A comment with all names that are wanted, but not one for every field.
+/// A comment with all names that are wanted, but not one for every field, unless it lacks only the label's behind a schema's names in
+/// order, which is how the fields are read anyway.
 fn commented<'t>(
     cells: &Cells<'t>,
     separator: Separator,
@@ -522,6 +524,10 @@ fn commented<'t>(
             }
             return Ok(Some(Header { line, comment: true, names, raw: text }));
         }
+        let in_order = matches!(against, Against::Schema(_)) && names.len() + 1 == width && *names == wanted;
+        if in_order {
+            return Ok(None);
+        }
         if named || otherwise() {
             let said = format!(
                 "names the columns in a comment, but not one for each of the {width} fields of the rows, with {}s between them: write \
@@ -539,7 +545,8 @@ fn commented<'t>(
         let distinct: HashSet<_> = names.iter().collect();
         names.len() == width && width > 1 && distinct.len() == width && words(names)
     };
-    let found = above.into_iter().find(|(_, _, names)| fits(names));
+    let last = above.into_iter().find(|(_, text, _)| !text.trim().is_empty());
+    let found = last.filter(|(_, _, names)| fits(names));
     Ok(found.map(|(line, raw, names)| Header { line, comment: true, names, raw }))
 }
 

@@ -65,11 +65,13 @@ fn forms_that_are_safe_are_read() {
         "# made by hand\n# on, some, day\na,b,label\n1,2,x\n# half\n3,4,y\n",
         "# a,b,label\n1,2,x\n3,4,y\n",
         "# by hand\n## b, a, label\n# units: mm, mm\n#\n2,1,x\n4,3,y\n",
+        "# a, b\n1,2,x\n3,4,y\n",
         "#,b,a,label\n1,2,1,x\n2,4,3,y\n",
         "#\tb\ta\tlabel\n1\t2\t1\tx\n2\t4\t3\ty\n",
         ",a,b,label\n0,1,2,x\n1,3,4,y\n",
         "Unnamed: 0,a,b,label\n17,1,2,x\n3,3,4,y\n",
         "\"a\",\"b\",\"label\"\n\"1\",1,2,\"x\"\n\"2\",3,4,\"y\"\n",
+        "\"label\",\"a\",\"b\"\n\"17\",\"x\",1,2\n\"4\",\"y\",3,4\n",
         "a,b,label,\n1,2,x,\n3,4,y,\n",
         "a,b,label\n1,2,x,\n3,4,y,\n",
         "a,b,label\n1,2,x,,,\n3,4,y,,,\n",
@@ -244,6 +246,52 @@ fn a_comment_that_names_the_columns_counts_although_the_first_row_is_a_record() 
 }
 
 #[test]
+fn an_old_remark_does_not_name_the_columns() {
+    let rows = "0.1,0.2,x\n0.3,0.4,y\n0.5,0.6,x\n";
+    for (comments, name) in [
+        ("# made by hand, in May, by Bob\n# units are mm\n", "x1"),
+        ("# made by hand, in May, by Bob\n# p, q, r\n#\n", "p"),
+    ] {
+        let (schema, _) = infer(&format!("{comments}{rows}")).unwrap();
+        assert_eq!(schema.features()[0].name, name, "{comments:?}");
+    }
+}
+
+#[test]
+fn a_remark_with_a_comma_is_none_of_the_records_of_categories() {
+    let rows = ["Rome,1,x\n", "Paris,2,y\n", "Rome,3,x\n"];
+    let options = |header| Options { one_hot: vec!["1".into()], header, ..Options::default() };
+    let count = |text: &str, options: &Options| infer_with(text, options).map(|(_, report)| report.records);
+    let [one, two, three] = rows;
+    for text in [
+        format!("city,age,label\n{one}# sensor replaced, see log\n{two}{three}"),
+        format!("# exported by X, v2\n{one}{two}{three}"),
+    ] {
+        assert_eq!(count(&text, &options(None)), Ok(3), "{text:?}");
+    }
+    // with as many fields as a record it may be one
+    for text in [
+        format!("city,age,label\n{one}# sensor replaced, see log, Bob\n{two}{three}"),
+        format!("# Oslo, old, x\n{one}{two}{three}"),
+    ] {
+        let bare = if text.starts_with('#') { Some(false) } else { None };
+        assert_eq!(*count(&text, &options(bare)).unwrap_err().fault, Fault::Comment, "{text:?}");
+    }
+}
+
+#[test]
+fn a_first_record_with_gaps_is_no_title_if_told_so() {
+    let text = "red,,\nblue,big,y\nred,small,n\nblue,small,y\nred,big,n\n";
+    assert!(infer(text).unwrap_err().to_string().contains("if it is a record, pass --no-header"));
+    let options = Options {
+        header: Some(false),
+        one_hot: vec!["1".into(), "2".into()],
+        ..accepting(&[Kind::Incomplete, Kind::Unlabelled])
+    };
+    assert_eq!(infer_with(text, &options).unwrap().1.records, 4);
+}
+
+#[test]
 fn names_that_are_not_the_schema_s_are_refused() {
     for (header, column, words) in [
         ("a,c,label", 2, "`c`, where the schema has `b`"),
@@ -377,12 +425,16 @@ fn text_that_is_no_table_is_refused() {
         ("a,b,label\n1,2,x\na,b,label\n3,4,y\n", "row 3 repeats the header"),
         ("a,b,label\n1,2,1\na,b,label\n3,4,0\n", "row 3 repeats the header"),
         ("measured in May\na,b,label\n1,2,x\n3,4,y\n", "row 1 has 1 field, while the rows below have 3"),
-        ("measured in May,,\na,b,label\n1,2,x\n3,4,y\n", "row 1 has 1 field, while the rows below have 3"),
+        (
+            "measured in May,,\na,b,label\n1,2,x\n3,4,y\n",
+            "row 1 has only one field with text, while the rows below have 3",
+        ),
         ("# b,a\n2,1,x\n4,3,y\n", "row 1 names the columns in a comment, but not one for each of the 3 fields"),
         ("# b;a;label\n2,1,x\n4,3,y\n", "with commas between them"),
         ("# b a label\n2,1,x\n4,3,y\n", "with commas between them"),
         // one name is missing, and not that of R's row names
-        ("a,b\n1,2,x\n3,4,y\n", "row 2 has 3 fields, expected 2 (like the header in row 1)"),
+        ("a,b\n1,2,x\n3,4,y\n", "row 2 has 3 fields, expected 2 (like the header in row 1, which lacks a name"),
+        ("a,b,label\n17,1,2,x\n4,3,4,y\n", "which lacks a name: name every column, that of row names, too"),
         ("% by hand\na,b,label\n1,2,x\n3,4,y\n", "delete it, or start it with `#`"),
         ("a|b|label\n1|2|x\n3|4|y\n", "vertical bars"),
         ("a b label\n1 2 x\n3 4 y\n", "blanks"),

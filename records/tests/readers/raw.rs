@@ -68,11 +68,17 @@ fn texts_that_begin_like_comments_are_not_lost() {
         ("text,label\nbad day,neg\n#win, great day,pos\n", "text", &Options::default(), 3),
     ] {
         let e = raw(text.as_bytes(), Takes::Text(column), options).unwrap_err();
-        assert!(matches!(*e.fault, Fault::Comment) && e.row == Some(row), "{text:?} {e}");
+        assert!(matches!(*e.fault, Fault::TextOrComment) && e.row == Some(row), "{text:?} {e}");
         let quoted =
             text.replace("#win great day", "\"#win great day\"").replace("#win, great day", "\"#win, great day\"");
         assert!(raw(quoted.as_bytes(), Takes::Text(column), options).unwrap().into_records().unwrap().len() > 1);
     }
+    let e =
+        texts(b"text,label\nbad day,neg\n# later, by Bob, in May\nfine day,pos\n", &Options::default()).unwrap_err();
+    assert!(
+        e.to_string().contains("row 3 may be a record whose first text begins with `#`: delete the line if"),
+        "{e}"
+    );
     let remarks = b"# by hand, in May\ntext,label\n# done\nbad day,neg\nfine day,pos\n";
     assert_eq!(texts(remarks, &Options::default()).unwrap().len(), 2);
 }
