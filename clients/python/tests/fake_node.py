@@ -108,9 +108,17 @@ class FakeNode:
         digest, content = Web3.keccak(hexstr=raw).to_0x_hex(), bytes.fromhex(raw[2:])
         kind = content[0] if content[0] < 0x80 else 0
         typed = TypedTransaction.from_bytes(HexBytes(content)).as_dict() if kind else {}
-        nonce = typed["nonce"] if kind else int.from_bytes(rlp.decode(content)[0], "big")
+        fields = [typed[name] for name in ("nonce", "to", "value", "data")] if kind else [rlp.decode(content)[i] for i in (0, 3, 4, 5)]
+        nonce, to, value, data = (field if isinstance(field, int) else bytes(field) for field in fields)
         self.types.append(kind)
-        self.pool[digest] = {"hash": digest, "from": Account.recover_transaction(raw), "nonce": hex(nonce)}
+        self.pool[digest] = {
+            "hash": digest,
+            "from": Account.recover_transaction(raw),
+            "nonce": _quantity(nonce),
+            "to": "0x" + to.hex(),
+            "value": _quantity(value),
+            "input": "0x" + data.hex(),
+        }
         return digest
 
     def _last(self) -> dict[str, dict[str, Any]]:
@@ -130,6 +138,10 @@ class FakeNode:
             "cumulativeGasUsed": "0xc350",
             "logs": [],
         }
+
+
+def _quantity(field: int | bytes) -> str:
+    return hex(field if isinstance(field, int) else int.from_bytes(field, "big"))
 
 
 @contextmanager

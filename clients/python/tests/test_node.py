@@ -15,7 +15,7 @@ from tribute.chain import Chain
 from tribute.client import Client
 
 from conftest import ROOT, account
-from fake_node import CHAIN_ID, CLOSE, Http, error, fake_node
+from fake_node import CHAIN_ID, CLOSE, EMPTY_BLOCKS, Http, error, fake_node
 
 SEND = "eth_sendRawTransaction"
 PAGE = b"<!DOCTYPE html><html><title>Just a moment...</title></html>"
@@ -539,7 +539,7 @@ def test_what_a_node_shows_late_is_waited_for(node, quick, words, hidden):
         ((RECEIPT, BY_HASH), {"result": None}, "transaction 0x.* was mined in block 1, but .* no usable receipt"),
         ((RECEIPT,), {"result": None}, "nonce 0 of 0x.* is used, but .* neither a receipt of transaction 0x"),
         ((RECEIPT, BY_HASH, BLOCK), {"result": None}, "nonce 0 of 0x.* is used, but .* neither a receipt of transaction 0x"),
-        ((COUNT,), error(-32000, "missing trie node"), "nonce 0 of 0x.* is used, but .* missing trie node"),
+        ((COUNT, BLOCK), error(-32000, "missing trie node"), "nonce 0 of 0x.* is used, but .* missing trie node"),
     ],
     ids=["index", "known", "block", "state"],
 )
@@ -557,23 +557,80 @@ def test_what_a_node_never_shows_is_unclear_and_not_sent_again(node, quick, monk
     assert chain.send(call).hash in str(told.value) and len(node.pool) == 1
 
 
-def test_a_nonce_that_another_program_used_is_told_with_its_transaction(node, quick):
+@pytest.fixture
+def overtaken(node, quick):
+    """Sends a call whose nonce is used by another transaction of the account as the node gets it, and answered."""
     chain = connected(node)
     call = chain.token.functions.mint(chain.account.address, 5)
-    fields = {"to": chain.token.address, "value": 1, "gas": 21_000, "gasPrice": 1, "chainId": CHAIN_ID}
-    foreign = []
+    same = {"to": chain.token.address, "data": call._encode_transaction_data(), "value": 0}
 
-    def overtaken(method, params, n):
-        if method == SEND and not foreign:
-            foreign.append(node.take(chain.account.sign_transaction(fields | {"nonce": 0}).raw_transaction.to_0x_hex()))
-            return error(-32000, "nonce too low")
+    def overtake(answer, times=1, **changes):
+        fields = same | {"gas": 60_000, "gasPrice": 1, "chainId": CHAIN_ID} | changes
+        foreign = []
 
-    node.before = overtaken
+        def before(method, params, n):
+            if method == SEND and len(foreign) < times:
+                other = chain.account.sign_transaction(fields | {"nonce": len(foreign)})
+                foreign.append(node.take(other.raw_transaction.to_0x_hex()))
+                return answer
+            if method == SEND and TypedTransaction.from_bytes(HexBytes(params[0])).as_dict()["nonce"] < len(node._last()):
+                return error(-32000, "nonce too low")
+
+        node.before = before
+        return chain.send(call).hash, foreign
+
+    return overtake
+
+
+OTHERS = [{"value": 1}, {"data": "0x"}, {"to": "0x" + "12" * 20}]
+
+
+@pytest.mark.parametrize("changes", OTHERS, ids=["value", "data", "to"])
+def test_a_nonce_that_another_program_used_is_told_with_its_transaction(node, overtaken, changes):
     with pytest.raises(errors.TransactionFailed, match="nonce 0 of 0x.* was used by another transaction") as told:
-        chain.send(call)
-    assert f"{foreign[0]} in block 1" in str(told.value)
+        overtaken(CLOSE, **changes)  # a node may have taken ours before
+    assert f"{list(node.pool)[0]} in block 1" in str(told.value)
     # what is evident is over: the same call is a new one
-    assert chain.send(call).hash == list(node.pool)[1] and [tx["nonce"] for tx in node.pool.values()] == ["0x0", "0x1"]
+    sent, _ = overtaken(None, times=0)
+    assert sent == list(node.pool)[1] and [tx["nonce"] for tx in node.pool.values()] == ["0x0", "0x1"]
+
+
+@pytest.mark.parametrize("name", ["input", "data"])
+def test_a_transaction_that_a_wallet_sped_up_is_ours(node, overtaken, name):
+    node.after = lambda method, params, n: (
+        {"result": {"transactions": [{name if k == "input" else k: v for k, v in tx.items()} for tx in node.pool.values()]}}
+        if method == BLOCK and params[1]
+        else None
+    )
+    sent, foreign = overtaken(CLOSE)
+    assert [sent] == foreign == list(node.pool)
+
+
+@pytest.mark.parametrize("changes", [{}, OTHERS[0]], ids=["the same", "another"])
+def test_a_message_whose_nonce_was_used_before_a_node_took_it_is_signed_again(node, overtaken, changes):
+    sent, foreign = overtaken(error(-32000, "nonce too low"), times=_sending.NONCE_RACES, **changes)
+    assert [*foreign, sent] == list(node.pool) and node.pool[sent]["nonce"] == "0x3"
+
+
+def test_a_message_whose_nonce_is_used_every_time_is_given_up(node, overtaken):
+    with pytest.raises(errors.TransactionFailed, match="nonce 3 of 0x.* was used by another transaction"):
+        overtaken(error(-32000, "nonce too low"), times=_sending.NONCE_RACES + 1)
+    assert len(node.pool) == _sending.NONCE_RACES + 1
+
+
+def test_a_node_that_is_behind_the_one_that_showed_the_last_receipt_is_asked_again(node, monkeypatch):
+    monkeypatch.setattr(_sending, "RECEIPT_LAG", 60.0)
+    chain = connected(node)
+    for n in range(2):
+        asked = node.count(COUNT)
+        node.before = lambda method, params, n: {"result": "0x0"} if method == COUNT and n < asked + 3 else None
+        chain.send(chain.token.functions.mint(chain.account.address, 5))
+    assert [tx["nonce"] for tx in node.pool.values()] == ["0x0", "0x1"]
+    # the chain may also have lost it
+    monkeypatch.setattr(_sending, "RECEIPT_LAG", 0.1)
+    node.pool.clear()
+    chain.send(chain.token.functions.mint(chain.account.address, 5))
+    assert [tx["nonce"] for tx in node.pool.values()] == ["0x0"]
 
 
 def test_the_block_that_used_a_nonce_is_found_from_the_head_and_from_the_first_block(node):
@@ -583,9 +640,23 @@ def test_the_block_that_used_a_nonce_is_found_from_the_head_and_from_the_first_b
     for n, digest in enumerate(node.pool):
         assert chain._sender._block_of(_sending.Pending("mint", {"nonce": n}, hashes=[digest])) == n + 1
         with pytest.raises(errors.TransactionFailed, match=f"{digest} in block {n + 1}"):
-            chain._sender._block_of(_sending.Pending("mint", {"nonce": n}, hashes=["0x00"]))
+            chain._sender._block_of(_sending.Pending("mint", {"nonce": n}, hashes=["0x00"], lost_race=True))
     node.after = lambda method, *_: {"result": hex(5)} if method == COUNT else None  # of a node that ignores the block
     assert chain._sender._block_of(_sending.Pending("mint", {"nonce": 4}, hashes=["0x00"])) is None
+
+
+def test_the_block_that_used_a_nonce_is_found_at_a_node_without_past_counts(node, monkeypatch):
+    chain = connected(node)
+    for n in range(5):
+        chain.send(chain.token.functions.mint(chain.account.address, n))
+    node.before = hiding(COUNT, answer=error(-32000, "missing trie node"))
+    monkeypatch.setattr(_sending, "READ_BLOCKS", EMPTY_BLOCKS + 2)
+    for n, digest in list(enumerate(node.pool))[3:]:
+        assert chain._sender._block_of(_sending.Pending("mint", {"nonce": n}, hashes=[digest])) == n + 1
+        with pytest.raises(errors.TransactionFailed, match=f"{digest} in block {n + 1}"):
+            chain._sender._block_of(_sending.Pending("mint", {"nonce": n}, hashes=["0x00"], lost_race=True))
+    with pytest.raises(errors.ChainUnavailable, match="missing trie node"):
+        chain._sender._block_of(_sending.Pending("mint", {"nonce": 2}, hashes=["0x00"]))
 
 
 def test_a_refused_transaction_is_gone_on_with_until_another_one_takes_its_nonce(node, quick):

@@ -19,8 +19,10 @@ MINED = 120.0
 RESEND = 1.0
 """Interval of sending the same bytes again while it is unknown whether a node has them, seconds."""
 RECEIPT_LAG = 5.0
-"""Time a node may take to find the receipt of a transaction whose nonce it counts as used, before the block that used it is searched,
-seconds."""
+"""Time a node may take to find the receipt of a transaction whose nonce it counts as used, before the block that used it is searched, or
+to count a nonce whose receipt another node behind the same URL has shown, seconds."""
+NONCE_RACES = 3
+"""How often a message is signed again because another program used its nonce first."""
 REFUSAL_PATIENCE, CLEAR_REFUSAL_PATIENCE = 10.0, 3.0
 """Time a node may keep refusing a transaction in unclear and in clear words before it is an error, seconds."""
 REPRICE = 30.0
@@ -40,6 +42,8 @@ GO_ON = "make the same call of the same Chain, before any other, which goes on w
 """What errors advise while a transaction may still be mined."""
 PAST_BLOCKS, PERCENTILE = "0xa", 20.0
 """Number of past blocks whose tips are sampled, and which of each block's tips."""
+READ_BLOCKS = 32
+"""Number of newest blocks that are read to find what used a nonce, if a node does not know the nonces of past blocks."""
 
 
 @dataclass
@@ -56,7 +60,9 @@ class Pending:
     raw: str = ""
     """The newest version."""
     hashes: list[str] = field(default_factory=list)
-    """Those of all versions, oldest first."""
+    """Those of all versions, oldest first; also of one that a wallet signed to replace ours by the same with other fees."""
+    lost_race: bool = False
+    """Whether its nonce was used before any node took it: what used it was meant as another transaction, also if it does the same."""
 
     @property
     def nonce(self) -> int:
@@ -165,6 +171,8 @@ class Sender:
     def __init__(self, web3: Web3, node: Node, account: LocalAccount, chain_id: int):
         self._web3, self._node, self._account, self._chain_id = web3, node, account, chain_id
         self._unsettled: dict[tuple[str, str], Pending] = {}
+        self._mined_nonce, self._mined_at = -1, -math.inf
+        """The highest nonce of which a receipt was seen, and when."""
 
     def send(self, action: str, to: str, data: str, gas: int) -> tuple[str, Any]:
         """Signs and sends a message of `gas`, before margin, and waits for its receipt, whatever its status; returns hash and receipt.
@@ -179,6 +187,8 @@ class Sender:
             it may still be mined.
         errors.ChainUnavailable
             The node cannot be asked for what a transaction needs. Nothing was sent.
+        LostRace
+            Another transaction used its nonce before any node took it: the message can be sent again.
         """
         message = (to, data)
         self._settle(message)
@@ -191,6 +201,7 @@ class Sender:
         except _Replaced:
             del self._unsettled[message]
             raise
+        self._mined_nonce, self._mined_at = max(self._mined_nonce, pending.nonce), time.monotonic()
         # of several transactions with one nonce, the others can never be mined
         self._unsettled = {m: other for m, other in self._unsettled.items() if other.nonce != pending.nonce}
         return found
@@ -245,10 +256,18 @@ class Sender:
         gas = min(int(gas * GAS_MARGIN), GAS_CAP) if gas <= GAS_CAP else gas
         if gas > GAS_CAP:
             raise errors.TransactionFailed(f"{action} needs {gas} gas, more than the cap of {GAS_CAP}")
-        nonce = self._count("pending")
+        nonce = self._next_nonce()
         pending = Pending(action, {"to": to, "data": data, "value": 0, "gas": gas, "nonce": nonce, "chainId": self._chain_id})
         self._sign(pending, fees(self._node))
         return pending
+
+    def _next_nonce(self) -> int:
+        """The account's next nonce. A node behind the one that showed the last receipt is asked again."""
+        while True:
+            nonce, waited = self._count("pending"), time.monotonic() - self._mined_at
+            if nonce > self._mined_nonce or waited >= RECEIPT_LAG:
+                return nonce
+            time.sleep(max(POLL, min(waited / 10, SLOWEST_POLL)))
 
     def _sign(self, pending: Pending, offer: dict[str, int]) -> None:
         """Makes the version with these fees the newest."""
@@ -260,6 +279,8 @@ class Sender:
         """Waits for the receipt of a transaction, with fees of the time `priced`; hands it over again while a node may not have it, and
         replaces fees that are too low for a node or for the chain, or too high for the account."""
         handed = self._offer(pending)
+        if math.isfinite(priced) and len(pending.hashes) == 1:
+            pending.lost_race = handed.meaning == "nonce used"
         started = handed_at = searched = time.monotonic()
         refused = used = mined = None
         while True:
@@ -319,38 +340,61 @@ class Sender:
         return f"transaction {pending.shown} was not mined within {MINED:.0f} s; it may still be"
 
     def _block_of(self, pending: Pending) -> int | None:
-        """Number of the block in which a transaction was mined whose nonce is used; None if the node does not show what used it.
+        """Number of the block in which a transaction was mined whose nonce is used; None if the node does not show what used it. Another
+        transaction that does the same, such as a wallet signs to speed ours up, becomes one of its versions.
 
         Raises
         ------
         _Replaced
             Another transaction of the account used the nonce.
         """
-        used = int(self._node.ask("eth_blockNumber", []), 16)
-        if self._count(hex(used)) <= pending.nonce:
+        head = int(self._node.ask("eth_blockNumber", []), 16)
+        try:
+            used = self._first_use(pending.nonce, head)
+            return None if used is None else self._user_in(used, pending)
+        except Refused:
+            # many gateways do not know the counts of past blocks
+            for block in range(head, max(head - READ_BLOCKS, -1), -1):
+                found = self._user_in(block, pending)
+                if found is not None:
+                    return found
+            raise
+
+    def _first_use(self, nonce: int, head: int) -> int | None:
+        """Number of the block up to `head` that used a nonce; None if none did."""
+        used = head
+        if self._count(hex(used)) <= nonce:
             return None
         # back from the head in growing steps: many nodes know the counts of the latest blocks only
         unused, step = used - 1, 1
-        while unused >= 0 and self._count(hex(unused)) > pending.nonce:
+        while unused >= 0 and self._count(hex(unused)) > nonce:
             used, unused, step = unused, unused - 2 * step, 2 * step
         unused = max(unused, -1)
         while used - unused > 1:
             middle = (used + unused) // 2
-            if self._count(hex(middle)) > pending.nonce:
+            if self._count(hex(middle)) > nonce:
                 used = middle
             else:
                 unused = middle
-        block = self._node.ask("eth_getBlockByNumber", [hex(used), True]) or {}
-        for other in block.get("transactions") or ():
+        return used
+
+    def _user_in(self, block: int, pending: Pending) -> int | None:
+        """The block if it has the transaction that used the nonce, otherwise None; raises as :meth:`_block_of`."""
+        body = self._node.ask("eth_getBlockByNumber", [hex(block), True]) or {}
+        for other in body.get("transactions") or ():
             fields = other if isinstance(other, dict) else {"hash": other}
             digest, sender, nonce = (str(fields.get(name)).lower() for name in ("hash", "from", "nonce"))
             if digest in pending.hashes:
-                return used
-            if sender == self._account.address.lower() and nonce == hex(pending.nonce):
-                raise _Replaced(
-                    f"{pending.action}: nonce {pending.nonce} of {self._account.address} was used by another transaction, {digest} in block "
-                    f"{used}, so ours ({pending.shown}) can no longer be mined; do not use one key from two programs at a time"
-                )
+                return block
+            if sender != self._account.address.lower() or nonce != hex(pending.nonce):
+                continue
+            if not pending.lost_race and _does_the_same(fields, pending):
+                pending.hashes.append(digest)
+                return block
+            raise (LostRace if pending.lost_race else _Replaced)(
+                f"{pending.action}: nonce {pending.nonce} of {self._account.address} was used by another transaction, {digest} in block "
+                f"{block}, so ours ({pending.shown}) can no longer be mined; do not use one key from two programs at a time"
+            )
         return None
 
     def _is_outbid(self, pending: Pending) -> bool:
@@ -411,5 +455,16 @@ class Sender:
         return pending.hashes[-1], None
 
 
+def _does_the_same(mined: dict[str, Any], pending: Pending) -> bool:
+    """Whether a transaction in a block sends the message of one of ours."""
+    to, data, value = (str(found).lower() for found in (mined.get("to"), mined.get("input", mined.get("data")), mined.get("value")))
+    ours = pending.fields
+    return (to, data, value) == (ours["to"].lower(), ours["data"].lower(), hex(ours["value"]))
+
+
 class _Replaced(errors.TransactionFailed):
     """Another transaction used the nonce."""
+
+
+class LostRace(_Replaced):
+    """It did so before any node took ours."""

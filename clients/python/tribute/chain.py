@@ -21,7 +21,7 @@ from . import errors, keys
 from ._encoding import address_of, bytes_of
 from ._node import Node, Refused, refusal
 from ._proto.tribute.v1 import circuit_service_pb2, common_pb2
-from ._sending import Sender
+from ._sending import NONCE_RACES, LostRace, Sender
 from .client import Client
 from .schema import Schema
 from .types import LAMBDA_UNIT, Agent, Claim, Dataset, Proofs
@@ -121,22 +121,31 @@ class Chain:
             nonce. The message tells if it may still be mined; then the same call, made before any other, goes on with it, and sends no
             second one.
         """
-        sender = self.account.address
-        (to, data), gas = self._message(call), 0
-        if not self._sender.unsettled(to, data):
+        to, data = self._message(call)
+        for race in range(NONCE_RACES + 1):
+            gas = 0 if self._sender.unsettled(to, data) else self._gas(call)
             try:
-                gas = call.estimate_gas({"from": sender})
-            except (ContractLogicError, Web3RPCError) as refused:
-                raise errors.Reverted(f"{call.fn_name}: {self._named(refused)}") from None
-            except Refused as refused:
-                if refusal(refused.words) != "unfunded":
+                digest, receipt = self._sender.send(call.fn_name, to, data, gas)
+                break
+            except LostRace:
+                if race == NONCE_RACES:
                     raise
-                raise errors.TransactionFailed(f"{call.fn_name}: {sender} cannot pay for it ({refused.words})") from None
-        digest, receipt = self._sender.send(call.fn_name, to, data, gas)
         if receipt["status"] != 1:
             raise errors.TransactionFailed(f"{call.fn_name}: transaction {digest} reverted")
         events = [e for kind in ([event] if callable(event) else event or ()) for e in kind().process_receipt(receipt, errors=DISCARD)]
         return Sent(digest, receipt["blockNumber"], receipt["gasUsed"], events)
+
+    def _gas(self, call: ContractFunction) -> int:
+        """What a call would use now; raises as :meth:`send` if it would revert or cannot be paid for."""
+        sender = self.account.address
+        try:
+            return call.estimate_gas({"from": sender})
+        except (ContractLogicError, Web3RPCError) as refused:
+            raise errors.Reverted(f"{call.fn_name}: {self._named(refused)}") from None
+        except Refused as refused:
+            if refusal(refused.words) != "unfunded":
+                raise
+            raise errors.TransactionFailed(f"{call.fn_name}: {sender} cannot pay for it ({refused.words})") from None
 
     def _message(self, call: ContractFunction) -> tuple[str, str]:
         """The address that a call goes to, and its data."""
