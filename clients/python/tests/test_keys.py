@@ -257,6 +257,23 @@ def test_a_key_where_a_name_belongs_is_not_shown(key):
         assert not any(secret in str(refused.value).lower() for secret in ("5e5e", "junk"))
 
 
+@pytest.mark.parametrize("key", [f"KEY=0x{KEY}", f"export K='{KEY}'", "junk," * 11 + "junk", '"' + "junk-" * 24 + '"', "junk_" * 12])
+def test_a_key_with_more_around_it_where_a_variables_name_belongs_is_not_shown(key):
+    for given in (keys.account, keys.from_environment):
+        with pytest.raises(ValueError, match="looks like a key itself") as refused:
+            given(key)
+        assert not any(secret in str(refused.value) for secret in ("5e5e", "junk"))
+
+
+@pytest.mark.parametrize("name", ["a b c d e f g h i j k l.json", f"sha256-{KEY}.json", "a-b_c.d e-f-g-h-i-j-k-l.json"])
+def test_a_keystores_path_may_have_many_words_or_a_digest(tmp_path, monkeypatch, name):
+    (tmp_path / name).write_bytes((WALLETS / "geth-scrypt.json").read_bytes())
+    monkeypatch.setenv("TRIBUTE_KEYSTORE_PASSWORD", PASSWORD)
+    assert keys.account(str(tmp_path / name)).address == ADDRESS
+    monkeypatch.chdir(tmp_path)
+    assert keys.account(name).address == keys.from_keystore(name).address == ADDRESS
+
+
 @pytest.mark.parametrize(
     "written, typed",
     [

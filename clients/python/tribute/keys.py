@@ -11,6 +11,10 @@ from eth_account.signers.local import LocalAccount
 
 from . import _keystore
 
+_SECRET = (
+    "this looks like a key itself (not shown), where a name belongs: put the key in an environment variable and give the variable's name"
+)
+
 
 def from_environment(name: str) -> LocalAccount:
     """The account whose private key is in the environment variable `name`.
@@ -22,7 +26,7 @@ def from_environment(name: str) -> LocalAccount:
     ValueError
         It is not set, or holds no key; the message says what is unusual without showing any of it.
     """
-    check_name(name)
+    check_variable(name)
     value = os.environ.get(name)
     if not value:
         raise ValueError(f"the environment variable {name} is not set: it should hold a private key in hex")
@@ -33,19 +37,23 @@ def from_environment(name: str) -> LocalAccount:
 
 
 def check_name(name: str | os.PathLike[str]) -> None:
-    """Refuses a key or a mnemonic phrase where a name belongs, since errors show names.
+    """Refuses a key or a mnemonic phrase where a path or an address belongs, since errors show these.
 
     Raises
     ------
     ValueError
         It looks like one; the message does not show it.
     """
-    text = os.fspath(name)
-    if isinstance(text, str) and (re.fullmatch("\\W*(0[xX])?[0-9a-fA-F]{60,70}\\W*", text) or len(text.split()) >= 12):
-        raise ValueError(
-            "this looks like a key itself (not shown), where a name belongs: put the key in an environment variable and give the "
-            "variable's name"
-        )
+    text = os.fsdecode(name)
+    is_phrase = len(text.split()) >= 12 and all(character.isalpha() or character.isspace() for character in text)
+    if is_phrase or re.fullmatch("\\W*(0[xX])?[0-9a-fA-F]{60,70}\\W*", text):
+        raise ValueError(_SECRET)
+
+
+def check_variable(name: str) -> None:
+    """As :func:`check_name`, for the name of an environment variable: unlike a path, it has no digest and no dozen words in it."""
+    if re.search("[0-9a-fA-F]{60}", name) or len(re.findall("[^\\W\\d_]+", name)) >= 12:
+        raise ValueError(_SECRET)
 
 
 def _parsed(text: str) -> LocalAccount:
@@ -94,7 +102,8 @@ def account(key: LocalAccount | str | os.PathLike[str]) -> LocalAccount:
     """An account given as such, by the name of an environment variable, or by the path of a keystore."""
     if isinstance(key, LocalAccount):
         return key
-    check_name(key)
-    if isinstance(key, str) and key.isidentifier() and not Path(key).exists():
-        return from_environment(key)
+    if isinstance(key, str) and os.sep not in key and not os.path.exists(key):
+        check_variable(key)
+        if key.isidentifier():
+            return from_environment(key)
     return from_keystore(key)
