@@ -703,20 +703,27 @@ def test_a_transaction_whose_fees_became_too_low_offers_more_within_the_caps(nod
     assert chain.send(call).hash and [tx["nonce"] for tx in node.pool.values()] == ["0x0", "0x1"]
 
 
-def test_a_transaction_that_could_not_be_paid_for_offers_less_when_it_is_gone_on_with(node, quick, dear):
+@pytest.mark.parametrize(
+    "words, said",
+    [
+        ("insufficient funds for gas * price + value", "cannot pay"),
+        ("tx fee (1.20 ether) exceeds the configured cap (1.00 ether)", "the node refuses it"),
+    ],
+)
+def test_a_transaction_that_costs_too_much_offers_less_when_it_is_gone_on_with(node, quick, dear, words, said):
     chain = connected(node)
     call = chain.token.functions.mint(chain.account.address, 5)
-    unfunded = error(-32000, "insufficient funds for gas * price + value")
+    refused = error(-32000, words)
     dear(160)
     priced = node.before
 
     def poor(method, params, n):
         if method == SEND and TypedTransaction.from_bytes(HexBytes(params[0])).as_dict()["maxFeePerGas"] > 10 * 10**9:
-            return unfunded
+            return refused
         return priced(method, params, n)
 
     node.before = poor
-    with pytest.raises(errors.TransactionFailed, match="cannot pay"):
+    with pytest.raises(errors.TransactionFailed, match=said):
         chain.send(call)
     dear(1)
     priced, node.before = node.before, poor

@@ -94,6 +94,11 @@ class Handed:
         return self.meaning in ("unfunded", "fee too low", "invalid")
 
     @property
+    def wants_less(self) -> bool:
+        """Whether lower fees may help: the account cannot pay, or the node has a cap on what a transaction may cost."""
+        return self.meaning in ("unfunded", "invalid")
+
+    @property
     def refused(self) -> bool:
         return self.is_clear or self.meaning == "unclear"
 
@@ -306,7 +311,7 @@ class Sender:
                             handed = self._offer(pending)
                     if not used and now - priced >= REPRICE:
                         priced = now
-                        if handed.meaning == "unfunded" or self._is_outbid(pending):
+                        if handed.wants_less or self._is_outbid(pending):
                             handed, handed_at = self._reprice(pending, handed), now
                     if used and now - used >= RECEIPT_LAG and now - searched >= pause:
                         searched = now
@@ -409,8 +414,7 @@ class Sender:
         return self._reprice(pending, handed) if handed.meaning == "fee too low" else handed
 
     def _reprice(self, pending: Pending, handed: Handed) -> Handed:
-        """Hands over a version with higher fees, or with lower ones if it could not be paid for; if the caps allow none, `handed` with the
-        reason."""
+        """Hands over a version with higher fees, or with lower ones if those may help; if the caps allow none, `handed` with the reason."""
         try:
             market = fees(self._node)
         except errors.TransactionFailed as too_dear:
@@ -418,7 +422,7 @@ class Sender:
         except errors.ChainUnavailable as failed:
             return handed.told(failed.message)
         lower = {name: min(fee, market.get(name, fee)) for name, fee in pending.fees.items()}
-        offer = lower if handed.meaning == "unfunded" else raised(pending.fees, market)
+        offer = lower if handed.wants_less else raised(pending.fees, market)
         if offer != pending.fees:
             self._sign(pending, offer)
             handed = self._hand_over(pending)
