@@ -233,6 +233,28 @@ def test_nobody_there_and_another_chain(node):
 
 
 @pytest.mark.parametrize(
+    "answer",
+    [
+        lambda path: Http(404, {"message": f"Route POST:{path} not found", "statusCode": 404}),
+        lambda path: Http(404, f"{'-' * (_node.QUOTED - 9)} {path}".encode()),
+        lambda path: Http(200, f"<html><title>{path} not found</title></html>".encode()),
+        lambda path: Http(403, f"no access to {path.split('?')[1]}".encode()),
+        lambda path: error(-32000, f"no project {path}"),
+        lambda path: {"error": f"no project {path}"},
+        lambda path: error(-32000, "password p%SECRET is wrong"),
+    ],
+    ids=["route", "cut off", "title", "query", "message", "text", "password"],
+)
+def test_an_answer_that_quotes_the_urls_secrets_is_told_without_them(node, answer):
+    path = "/v3/SECRET?token=SECRET"
+    node.before = lambda *_: answer(path)
+    url = node.url.replace("//", "//me:p%25SECRET@") + path
+    with pytest.raises(errors.ChainUnavailable, match="…") as told:
+        connected(SimpleNamespace(url=url))
+    assert "SEC" not in str(told.value)
+
+
+@pytest.mark.parametrize(
     "url",
     [
         "ws://host/v3/SECRET",

@@ -10,7 +10,7 @@ import re
 import sys
 import time
 from typing import Any, Iterator, cast
-from urllib.parse import SplitResult, urljoin, urlsplit
+from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 
 import requests
 from eth_abi.abi import decode
@@ -177,6 +177,7 @@ class Node(HTTPProvider):
         self._quiet_until = 0.0
         self.shown = _shown(parts)
         """The node's URL without the parts that may be secret."""
+        self._secrets = _secrets(parts)
 
     def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
         body = self.encode_rpc_request(method, params)
@@ -195,7 +196,7 @@ class Node(HTTPProvider):
                 refused = "NewConnectionError" in repr(failed) or not (midway or isinstance(failed, requests.ConnectionError))
                 if method == SEND or refused or broken == READ_RETRIES:
                     what = f"{self.shown} gave a broken answer to {method}" if midway else f"no node answers at {self.shown}"
-                    raise errors.ChainUnavailable(f"{what}: {_root(failed)}") from None
+                    raise errors.ChainUnavailable(f"{what}: {_hidden(_root(failed), self._secrets)}") from None
                 broken += 1
                 continue
             # these turn the request into a GET, which no node answers
@@ -205,7 +206,7 @@ class Node(HTTPProvider):
                     f"{self.shown} redirects {method} to {_shown(urlsplit(urljoin(self._url, moved.headers['Location'])))}: give the URL "
                     "that it redirects to, with its path"
                 )
-            answer = _Answer(answered)
+            answer = _Answer(answered, self._secrets)
             if answer.limits():
                 wait = answer.told_pause()
                 until = time.monotonic() + (pause if wait is None else wait)
@@ -252,11 +253,11 @@ class Node(HTTPProvider):
 
 
 class _Answer:
-    """An HTTP answer, and what is in it."""
+    """An HTTP answer, and what is in it. Its texts do not show `secrets`: servers quote the path that they were asked for."""
 
-    def __init__(self, answered: requests.Response):
-        self.status, self.ok = answered.status_code, answered.ok
-        self.body = answered.content.decode("utf-8", "replace")
+    def __init__(self, answered: requests.Response, secrets: list[str]):
+        self.status, self.ok, self._secrets = answered.status_code, answered.ok, secrets
+        self.body = _hidden(answered.content.decode("utf-8", "replace"), secrets)
         told = answered.headers.get("Retry-After", "").strip()
         self.retry_after = float(told) if re.fullmatch("[0-9]+", told) else None
         try:
@@ -271,7 +272,7 @@ class _Answer:
     def words(self) -> str:
         """The node's message."""
         if self.error is not None:
-            return str(self.error.get("message", ""))
+            return _hidden(str(self.error.get("message", "")), self._secrets)
         start = self.body.strip()[:QUOTED]
         return f"HTTP status {self.status}" + (f"; it begins with {start!r}" if start else "")
 
@@ -367,13 +368,27 @@ def _shown(parts: SplitResult) -> str:
     return f"{parts.scheme}://{parts.hostname}" + (f":{parts.port}" if parts.port else "")
 
 
+def _secrets(parts: SplitResult) -> list[str]:
+    """The parts of a URL that may be secret, as servers quote them; longer ones first."""
+    secret = {part for part in (parts.path.rstrip("/"), parts.query, parts.password) if part}
+    return sorted(secret | set(map(unquote, secret)), key=len, reverse=True)
+
+
+def _hidden(text: str, secrets: list[str]) -> str:
+    for secret in secrets:
+        text = text.replace(secret, "…")
+    return text
+
+
 def _texts(value: Any) -> Iterator[str]:
     """The texts in JSON at any depth."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, (dict, list)):
-        for inner in value.values() if isinstance(value, dict) else value:
-            yield from _texts(inner)
+    waiting = [value]
+    while waiting:
+        found = waiting.pop()
+        if isinstance(found, str):
+            yield found
+        elif isinstance(found, (dict, list)):
+            waiting += reversed(list(found.values()) if isinstance(found, dict) else found)
 
 
 def _root(error: BaseException) -> str:
