@@ -792,7 +792,7 @@ def test_a_receipt_that_does_not_say_what_happened_is_told_and_nothing_is_sent_a
 def test_words_are_classified_as_in_the_rust_client():
     source = (ROOT / "verifier-contract/client/src/refusal.rs").read_text().split("#[cfg(test)]")[0]
     lists = dict(re.findall(r"const (\w+): &\[&str\] = &\[(.*?)\];", re.sub(r"//.*", "", source), re.DOTALL))
-    assert lists.keys() == {"KNOWN", "NONCE_USED", "UNFUNDED", "FEE_TOO_LOW", "INVALID"}
+    assert lists.keys() == {"KNOWN", "NONCE_USED", "UNFUNDED", "FEE_TOO_LOW", "INVALID", "ABOUT_REQUESTS"}
     for name, words in lists.items():
         assert tuple(re.findall(r'"([^"]+)"', words)) == getattr(_node, name), name
     assert _node.refusal("unknown transaction type") == "invalid" and _node.refusal("unknown transaction") == "unclear"

@@ -110,7 +110,7 @@ INVALID = (
 )
 """Words of nodes about a transaction that no node would accept."""
 _MANY_RESULTS = ("results", "block range", "range is", "response size", "blocks")
-_LIMITS = (
+ABOUT_REQUESTS = (
     "rate limit",
     "rate-limit",
     "ratelimit",
@@ -124,6 +124,7 @@ _LIMITS = (
     "concurrent requests",
     "throttl",
 )
+"""Words of nodes that limit requests."""
 _REVERTED = (3, -32015)
 """Codes of a revert: geth's, and Nethermind's and OpenEthereum's."""
 _ERROR_STRING = "0x08c379a0"
@@ -286,7 +287,7 @@ class _Answer:
         # "query returned more than 10000 results" has the code of a limit, but waiting does not help
         if _says(words, _MANY_RESULTS):
             return False
-        return self._code() in (429, -32005, -32007, -32029) or _says(words, _LIMITS)
+        return self._code() in (429, -32005, -32007, -32029) or _says(words, ABOUT_REQUESTS)
 
     def told_pause(self) -> float | None:
         """How long the node says to wait, seconds: in the header, or in the error's data (Infura). None if it says nothing, or less than
