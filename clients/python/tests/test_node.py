@@ -1,6 +1,7 @@
 """Nodes and gateways with quirks: whatever they answer, a call ends in exactly one transaction or in an error that says what is wrong."""
 
 import re
+import sys
 import time
 from types import SimpleNamespace
 
@@ -210,6 +211,8 @@ def test_a_node_that_goes_on_limiting_requests_is_told(node, monkeypatch):
         (Http(200, b"teapot"), "no answer of JSON-RPC"),
         (Http(500, b"oops"), "HTTP status 500"),
         (error(-32601, "the method does not exist"), r"refused eth_chainId: the method does not exist \(code -32601\)"),
+        (Http(200, b'{"error":{"code":1e999,"message":"no"}}'), r"refused eth_chainId: no \(code inf\)"),
+        *(({"result": given}, "answers eth_chainId with .* where a number in hex belongs") for given in (None, "", "teapot", 7, {})),
         ({"error": "unknown method"}, r"refused eth_chainId: unknown method \["),
     ],
 )
@@ -217,6 +220,17 @@ def test_what_is_no_node_is_told_as_what_it_is(node, answer, said):
     node.before = lambda *_: answer
     with pytest.raises(errors.ChainUnavailable, match=said):
         connected(node)
+
+
+def test_json_that_is_too_deep_is_no_answer(node):
+    node.before = lambda *_: Http(200, b"[" * 2_000 + b"]" * 2_000)
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(1_000)
+    try:
+        with pytest.raises(errors.ChainUnavailable, match="no answer of JSON-RPC"):
+            connected(node)
+    finally:
+        sys.setrecursionlimit(limit)
 
 
 def test_nobody_there_and_another_chain(node):
@@ -305,10 +319,11 @@ MISSING = error(-32601, "the method eth_feeHistory does not exist/is not availab
         ({"eth_feeHistory": MISSING}, 2),
         ({"eth_feeHistory": {"result": {"oldestBlock": "0x1", "baseFeePerGas": None, "gasUsedRatio": None}}}, 2),
         ({"eth_feeHistory": {"result": None}}, 2),
+        ({"eth_feeHistory": {"result": {"reward": [None, [None], [], ["0x1"]]}}}, 2),
         ({"eth_feeHistory": {"result": {"oldestBlock": "0x1", "baseFeePerGas": ["0x0", "0x0"], "gasUsedRatio": [0.0]}}}, 2),
         ({"eth_feeHistory": MISSING, "eth_getBlockByNumber": {"result": {"number": "0x1"}}}, 0),
     ],
-    ids=["no-feehistory", "bad-nulls", "null", "zero-fees", "legacy"],
+    ids=["no-feehistory", "bad-nulls", "null", "null tips", "zero-fees", "legacy"],
 )
 def test_fees_of_nodes_without_a_fee_history(node, answers, kind):
     def before(method, params, n):

@@ -229,6 +229,20 @@ class Node(HTTPProvider):
         """The result of a request, as the node gives it."""
         return self.make_request(RPCEndpoint(method), params)["result"]
 
+    def ask_number(self, method: str, params: list[Any]) -> int:
+        """The same of a request whose result is a number."""
+        return self.number(method, self.ask(method, params))
+
+    def number(self, method: str, given: Any) -> int:
+        """A number in an answer to `method`."""
+        try:
+            return int(given, 16)
+        except (TypeError, ValueError):
+            shown = _hidden(repr(given), self._secrets)[:QUOTED]
+            raise errors.ChainUnavailable(
+                f"{self.shown} answers {method} with {shown} where a number in hex belongs: use another node"
+            ) from None
+
     def _explained(self, method: str, answer: _Answer) -> RPCResponse:
         """The answer if it is a result or a revert; raises what is wrong otherwise."""
         found: Any = answer.content
@@ -263,7 +277,7 @@ class _Answer:
         self.retry_after = float(told) if re.fullmatch("[0-9]+", told) else None
         try:
             self.content: Any = json.loads(answered.content)
-        except ValueError:
+        except (ValueError, RecursionError):
             self.content = None
         found = self.content.get("error") if isinstance(self.content, dict) else None
         if isinstance(found, str) and answered.ok:
@@ -339,7 +353,7 @@ class _Answer:
         assert self.error is not None
         try:
             return int(self.error["code"])
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, OverflowError):
             return None
 
     def wants_key(self) -> bool:

@@ -128,7 +128,7 @@ def fees(node: Node) -> dict[str, int]:
     head = node.ask("eth_getBlockByNumber", ["latest", False]) or {}
     if head.get("baseFeePerGas") is None:
         return {"gasPrice": _within_cap(node, _gas_price(node))}
-    base = _within_cap(node, int(head["baseFeePerGas"], 16))
+    base = _within_cap(node, node.number("eth_getBlockByNumber", head["baseFeePerGas"]))
     tip = _usual_tip(node)
     if tip is None:
         tip = _gas_price(node) - base
@@ -143,14 +143,14 @@ def _usual_tip(node: Node) -> int | None:
         history = node.ask("eth_feeHistory", [PAST_BLOCKS, "latest", [PERCENTILE]]) or {}
     except Refused:
         return None
-    rewards = [block[0] for block in history.get("reward") or () if block]
-    tips = sorted(tip for tip in (int(reward, 16) for reward in rewards) if tip)
+    rewards = [block[0] for block in history.get("reward") or () if block and block[0] is not None]
+    tips = sorted(tip for tip in (node.number("eth_feeHistory", reward) for reward in rewards) if tip)
     return tips[len(tips) // 2] if tips else None
 
 
 def _gas_price(node: Node) -> int:
     try:
-        return int(node.ask("eth_gasPrice", []), 16)
+        return node.ask_number("eth_gasPrice", [])
     except Refused as refused:
         raise errors.ChainUnavailable(
             f"{node.shown} does not say what gas costs: eth_feeHistory gives no tips, and eth_gasPrice fails ({refused.words}); use a node "
@@ -245,7 +245,7 @@ class Sender:
     def _count(self, block: str) -> int:
         """Number of the account's transactions up to a block: a number in hex, ``latest``, or ``pending`` with those that wait in the
         node."""
-        return int(self._node.ask("eth_getTransactionCount", [self._account.address, block]), 16)
+        return self._node.ask_number("eth_getTransactionCount", [self._account.address, block])
 
     def _settle(self, asked: tuple[str, str]) -> None:
         """Forgets the transactions of other messages than the one `asked` for whose nonce is used: they were mined, or never can be."""
@@ -353,7 +353,7 @@ class Sender:
         _Replaced
             Another transaction of the account used the nonce.
         """
-        head = int(self._node.ask("eth_blockNumber", []), 16)
+        head = self._node.ask_number("eth_blockNumber", [])
         try:
             used = self._first_use(pending.nonce, head)
             return None if used is None else self._user_in(used, pending)
@@ -406,7 +406,7 @@ class Sender:
         """Whether the chain's price passed what a transaction offers."""
         head = self._node.ask("eth_getBlockByNumber", ["latest", False]) or {}
         base = head.get("baseFeePerGas")
-        return base is not None and int(base, 16) > pending.fees.get("maxFeePerGas", pending.fees.get("gasPrice", 0))
+        return base is not None and self._node.number("eth_getBlockByNumber", base) > pending.fees.get("maxFeePerGas", pending.fees.get("gasPrice", 0))
 
     def _offer(self, pending: Pending) -> Handed:
         """Hands over the newest version, and if its fees are too low for the node, one with higher fees."""

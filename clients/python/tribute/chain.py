@@ -89,7 +89,7 @@ class Chain:
         self.web3 = Web3(node)
         if not client.info.chain_id:
             raise errors.ChainUnavailable("the service runs without a chain")
-        served = self._chain_id = int(node.ask("eth_chainId", []), 16)
+        served = self._chain_id = node.ask_number("eth_chainId", [])
         if served != client.info.chain_id:
             raise errors.ChainDiffers(
                 f"{node.shown} serves chain {served}, the service works with chain {client.info.chain_id}"
