@@ -127,7 +127,7 @@ def test_every_case_has_its_test():
         (b"[3]", "not an object"),
         (b"[" * 60_000, "cut off|not JSON"),
         (b"\x00\xff\x80", "not text"),
-        (b" " * 65_537, "65537 bytes"),
+        (b" " * 65_537, "more than 65536 bytes"),
         ("{}".encode("utf-16"), "UTF-16"),
         (f"0x{'5e' * 32}\n".encode(), "bare key"),
         ({**good(), "Crypto": good("web3py-pbkdf2")["crypto"]}, "`crypto` appears twice"),
@@ -140,9 +140,19 @@ def test_what_is_no_keystore_is_told(saved, content, said):
 
 
 def test_what_is_no_file_is_told(tmp_path):
-    for path, said in ((tmp_path, "folder"), (tmp_path / "none.json", "no such file"), ("/dev/null", "not a regular file")):
+    for path, said in ((tmp_path, "folder"), (tmp_path / "none.json", "no such file"), ("/dev/null", "neither a regular file nor a pipe")):
         with pytest.raises(ValueError, match=said):
             opened(path)
+
+
+def test_a_keystore_is_read_through_a_pipe():
+    read, write = os.pipe()
+    try:
+        os.write(write, (WALLETS / "geth-scrypt.json").read_bytes())
+        os.close(write)
+        assert keys.from_keystore(f"/dev/fd/{read}", PASSWORD).address == ADDRESS
+    finally:
+        os.close(read)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import stat
 import unicodedata
 from pathlib import Path
 from typing import Any, Mapping
@@ -68,14 +69,16 @@ def _decrypted(crypto: dict[str, Any], password: str) -> bytes:
 
 def _read(path: Path) -> bytes:
     try:
-        size = path.stat().st_size
-        if path.is_dir():
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
             raise ValueError("it is a folder: name the keystore file inside")
-        if not path.is_file():
-            raise ValueError("it is not a regular file")
-        if size > MAX_FILE:
-            raise ValueError(f"it has {size} bytes: no keystore is that large")
-        return path.read_bytes()
+        if not stat.S_ISREG(mode) and not stat.S_ISFIFO(mode):
+            raise ValueError("it is neither a regular file nor a pipe")
+        with path.open("rb") as file:
+            content = file.read(MAX_FILE + 1)
+        if len(content) > MAX_FILE:
+            raise ValueError(f"it has more than {MAX_FILE} bytes: no keystore is that large")
+        return content
     except FileNotFoundError:
         raise ValueError("no such file") from None
     except OSError as failed:
