@@ -447,6 +447,15 @@ def test_a_refusal_in_unknown_words_is_an_error_and_the_same_call_goes_on_with_t
     assert len(node.pool) == 2, "a message whose transaction was mined is another one when it is sent again"
 
 
+@pytest.mark.parametrize("answer", [Http(403, b""), Http(403, PAGE), Http(405, b"no"), Http(413, b"")], ids=["403", "page", "405", "413"])
+def test_a_gateway_that_lets_no_transaction_pass_is_told_soon(node, quick, answer):
+    node.before = on_send(answer)
+    with pytest.raises(errors.TransactionFailed, match=f"the node refuses it .HTTP status {answer.status}.*may have passed it on"):
+        paid(node)
+    node.before = on_send(answer, 1)
+    assert paid(node).block == 1
+
+
 def test_what_is_not_mined_in_time_is_followed_by_the_same_call(node, monkeypatch):
     monkeypatch.setattr(_sending, "MINED", 1.5)
     chain = connected(node)
@@ -778,6 +787,23 @@ def test_a_transaction_that_the_price_passed_while_it_waited_offers_more_when_it
     dear(400)
     node.after = lambda method, *_: setattr(node, "mining", len(node.pool) == 2) if method == SEND else None
     assert chain.send(call).hash == list(node.pool)[1] and {tx["nonce"] for tx in node.pool.values()} == {"0x0"}
+
+
+def test_a_transaction_whose_tip_others_passed_offers_more(node, quick, monkeypatch):
+    monkeypatch.setattr(_sending, "REPRICE", 0.1)
+    tips = {"result": {"reward": [["0x1"]]}}
+    node.before = lambda method, *_: tips if method == "eth_feeHistory" else None
+    node.mining = False
+
+    def dearer(method, params, n):
+        if method == SEND:
+            tips["result"] = {"reward": [[hex(10**9)]]}
+            node.mining = len(node.pool) == 2
+
+    node.after = dearer
+    chain = connected(node)
+    assert chain.send(chain.token.functions.mint(chain.account.address, 5)).hash == list(node.pool)[1]
+    assert {tx["nonce"] for tx in node.pool.values()} == {"0x0"}
 
 
 def test_higher_fees_rise_enough_and_stop_at_the_caps():

@@ -133,7 +133,7 @@ _KEY_WANTED = ("unauthori", "authenticat", "forbidden", "api key", "apikey", "ap
 
 
 class Refused(errors.ChainUnavailable):
-    """The node answered with an error of its own; not a revert."""
+    """The node, or a gateway before it, answered that it does not do this; not a revert."""
 
     def __init__(self, message: str, words: str):
         super().__init__(message)
@@ -250,21 +250,24 @@ class Node(HTTPProvider):
             return cast(RPCResponse, found)
         if method in ("eth_call", "eth_estimateGas") and answer.is_revert():
             return cast(RPCResponse, {**found, "error": answer.revert()})
+        said = answer.words()
         if answer.wants_key():
-            raise errors.ChainUnavailable(
-                f"{self.shown} wants a key or a login for {method} ({answer.words()}): check the key in the node's URL"
-            )
+            raise Refused(f"{self.shown} wants a key or a login for {method} ({said}): check the key in the node's URL", said)
         if answer.error is not None:
-            said, code = answer.words(), answer.error.get("code")
+            code = answer.error.get("code")
             raise Refused(f"{self.shown} refused {method}: {said}" + (f" (code {code})" if code is not None else ""), said)
         if answer.is_page():
             title = re.search(r"<title>(.*?)</title>", answer.body, re.IGNORECASE | re.DOTALL)
             titled = f" titled {title[1].strip()!r}" if title else ""
-            raise errors.ChainUnavailable(
+            problem = (
                 f"{self.shown} answers {method} with a web page{titled}: this is no JSON-RPC address, or something in front of it asks for a "
                 "browser"
             )
-        raise errors.ChainUnavailable(f"{self.shown} gives no answer of JSON-RPC to {method}: {answer.words()}")
+        else:
+            problem = f"{self.shown} gives no answer of JSON-RPC to {method}: {said}"
+        if answer.is_refusal():
+            raise Refused(problem, said)
+        raise errors.ChainUnavailable(problem)
 
 
 class _Answer:
@@ -316,6 +319,10 @@ class _Answer:
     def is_broken(self) -> bool:
         """Whether a gateway failed midway, which is worth a repetition."""
         return self.status in (502, 503, 504) if self.error is not None else self.status >= 500
+
+    def is_refusal(self) -> bool:
+        """Whether a gateway does not let the request pass, and would not later."""
+        return 400 <= self.status < 500 and self.status != 408
 
     def is_revert(self) -> bool:
         """Whether a contract reverted: by the code, by the word, which nodes that return no data use, or by the data, unless the

@@ -403,10 +403,13 @@ class Sender:
         return None
 
     def _is_outbid(self, pending: Pending) -> bool:
-        """Whether the chain's price passed what a transaction offers."""
+        """Whether the chain's price, or the tip that others pay, passed what a transaction offers."""
         head = self._node.ask("eth_getBlockByNumber", ["latest", False]) or {}
-        base = head.get("baseFeePerGas")
-        return base is not None and self._node.number("eth_getBlockByNumber", base) > pending.fees.get("maxFeePerGas", pending.fees.get("gasPrice", 0))
+        base, offered = head.get("baseFeePerGas"), pending.fees.get("maxFeePerGas", pending.fees.get("gasPrice", 0))
+        if base is not None and self._node.number("eth_getBlockByNumber", base) > offered:
+            return True
+        tip = pending.fees.get("maxPriorityFeePerGas")
+        return tip is not None and min(_usual_tip(self._node) or 0, TIP_CAP) > tip
 
     def _offer(self, pending: Pending) -> Handed:
         """Hands over the newest version, and if its fees are too low for the node, one with higher fees."""
