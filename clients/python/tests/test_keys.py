@@ -114,7 +114,8 @@ def test_other_files_are_refused_by_what_they_are(name, said):
 
 def test_every_case_has_its_test():
     tested = {"big-scrypt", "bad-scrypt", "zero-pbkdf2", "short-salt", "eth2-bls", "v1-presale"}
-    tested |= set(test_every_form_of_a_version_3_keystore_opens.pytestmark[0].args[1])
+    for test in (test_every_form_of_a_version_3_keystore_opens, test_wallets_with_another_form_of_the_password_open):
+        tested |= set(test.pytestmark[0].args[1])
     assert {path.stem for path in WALLETS.glob("*.json")} == tested
 
 
@@ -297,6 +298,11 @@ def test_a_password_opens_in_the_forms_in_which_wallets_write_it(saved, written,
     assert keys.from_keystore(path, typed).address == ADDRESS
     with pytest.raises(ValueError, match="the password is wrong"):
         keys.from_keystore(path, typed + "\u00e9")
+
+
+@pytest.mark.parametrize("name", ["password-nfc", "password-nfkc"])
+def test_wallets_with_another_form_of_the_password_open(name):
+    assert keys.from_keystore(WALLETS / f"{name}.json", "Ka\u0308se\u00b2 \ufb01").address == ADDRESS
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", " "])
