@@ -1,7 +1,7 @@
 //! Which mined transaction used a nonce: read from the block that holds it, since counts and missing receipts do not say
 //! whose it is.
 
-use alloy::primitives::{Address, TxHash, U256};
+use alloy::primitives::{Address, Bytes, TxHash, U256};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -17,6 +17,8 @@ struct Body {
 pub(crate) struct Mined {
     pub(crate) hash: TxHash,
     pub(crate) block: u64,
+    /// Receiver, value and input.
+    pub(crate) does: (Option<Address>, U256, Bytes),
 }
 
 /// The confirmed transaction of `from` with this nonce. `None` if the node shows none: its answers do not fit together,
@@ -51,7 +53,13 @@ pub(crate) async fn transaction_of(chain: &Chain, from: Address, nonce: u64) -> 
     let ours = body.map(|body| body.transactions).unwrap_or_default().into_iter().find_map(|tx| {
         let nonce_of = tx["nonce"].as_str()?.parse::<U256>().ok()?;
         let from_of = tx["from"].as_str()?.parse::<Address>().ok()?;
-        ((from_of, nonce_of) == (from, U256::from(nonce))).then(|| tx["hash"].as_str()?.parse().ok())?
+        if (from_of, nonce_of) != (from, U256::from(nonce)) {
+            return None;
+        }
+        let hash = tx["hash"].as_str()?.parse().ok()?;
+        let input = tx["input"].as_str().or(tx["data"].as_str())?.parse().ok()?;
+        let to = tx["to"].as_str().map(str::parse).transpose().ok()?;
+        Some(Mined { hash, block: after, does: (to, tx["value"].as_str()?.parse().ok()?, input) })
     });
-    Ok(ours.map(|hash| Mined { hash, block: after }))
+    Ok(ours)
 }

@@ -1,8 +1,9 @@
 //! A transaction between signature and confirmation: sent again if nodes lose it, replaced by a version with higher
 //! fees if it is stuck. Every version has the same nonce, so that at most one is ever mined.
 //!
-//! It ends in one of three ways. A version has a confirmed receipt; a confirmed block shows that another transaction of
-//! the account used the nonce, so that none can be mined any more; or we stop waiting. Only the first two remove its
+//! It ends in one of three ways. A version has a confirmed receipt, be it one that the user made with a wallet's "speed
+//! up"; a confirmed block shows that another transaction of the account used the nonce, so that none can be mined any
+//! more; or we stop waiting. Only the first two remove its
 //! record: nothing else that nodes say is proof, since they lag behind each other, prune, and return errors of others.
 
 use std::time::{Duration, Instant};
@@ -12,7 +13,7 @@ use alloy::rpc::types::TransactionReceipt;
 
 use crate::account::Account;
 use crate::error::{ChainError, Open, Result};
-use crate::evidence;
+use crate::evidence::{self, Mined};
 use crate::fees;
 use crate::journal::Held;
 use crate::nonces::InFlight;
@@ -37,6 +38,10 @@ pub(crate) struct Pending {
     gas: u64,
     /// Never empty; ordered by fees, highest last.
     versions: Vec<Signed>,
+    /// A mined version that is not ours, but does the same.
+    adopted: Option<TxHash>,
+    /// Whether the nonce was used before a node had any version: what used it is not a version, whatever it does.
+    pub(crate) lost_race: bool,
     started: Instant,
     /// When a version was last handed to the node.
     handed: Instant,
@@ -104,6 +109,8 @@ impl Pending {
             nonce,
             gas,
             versions,
+            adopted: None,
+            lost_race: false,
             started: now,
             handed: now,
             priced: now,
@@ -119,7 +126,7 @@ impl Pending {
     }
 
     fn hashes(&self) -> Vec<TxHash> {
-        self.versions.iter().map(|v| v.hash).collect()
+        self.adopted.into_iter().chain(self.versions.iter().map(|v| v.hash)).collect()
     }
 
     /// Hands the newest version to the node. An error is trusted only if the node does not know the transaction: some
@@ -172,8 +179,8 @@ impl Pending {
 
     /// Whether the node knows any version, pending or mined.
     async fn is_known(&self) -> Result<bool> {
-        for version in self.versions.iter().rev() {
-            if self.account.chain.knows(version.hash).await? {
+        for hash in self.hashes().into_iter().rev() {
+            if self.account.chain.knows(hash).await? {
                 return Ok(true);
             }
         }
@@ -238,10 +245,10 @@ impl Pending {
     /// The receipt of whichever version was mined, its block and its confirmations.
     async fn look(&self) -> Result<Option<(TransactionReceipt, u64, u64)>> {
         let chain = &self.account.chain;
-        for version in self.versions.iter().rev() {
-            let Some(receipt) = chain.receipt(version.hash).await? else { continue };
+        for hash in self.hashes().into_iter().rev() {
+            let Some(receipt) = chain.receipt(hash).await? else { continue };
             let Some(block) = receipt.block_number else { continue };
-            if (receipt.transaction_hash, receipt.from) != (version.hash, self.account.address()) {
+            if (receipt.transaction_hash, receipt.from) != (hash, self.account.address()) {
                 return Err(chain.bad_answer("eth_getTransactionReceipt", "the receipt of another transaction"));
             }
             let newest = match chain.options().confirmations {
@@ -298,8 +305,8 @@ impl Pending {
         Ok(())
     }
 
-    /// Looks for the confirmed transaction that used the nonce. If it is one of ours, its receipt is yet to come; if it
-    /// is another one, ours can never be mined.
+    /// Looks for the confirmed transaction that used the nonce. If it is one of ours, or does the same, its receipt is
+    /// yet to come; if it is another one, ours can never be mined.
     async fn search(&mut self) -> Result<()> {
         self.refused = None;
         let pause = RESEND_EVERY.max(self.started.elapsed() / 8);
@@ -310,7 +317,13 @@ impl Pending {
         self.searched = Some(Instant::now());
         let (chain, from) = (&self.account.chain, self.account.address());
         let block = match evidence::transaction_of(chain, from, self.nonce).await {
-            Ok(Some(found)) if self.versions.iter().all(|v| v.hash != found.hash) => {
+            Ok(Some(found)) if !self.hashes().contains(&found.hash) && self.is_version(&found) => {
+                let (action, nonce, by) = (&self.message.action, self.nonce, found.hash);
+                tracing::info!(action, nonce, %by, "mined with other fees, by another program");
+                self.adopted = Some(found.hash);
+                Some(found.block)
+            }
+            Ok(Some(found)) if !self.hashes().contains(&found.hash) => {
                 let (action, nonce, transactions) = (self.message.action.clone(), self.nonce, self.hashes());
                 self.remove_record();
                 self.account.nonces.forget().await;
@@ -327,6 +340,12 @@ impl Pending {
         };
         self.stage = Stage::Used { block };
         Ok(())
+    }
+
+    /// Whether another program's transaction does what one of ours does. Compared with the bytes signed, since the data
+    /// of a message may differ between runs.
+    fn is_version(&self, found: &Mined) -> bool {
+        !self.lost_race && self.versions.iter().any(|version| version.does().as_ref() == Some(&found.does))
     }
 
     /// Replaces it by a version with higher fees, within the caps.

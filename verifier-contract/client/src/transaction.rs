@@ -1,5 +1,7 @@
 //! Transactions as data: messages to send, their signed versions, and mined transactions.
 
+use alloy::consensus::{Transaction, TxEnvelope};
+use alloy::eips::eip2718::Decodable2718;
 use alloy::primitives::{keccak256, Address, Bytes, TxHash, TxKind, B256, U256};
 use alloy::rpc::types::{TransactionInput, TransactionReceipt, TransactionRequest};
 use serde::{Deserialize, Serialize};
@@ -69,6 +71,14 @@ pub(crate) struct Signed {
     /// EIP-2718 encoding, for `eth_sendRawTransaction`.
     pub(crate) raw: Bytes,
     pub(crate) fees: Fees,
+}
+
+impl Signed {
+    /// Receiver, value and input.
+    pub(crate) fn does(&self) -> Option<(Option<Address>, U256, Bytes)> {
+        let tx = TxEnvelope::decode_2718(&mut &self.raw[..]).ok()?;
+        Some((tx.to(), tx.value(), tx.input().clone()))
+    }
 }
 
 /// A mined transaction.

@@ -79,7 +79,8 @@ impl Wallet {
             let request = message.request(self.address());
             let estimate = self.chain().estimate_gas(&message.action, &request).await?;
             let gas = self.with_margin(&message.action, estimate)?;
-            let (pending, lost_race) = self.broadcast(message, gas).await?;
+            let pending = self.broadcast(message, gas).await?;
+            let lost_race = pending.lost_race;
             match pending.mined().await {
                 Ok(receipt) => return self.outcome(message, gas, receipt).await,
                 // no node accepted ours before the nonce was used, and a block shows that none can any more
@@ -148,7 +149,7 @@ impl Wallet {
     /// Sends a message that is expected to fail, without simulating it, and returns the reason. `gas` is its gas limit.
     pub async fn send_expecting_revert(&self, message: &Message, gas: Option<u64>) -> Result<RevertedTx> {
         let gas = gas.unwrap_or(FAILING_GAS).min(self.chain().options().gas_cap);
-        let receipt = self.broadcast(message, gas).await?.0.mined().await?;
+        let receipt = self.broadcast(message, gas).await?.mined().await?;
         let sent = Sent::new(message, &receipt);
         if receipt.status() {
             return Err(ChainError::UnexpectedSuccess { action: message.action.clone(), sent: Box::new(sent) });
@@ -186,9 +187,8 @@ impl Wallet {
         Ok(estimate.saturating_add(margin).min(cap))
     }
 
-    /// Takes a nonce and hands the transaction to the node, one at a time per account. Also returns whether the nonce
-    /// turned out to be used when the transaction was first submitted.
-    async fn broadcast(&self, message: &Message, gas: u64) -> Result<(Pending, bool)> {
+    /// Takes a nonce and hands the transaction to the node, one at a time per account.
+    async fn broadcast(&self, message: &Message, gas: u64) -> Result<Pending> {
         let fees = fees::market(self.chain()).await?;
         let journal = self.chain().options().journal.as_deref();
         let chain = match journal {
@@ -215,11 +215,13 @@ impl Wallet {
             *turn = None;
             tokio::time::sleep(self.chain().options().poll_interval).await;
         };
+        let first = versions.len() == 1;
         let mut pending = Pending::new(self.0.clone(), message.clone(), nonce, gas, versions, held);
         let handed = pending.hand_over().await;
+        pending.lost_race = first && handed == Handed::NonceUsed;
         // without an answer the node may have it: treat the nonce as used and send the same bytes again
         *turn = matches!(handed, Handed::Taken | Handed::Unknown).then_some(nonce + 1);
-        Ok((pending, handed == Handed::NonceUsed))
+        Ok(pending)
     }
 
     /// The account's next nonce. A node behind the one that showed the last receipt is asked again.

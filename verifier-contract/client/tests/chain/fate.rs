@@ -132,6 +132,22 @@ async fn another_transaction_of_the_account_is_found_in_its_block_however_old() 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_transaction_that_its_user_speeded_up_in_a_wallet_is_not_sent_anew() {
+    let payer = Payer::new().await;
+    payer.node.set_automine(false).await.unwrap();
+    dies_after_sending(&payer, &payment(1), 0).await;
+    payer.node.request::<_, Value>("anvil_dropAllTransactions", ()).await.unwrap();
+    payer.node.set_automine(true).await.unwrap();
+    // the same nonce, receiver, value and data, but other fees
+    let other_fees = Options { max_priority_fee_per_gas: 7, ..Options::default() };
+    let chain = Chain::connect_with(payer.anvil.url(), other_fees).await.unwrap();
+    let (by_hand, _) = Wallet::new(&chain, payer.anvil.keys()[3].clone()).send(&payment(1)).await.unwrap();
+    let (sent, _) = payer.process(payer.anvil.url()).await.send(&payment(1)).await.unwrap();
+    assert_eq!((sent.tx, payer.paid().await), (by_hand.tx, (1, 1)));
+    assert!(!payer.journal().exists());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_second_node_that_denies_the_funds_is_not_believed_at_once() {
     let words = Some("insufficient funds for gas * price + value");
     let (payer, other) = (Payer::new().await, Payer::new().await);

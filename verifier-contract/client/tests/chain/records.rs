@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::payer::{payment, Payer};
+use crate::payer::{payment, Payer, RECEIVER};
 use crate::proxy::{Quirk, SEND};
 use serde_json::{json, Value};
 use tribute_chain::{Address, Anvil, ChainError, Message, Wallet, U256};
@@ -119,9 +119,15 @@ async fn a_record_of_another_chain_with_the_same_id_is_left_alone() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_nonce_that_another_program_used_first_is_replaced_by_the_next() {
+    // also if it did the same: two programs that pay are two payments
+    tokio::join!(used_first(Address::repeat_byte(1)), used_first(RECEIVER));
+}
+
+/// By another program's payment to `receiver`.
+async fn used_first(receiver: Address) {
     let payer = Payer::new().await;
     let elsewhere = Wallet::new(&payer.node, payer.anvil.keys()[3].clone());
-    elsewhere.send_coin(Address::repeat_byte(1), U256::from(1)).await.unwrap();
+    elsewhere.send_coin(receiver, U256::from(1)).await.unwrap();
     // a node that lags behind: it counts one transaction less when asked for the next nonce
     let lagging = Quirk::after(|p, answer| {
         if p.method == "eth_getTransactionCount" && p.before == 0 {
