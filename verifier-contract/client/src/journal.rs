@@ -1,5 +1,5 @@
 //! Journal of in-flight transactions. Each is written to a file before a node gets it, and removed when it is confirmed,
-//! or when a confirmed block shows that it never can be. If its process dies or gives up in between, the next process
+//! or when it is seen that it never can be, because another one used its nonce. If its process dies or gives up in between, the next process
 //! that sends the same message resumes the recorded transaction instead of making a second one.
 //!
 //! A lock file per nonce shows that a live process is sending with it; the lock is released when the process ends for
@@ -155,7 +155,17 @@ impl Held {
         self.write()
     }
 
-    /// Removes the record: the transaction is confirmed, or never can be.
+    /// Removes the record of a confirmed transaction, and all others of its nonce: they never can be confirmed.
+    pub(crate) fn confirmed(self) {
+        let Record { chain, from, nonce, .. } = self.record;
+        let others = records(&self.folder, &chain, from).unwrap_or_default();
+        for other in others.iter().filter(|other| other.chain == chain && other.nonce == nonce) {
+            let _ = std::fs::remove_file(other.path(&self.folder));
+        }
+        self.done();
+    }
+
+    /// Removes the record: the transaction never can be confirmed.
     pub(crate) fn done(self) {
         let _ = std::fs::remove_file(self.record.path(&self.folder));
         let _ = std::fs::remove_file(self.record.lock_path(&self.folder));
@@ -297,6 +307,18 @@ mod tests {
         let again = Record { versions: vec![signed(8)], ..record(5, 7) };
         let both = Held::create(folder.path(), again).unwrap().unwrap();
         assert_eq!(both.record().versions, [signed(7), signed(8)]);
+    }
+
+    #[test]
+    fn a_confirmed_transaction_takes_the_records_of_its_nonce_with_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let elsewhere = Record { chain: ChainName { genesis: Some(B256::repeat_byte(1)), ..CHAIN }, ..record(5, 7) };
+        for other in [record(5, 7), record(6, 7), elsewhere.clone()] {
+            drop(Held::create(folder.path(), other).unwrap().unwrap());
+        }
+        Held::create(folder.path(), record(5, 8)).unwrap().unwrap().confirmed();
+        assert_eq!(records(folder.path(), &CHAIN, Address::ZERO).unwrap(), [record(6, 7)]);
+        assert_eq!(records(folder.path(), &elsewhere.chain, Address::ZERO).unwrap(), [elsewhere]);
     }
 
     #[test]

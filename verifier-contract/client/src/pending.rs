@@ -208,7 +208,9 @@ impl Pending {
                 Ok(Some((receipt, block, confirmations))) => {
                     if confirmations >= options.confirmations {
                         self.account.nonces.mined(self.nonce);
-                        self.remove_record();
+                        if let Some(held) = self.held.take() {
+                            held.confirmed();
+                        }
                         return Ok(receipt);
                     }
                     self.stage = Stage::Mined { hash: receipt.transaction_hash, block, confirmations };
@@ -325,7 +327,9 @@ impl Pending {
             }
             Ok(Some(found)) if !self.hashes().contains(&found.hash) => {
                 let (action, nonce, transactions) = (self.message.action.clone(), self.nonce, self.hashes());
-                self.remove_record();
+                if let Some(held) = self.held.take() {
+                    held.done();
+                }
                 self.account.nonces.forget().await;
                 return Err(ChainError::Replaced { action, from, nonce, transactions, by: found.hash });
             }
@@ -373,12 +377,6 @@ impl Pending {
         }
         self.hand_over().await;
         Ok(())
-    }
-
-    fn remove_record(&mut self) {
-        if let Some(held) = self.held.take() {
-            held.done();
-        }
     }
 
     /// Leaves the record to the next process. The nonce is free for others meanwhile: at most one of its transactions

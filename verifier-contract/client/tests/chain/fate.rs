@@ -116,6 +116,17 @@ async fn without_the_state_of_past_blocks_nobody_knows_what_used_the_nonce() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refused_transactions_record_ends_when_another_uses_its_nonce() {
+    let payer = Payer::new().await;
+    let poor = Quirk::before(|p| (p.method == SEND).then(|| Reply::error(p.request, -32000, "insufficient funds")));
+    payer.refused("poor", payer.options(), poor).await;
+    assert!(payer.journal().exists());
+    payer.process(payer.anvil.url()).await.send(&payment(2)).await.unwrap();
+    assert!(!payer.journal().exists(), "no past state is needed to see that it is void");
+    payer.pays_once("again", Quirk::before(|_| None)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn another_transaction_of_the_account_is_found_in_its_block_however_old() {
     let payer = Payer::new().await;
     payer.node.set_automine(false).await.unwrap();
