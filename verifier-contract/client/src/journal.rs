@@ -45,7 +45,7 @@ pub(crate) struct Record {
     /// [`Message::identity`].
     identity: B256,
     value: U256,
-    /// Ordered by fees, highest last.
+    /// Newest last.
     pub(crate) versions: Vec<Signed>,
 }
 

@@ -19,7 +19,7 @@ use crate::journal::Held;
 use crate::nonces::InFlight;
 use crate::refusal::{refusal, Refusal};
 use crate::rpc::Failure;
-use crate::transaction::{Message, Signed};
+use crate::transaction::{Fees, Message, Signed};
 
 /// Longest pause between two polls.
 const SLOWEST_POLL: Duration = Duration::from_secs(2);
@@ -36,7 +36,7 @@ pub(crate) struct Pending {
     message: Message,
     nonce: u64,
     gas: u64,
-    /// Never empty; ordered by fees, highest last.
+    /// Never empty; newest last.
     versions: Vec<Signed>,
     /// A mined version that is not ours, but does the same.
     adopted: Option<TxHash>,
@@ -187,17 +187,34 @@ impl Pending {
         Ok(false)
     }
 
-    /// Hands a transaction of an earlier process to the node, with higher fees if the base fee has passed its own.
+    /// Hands a transaction of an earlier process to the node: with higher fees if the base fee has passed its own, with
+    /// lower ones if it is refused and gas has become cheaper.
     pub(crate) async fn resume(&mut self) {
-        let offered = self.versions.last().map(|v| v.fees);
+        let Some(offered) = self.versions.last().map(|v| v.fees.price()) else { return };
         let base_fee = fees::base_fee(&self.account.chain).await.ok().flatten();
-        if offered.zip(base_fee).is_some_and(|(fees, base_fee)| fees.price() < base_fee) {
-            if let Err(error) = self.bump().await {
-                self.trouble = Some(error.to_string());
-            }
+        let resumed = if base_fee.is_some_and(|base_fee| offered < base_fee) {
+            self.bump().await
         } else {
             self.hand_over().await;
+            self.lower(offered).await
+        };
+        if let Err(error) = resumed {
+            self.trouble = Some(error.to_string());
         }
+    }
+
+    /// Replaces it by a version at the market price, if the node refuses it for what it may cost.
+    async fn lower(&mut self, offered: u128) -> Result<()> {
+        let meaning = self.refused.as_ref().map(|refused| refused.meaning);
+        if !matches!(meaning, Some(Refusal::Unfunded | Refusal::Invalid)) {
+            return Ok(());
+        }
+        let market = fees::market(&self.account.chain).await?;
+        if market.price() < offered {
+            self.offer(market)?;
+            self.hand_over().await;
+        }
+        Ok(())
     }
 
     /// Waits until it is mined and confirmed, whatever its outcome.
@@ -366,16 +383,22 @@ impl Pending {
                 self.capped = Some(why);
             }
             Ok(fees) => {
-                let dearer = self.account.sign(&self.message, self.nonce, self.gas, fees)?;
-                if let Some(held) = &mut self.held {
-                    held.add(&dearer)?;
-                }
-                self.versions.push(dearer);
+                self.offer(fees)?;
                 self.capped = None;
-                tracing::info!(action = self.message.action, nonce = self.nonce, ?fees, "offering more");
             }
         }
         self.hand_over().await;
+        Ok(())
+    }
+
+    /// Makes a version with these fees the newest.
+    fn offer(&mut self, fees: Fees) -> Result<()> {
+        let version = self.account.sign(&self.message, self.nonce, self.gas, fees)?;
+        if let Some(held) = &mut self.held {
+            held.add(&version)?;
+        }
+        self.versions.push(version);
+        tracing::info!(action = self.message.action, nonce = self.nonce, ?fees, "offering other fees");
         Ok(())
     }
 

@@ -244,6 +244,27 @@ async fn an_interrupted_transaction_is_offered_at_the_new_base_fee() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_transaction_refused_for_its_cost_is_offered_for_less_once_gas_is_cheaper() {
+    for words in ["insufficient funds", "tx fee (1.20 ether) exceeds the configured cap (1.00 ether)"] {
+        let payer = Payer::new().await;
+        let base_fee = async |wei: u64| {
+            payer.node.request::<_, Value>("anvil_setNextBlockBaseFeePerGas", (U256::from(wei),)).await.unwrap();
+            payer.node.mine(1).await.unwrap();
+        };
+        let first: Mutex<Option<Value>> = Mutex::default();
+        let too_dear = Quirk::before(move |p| {
+            let raw = &p.request["params"][0];
+            let refused = p.method == SEND && first.lock().unwrap().get_or_insert_with(|| raw.clone()) == raw;
+            refused.then(|| Reply::error(p.request, -32000, words))
+        });
+        base_fee(100_000_000_000).await;
+        payer.refused(words, payer.options(), too_dear.clone()).await;
+        base_fee(1_000_000_000).await;
+        payer.pays_once(words, too_dear).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_refused_fee_is_raised_at_once() {
     let payer = Payer::new().await;
     let first: Mutex<Option<Value>> = Mutex::default();
