@@ -26,7 +26,7 @@ const SLOWEST_POLL: Duration = Duration::from_secs(2);
 /// Interval of sending the same bytes again while it is unknown whether the node has them.
 const RESEND_EVERY: Duration = Duration::from_secs(1);
 /// Time a node may keep refusing a transaction, in words that we know and in others, before it is an error. A node
-/// behind the one that took it may need that long to show it.
+/// behind the one that took it may need that long to show it. Unreadable receipts are borne as long as known words.
 const REFUSAL_PATIENCE: Duration = Duration::from_secs(3);
 const UNKNOWN_REFUSAL_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -56,6 +56,8 @@ pub(crate) struct Pending {
     refused: Option<Refused>,
     /// Why no higher fees are offered, if they would pass a cap.
     capped: Option<String>,
+    /// Since when the node's answers about receipts are unreadable.
+    unreadable: Option<Instant>,
     /// The last error of the node.
     trouble: Option<String>,
     /// Its journal record.
@@ -119,6 +121,7 @@ impl Pending {
             stage: Stage::Waiting,
             refused: None,
             capped: None,
+            unreadable: None,
             trouble: None,
             held,
             _flight: flight,
@@ -151,6 +154,7 @@ impl Pending {
     }
 
     async fn read(&mut self, failure: &Failure) -> Handed {
+        let before = self.refused.take();
         let (meaning, message) = match failure {
             _ if failure.is_limit() => return Handed::Unknown,
             Failure::Error { error, .. } => (refusal(&error.message), error.message.to_string()),
@@ -169,7 +173,7 @@ impl Pending {
         if meaning == Refusal::NonceUsed {
             return Handed::NonceUsed;
         }
-        let since = self.refused.take().map_or(self.handed, |refused| refused.since);
+        let since = before.map_or(self.handed, |refused| refused.since);
         self.refused = Some(Refused { since, meaning, message });
         match meaning {
             Refusal::Unclear => Handed::Unknown,
@@ -221,7 +225,12 @@ impl Pending {
     pub(crate) async fn mined(mut self) -> Result<TransactionReceipt> {
         let options = self.account.chain.options().clone();
         loop {
-            match self.look().await {
+            let looked = self.look().await;
+            self.unreadable = match looked {
+                Err(ChainError::BadAnswer { .. }) => self.unreadable.or(Some(Instant::now())),
+                _ => None,
+            };
+            match looked {
                 Ok(Some((receipt, block, confirmations))) => {
                     if confirmations >= options.confirmations {
                         self.account.nonces.mined(self.nonce);
@@ -242,13 +251,13 @@ impl Pending {
                     self.push().await?;
                 }
                 Err(error) => {
-                    let unreadable = matches!(error, ChainError::BadAnswer { .. });
                     self.trouble = Some(error.to_string());
                     // the node is there, but may never give a receipt
-                    if unreadable || matches!(error, ChainError::Refused { .. }) {
+                    if matches!(error, ChainError::BadAnswer { .. } | ChainError::Refused { .. }) {
                         self.push().await?;
                     }
-                    if unreadable && matches!(self.stage, Stage::Used { block: Some(_) }) {
+                    let hopeless = self.unreadable.is_some_and(|since| since.elapsed() >= REFUSAL_PATIENCE);
+                    if hopeless && matches!(self.stage, Stage::Used { block: Some(_) }) {
                         return Err(self.gave_up(error.to_string()).await);
                     }
                 }
@@ -329,13 +338,12 @@ impl Pending {
     async fn search(&mut self) -> Result<()> {
         self.refused = None;
         let pause = RESEND_EVERY.max(self.started.elapsed() / 8);
-        if matches!(self.stage, Stage::Used { block: Some(_) }) || self.searched.is_some_and(|at| at.elapsed() < pause)
-        {
+        if self.searched.is_some_and(|at| at.elapsed() < pause) {
             return Ok(());
         }
         self.searched = Some(Instant::now());
         let (chain, from) = (&self.account.chain, self.account.address());
-        let block = match evidence::transaction_of(chain, from, self.nonce).await {
+        let found = match evidence::transaction_of(chain, from, self.nonce).await {
             Ok(Some(found)) if !self.hashes().contains(&found.hash) && self.is_version(&found) => {
                 let (action, nonce, by) = (&self.message.action, self.nonce, found.hash);
                 tracing::info!(action, nonce, %by, "mined with other fees, by another program");
@@ -358,6 +366,10 @@ impl Pending {
                 self.trouble = Some(error.to_string());
                 None
             }
+        };
+        let block = match self.stage {
+            Stage::Used { block } => found.or(block),
+            _ => found,
         };
         self.stage = Stage::Used { block };
         Ok(())

@@ -74,6 +74,20 @@ async fn a_receipt_that_comes_late_is_waited_for() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_unreadable_answer_about_a_mined_transaction_is_not_the_last_word() {
+    let (payer, first) = (Payer::new().await, FirstSend::default());
+    let hiccup = Quirk::after(move |p, answer| {
+        if first.within(p, Duration::from_secs(3)) && is_index(p) {
+            answer["result"] = Value::Null;
+        } else if first.within(p, Duration::from_secs(4)) && is_index(p) {
+            return Some(Reply::text(200, "Bad Gateway"));
+        }
+        None
+    });
+    payer.pays_once("hiccup", hiccup).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_mined_transaction_that_the_node_does_not_index_is_not_sent_anew() {
     let payer = Payer::new().await;
     let hidden = hides_for(Duration::MAX, None);
