@@ -102,7 +102,7 @@ impl Wallet {
         let sent = Sent::new(message, &receipt);
         if !receipt.status() {
             // the state changed between simulation and block
-            let revert = Box::new(self.why(message, gas, &sent).await?);
+            let revert = Box::new(self.why(message, gas, &sent).await);
             return Err(ChainError::Failed { action: message.action.clone(), sent: Box::new(sent), revert });
         }
         Ok((sent, receipt))
@@ -120,26 +120,28 @@ impl Wallet {
     pub(crate) async fn resume(&self, message: &Message) -> Result<Option<(Sent, TransactionReceipt)>> {
         let Some(folder) = &self.chain().options().journal else { return Ok(None) };
         let chain = self.chain_name().await?;
-        let Some(held) = Held::left(folder, &chain, self.address(), message)? else { return Ok(None) };
-        let Record { nonce, gas, versions, .. } = held.record().clone();
-        tracing::info!(action = message.action, nonce, "going on with a transaction sent earlier");
-        // a node that lost its pending transactions also needs those with lower nonces
-        let next = self.chain().pending_nonce(self.address()).await?;
-        for earlier in records(folder, &chain, self.address())?.iter().filter(|r| (next..nonce).contains(&r.nonce)) {
-            if let Some(newest) = earlier.versions.last() {
-                self.chain().submit(&newest.raw).await.ok();
+        while let Some(held) = Held::left(folder, &chain, self.address(), message)? {
+            let Record { nonce, gas, versions, .. } = held.record().clone();
+            tracing::info!(action = message.action, nonce, "going on with a transaction sent earlier");
+            // a node that lost its pending transactions also needs those with lower nonces
+            let next = self.chain().pending_nonce(self.address()).await?;
+            let lower = |record: &&Record| (next..nonce).contains(&record.nonce);
+            for earlier in records(folder, &chain, self.address())?.iter().filter(lower) {
+                if let Some(newest) = earlier.versions.last() {
+                    self.chain().submit(&newest.raw).await.ok();
+                }
+            }
+            let mut pending = Pending::new(self.0.clone(), message.clone(), nonce, gas, versions, Some(held));
+            pending.resume().await;
+            match pending.mined().await {
+                Ok(receipt) => return self.outcome(message, gas, receipt).await.map(Some),
+                Err(ChainError::Replaced { nonce, by, .. }) => {
+                    tracing::warn!(action = message.action, nonce, %by, "another transaction used its nonce");
+                }
+                Err(error) => return Err(error),
             }
         }
-        let mut pending = Pending::new(self.0.clone(), message.clone(), nonce, gas, versions, Some(held));
-        pending.resume().await;
-        match pending.mined().await {
-            Ok(receipt) => self.outcome(message, gas, receipt).await.map(Some),
-            Err(ChainError::Replaced { nonce, by, .. }) => {
-                tracing::warn!(action = message.action, nonce, %by, "another transaction used its nonce");
-                Ok(None)
-            }
-            Err(error) => Err(error),
-        }
+        Ok(None)
     }
 
     async fn chain_name(&self) -> Result<ChainName> {
@@ -154,7 +156,7 @@ impl Wallet {
         if receipt.status() {
             return Err(ChainError::UnexpectedSuccess { action: message.action.clone(), sent: Box::new(sent) });
         }
-        let revert = self.why(message, gas, &sent).await?;
+        let revert = self.why(message, gas, &sent).await;
         Ok(RevertedTx { sent, revert })
     }
 
@@ -220,7 +222,7 @@ impl Wallet {
         let handed = pending.hand_over().await;
         pending.lost_race = first && handed == Handed::NonceUsed;
         // without an answer the node may have it: treat the nonce as used and send the same bytes again
-        *turn = matches!(handed, Handed::Taken | Handed::Unknown).then_some(nonce + 1);
+        *turn = matches!(handed, Handed::Taken | Handed::Unknown).then(|| nonce.saturating_add(1));
         Ok(pending)
     }
 
@@ -236,18 +238,18 @@ impl Wallet {
     }
 
     /// Why a mined transaction failed: from its trace if the node has one, otherwise by executing it again at its
-    /// block.
-    async fn why(&self, message: &Message, gas: u64, sent: &Sent) -> Result<Revert> {
+    /// block. `Nothing` if neither shows it.
+    async fn why(&self, message: &Message, gas: u64, sent: &Sent) -> Revert {
         if let Some(output) = self.chain().traced_output(sent.tx).await {
-            return Ok(ErrorDecoder::shared().decode(&output));
+            return ErrorDecoder::shared().decode(&output);
         }
         let mut request = message.request(self.address());
         request.gas = Some(gas);
         match self.chain().call(&message.action, &request, &quantity(sent.block)).await {
-            Err(ChainError::Reverted { revert, .. }) => Ok(*revert),
-            Err(error) => Err(error),
-            // it would succeed now: another transaction in its block interfered, or it ran out of gas
-            Ok(_) => Ok(ErrorDecoder::shared().decode(&[])),
+            Err(ChainError::Reverted { revert, .. }) => *revert,
+            // it would succeed now (another transaction in its block interfered, or it ran out of gas), or the node lacks
+            // the block; that it failed is known all the same
+            _ => ErrorDecoder::shared().decode(&[]),
         }
     }
 }
