@@ -159,7 +159,7 @@ impl<'a> Steps<'a> {
         let owner = options.owner.unwrap_or(self.state.deployer);
         let guardian = options.guardian.unwrap_or(owner);
         if self.state.first_block.is_none() {
-            self.state.first_block = Some(self.wallet.chain().block_number().await? + 1);
+            self.state.first_block = Some(self.wallet.chain().block_number().await?.saturating_add(1));
         }
         let token = match options.token {
             Some(address) => address,

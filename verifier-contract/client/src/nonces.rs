@@ -14,7 +14,7 @@ pub(crate) struct Nonces {
     /// `None`: ask the node.
     next: Mutex<Option<u64>>,
     in_flight: AtomicUsize,
-    /// The nonce last mined, and when we learnt it.
+    /// The highest nonce mined, and when we learnt it.
     mined: std::sync::Mutex<Option<(u64, Instant)>>,
 }
 
@@ -41,7 +41,8 @@ impl Nonces {
 
     /// Records that a nonce was mined.
     pub(crate) fn mined(&self, nonce: u64) {
-        *self.mined.lock().unwrap_or_else(PoisonError::into_inner) = Some((nonce, Instant::now()));
+        let mut mined = self.mined.lock().unwrap_or_else(PoisonError::into_inner);
+        *mined = (*mined).max(Some((nonce, Instant::now())));
     }
 
     /// Whether a node that gives `next` as the next nonce may just be behind the one that showed us the last receipt.
