@@ -29,13 +29,17 @@ impl KeySource {
     pub fn load(&self) -> Result<PrivateKeySigner> {
         match self {
             KeySource::Variable(name) => {
-                refuse_secret("the name of the key's variable", name)?;
+                if looks_secret(name) || holds_secret(name) {
+                    return Err(ChainError::KeyAsName { place: "the name of the key's variable" });
+                }
                 let text = variable(name)?.filter(|text| !text.is_empty());
                 let text = text.ok_or_else(|| ChainError::KeyMissing { variable: name.clone() })?;
                 parse(&text).map_err(|problem| ChainError::KeyInvalid { source_name: name.clone(), problem })
             }
             KeySource::Keystore { path, password_variable } => {
-                refuse_secret("the name of the keystore's file", &path.to_string_lossy())?;
+                if looks_secret(&path.to_string_lossy()) {
+                    return Err(ChainError::KeyAsName { place: "the name of the keystore's file" });
+                }
                 let missing =
                     || ChainError::PasswordMissing { variable: password_variable.clone(), path: path.clone() };
                 keystore::open(path, &variable(password_variable)?.ok_or_else(missing)?)
@@ -52,17 +56,20 @@ fn variable(name: &str) -> Result<Option<Zeroizing<String>>> {
     }
 }
 
-/// Refuses a key or a mnemonic phrase where a name belongs, since errors quote names. `place` is what it was given as.
-fn refuse_secret(place: &'static str, name: &str) -> Result<()> {
+/// Whether a name is a key or a mnemonic phrase, which errors must not quote.
+fn looks_secret(name: &str) -> bool {
     let name = name.trim();
     let digits = name.strip_prefix("0x").or_else(|| name.strip_prefix("0X")).unwrap_or(name);
     let is_key = (60..=70).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_hexdigit());
     let is_phrase =
         name.split_whitespace().count() >= 12 && name.chars().all(|c| c.is_alphabetic() || c.is_whitespace());
-    match is_key || is_phrase {
-        true => Err(ChainError::KeyAsName { place }),
-        false => Ok(()),
-    }
+    is_key || is_phrase
+}
+
+/// Whether there is a key or a phrase in a variable's name, whatever is around it. Paths may well be that long.
+fn holds_secret(name: &str) -> bool {
+    let runs = |of: fn(char) -> bool| name.split(move |c| !of(c)).map(str::len).filter(|length| *length > 0);
+    runs(|c| c.is_ascii_hexdigit()).any(|length| length >= 60) || runs(char::is_alphabetic).count() >= 12
 }
 
 /// Reads a private key: 64 hex digits of either case, with or without 0x, white space and a byte order mark around them.
@@ -138,9 +145,15 @@ mod tests {
                 );
             }
         }
-        for name in ["TRIBUTE_KEY_THAT_IS_NOT_SET", "ab12", "a b c d e f g h i j k l.json"] {
-            assert!(refuse_secret("a name", name).is_ok(), "{name}");
+        let commas = phrase.replace(' ', ",");
+        for secret in [format!("\"0x{KEY}\""), format!("TRIBUTE_KEY=0x{KEY}"), format!("'{phrase}'"), commas] {
+            let error = KeySource::Variable(secret.clone()).load().unwrap_err();
+            assert!(matches!(error, ChainError::KeyAsName { .. }), "{secret}");
         }
+        for name in ["TRIBUTE_KEY_THAT_IS_NOT_SET", "ab12"] {
+            assert!(!looks_secret(name) && !holds_secret(name), "{name}");
+        }
+        assert!(!looks_secret("a b c d e f g h i j k l.json"), "a path");
     }
 
     #[test]
