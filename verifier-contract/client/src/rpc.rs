@@ -195,7 +195,10 @@ impl Rpc {
             return Err(Failure::Moved { to: transport::shown(&to) });
         }
         let (success, status) = (status.is_success(), status.as_u16());
-        let quoted = || String::from_utf8_lossy(&body).chars().take(4 * QUOTED).collect::<String>();
+        let quoted = || {
+            let body = transport::without_secrets(&self.endpoint, &String::from_utf8_lossy(&body));
+            body.chars().take(4 * QUOTED).collect::<String>()
+        };
         let answer: Answer = match serde_json::from_slice(&body) {
             Ok(answer) => answer,
             Err(_) if !success => return Err(Failure::Status { status, body: quoted(), retry_after }),
@@ -203,7 +206,10 @@ impl Rpc {
         };
         if let Some(error) = answer.error.filter(|e| !e.is_null()) {
             return Err(match payload(error, success) {
-                Some(error) => Failure::Error { status, error, retry_after },
+                Some(mut error) => {
+                    error.message = transport::without_secrets(&self.endpoint, &error.message).into();
+                    Failure::Error { status, error, retry_after }
+                }
                 None => Failure::Status { status, body: quoted(), retry_after },
             });
         }

@@ -82,6 +82,14 @@ pub(crate) fn shown(url: &Url) -> String {
     format!("{}://{host}{port}{}", url.scheme(), if rest { "/…" } else { "" })
 }
 
+/// A node's words without the parts of its URL that may be secret, which servers quote in errors.
+pub(crate) fn without_secrets(url: &Url, words: &str) -> String {
+    let path = Some(url.path()).filter(|path| path.len() > 1);
+    let secrets = [path, url.query(), url.password()];
+    let secrets = secrets.into_iter().flatten().filter(|secret| !secret.is_empty());
+    secrets.fold(words.to_owned(), |words, secret| words.replace(secret, "…"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -95,6 +103,15 @@ mod tests {
         ] {
             assert_eq!(shown(&Url::parse(url).unwrap()), seen);
         }
+    }
+
+    #[test]
+    fn what_a_server_quotes_of_the_url_is_not_shown() {
+        let url = Url::parse("https://user:PASSWORD@node.example/v3/SECRET?key=OTHER").unwrap();
+        let words = "Route POST:/v3/SECRET?key=OTHER not found for user:PASSWORD";
+        assert_eq!(without_secrets(&url, words), "Route POST:…?… not found for user:…");
+        let plain = Url::parse("http://127.0.0.1:8545").unwrap();
+        assert_eq!(without_secrets(&plain, "GET / failed"), "GET / failed");
     }
 
     #[test]
