@@ -13,25 +13,46 @@ struct Body {
     transactions: Vec<Value>,
 }
 
+/// Number of the newest blocks that are read if the node does not count transactions at past ones.
+const RECENT: u64 = 32;
+
 /// A mined transaction.
 pub(crate) struct Mined {
     pub(crate) hash: TxHash,
     pub(crate) block: u64,
-    /// Receiver, value and input.
-    pub(crate) does: (Option<Address>, U256, Bytes),
+    /// Receiver, value and input, if the node shows them.
+    pub(crate) does: Option<(Option<Address>, U256, Bytes)>,
 }
 
-/// The confirmed transaction of `from` with this nonce. `None` if the node shows none: its answers do not fit together,
-/// or the nonce was used by something else, such as a delegation (EIP-7702). Needs the account's nonce at past blocks.
-pub(crate) async fn transaction_of(chain: &Chain, from: Address, nonce: u64) -> Result<Option<Mined>> {
+/// The confirmed transaction of `from` with this nonce, possibly one of `ours`. `None` if the node shows none: its answers
+/// do not fit together, or the nonce was used by something else, such as a delegation (EIP-7702). Needs the account's
+/// nonce at past blocks, unless it is among the newest.
+pub(crate) async fn transaction_of(chain: &Chain, from: Address, nonce: u64, ours: &[TxHash]) -> Result<Option<Mined>> {
+    let newest = chain.block_number().await?.saturating_sub(chain.options().confirmations.max(1) - 1);
+    match block_of(chain, from, nonce, newest).await {
+        Ok(Some(block)) => in_block(chain, from, nonce, ours, block).await,
+        Ok(None) => Ok(None),
+        Err(error @ ChainError::Refused { .. }) => {
+            for block in (newest.saturating_sub(RECENT - 1)..=newest).rev() {
+                if let Some(found) = in_block(chain, from, nonce, ours, block).await? {
+                    return Ok(Some(found));
+                }
+            }
+            Err(error)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// The block up to `newest` in which the nonce was used.
+async fn block_of(chain: &Chain, from: Address, nonce: u64, newest: u64) -> Result<Option<u64>> {
     let used =
         |block: u64| async move { Ok::<_, ChainError>(chain.transaction_count(from, &quantity(block)).await? > nonce) };
-    let mut after = chain.block_number().await?.saturating_sub(chain.options().confirmations.max(1) - 1);
-    if !used(after).await? {
+    if !used(newest).await? {
         return Ok(None);
     }
     // backwards in growing steps, since it is usually among the newest blocks; then by bisection
-    let (mut before, mut step) = (after, 1_u64);
+    let (mut before, mut after, mut step) = (newest, newest, 1_u64);
     while before == after {
         before = after.saturating_sub(step);
         if used(before).await? {
@@ -49,17 +70,28 @@ pub(crate) async fn transaction_of(chain: &Chain, from: Address, nonce: u64) -> 
             before = middle;
         }
     }
-    let body: Option<Body> = chain.request("eth_getBlockByNumber", (quantity(after), true)).await?;
-    let ours = body.map(|body| body.transactions).unwrap_or_default().into_iter().find_map(|tx| {
+    Ok(Some(after))
+}
+
+/// The transaction in this block. Some nodes list only hashes, of which we know ours.
+async fn in_block(chain: &Chain, from: Address, nonce: u64, ours: &[TxHash], block: u64) -> Result<Option<Mined>> {
+    let body: Option<Body> = chain.request("eth_getBlockByNumber", (quantity(block), true)).await?;
+    Ok(body.map(|body| body.transactions).unwrap_or_default().into_iter().find_map(|tx| {
+        if let Some(hash) = tx.as_str() {
+            let hash = hash.parse().ok()?;
+            return ours.contains(&hash).then_some(Mined { hash, block, does: None });
+        }
         let nonce_of = tx["nonce"].as_str()?.parse::<U256>().ok()?;
         let from_of = tx["from"].as_str()?.parse::<Address>().ok()?;
         if (from_of, nonce_of) != (from, U256::from(nonce)) {
             return None;
         }
-        let hash = tx["hash"].as_str()?.parse().ok()?;
-        let input = tx["input"].as_str().or(tx["data"].as_str())?.parse().ok()?;
-        let to = tx["to"].as_str().map(str::parse).transpose().ok()?;
-        Some(Mined { hash, block: after, does: (to, tx["value"].as_str()?.parse().ok()?, input) })
-    });
-    Ok(ours)
+        Some(Mined { hash: tx["hash"].as_str()?.parse().ok()?, block, does: does(&tx) })
+    }))
+}
+
+fn does(tx: &Value) -> Option<(Option<Address>, U256, Bytes)> {
+    let to = tx["to"].as_str().map(str::parse).transpose().ok()?;
+    let input = tx["input"].as_str().or(tx["data"].as_str())?;
+    Some((to, tx["value"].as_str()?.parse().ok()?, input.parse().ok()?))
 }

@@ -343,15 +343,16 @@ impl Pending {
         }
         self.searched = Some(Instant::now());
         let (chain, from) = (&self.account.chain, self.account.address());
-        let found = match evidence::transaction_of(chain, from, self.nonce).await {
-            Ok(Some(found)) if !self.hashes().contains(&found.hash) && self.is_version(&found) => {
+        let ours = self.hashes();
+        let found = match evidence::transaction_of(chain, from, self.nonce, &ours).await {
+            Ok(Some(found)) if !ours.contains(&found.hash) && self.is_version(&found) => {
                 let (action, nonce, by) = (&self.message.action, self.nonce, found.hash);
                 tracing::info!(action, nonce, %by, "mined with other fees, by another program");
                 self.adopted = Some(found.hash);
                 Some(found.block)
             }
-            Ok(Some(found)) if !self.hashes().contains(&found.hash) => {
-                let (action, nonce, transactions) = (self.message.action.clone(), self.nonce, self.hashes());
+            Ok(Some(found)) if !ours.contains(&found.hash) => {
+                let (action, nonce, transactions) = (self.message.action.clone(), self.nonce, ours);
                 if let Some(held) = self.held.take() {
                     held.done();
                 }
@@ -378,7 +379,8 @@ impl Pending {
     /// Whether another program's transaction does what one of ours does. Compared with the bytes signed, since the data
     /// of a message may differ between runs.
     fn is_version(&self, found: &Mined) -> bool {
-        !self.lost_race && self.versions.iter().any(|version| version.does().as_ref() == Some(&found.does))
+        let same = |version: &Signed| version.does().is_some_and(|does| found.does.as_ref() == Some(&does));
+        !self.lost_race && self.versions.iter().any(same)
     }
 
     /// Replaces it by a version with higher fees, within the caps.
