@@ -155,15 +155,25 @@ pub(super) async fn propose(a: ProposeArgs) -> CommandResult {
     let proposed = c.contracts.propose(&a.agent, &new);
     let mut value = c.send(&proposed, |version| json!({ "agent_id": a.agent, "version": version })).await?;
     let version = value["version"].as_u64().and_then(|v| u32::try_from(v).ok()).unwrap_or_default();
+    // the same command again would propose another version
+    let left = |e: Problem| {
+        let message = format!(
+            "version {version} is proposed and a draft: go on with `tribute chain add-datasets` and `close-version` \
+             (`tribute chain version` shows what it lists), or end it with `abandon-version`: {}",
+            e.message
+        );
+        Problem { message, ..e }
+    };
     let mut listed: Vec<Value> = Vec::new();
     for datasets in trained.dataset_ids.chunks(DATASETS_TO_A_TRANSACTION) {
         let call = c.contracts.add_datasets(&a.agent, version, datasets);
-        listed.push(c.send(&call, |e| json!({ "datasets": e.len() })).await?);
+        listed.push(c.send(&call, |e| json!({ "datasets": e.len() })).await.map_err(left)?);
     }
     value["listed"] = listed.into();
     if !a.draft {
         let call = c.contracts.close(&a.agent, version);
-        value["closed"] = c.send(&call, |e| json!({ "shards": e.shards, "records": e.records })).await?;
+        let closed = c.send(&call, |e| json!({ "shards": e.shards, "records": e.records }));
+        value["closed"] = closed.await.map_err(left)?;
     }
     a.chain.emit(&value)
 }
