@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use alloy::primitives::{Address, Bytes, B256, U256};
 use alloy::sol_types::{SolCall, SolValue};
@@ -14,7 +15,7 @@ use crate::chain::code_hash;
 use crate::deployment::{code_at, DeployOptions, Deployed, Deployment};
 use crate::error::{ChainError, Result};
 use crate::journal::{write_whole, ChainName};
-use crate::lag::caught_up;
+use crate::lag::{caught_up, NODE_LAG};
 use crate::transaction::Sent;
 use crate::wallet::Wallet;
 
@@ -252,20 +253,26 @@ impl<'a> Steps<'a> {
     }
 
     /// Finds a contract that an earlier run deployed but did not live to record. Its address follows from the nonce;
-    /// whether it is bound to the right contracts is checked at the end, as for all contracts.
+    /// whether it is bound to the right contracts is checked at the end, as for all contracts. A node may be behind the
+    /// one that the earlier run asked.
     async fn unrecorded(&self, name: &str) -> Result<Option<Address>> {
         let Some((_, first)) = self.state.under_way.as_ref().filter(|(under_way, _)| under_way == name) else {
             return Ok(None);
         };
-        let (chain, artifact) = (self.wallet.chain(), self.artifacts.load(name)?);
-        for nonce in *first..chain.mined_nonce(self.state.deployer).await? {
-            let address = self.state.deployer.create(nonce);
-            let code = chain.code(address).await?;
-            if !code.is_empty() && artifact.difference(&code).is_none() {
-                return Ok(Some(address));
+        let (chain, artifact, started) = (self.wallet.chain(), self.artifacts.load(name)?, Instant::now());
+        loop {
+            for nonce in *first..chain.mined_nonce(self.state.deployer).await? {
+                let address = self.state.deployer.create(nonce);
+                let code = chain.code(address).await?;
+                if !code.is_empty() && artifact.difference(&code).is_none() {
+                    return Ok(Some(address));
+                }
             }
+            if started.elapsed() >= NODE_LAG {
+                return Ok(None);
+            }
+            tokio::time::sleep(chain.options().poll_interval).await;
         }
-        Ok(None)
     }
 
     /// Binds one contract to another, unless it is already: `bound` reads what `contract` is bound to.
