@@ -16,6 +16,7 @@ use crate::error::{ChainError, Open, Result};
 use crate::evidence::{self, Mined};
 use crate::fees;
 use crate::journal::Held;
+use crate::lag::NODE_LAG;
 use crate::nonces::InFlight;
 use crate::refusal::{refusal, Refusal};
 use crate::rpc::Failure;
@@ -42,6 +43,8 @@ pub(crate) struct Pending {
     adopted: Option<TxHash>,
     /// Whether the nonce was used before a node had any version: what used it is not a version, whatever it does.
     pub(crate) lost_race: bool,
+    /// Whether the nonce was still unused when nodes had had time to catch up, so that what used it came after ours.
+    came_first: bool,
     started: Instant,
     /// When a version was last handed to the node.
     handed: Instant,
@@ -113,6 +116,7 @@ impl Pending {
             versions,
             adopted: None,
             lost_race: false,
+            came_first: false,
             started: now,
             handed: now,
             priced: now,
@@ -195,6 +199,7 @@ impl Pending {
     /// lower ones if it is refused and gas has become cheaper.
     pub(crate) async fn resume(&mut self) {
         let Some(offered) = self.versions.last().map(|v| v.fees.price()) else { return };
+        self.came_first = true;
         let base_fee = fees::base_fee(&self.account.chain).await.ok().flatten();
         let resumed = if base_fee.is_some_and(|base_fee| offered < base_fee) {
             self.bump().await
@@ -299,7 +304,10 @@ impl Pending {
         }
         match self.account.chain.confirmed_nonce(self.account.address()).await {
             Ok(used) if used > self.nonce => return self.search().await,
-            Ok(_) => self.stage = Stage::Waiting,
+            Ok(_) => {
+                self.stage = Stage::Waiting;
+                self.came_first |= self.started.elapsed() >= NODE_LAG;
+            }
             Err(error) => self.trouble = Some(error.to_string()),
         }
         if let Some(Refused { since, meaning, message }) = &self.refused {
@@ -376,11 +384,11 @@ impl Pending {
         Ok(())
     }
 
-    /// Whether another program's transaction does what one of ours does. Compared with the bytes signed, since the data
-    /// of a message may differ between runs.
+    /// Whether another program's transaction does what one of ours does, and came later: two runs of a command are two
+    /// transactions. Compared with the bytes signed, since the data of a message may differ between runs.
     fn is_version(&self, found: &Mined) -> bool {
         let same = |version: &Signed| version.does().is_some_and(|does| found.does.as_ref() == Some(&does));
-        !self.lost_race && self.versions.iter().any(same)
+        self.came_first && !self.lost_race && self.versions.iter().any(same)
     }
 
     /// Replaces it by a version with higher fees, within the caps.
