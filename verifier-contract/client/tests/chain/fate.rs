@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use crate::payer::{payment, Payer, RECEIVER};
 use crate::proxy::{Passing, Quirk, Reply, SEND};
 use crate::records::dies_after_sending;
+use alloy::primitives::B256;
 use serde_json::{json, Value};
 use tribute_chain::{Address, Chain, ChainError, Options, Sent, Wallet, U256};
 
@@ -179,6 +180,22 @@ async fn a_transaction_that_its_user_speeded_up_in_a_wallet_is_not_sent_anew() {
     let (sent, _) = payer.process(payer.anvil.url()).await.send(&payment(1)).await.unwrap();
     assert_eq!((sent.tx, payer.paid().await), (by_hand.tx, (1, 1)));
     assert!(!payer.journal().exists());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_payment_that_a_node_behind_the_others_takes_is_not_the_same_one_before_it() {
+    let payer = Payer::new().await;
+    payer.pays_once("first", Quirk::before(|_| None)).await;
+    let behind = Quirk::before(|p| {
+        let result = match p.method {
+            SEND => B256::ZERO.to_string(),
+            "eth_getTransactionCount" if p.before == 0 => "0x0".to_owned(),
+            _ => return None,
+        };
+        Some(Reply::json(&json!({ "jsonrpc": "2.0", "id": p.request["id"], "result": result })))
+    });
+    let error = payer.refused("second", payer.options(), behind).await;
+    assert!(matches!(error, ChainError::Replaced { nonce: 0, .. }), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
