@@ -3,8 +3,8 @@
 //!
 //! It ends in one of three ways. A version has a confirmed receipt, be it one that the user made with a wallet's "speed
 //! up"; a confirmed block shows that another transaction of the account used the nonce, so that none can be mined any
-//! more; or we stop waiting. Only the first two remove its
-//! record: nothing else that nodes say is proof, since they lag behind each other, prune, and return errors of others.
+//! more; or we stop waiting. Only the first two remove its record: nothing else that nodes say is proof, since they lag
+//! behind each other, prune, and return errors of others.
 
 use std::time::{Duration, Instant};
 
