@@ -128,6 +128,8 @@ async fn used_first(receiver: Address) {
     let payer = Payer::new().await;
     let elsewhere = Wallet::new(&payer.node, payer.anvil.keys()[3].clone());
     elsewhere.send_coin(receiver, U256::from(1)).await.unwrap();
+    // another base fee, so not the same bytes
+    payer.node.mine(1).await.unwrap();
     // a node that lags behind: it counts one transaction less when asked for the next nonce
     let lagging = Quirk::after(|p, answer| {
         if p.method == "eth_getTransactionCount" && p.before == 0 {
