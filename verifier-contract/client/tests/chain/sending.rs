@@ -118,10 +118,12 @@ async fn a_claim_whose_block_is_reorganised_away_is_paid_once() {
     let chain = Chain::connect_with(w.anvil.url(), careful).await.unwrap();
     let contracts = Contracts::new(&chain, w.contracts.deployment().clone()).unwrap();
     let wallet = Wallet::new(&chain, w.olga.signer().clone());
-    let sending = tokio::spawn(async move { contracts.claim(std::slice::from_ref(&batch)).send(&wallet).await });
-    let mined = async || w.contracts.session(&session).await.unwrap().count == 7;
-    wait_until("the claim's block", &mined).await;
-    assert!(!sending.is_finished(), "mined, and waiting for confirmations");
+    let mut sending = tokio::spawn(async move { contracts.claim(std::slice::from_ref(&batch)).send(&wallet).await });
+    let mut mined = async || {
+        assert!(!sending.is_finished(), "given up: {:?}", (&mut sending).await);
+        w.contracts.session(&session).await.unwrap().count == 7
+    };
+    wait_until("the claim's block, which is not confirmed yet", &mut mined).await;
     let first_block = w.chain.block_number().await.unwrap();
     w.chain.reorganise(1).await.unwrap();
     wait_until("the claim, sent again after the reorganisation", mined).await;
