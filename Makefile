@@ -117,8 +117,8 @@ pictures: build ## the README's screenshots of the console
 	node console/scripts/pictures.mjs
 
 # Twice as many threads of tests as cores: half of the tests wait for processes, chains and databases.
-test: lint ## everything: lint, all tests, both demos with their audit
-	@scripts/test-tools.sh
+test: ## everything: lint, all tests, both demos with their audit
+	@scripts/test-tools.sh & tools=$$!; $(MAKE) --no-print-directory lint || { kill $$tools; exit 1; }; wait $$tools
 	rm -f "$${CARGO_TARGET_DIR:-target}/tmp/differential.json"
 	RUST_TEST_THREADS=$$((2 * $$(nproc))) TRIBUTE_REQUIRE_POSTGRES=1 TRIBUTE_REQUIRE_S3=1 TRIBUTE_REQUIRE_HARDHAT=1 \
 	  $(CARGO) test --release --locked --no-fail-fast --workspace

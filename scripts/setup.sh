@@ -42,6 +42,9 @@ if [ ! -e "$installed" ] || [ "$CONTRACTS/package-lock.json" -nt "$installed" ];
   touch "$installed"
 fi
 
-(cd "$CONTRACTS" && bin/forge build --quiet)
+# the compiler takes a minute, on one core
+(cd "$CONTRACTS" && bin/forge build --quiet) &
+contracts=$!
 scripts/console.sh
+wait "$contracts"
 echo "setup: done"

@@ -10,9 +10,9 @@ use crate::header::is_label_name;
 use crate::inputs::inputs;
 use crate::number::{self, Decimal};
 use crate::options::Options;
-use crate::phrase::{folded, some};
+use crate::phrase::{folded, same_name, some};
 use crate::report::LeftOut;
-use crate::table::{same_name, Table};
+use crate::table::Table;
 use crate::targets::Targets;
 
 /// Column indices by role, from 0 in the file.

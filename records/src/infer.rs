@@ -9,6 +9,7 @@ use crate::assess::{Assessment, Purpose};
 use crate::columns::{leave_out, select, Roles};
 use crate::doubt::{Doubt, Kind};
 use crate::error::{DataError, Fault};
+use crate::heading::Against;
 use crate::inputs::{Input, Vocabulary};
 use crate::labels::Found;
 use crate::number::{self, Decimal};
@@ -17,7 +18,7 @@ use crate::phrase::some;
 use crate::range::Range;
 use crate::reading::decimal;
 use crate::report::Report;
-use crate::table::{Against, Source, Table};
+use crate::table::{Source, Table};
 use crate::values::Values;
 
 /// A schema and the report on the file it was inferred from.

@@ -29,6 +29,7 @@ mod doubt;
 mod error;
 mod gaps;
 mod header;
+mod heading;
 mod infer;
 mod inputs;
 mod labels;

@@ -62,6 +62,14 @@ pub(crate) fn is_invisible(c: char) -> bool {
     }
 }
 
+/// Whether two names are equal, ignoring case, blanks around them and invisible characters.
+pub(crate) fn same_name(a: &str, b: &str) -> bool {
+    if a.is_ascii() && b.is_ascii() {
+        return a.trim().eq_ignore_ascii_case(b.trim());
+    }
+    folded(a) == folded(b)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,13 +5,14 @@ use std::hash::{BuildHasher as _, RandomState};
 use crate::columns::Roles;
 use crate::error::{DataError, Fault};
 use crate::gaps;
+use crate::heading::Against;
 use crate::inputs::Input;
 use crate::number::{self, Decimal};
 use crate::options::Options;
 use crate::phrase::some;
 use crate::reading::decimal;
 use crate::report::{HeaderReport, Report};
-use crate::table::{Against, Source, Table};
+use crate::table::{Source, Table};
 use crate::values::Values;
 
 /// What a model takes of each record.

@@ -6,11 +6,12 @@ use tribute_core::schema::{Schema, Target};
 use crate::assess::{Assessment, Purpose};
 use crate::columns::Roles;
 use crate::error::DataError;
+use crate::heading::Against;
 use crate::inputs::{inputs, Input};
 use crate::number::Decimal;
 use crate::options::Options;
 use crate::report::Report;
-use crate::table::{Against, Source, Table};
+use crate::table::{Source, Table};
 use crate::values::Values;
 
 /// Records with a report; they are released only when every doubt is accepted.

@@ -7,8 +7,9 @@ use tribute_core::schema::Schema;
 use crate::cells::Cells;
 use crate::columns::Roles;
 use crate::error::DataError;
+use crate::heading::Against;
 use crate::options::Options;
-use crate::table::{Against, Source, Table};
+use crate::table::{Source, Table};
 
 /// The rows of a file as text.
 #[derive(Debug)]

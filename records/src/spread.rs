@@ -5,11 +5,12 @@ use tribute_core::schema::{Feature, Schema};
 use crate::assess::{Assessment, Purpose};
 use crate::columns::Roles;
 use crate::error::{DataError, Fault};
+use crate::heading::Against;
 use crate::inputs::{inputs, Input};
 use crate::range::Range;
 use crate::reading::values;
 use crate::report::Report;
-use crate::table::{Against, Source, Table};
+use crate::table::{Source, Table};
 use crate::Options;
 
 /// The values of a table's numeric features, with a report; they are released only when every doubt is accepted.

@@ -3,25 +3,19 @@
 
 use std::borrow::Cow;
 use std::cell::RefCell;
-use std::collections::HashSet;
 use std::io::Read;
 use std::ops::Range;
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use tribute_core::schema::{Schema, Target};
-
 use crate::cells::Cells;
 use crate::columnar::{Column, Columns, Format, ReadAt};
 use crate::dialect::{self, Separator};
 use crate::error::{DataError, Fault};
-use crate::header::{self, First, Header};
-use crate::inputs::inputs;
-use crate::labels::Key;
-use crate::number::{is_numeric, Decimal};
+use crate::header::Header;
+use crate::heading::{find_header, Against};
 use crate::options::Options;
-use crate::phrase::folded;
 use crate::square::{squared, title};
 
 /// An open file: unpacked text, or a columnar file whose columns are read when they are needed.
@@ -123,17 +117,6 @@ impl Source {
     pub fn file(&self) -> &str {
         &self.file
     }
-}
-
-/// What the header is compared with.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Against<'s> {
-    /// Nothing: a schema is being inferred.
-    Nothing,
-    /// The names and labels of this schema.
-    Schema(&'s Schema),
-    /// Names of which one shows that it is a header; `texts` if they are of a column of texts.
-    Names { names: &'s [&'s str], texts: bool },
 }
 
 /// The header and rows of a file.
@@ -377,183 +360,4 @@ fn chosen(options: &Options, len: usize, file: &str) -> Result<Option<Range<usiz
         return Err(Fault::Rows { len, from: rows.start, to: rows.end }.of(file));
     }
     Ok(Some(rows.clone()))
-}
-
-fn find_header<'t>(
-    cells: &mut Cells<'t>,
-    separator: Separator,
-    file: &str,
-    options: &Options,
-    against: Against<'_>,
-) -> Result<Option<Header<'t>>, DataError> {
-    if cells.len() == 0 {
-        return Ok(None);
-    }
-    let first = match options.header {
-        Some(true) => First::Header,
-        Some(false) => First::Record,
-        None => judged(cells, options, against),
-    };
-    if options.header != Some(true) {
-        if let Some(header) = commented(cells, separator, file, options, against)? {
-            return Ok(Some(header));
-        }
-    }
-    match first {
-        First::Record => Ok(None),
-        First::Unclear(why) => Err(Fault::Header { why }.at_row(file, cells.line(0))),
-        First::Header => {
-            let names = fields(cells);
-            let header = Header { line: cells.line(0), comment: false, names, raw: cells.raw(0) };
-            cells.drop_first();
-            Ok(Some(header))
-        }
-    }
-}
-
-/// Classifies the first row: one with the schema's names is a header, unless it may also be a record.
-fn judged(cells: &Cells<'_>, options: &Options, against: Against<'_>) -> First {
-    let schema = match against {
-        Against::Schema(schema) => schema,
-        Against::Names { names, .. } => return named(cells, names),
-        Against::Nothing => return header::first_row(cells, &|_| false),
-    };
-    let keys: Vec<Key> = match schema.target() {
-        Target::Classes(labels) => labels.iter().map(|l| Key::of(l, Decimal::Point)).collect(),
-        Target::Real { .. } => Vec::new(),
-    };
-    let known = |text: &str| keys.contains(&Key::of(text, Decimal::Point));
-    let names = fields(cells);
-    let wanted = wanted(against);
-    let last = names.last().map_or("", |n| n.as_ref());
-    if has_all(&names, &wanted) {
-        let numbers = names.iter().all(|n| is_numeric(n));
-        let in_order = wanted.iter().zip(&names).all(|(wanted, n)| same_name(n, wanted));
-        if numbers && (!in_order || (names.len() < 4 && (known(last) || keys.is_empty()))) {
-            return First::Unclear("its fields are names of the schema, but could be values".into());
-        }
-        return First::Header;
-    }
-    let labelled = options.label.is_none() && names.len() > wanted.len();
-    let values = names.iter().take(names.len() - 1).all(|n| is_numeric(n));
-    match header::first_row(cells, &known) {
-        // a record with an unknown label gets an error of its own
-        First::Unclear(_) if labelled && values && !keys.is_empty() && !known(last) => First::Record,
-        first => first,
-    }
-}
-
-/// Classifies the first row by names of which one shows that it is a header. The number of a column shows nothing: it may be a value,
-/// too.
-fn named(cells: &Cells<'_>, names: &[&str]) -> First {
-    let width = cells.width(0);
-    let there = |name: &&&str| (0..width).any(|c| same_name(&cells.get(0, c), name));
-    let number = |name: &&&str| name.parse::<usize>().is_ok_and(|n| (1..=width).contains(&n));
-    if names.iter().any(|name| !number(&name) && there(&name)) {
-        return First::Header;
-    }
-    match names.iter().find(there) {
-        Some(name) => First::Unclear(format!("`{name}` is the number of a column, but also stands in this row")),
-        None => header::first_row(cells, &|_| false),
-    }
-}
-
-/// The names by which a header is known: the schema's, or those of a model's inputs.
-fn wanted(against: Against<'_>) -> Vec<&str> {
-    match against {
-        Against::Nothing => Vec::new(),
-        Against::Schema(schema) => inputs(schema).into_iter().map(|(name, _)| name).collect(),
-        Against::Names { names, .. } => names.iter().copied().filter(|name| name.parse::<usize>().is_err()).collect(),
-    }
-}
-
-/// Whether all names that are wanted are among `names`; not if none is wanted.
-fn has_all(names: &[Cow<'_, str>], wanted: &[&str]) -> bool {
-    // there may be many comments to look at
-    let may = wanted.first().is_some_and(|first| names.iter().any(|name| same_name(name, first)));
-    if !may || names.len() < wanted.len() {
-        return false;
-    }
-    let there: HashSet<String> = names.iter().map(|name| folded(name)).collect();
-    wanted.iter().all(|name| there.contains(&folded(name)))
-}
-
-/// The fields of the first row.
-fn fields<'t>(cells: &Cells<'t>) -> Vec<Cow<'t, str>> {
-    (0..cells.width(0)).map(|column| cells.get(0, column)).collect()
-}
-
-/// The comment before the first row that is the header, as NumPy's `savetxt` writes it: the last one with all names that are wanted,
-/// or with none for a first column that numbers the rows, because that is called `#`; if there is no such comment, and the first row
-/// is found to be a record, the last one that is not blank, if it has a word for every field.
-///
-/// # Errors
-/// A comment with all names that are wanted, but not one for every field, unless it lacks only the label's behind a schema's names in
-/// order, which is how the fields are read anyway.
-fn commented<'t>(
-    cells: &Cells<'t>,
-    separator: Separator,
-    file: &str,
-    options: &Options,
-    against: Against<'_>,
-) -> Result<Option<Header<'t>>, DataError> {
-    let (width, wanted) = (cells.width(0), wanted(against));
-    let cut = |text: &'t str, separator: Separator| {
-        Cells::cut(text, separator.byte(), 1).ok().filter(|c| c.len() == 1).map_or(Vec::new(), |c| fields(&c))
-    };
-    let above = cells.comments.iter().rev().filter(|c| c.rows_before == 0).map(|c| (c.line, cells.comment(c)));
-    let above: Vec<_> = above.map(|(line, text)| (line, text, cut(text, separator))).collect();
-    if above.is_empty() || has_all(&fields(cells), &wanted) {
-        return Ok(None);
-    }
-    let words = |names: &[Cow<'_, str>]| names.iter().all(|n| !n.is_empty() && !is_numeric(n));
-    for &(line, text, ref names) in &above {
-        let numbered =
-            names.len() == width && names[0].is_empty() && words(&names[1..]) && is_numeric(&cells.get(0, 0));
-        let named = has_all(names, &wanted);
-        let blanks = || text.split_whitespace().map(Cow::Borrowed).collect::<Vec<_>>();
-        let otherwise = || {
-            let mut others = Separator::ALL.iter().filter(|other| text.contains(char::from(other.byte())));
-            others.any(|other| has_all(&cut(text, *other), &wanted))
-                || (text.split_whitespace().count() == width && has_all(&blanks(), &wanted))
-        };
-        if names.len() == width && (named || (numbered && width > 1)) {
-            let mut names = names.clone();
-            if names[0].is_empty() {
-                names[0] = Cow::Borrowed("#");
-            }
-            return Ok(Some(Header { line, comment: true, names, raw: text }));
-        }
-        let in_order = matches!(against, Against::Schema(_)) && names.len() + 1 == width && *names == wanted;
-        if in_order {
-            return Ok(None);
-        }
-        if named || otherwise() {
-            let said = format!(
-                "names the columns in a comment, but not one for each of the {width} fields of the rows, with {}s between them: write \
-                 it so, or delete it",
-                separator.name()
-            );
-            return Err(Fault::Names(said).at_row(file, line));
-        }
-    }
-    // above a real header these would be duplicate names
-    if options.header.is_some() || header::first_row(cells, &|_| false) != First::Record {
-        return Ok(None);
-    }
-    let fits = |names: &[Cow<'_, str>]| {
-        let distinct: HashSet<_> = names.iter().collect();
-        names.len() == width && width > 1 && distinct.len() == width && words(names)
-    };
-    let last = above.into_iter().find(|(_, text, _)| !text.trim().is_empty());
-    let found = last.filter(|(_, _, names)| fits(names));
-    Ok(found.map(|(line, raw, names)| Header { line, comment: true, names, raw }))
-}
-
-/// Whether two names are equal, ignoring case, blanks around them and invisible characters.
-pub(crate) fn same_name(a: &str, b: &str) -> bool {
-    if a.is_ascii() && b.is_ascii() {
-        return a.trim().eq_ignore_ascii_case(b.trim());
-    }
-    folded(a) == folded(b)
 }

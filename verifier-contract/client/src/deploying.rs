@@ -15,7 +15,8 @@ use crate::chain::code_hash;
 use crate::deployment::{code_at, DeployOptions, Deployed, Deployment};
 use crate::error::{ChainError, Result};
 use crate::journal::{write_whole, ChainName};
-use crate::lag::{caught_up, NODE_LAG};
+use crate::lag::caught_up;
+use crate::options::NODE_LAG;
 use crate::transaction::Sent;
 use crate::wallet::Wallet;
 

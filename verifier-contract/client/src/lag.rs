@@ -2,13 +2,11 @@
 //! is asked again for a while.
 
 use std::future::Future;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::chain::Chain;
 use crate::error::{ChainError, Result};
-
-/// Time that one node may be behind another.
-pub(crate) const NODE_LAG: Duration = Duration::from_secs(5);
+use crate::options::NODE_LAG;
 
 /// Repeats an attempt while it fails as it would at a node that lacks the newest blocks. An attempt that fails so must
 /// have sent nothing.

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use tokio::sync::{Mutex, MutexGuard};
 
-use crate::lag::NODE_LAG;
+use crate::options::NODE_LAG;
 
 /// The next nonce of one account. Only the holder of the guard may hand a transaction to the node.
 #[derive(Debug, Default)]

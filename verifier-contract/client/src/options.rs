@@ -3,6 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+/// Time that one node may be behind another.
+pub(crate) const NODE_LAG: Duration = Duration::from_secs(5);
+
 /// Time limits, caps and files of a connection. The defaults suit a local chain and a public one alike.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Options {
