@@ -189,8 +189,8 @@ def page(rows, splits):
         "",
         "The margin is the difference of the pipeline's two largest scores (its logits), or, of a real target, of the two predictions. Most",
         "are near a tie. A large one belongs to a record with a value beyond the range, which is clamped before it is committed:",
-        "the report on a table counts those, and more than a few need `accept=[\"clamped\"]`. At most 0.5 % of a set's answers may",
-        "differ.",
+        "the report on a table counts those, and more than a few of a feature, or one of a real target, need `accept=[\"clamped\"]`. At most",
+        "0.5 % of a set's answers may differ.",
         "",
     ]
     for r in rows:

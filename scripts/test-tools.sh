@@ -6,6 +6,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 scripts/ceremony-tools.sh
 
 s3=0.14.1
+mkdir -p .deps
 if [ "$(.deps/s3/bin/s3s-fs --version 2>/dev/null)" != "s3s-fs $s3" ]; then
   CARGO_PROFILE_DEV_DEBUG=false cargo install s3s-fs --version "$s3" --features binary --locked --debug --quiet --root .deps/s3 2>.deps/s3.log || {
     cat .deps/s3.log >&2
