@@ -67,6 +67,9 @@ def test_real_values_may_be_a_column():
         assert moved.differing == list(range(1, len(values), 2)) and moved.margins == pytest.approx([5.0] * len(moved.differing))
         assert moved.accuracy_before == pytest.approx(flat.score(values, targets))
         assert moved.accuracy_after == pytest.approx(r2_score(targets, given))
+    for strange in (np.zeros(len(values), dtype="datetime64[ns]"), targets * 1j):
+        with pytest.raises(BadRecord, match="targets"):
+            _Compared(flat, schema, (values, strange))
 
 
 class Table:

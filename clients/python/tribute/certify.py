@@ -13,7 +13,7 @@ import numpy.typing as npt
 from . import errors
 from ._model_file import ModelFile
 from .client import Client
-from .schema import Schema, _unmasked
+from .schema import Schema, _numbers, _unmasked
 from .types import LOGIT_UNIT, TARGET_STEPS, Agent, Dataset
 from .verify import Page, verify
 
@@ -232,8 +232,8 @@ class _Compared:
     ):
         self._schema = schema
         features, targets = compare
-        schema.quantise(features)
         self.values = schema.in_order(features)
+        schema.quantise(self.values)  # refuses what does not fit
         if self.values.ndim != 2 or not len(self.values):
             raise ValueError(f"the records to compare have shape {self.values.shape}: give at least one, as a row")
         self._targets = None if targets is None else self._numbers(targets, "targets")
@@ -254,7 +254,7 @@ class _Compared:
             raise ValueError(f"there are {len(self.values)} records to compare, but {len(given)} {what}: give one for each record")
         if self._schema.classes is not None:
             return self._schema.quantise_target(given)
-        reals = given.astype(np.float64)
+        reals = _numbers(given, what, errors.BadRecord)
         if not np.isfinite(reals).all():
             raise ValueError(f"of the {what}, number {np.flatnonzero(~np.isfinite(reals))[0]} is not finite")
         return reals
