@@ -145,6 +145,21 @@ def test_maps_of_scores_and_of_doubles_are_read(tmp_path):
     assert scores.shape == (178, 3) and np.allclose(doubles.decision_function(rows[:, :-1]), scores, atol=1e-5)
 
 
+@pytest.mark.parametrize("kind", [TensorProto.FLOAT, TensorProto.DOUBLE])
+def test_the_keys_of_maps_name_the_columns(tmp_path, kind):
+    weight = numpy_helper.from_array(np.asarray(WEIGHT, dtype=helper.tensor_dtype_to_np_dtype(kind)), "weight")
+    nodes = [
+        helper.make_node("MatMul", ["features", "weight"], ["scores"]),
+        helper.make_node("ZipMap", ["scores"], ["maps"], domain="ai.onnx.ml", classlabels_strings=["z", "y", "x"]),
+    ]
+    kept = helper.make_map_type_proto(TensorProto.STRING, helper.make_tensor_type_proto(TensorProto.FLOAT, []))
+    given = helper.make_value_info("maps", helper.make_sequence_type_proto(kept))
+    graph = helper.make_graph(nodes, "m", [helper.make_tensor_value_info("features", kind, ["n", 2])], [given], [weight])
+    opsets = [helper.make_opsetid("", 18), helper.make_opsetid("ai.onnx.ml", 3)]
+    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=10), tmp_path / "m.onnx")
+    assert ModelFile(tmp_path / "m.onnx", THREE).predict(ROWS).tolist() == ["y", "z", "x"]
+
+
 @pytest.mark.parametrize("name", ["sk_softmax", "sk_double_zipmap"])
 def test_what_is_wrong_with_a_model_of_maps_is_told(tmp_path, name):
     model = onnx.load(ROOT / f"inference/tests/fixtures/{name}.onnx")

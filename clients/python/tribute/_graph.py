@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Iterator, Sequence
 
 from .errors import BadModel
@@ -9,6 +10,17 @@ from .errors import BadModel
 TRAINING = "is in training mode: export after `model.eval()`"
 RANDOM = "draws random numbers: export the model without it"
 RANDOM_OPERATORS = {"Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike"}
+
+
+def parsed(content: bytes, name: str) -> Any:
+    """The model in `content`, which is called `name` in messages; raises BadModel if it is no ONNX file."""
+    import onnx
+    from google.protobuf.message import DecodeError
+
+    try:
+        return onnx.load_from_string(content)
+    except DecodeError as broken:
+        raise BadModel(f"{name} is not an ONNX file: {broken}") from broken
 
 
 def described(content: bytes, name: str) -> Any:
@@ -20,12 +32,8 @@ def described(content: bytes, name: str) -> Any:
         It is no ONNX file, it keeps tensors in another file, or a node is in training mode or draws random numbers.
     """
     import onnx
-    from google.protobuf.message import DecodeError
 
-    try:
-        model = onnx.load_from_string(content)
-    except DecodeError as broken:
-        raise BadModel(f"{name} is not an ONNX file: {broken}") from broken
+    model = parsed(content, name)
     for nodes, constants in _parts(model):
         attributes = [attribute for node in nodes for attribute in node.attribute]
         for tensor in [*constants, *(attribute.t for attribute in attributes), *(t for a in attributes for t in a.tensors)]:
@@ -41,6 +49,15 @@ def described(content: bytes, name: str) -> Any:
             if fault:
                 raise BadModel(f"node `{node_name(node)}` ({node.op_type}) {fault}")
     return model
+
+
+def filled(sizes: Sequence[int | str | None], numbers: int) -> tuple[int, ...] | None:
+    """The shape of these declared sizes, of which one may be unknown, that has so many numbers; None if there is none."""
+    known = math.prod(size for size in sizes if isinstance(size, int))
+    unknown = sum(not isinstance(size, int) for size in sizes)
+    if unknown > 1 or known == 0 or numbers % known or (unknown == 0 and known != numbers):
+        return None
+    return tuple(size if isinstance(size, int) else numbers // known for size in sizes)
 
 
 def node_name(node: Any) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from dataclasses import dataclass
 from typing import Any, Sequence
@@ -11,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ._encoding import model_file
-from ._graph import described
+from ._graph import described, filled
 from .errors import BadModel
 from .schema import Schema, _label
 
@@ -56,13 +55,14 @@ class ModelFile:
     Raises
     ------
     BadModel
-        onnxruntime cannot run it, it gives other answers each time, its inputs are not the schema's features, or none of its outputs has
-        a score for each class.
+        onnxruntime cannot run it, it gives other answers each time, its inputs are not the schema's features, none of its outputs has a
+        score for each class, or its labels are not the schema's.
     """
 
     def __init__(self, path: str | os.PathLike[str], schema: Schema):
         self._path, self._schema = os.fspath(path), schema
-        model = described(model_file(path), self._path)
+        model, classes = described(model_file(path), self._path), len(schema.classes or ())
+        class_labels = _class_labels(model.graph, classes)  # before a ZipMap, which may be the only one to have them, is taken out
         self._session = _session(model, self._path)
         self._inputs, self._batch = self._laid_out()
         points = _spread(schema)
@@ -83,15 +83,13 @@ class ModelFile:
         if values.shape[1] == 1 and schema.classes is not None:
             inside = np.nanmin(values) >= 0.0 and np.nanmax(values) <= 1.0
             self._middle = 0.5 if inside else 0.0  # a sigmoid's are probabilities
-        classes = len(schema.classes or ())
         labels = {name: v for name, v in found.items() if v is not None and v.rows.ndim == 1}
         lists = {name: list(v.rows[:classes]) for name, v in labels.items() if _repeats(v.rows, classes)}
         self._labels = next((name for name in labels if name not in lists), None) if classes else None
-        self._places = list(range(classes))
         if self._labels is not None:
             self._numbered = self._are_numbers(values, labels[self._labels])
         elif schema.classes is not None:
-            self._places = self._order(names or next(iter(lists.values()), None) or _class_labels(model.graph, classes))
+            self._places = self._order(names or next(iter(lists.values()), None) or class_labels)
 
     def _laid_out(self) -> tuple[list[_Input], int | None]:
         """How each input takes the schema's features, and how many records at once; None if that is free."""
@@ -155,7 +153,7 @@ class ModelFile:
         """Whether the labels are numbers of columns; else they are the schema's own."""
         top, clear = self._top(scores)
         said = {(int(column), _text(label)) for column, label in zip(top[clear], labels.rows[clear])}
-        known = {label: i for i, label in enumerate(self._schema.classes or ())}
+        known = self._schema._number_of
         own = {_label(label, known) for label in labels.rows}
         # numbers that are all of the schema's classes are labels, in whatever order
         if all(label == str(column) for column, label in said) and not own >= set(known):
@@ -170,16 +168,16 @@ class ModelFile:
 
     def _order(self, names: list[Any] | None) -> list[int]:
         """The class of each column, by the names that the file has for them."""
-        classes = self._schema.classes or []
-        known = {label: i for i, label in enumerate(classes)}
+        known = self._schema._number_of
+        in_order = list(range(len(known)))
         if names is None:
-            return list(range(len(classes)))
+            return in_order
         places = [known.get(_label(name, known), -1) for name in names]
-        if sorted(places) == list(range(len(classes))):
+        if sorted(places) == in_order:
             return places
-        if [_text(name) for name in names] == [str(i) for i in range(len(classes))]:
-            return list(range(len(classes)))
-        raise BadModel(f"the classes of {self._path}, {', '.join(map(_text, names))}, are not the schema's {', '.join(classes)}")
+        if [_text(name) for name in names] == [str(i) for i in in_order]:
+            return in_order
+        raise BadModel(f"the classes of {self._path}, {', '.join(map(_text, names))}, are not the schema's {', '.join(known)}")
 
     def _top(self, scores: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_]]:
         """Of each record, the column with the largest score, and whether that is clear."""
@@ -202,8 +200,7 @@ class ModelFile:
         found = self._values([self._labels], features)[self._labels].rows
         if self._numbered:
             return np.array(classes)[found.astype(np.int64)]
-        known = {label: i for i, label in enumerate(classes)}
-        return np.array([_label(label, known) for label in found], dtype=str)
+        return np.array([_label(label, self._schema._number_of) for label in found], dtype=str)
 
     def decision_function(self, features: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Scores of shape (n, classes); of two classes with one score, of shape (n,), positive for the second."""
@@ -258,14 +255,6 @@ def _plain(name: str) -> str:
 
 def _record_shape(shape: Sequence[int | str | None], features: int) -> tuple[int | None, tuple[int, ...], bool] | None:
     """Batch size if it is fixed, shape of one record, and whether there is a batch dimension; None if it does not take `features`."""
-
-    def filled(sizes: Sequence[int | str | None]) -> tuple[int, ...] | None:
-        known = math.prod(size for size in sizes if isinstance(size, int))
-        unknown = sum(not isinstance(size, int) for size in sizes)
-        if unknown > 1 or known == 0 or features % known or (unknown == 0 and known != features):
-            return None
-        return tuple(size if isinstance(size, int) else features // known for size in sizes)
-
     if not shape:
         return None, (features,), True
     first, rest = shape[0], shape[1:]
@@ -274,10 +263,10 @@ def _record_shape(shape: Sequence[int | str | None], features: int) -> tuple[int
         return None, (), True
     if first == 0:
         return None
-    inner = filled(rest) if rest else None
+    inner = filled(rest, features) if rest else None
     if inner is not None:
         return batch, inner, True
-    whole = filled(shape)
+    whole = filled(shape, features)
     return None if whole is None else (1, whole, False)
 
 
