@@ -13,6 +13,7 @@ import numpy.typing as npt
 from eth_utils.address import is_checksum_address
 
 from . import errors
+from ._graph import parsed
 from ._proto.tribute.v1 import agent_pb2
 from .schema import Schema
 from .types import LAMBDA_UNIT, Agent, Dataset
@@ -93,13 +94,9 @@ def model_file(source: str | os.PathLike[str] | bytes) -> bytes:
     content = Path(source).read_bytes()
     try:
         import onnx
-        from google.protobuf.message import DecodeError
     except ImportError:
         return content  # one with tensors outside is refused by the service, which says what to do
-    try:
-        described = onnx.load_from_string(content)
-    except DecodeError as broken:
-        raise errors.BadModel(f"{os.fspath(source)} is not an ONNX file: {broken}") from broken
+    described = parsed(content, os.fspath(source))
     outside = [tensor for tensor in described.graph.initializer if onnx.external_data_helper.uses_external_data(tensor)]
     if not outside:
         return content

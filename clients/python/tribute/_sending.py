@@ -125,16 +125,22 @@ def fees(node: Node) -> dict[str, int]:
     errors.TransactionFailed
         The node asks for more than the cap.
     """
-    head = node.ask("eth_getBlockByNumber", ["latest", False]) or {}
-    if head.get("baseFeePerGas") is None:
+    base = _base_fee(node)
+    if base is None:
         return {"gasPrice": _within_cap(node, _gas_price(node))}
-    base = _within_cap(node, node.number("eth_getBlockByNumber", head["baseFeePerGas"]))
+    base = _within_cap(node, base)
     tip = _usual_tip(node)
     if tip is None:
         tip = _gas_price(node) - base
     tip = min(max(tip, 1), TIP_CAP)
     most = min(2 * base + tip, FEE_CAP)  # enough for six full blocks in a row
     return {"maxFeePerGas": most, "maxPriorityFeePerGas": min(tip, most)}
+
+
+def _base_fee(node: Node) -> int | None:
+    """The newest block's; None on chains without base fees."""
+    base = (node.ask("eth_getBlockByNumber", ["latest", False]) or {}).get("baseFeePerGas")
+    return None if base is None else node.number("eth_getBlockByNumber", base)
 
 
 def _usual_tip(node: Node) -> int | None:
@@ -240,7 +246,7 @@ class Sender:
                     f"a transaction of {self._account.address} with nonce {other}, which was sent before by another process, was not mined "
                     f"within {MINED:.0f} s: wait until it is, or replace it; nothing was sent"
                 )
-            time.sleep(max(POLL, min(waited / 10, SLOWEST_POLL)))
+            _pause(waited)
 
     def _count(self, block: str) -> int:
         """Number of the account's transactions up to a block: a number in hex, ``latest``, or ``pending`` with those that wait in the
@@ -272,7 +278,7 @@ class Sender:
             nonce, waited = self._count("pending"), time.monotonic() - self._mined_at
             if nonce > self._mined_nonce or waited >= RECEIPT_LAG:
                 return nonce
-            time.sleep(max(POLL, min(waited / 10, SLOWEST_POLL)))
+            _pause(waited)
 
     def _sign(self, pending: Pending, offer: dict[str, int]) -> None:
         """Makes the version with these fees the newest."""
@@ -331,7 +337,7 @@ class Sender:
                     f"{pending.action}: {self._so_far(pending, used is not None, mined)}: look for it at another node before sending "
                     f"again, or {GO_ON}{last}"
                 )
-            time.sleep(max(POLL, min((now - started) / 10, SLOWEST_POLL)))
+            _pause(now - started)
 
     def _so_far(self, pending: Pending, used: bool, mined: int | None) -> str:
         """What is known of a transaction without a receipt."""
@@ -404,9 +410,8 @@ class Sender:
 
     def _is_outbid(self, pending: Pending) -> bool:
         """Whether the chain's price, or the tip that others pay, passed what a transaction offers."""
-        head = self._node.ask("eth_getBlockByNumber", ["latest", False]) or {}
-        base, offered = head.get("baseFeePerGas"), pending.fees.get("maxFeePerGas", pending.fees.get("gasPrice", 0))
-        if base is not None and self._node.number("eth_getBlockByNumber", base) > offered:
+        base, offered = _base_fee(self._node), pending.fees.get("maxFeePerGas", pending.fees.get("gasPrice", 0))
+        if base is not None and base > offered:
             return True
         tip = pending.fees.get("maxPriorityFeePerGas")
         return tip is not None and min(_usual_tip(self._node) or 0, TIP_CAP) > tip
@@ -460,6 +465,11 @@ class Sender:
             except TransactionNotFound:
                 continue
         return pending.hashes[-1], None
+
+
+def _pause(waited: float) -> None:
+    """Sleeps before the next look, the longer the longer it was waited for."""
+    time.sleep(max(POLL, min(waited / 10, SLOWEST_POLL)))
 
 
 def _does_the_same(mined: dict[str, Any], pending: Pending) -> bool:

@@ -7,7 +7,6 @@ was trained. Floating-point results may differ in their last bits between machin
 from __future__ import annotations
 
 import hashlib
-import math
 import os
 from pathlib import Path
 from typing import Any, Sequence
@@ -16,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ._encoding import model_file
-from ._graph import described, node_name
+from ._graph import described, filled, node_name
 from .errors import BadModel, BadQuery
 from .schema import Schema, _numbers, _unmasked
 
@@ -122,16 +121,14 @@ class Extractor:
 
     def _shaped(self, values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Rows in the shape that the model declares, of which one size after the batch's may be unknown."""
-        wanted = self._sizes
-        if values.ndim != 2 or not wanted:
+        if values.ndim != 2 or not self._sizes:
             return values
-        known = [size for size in wanted if isinstance(size, int)]
-        width, product = values.shape[1], math.prod(known)
-        unknown = width // product if product else 0
-        if len(known) < len(wanted) - 1 or product * (unknown if len(known) < len(wanted) else 1) != width:
-            shape = ", ".join(str(size) if isinstance(size, int) else "?" for size in wanted)
+        width = values.shape[1]
+        sizes = filled(self._sizes, width)
+        if sizes is None:
+            shape = ", ".join(str(size) if isinstance(size, int) else "?" for size in self._sizes)
             raise BadQuery(f"the model takes numbers of shape [batch, {shape}], but a record has {width}: give it one for each place")
-        return values.reshape(len(values), *(size if isinstance(size, int) else unknown for size in wanted))
+        return values.reshape(len(values), *sizes)
 
     def _embed(self, record: int, text: str) -> npt.NDArray[np.float32]:
         """Features of one text."""
@@ -230,7 +227,7 @@ def split(model: str | os.PathLike[str], body: str | os.PathLike[str]) -> str:
     """
     import onnx
 
-    whole = described(model_file(model), "the model" if isinstance(model, bytes) else os.fspath(model))
+    whole = described(model_file(model), os.fspath(model))
     graph = whole.graph
     constants = _constants(graph)
     layer = _last_layer(graph, constants)

@@ -103,7 +103,7 @@ def account(key: LocalAccount | str | os.PathLike[str]) -> LocalAccount:
     if isinstance(key, LocalAccount):
         return key
     if isinstance(key, str) and os.sep not in key and not os.path.exists(key):
-        check_variable(key)
         if key.isidentifier():
             return from_environment(key)
+        check_variable(key)
     return from_keystore(key)

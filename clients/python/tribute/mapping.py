@@ -143,7 +143,7 @@ def _order(pipeline: Any, schema: Schema) -> list[int] | None:
 
 def _check_classes(fitted: Any, schema: Schema) -> None:
     """Refuses a pipeline that was fitted on labels that the schema does not have."""
-    known = {label: i for i, label in enumerate(schema.classes or ())}
+    known = schema._number_of
     if any(_label(label, known) not in known for label in fitted):
         own = ", ".join(str(label) for label in fitted)
         raise ValueError(f"the pipeline's classes {own} are not the schema's {', '.join(known)}: fit it with the schema's labels")

@@ -91,6 +91,11 @@ class Schema:
         target = self._fields["target"]
         return list(target["classes"]) if "classes" in target else None
 
+    @cached_property
+    def _number_of(self) -> Mapping[str, int]:
+        """Class numbers by label; none if the target is a real value."""
+        return {label: i for i, label in enumerate(self.classes or ())}
+
     @property
     def target_range(self) -> tuple[float, float] | None:
         """Values of steps 0 and 65,535 of a real-valued target; None if the target is a class."""
@@ -198,7 +203,7 @@ class Schema:
             A label is not in the schema, or a value is no number or outside the target's range, or one is masked.
         """
         if self.target_range is None:
-            number = {label: i for i, label in enumerate(self.classes or ())}
+            number = self._number_of
             given = np.asarray(_unmasked(values, "targets", BadRecord))
             labels = [_label(label, number) for label in given]
             for row, label in enumerate(labels):
