@@ -7,7 +7,7 @@ use tribute_core::schema::{Schema, Target};
 use crate::doubt::{Doubt, Kind};
 use crate::error::{DataError, Fault};
 use crate::header::is_label_name;
-use crate::inputs::inputs;
+use crate::inputs::input_names;
 use crate::number::{self, Decimal};
 use crate::options::Options;
 use crate::phrase::{folded, same_name, some};
@@ -31,15 +31,17 @@ pub(crate) struct Roles {
 }
 
 impl Roles {
-    /// Roles in a file from which a schema is inferred: the label is the last column, or the one named.
+    /// Roles in a file from which a schema is inferred: the label is the last column that is no data frame's index, or the one
+    /// named.
     ///
     /// # Errors
-    /// Another column is named like a label, or columns without a name or with equal names.
+    /// Another column is named like a label, the last one counts or identifies the records, or columns without a name or with equal
+    /// names.
     pub(crate) fn found(table: &Table<'_>, options: &Options) -> Result<Self, DataError> {
         let (mut rest, mut roles) = kept(table, options)?;
-        let label = match &options.label {
-            Some(named) => select(table, named)?,
-            None => not_an_index(table, last_as_label(table, &rest)?)?,
+        let label = match roles.label {
+            Some(label) => label,
+            None => last_as_label(table, &rest)?,
         };
         rest.retain(|c| *c != label);
         if rest.is_empty() {
@@ -71,18 +73,18 @@ impl Roles {
     /// label is the last of the others, or the one named.
     ///
     /// # Errors
-    /// An input or a label that is not in the file, or a label that is an input.
+    /// An input or a label that is not in the file, a label that is an input, or, if none is named, as [`Roles::found`].
     pub(crate) fn raw(table: &Table<'_>, options: &Options, inputs: &[&str]) -> Result<Self, DataError> {
         let (rest, mut roles) = kept(table, options)?;
         let inputs = inputs.iter().map(|named| select(table, named)).collect::<Result<Vec<_>, _>>()?;
         let others: Vec<usize> = rest.iter().copied().filter(|c| !inputs.contains(c)).collect();
-        let label = match &options.label {
-            Some(named) => select(table, named)?,
+        let label = match roles.label {
+            Some(label) => label,
             None if others.is_empty() => {
                 let said = "has no column for the label beside the model's inputs: add it, or name it with --label";
                 return Err(Fault::Label(said.into()).of(table.file));
             }
-            None => not_an_index(table, last_as_label(table, &others)?)?,
+            None => last_as_label(table, &others)?,
         };
         let others: Vec<usize> = others.into_iter().filter(|c| *c != label).collect();
         (roles.features, roles.label) = if inputs.is_empty() { (others, Some(label)) } else { (inputs, Some(label)) };
@@ -105,9 +107,9 @@ impl Roles {
     /// Names that do not match the schema's, or too many or too few columns.
     pub(crate) fn of(table: &Table<'_>, options: &Options, schema: &Schema, query: bool) -> Result<Self, DataError> {
         let (rest, mut roles) = kept(table, options)?;
-        let names: Vec<&str> = inputs(schema).into_iter().map(|(name, _)| name).collect();
+        let names = input_names(schema);
         let wanted = names.len();
-        let selected = options.label.as_deref().map(|named| select(table, named)).transpose()?;
+        let selected = roles.label;
         if table.header.is_some() {
             if let Some(features) = matching(table, &rest, &names, selected) {
                 roles.matched = true;
@@ -193,10 +195,11 @@ const PANDAS_INDEX: &str = "__index_level_";
 /// Beginning of the names that pandas gives to columns without one.
 const PANDAS_UNNAMED: &str = "Unnamed: ";
 
-/// The columns to read. Left out: those the caller drops, unnamed empty ones, and an unnamed index.
+/// The columns to read, and the label if the caller names it. Left out: those the caller drops, unnamed empty ones, and an unnamed
+/// index.
 fn kept(table: &Table<'_>, options: &Options) -> Result<(Vec<usize>, Roles), DataError> {
-    let mut roles = Roles::default();
     let label = options.label.as_deref().map(|named| select(table, named)).transpose()?;
+    let mut roles = Roles { label, ..Roles::default() };
     let mut gone = vec![false; table.width];
     for named in &options.drop {
         let column = select(table, named)?;
@@ -277,7 +280,10 @@ pub(crate) fn leave_out(table: &Table<'_>, column: usize) -> String {
     }
 }
 
-/// The last column, unless another one has a label's name.
+/// The last column that is no data frame's index.
+///
+/// # Errors
+/// Another column has a label's name, or, unless it has one itself, this one counts or identifies the records.
 fn last_as_label(table: &Table<'_>, rest: &[usize]) -> Result<usize, DataError> {
     // an index, which pandas writes last, is no label
     let last = rest.iter().rfind(|c| !table.is_index(**c)).or(rest.last());
@@ -301,7 +307,7 @@ fn last_as_label(table: &Table<'_>, rest: &[usize]) -> Result<usize, DataError> 
             return Err(Fault::Label(said).at_column(table.file, *other));
         }
     }
-    Ok(last)
+    not_an_index(table, last)
 }
 
 /// Whether the values of a target are numbers, so that they do not tell its column: a feature's may be the same.
@@ -378,12 +384,12 @@ fn not_in_schema(table: &Table<'_>, column: usize) -> DataError {
 /// The columns of the schema's features by name, if each occurs exactly once.
 fn matching(table: &Table<'_>, rest: &[usize], names: &[&str], label: Option<usize>) -> Option<Vec<usize>> {
     let open: Vec<usize> = rest.iter().copied().filter(|c| Some(*c) != label).collect();
-    let plain: Vec<String> = open.iter().map(|c| folded(&table.name(*c))).collect();
     // names in the schema's order may even repeat
     let in_order = || names.iter().zip(&open).all(|(n, c)| *n == table.name(*c));
     if open.len() >= names.len() && in_order() {
         return Some(open[..names.len()].to_vec());
     }
+    let plain: Vec<String> = open.iter().map(|c| folded(&table.name(*c))).collect();
     let mut taken = vec![false; table.width];
     let mut features = Vec::with_capacity(names.len());
     for name in names {

@@ -9,7 +9,7 @@ use crate::cells::Cells;
 use crate::dialect::Separator;
 use crate::error::{DataError, Fault};
 use crate::header::{self, First, Header};
-use crate::inputs::inputs;
+use crate::inputs::input_names;
 use crate::labels::Key;
 use crate::number::{is_numeric, Decimal};
 use crate::options::Options;
@@ -40,16 +40,16 @@ pub(crate) fn find_header<'t>(
     if cells.len() == 0 {
         return Ok(None);
     }
-    let first = match options.header {
-        Some(true) => First::Header,
-        Some(false) => First::Record,
-        None => judged(cells, options, against),
-    };
     if options.header != Some(true) {
         if let Some(header) = commented(cells, separator, file, options, against)? {
             return Ok(Some(header));
         }
     }
+    let first = match options.header {
+        Some(true) => First::Header,
+        Some(false) => First::Record,
+        None => judged(cells, options, against),
+    };
     match first {
         First::Record => Ok(None),
         First::Unclear(why) => Err(Fault::Header { why }.at_row(file, cells.line(0))),
@@ -113,7 +113,7 @@ fn named(cells: &Cells<'_>, names: &[&str]) -> First {
 fn wanted(against: Against<'_>) -> Vec<&str> {
     match against {
         Against::Nothing => Vec::new(),
-        Against::Schema(schema) => inputs(schema).into_iter().map(|(name, _)| name).collect(),
+        Against::Schema(schema) => input_names(schema),
         Against::Names { names, .. } => names.iter().copied().filter(|name| name.parse::<usize>().is_err()).collect(),
     }
 }
@@ -148,13 +148,17 @@ fn commented<'t>(
     options: &Options,
     against: Against<'_>,
 ) -> Result<Option<Header<'t>>, DataError> {
-    let (width, wanted) = (cells.width(0), wanted(against));
+    let width = cells.width(0);
     let cut = |text: &'t str, separator: Separator| {
         Cells::cut(text, separator.byte(), 1).ok().filter(|c| c.len() == 1).map_or(Vec::new(), |c| fields(&c))
     };
     let above = cells.comments.iter().rev().filter(|c| c.rows_before == 0).map(|c| (c.line, cells.comment(c)));
     let above: Vec<_> = above.map(|(line, text)| (line, text, cut(text, separator))).collect();
-    if above.is_empty() || has_all(&fields(cells), &wanted) {
+    if above.is_empty() {
+        return Ok(None);
+    }
+    let wanted = wanted(against);
+    if has_all(&fields(cells), &wanted) {
         return Ok(None);
     }
     let words = |names: &[Cow<'_, str>]| names.iter().all(|n| !n.is_empty() && !is_numeric(n));
@@ -189,14 +193,12 @@ fn commented<'t>(
         }
     }
     // above a real header these would be duplicate names
-    if options.header.is_some() || header::first_row(cells, &|_| false) != First::Record {
-        return Ok(None);
-    }
+    let records = || options.header.is_none() && header::first_row(cells, &|_| false) == First::Record;
     let fits = |names: &[Cow<'_, str>]| {
         let distinct: HashSet<_> = names.iter().collect();
         names.len() == width && width > 1 && distinct.len() == width && words(names)
     };
     let last = above.into_iter().find(|(_, text, _)| !text.trim().is_empty());
-    let found = last.filter(|(_, _, names)| fits(names));
+    let found = last.filter(|(_, _, names)| fits(names) && records());
     Ok(found.map(|(line, raw, names)| Header { line, comment: true, names, raw }))
 }

@@ -59,15 +59,26 @@ impl Vocabulary {
     }
 }
 
-/// The expected columns in the schema's order: name and how to read it.
-pub(crate) fn inputs(schema: &Schema) -> Vec<(&str, Input)> {
+/// The expected columns in the schema's order: name, and the known values of a one-hot column.
+fn expected(schema: &Schema) -> Vec<(&str, Option<&[String]>)> {
     let mut all = Vec::new();
     let mut at = 0;
     for Categories { column, first, values } in schema.categories() {
-        all.extend(schema.features()[at..*first].iter().map(|f| (f.name.as_str(), Input::Number)));
-        all.push((column.as_str(), Input::OneHot(Vocabulary::new(values.clone()))));
+        all.extend(schema.features()[at..*first].iter().map(|f| (f.name.as_str(), None)));
+        all.push((column.as_str(), Some(values.as_slice())));
         at = first + values.len();
     }
-    all.extend(schema.features()[at..].iter().map(|f| (f.name.as_str(), Input::Number)));
+    all.extend(schema.features()[at..].iter().map(|f| (f.name.as_str(), None)));
     all
+}
+
+/// The names of the expected columns, in the schema's order.
+pub(crate) fn input_names(schema: &Schema) -> Vec<&str> {
+    expected(schema).into_iter().map(|(name, _)| name).collect()
+}
+
+/// The expected columns in the schema's order: name and how to read it.
+pub(crate) fn inputs(schema: &Schema) -> Vec<(&str, Input)> {
+    let one_hot = |values: &[String]| Input::OneHot(Vocabulary::new(values.to_vec()));
+    expected(schema).into_iter().map(|(name, values)| (name, values.map_or(Input::Number, one_hot))).collect()
 }

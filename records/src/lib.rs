@@ -10,7 +10,7 @@
 //! | `columnar` | Parquet and Arrow: columns of typed values, read one at a time |
 //! | `unpack` | bytes to text: gzip members, encodings, recognition of other formats |
 //! | `dialect`, `cells` | text to fields: separator, decimal mark, quotes, comments |
-//! | `header`, `table` | header detection, named columns |
+//! | `header`, `heading`, `table` | header detection, named columns |
 //! | `columns` | columns to features and label, matched by the schema's names |
 //! | `inputs`, `number`, `values` | fields to numbers, categories to one-hot columns |
 //! | `labels`, `targets` | spellings to classes |

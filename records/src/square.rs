@@ -117,7 +117,7 @@ pub(crate) fn title(cells: &Cells<'_>, header: Option<bool>) -> Option<Fault> {
         && words(0, 0..1)
         && words(1, 0..below);
     let got = if filled { 1 } else { cells.width(0) };
-    let even = (2..cells.len()).all(|r| cells.width(r) == below);
-    let few = got + 1 < below && even && got + trailing(cells, 1) < below;
+    let even = || (2..cells.len()).all(|r| cells.width(r) == below);
+    let few = got + 1 < below && even() && got + trailing(cells, 1) < below;
     few.then_some(if filled { Fault::FilledTitle { below } } else { Fault::Title { got, below } })
 }
