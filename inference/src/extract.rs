@@ -91,22 +91,20 @@ impl Extractor {
                 Input::Numbers { name: only.to_owned(), sizes: shape.iter().skip(1).copied().collect() }
             }
         };
-        let names: Vec<&str> = session.outputs().iter().map(|o| o.name()).collect();
+        let outputs = session.outputs();
         let chosen = match output {
-            Some(wanted) => names.iter().find(|n| **n == wanted),
-            None => names.first(),
+            Some(wanted) => outputs.iter().find(|o| o.name() == wanted),
+            None => outputs.first(),
         };
-        let Some(output) = chosen else {
-            let known = names.join(", ");
+        let Some(chosen) = chosen else {
+            let known = outputs.iter().map(|o| o.name()).collect::<Vec<_>>().join(", ");
             return Err(RuntimeError::NoExtractor(format!(
                 "the model has no output `{}`, only {known}",
                 output.unwrap_or_default()
             )));
         };
-        let output = (*output).to_owned();
-        if let Some(chosen) = session.outputs().iter().find(|o| o.name() == output) {
-            of_floats("output", &output, chosen.dtype())?;
-        }
+        of_floats("output", chosen.name(), chosen.dtype())?;
+        let output = chosen.name().to_owned();
         Ok(Extractor { session: Mutex::new(session), input, output, sha256: Sha256::digest(model).into() })
     }
 

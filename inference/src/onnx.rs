@@ -132,6 +132,12 @@ pub fn node_name(node: &NodeProto) -> &str {
     }
 }
 
+/// The whole number that a node has as attribute `name`.
+#[must_use]
+pub fn attribute(node: &NodeProto, name: &str) -> Option<i64> {
+    node.attribute.iter().find(|a| a.name == name).and_then(|a| a.i)
+}
+
 /// The value of metadata entry `key`.
 #[must_use]
 pub fn metadata<'m>(model: &'m ModelProto, key: &str) -> Option<&'m str> {

@@ -10,7 +10,7 @@ use prost::Message as _;
 use thiserror::Error;
 
 use crate::external::{append, fields};
-use crate::onnx::{decode, node_name, GraphProto, NodeProto, OnnxError, TensorProto};
+use crate::onnx::{attribute, decode, node_name, GraphProto, NodeProto, OnnxError, TensorProto};
 use crate::onnx::{DataType, TensorType, TypeProto, TypeValue, ValueInfoProto};
 use crate::steady::{self, Unsteady};
 
@@ -203,10 +203,7 @@ fn element(graph: &GraphProto, layer: &NodeProto) -> Option<&'static str> {
         }
         let node = graph.node.iter().find(|n| n.output.contains(name))?;
         name = match node.op_type.as_str() {
-            "Cast" => {
-                let to = node.attribute.iter().find(|a| a.name == "to")?.i?;
-                return other_floats(i32::try_from(to).ok()?);
-            }
+            "Cast" => return other_floats(i32::try_from(attribute(node, "to")?).ok()?),
             "Constant" => return other_floats(node.attribute.iter().find_map(|a| a.t.as_ref())?.data_type),
             "ArrayFeatureExtractor" | "Binarizer" | "Imputer" => node.input.first()?,
             _ if node.domain == "ai.onnx.ml" => return None,

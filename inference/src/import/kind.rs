@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use crate::onnx::{node_name, DataType, GraphProto, NodeProto, TypeValue};
+use crate::onnx::{attribute, node_name, DataType, GraphProto, NodeProto, TypeValue};
 
 /// The first node that is not affine, and what kind of model it implies.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,10 +81,6 @@ fn ancestors<'g>(graph: &'g GraphProto, output: &'g str) -> HashSet<&'g str> {
 /// "node `name` (Operator)"
 fn name(node: &NodeProto) -> String {
     format!("node `{}` ({})", node_name(node), node.op_type)
-}
-
-fn attribute(node: &NodeProto, name: &str) -> Option<i64> {
-    node.attribute.iter().find(|a| a.name == name).and_then(|a| a.i)
 }
 
 fn text<'n>(node: &'n NodeProto, name: &str) -> &'n [u8] {

@@ -1,6 +1,7 @@
 //! Determines which of a model's outputs are class scores, which are labels, and which class each column belongs to.
 
 use std::collections::{HashMap, HashSet};
+use std::hash::Hash;
 
 use ndarray::Array2;
 use tribute_core::schema::{Schema, Target};
@@ -102,8 +103,7 @@ pub(super) fn sort(
 /// for each record.
 fn repeated(given: &[String], classes: usize) -> Option<&[String]> {
     let list = given.get(..classes)?;
-    let distinct = list.iter().enumerate().all(|(u, label)| !list[..u].contains(label));
-    (distinct && given.chunks(classes).all(|batch| list.starts_with(batch))).then_some(list)
+    (once_each(list.iter()) && given.chunks(classes).all(|batch| list.starts_with(batch))).then_some(list)
 }
 
 /// Whether a column of floats holds a label for each record, as a comparison cast to float does: whole numbers that are
@@ -162,9 +162,9 @@ fn positions(wanted: &[String], given: &[String]) -> Option<Vec<usize>> {
     order.filter(|order| wanted.len() == given.len() && once_each(order.iter().copied()))
 }
 
-fn once_each(mut columns: impl Iterator<Item = usize>) -> bool {
+fn once_each<T: Eq + Hash>(mut all: impl Iterator<Item = T>) -> bool {
     let mut seen = HashSet::new();
-    columns.all(|column| seen.insert(column))
+    all.all(|one| seen.insert(one))
 }
 
 /// Labels given by label outputs where a column is clearly the largest, keyed by output and column.

@@ -446,14 +446,11 @@ fn one_logit_of_two_classes_is_the_seconds() {
     assert_weights("an output for each class", &found(&each, Link::Logistic).unwrap(), &mirrored(1.0), 1e-5);
 
     // the class output tells which class the probability belongs to
-    let answering = |op: &str, threshold: f64| {
-        sigmoid()
-            .floats("half", &[1], &[threshold])
-            .node(op, &["p", "half"], &["y"])
-            .output("p", DataType::Float, 2)
-            .output("y", DataType::Bool, 2)
-            .model()
+    let compared = |op: &str, threshold: f64| {
+        let graph = sigmoid().floats("half", &[1], &[threshold]).node(op, &["p", "half"], &["y"]);
+        graph.output("p", DataType::Float, 2)
     };
+    let answering = |op: &str, threshold: f64| compared(op, threshold).output("y", DataType::Bool, 2).model();
     let zero_one = |model: &[u8]| import(model, &schema_of(&["0", "1"]), InputScale::Raw, Link::Logistic, 0, &[]);
     assert_weights("greater", &zero_one(&answering("Greater", 0.5)).unwrap(), &mirrored(1.0), 1e-5);
     assert_weights("less", &zero_one(&answering("Less", 0.5)).unwrap(), &mirrored(-1.0), 1e-5);
@@ -461,13 +458,8 @@ fn one_logit_of_two_classes_is_the_seconds() {
     assert!(matches!(&e, ImportError::Disagree { .. }), "{e}");
     // the same as a float
     let as_float = |op: &str, threshold: f64| {
-        sigmoid()
-            .floats("half", &[1], &[threshold])
-            .node(op, &["p", "half"], &["y"])
-            .with("Cast", &["y"], &["f"], vec![int("to", DataType::Float as i64)])
-            .output("p", DataType::Float, 2)
-            .output("f", DataType::Float, 2)
-            .model()
+        let cast = vec![int("to", DataType::Float as i64)];
+        compared(op, threshold).with("Cast", &["y"], &["f"], cast).output("f", DataType::Float, 2).model()
     };
     assert_weights("greater", &zero_one(&as_float("Greater", 0.5)).unwrap(), &mirrored(1.0), 1e-5);
     assert_weights("less", &zero_one(&as_float("Less", 0.5)).unwrap(), &mirrored(-1.0), 1e-5);

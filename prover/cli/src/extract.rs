@@ -125,11 +125,6 @@ pub(crate) fn load(model: &Path) -> Result<Extractor> {
         .map_err(|e| Problem::new(Reason::BadModel, format!("{}: {e}", model.display())))
 }
 
-/// Features of a text.
-pub(crate) fn features(extractor: &Extractor, text: &str) -> Result<Vec<f32>> {
-    extractor.embed(text).map_err(|e| Problem::new(Reason::BadModel, e.to_string()))
-}
-
 /// The quantised features of a text, for an agent whose schema pins the model.
 pub(crate) fn query(model: &Path, schema: &Schema, text: &str) -> Result<Vec<u8>> {
     let extractor = load(model)?;
@@ -144,6 +139,7 @@ pub(crate) fn query(model: &Path, schema: &Schema, text: &str) -> Result<Vec<u8>
             ),
         ));
     }
-    let values: Vec<f64> = features(&extractor, text)?.into_iter().map(f64::from).collect();
+    let features = extractor.embed(text).map_err(|e| Problem::new(Reason::BadModel, e.to_string()))?;
+    let values: Vec<f64> = features.into_iter().map(f64::from).collect();
     Ok(schema.quantise(&values)?)
 }
