@@ -94,7 +94,8 @@ pub(super) struct QueryArgs {
     rows: Option<Range<usize>>,
     #[command(flatten)]
     form: FormArgs,
-    /// Move values outside the schema's ranges to their ends: all of --features, and of a table more than a few of a feature.
+    /// Move values outside the schema's ranges to their ends: all of --features, and of a table more than a few
+    /// of a feature, one far outside, or any of a real target.
     #[arg(long)]
     allow_clamped: bool,
     /// Match columns by position although their names differ from the schema's.

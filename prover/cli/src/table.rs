@@ -83,7 +83,8 @@ pub(crate) struct AcceptArgs {
     /// Drop records without a label.
     #[arg(long)]
     drop_unlabelled: bool,
-    /// Accept more than a few values of a feature outside its range, or one far outside: they are moved to its ends.
+    /// Accept more than a few values of a feature outside its range, one far outside, or any of a real target: they are moved to its
+    /// ends.
     #[arg(long)]
     allow_clamped: bool,
     /// Accept features whose values nearly all fall on a few of the 256 quantisation steps.

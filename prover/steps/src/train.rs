@@ -167,6 +167,10 @@ pub fn run(job: &TrainJob, toolbox: &Toolbox) -> Result<AgentBody> {
         TrainError::Read { reason } => unread(&datasets, reason),
         _ => untrainable(&e, own),
     };
+    let refused = |e: OptimumError| match &e {
+        OptimumError::Read { reason } => unread(&datasets, reason),
+        _ => not_optimal(&e, own),
+    };
     let brought = job.model.as_ref().map(|model| imported(job, &schema, &of_caller, model, toolbox)).transpose()?;
     let (weights, polish) = match (brought, job.polish) {
         (None, _) => {
@@ -181,9 +185,10 @@ pub fn run(job: &TrainJob, toolbox: &Toolbox) -> Result<AgentBody> {
             let polished = polish(&schema, &datasets, &options, &brought, fitted).map_err(untrainable)?.weights;
             let told = how_far(&brought, &polished, &datasets, layout.task(), most, own).map_err(|mut far| {
                 // of others' records no more is said
-                let unpolished = own.then(|| check_optimum(&schema, &layout, &brought, &datasets, &options));
+                let more = own && far.reason == Reason::NotTheOptimum;
+                let unpolished = more.then(|| check_optimum(&schema, &layout, &brought, &datasets, &options));
                 if let Some(Err(e)) = unpolished {
-                    far.message = format!("{}. Unpolished, {}", far.message, not_optimal(&e, own).message);
+                    far.message = format!("{}. Unpolished, {}", far.message, refused(e).message);
                 }
                 far
             })?;
@@ -191,10 +196,7 @@ pub fn run(job: &TrainJob, toolbox: &Toolbox) -> Result<AgentBody> {
         }
     };
     toolbox.progress("check", 0, 1);
-    let report = check_optimum(&schema, &layout, &weights, &datasets, &options).map_err(|e| match &e {
-        OptimumError::Read { reason } => unread(&datasets, reason),
-        _ => not_optimal(&e, own),
-    })?;
+    let report = check_optimum(&schema, &layout, &weights, &datasets, &options).map_err(refused)?;
 
     toolbox.progress("commit", 0, 1);
     let tenant = job.owner.to_string();

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use alloy::primitives::{Address, Bytes, B256, U256};
 use alloy::sol_types::{SolCall, SolValue};
@@ -15,8 +14,7 @@ use crate::chain::code_hash;
 use crate::deployment::{code_at, DeployOptions, Deployed, Deployment};
 use crate::error::{ChainError, Result};
 use crate::journal::{write_whole, ChainName};
-use crate::lag::caught_up;
-use crate::options::NODE_LAG;
+use crate::lag::{caught_up, repeated};
 use crate::transaction::Sent;
 use crate::wallet::Wallet;
 
@@ -227,18 +225,20 @@ impl<'a> Steps<'a> {
             return Ok(*address);
         }
         let message = Wallet::deployment(name, self.artifacts.load(name)?.with_arguments(arguments));
-        let mut mined = self.wallet.resume(&message).await?;
-        let found = if mined.is_none() { self.unrecorded(name).await? } else { None };
-        if mined.is_none() && found.is_none() {
-            self.begin(name).await?;
-            mined = Some(caught_up(self.wallet.chain(), || self.wallet.send(&message)).await?);
-        }
-        let created = mined.as_ref().and_then(|(_, receipt)| receipt.contract_address);
-        let nowhere = || self.wallet.chain().bad_answer("eth_getTransactionReceipt", "no address of the new contract");
-        let address = found.or(created).ok_or_else(nowhere)?;
+        let (address, sent) = match self.wallet.resume(&message).await? {
+            Some((sent, receipt)) => (self.wallet.created(&receipt)?, Some(sent)),
+            None => match self.unrecorded(name).await? {
+                Some(address) => (address, None),
+                None => {
+                    self.begin(name).await?;
+                    let (sent, receipt) = caught_up(self.wallet.chain(), || self.wallet.send(&message)).await?;
+                    (self.wallet.created(&receipt)?, Some(sent))
+                }
+            },
+        };
         // recorded before it is looked for, since a node may be behind
         self.state.contracts.insert(name.to_owned(), address);
-        self.state.sent.extend(mined.map(|(sent, _)| sent));
+        self.state.sent.extend(sent);
         self.write()?;
         Ok(address)
     }
@@ -260,8 +260,8 @@ impl<'a> Steps<'a> {
         let Some((_, first)) = self.state.under_way.as_ref().filter(|(under_way, _)| under_way == name) else {
             return Ok(None);
         };
-        let (chain, artifact, started) = (self.wallet.chain(), self.artifacts.load(name)?, Instant::now());
-        loop {
+        let (chain, artifact) = (self.wallet.chain(), self.artifacts.load(name)?);
+        let look = || async {
             for nonce in *first..chain.mined_nonce(self.state.deployer).await? {
                 let address = self.state.deployer.create(nonce);
                 let code = chain.code(address).await?;
@@ -269,11 +269,9 @@ impl<'a> Steps<'a> {
                     return Ok(Some(address));
                 }
             }
-            if started.elapsed() >= NODE_LAG {
-                return Ok(None);
-            }
-            tokio::time::sleep(chain.options().poll_interval).await;
-        }
+            Ok(None)
+        };
+        repeated(chain, look, |found| matches!(found, Ok(None))).await
     }
 
     /// Binds one contract to another, unless it is already: `bound` reads what `contract` is bound to.

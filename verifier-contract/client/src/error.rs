@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use alloy::primitives::{Address, B256};
 use tribute_core::id::CircuitId;
 
+use crate::open::{then, Open};
 use crate::revert::Revert;
 use crate::transaction::Sent;
+use crate::wording::{also, asks, because, by_ours, gwei, hashes, shown, spaced, titled};
 
 /// Result type of this crate.
 pub type Result<T, E = ChainError> = std::result::Result<T, E>;
@@ -103,7 +105,7 @@ pub enum ChainError {
     /// The URL cannot be used.
     #[error("the node's URL cannot be used: {cause}")]
     BadUrl {
-        /// What is wrong with it, and what to do. It does not quote the URL, which may hold a secret.
+        /// What is wrong with it, and what to do. It shows no part of the URL that may be a secret.
         cause: String,
     },
     /// The node serves a different chain from the one with the contracts.
@@ -270,7 +272,7 @@ pub enum ChainError {
         sent: Box<Sent>,
     },
     /// No receipt within the time limit; the transaction may still be mined.
-    #[error("{}: no receipt within {seconds} s for {}; it may still be mined: {}{}", .open.action, nonce(.open), .open.go_on(), because(.cause))]
+    #[error("{}: no receipt within {seconds} s for {}; it may still be mined: {}{}", .open.action, .open.named(), .open.go_on(), because(.cause))]
     NotMined {
         /// The transaction.
         open: Box<Open>,
@@ -296,7 +298,7 @@ pub enum ChainError {
         seconds: u64,
     },
     /// The nonce is used, but the node has no usable receipt; nothing shows that the transaction cannot be mined.
-    #[error("{}: {} is used, {}, but the node gives no receipt of ours: {cause}; use another node, one with receipts and the state of past blocks, and {}", .open.action, nonce(.open), by_ours(.block), .open.go_on())]
+    #[error("{}: {} is used, {}, but the node gives no receipt of ours: {cause}; use another node, one with receipts and the state of past blocks, and {}", .open.action, .open.named(), by_ours(.block), .open.go_on())]
     NoReceipt {
         /// The transaction.
         open: Box<Open>,
@@ -306,7 +308,7 @@ pub enum ChainError {
         cause: String,
     },
     /// The node refuses a transaction, and does not show it.
-    #[error("{}: the node refuses the transaction of {} ({message:?}{}) and does not show it, but may have passed it on: look for it at another node; {}", .open.action, nonce(.open), also(.capped), .open.go_on())]
+    #[error("{}: the node refuses the transaction of {} ({message:?}{}) and does not show it, but may have passed it on: look for it at another node; {}", .open.action, .open.named(), also(.capped), .open.go_on())]
     Unclear {
         /// The transaction.
         open: Box<Open>,
@@ -499,97 +501,11 @@ impl ChainError {
         matches!(
             self,
             ChainError::Unreachable { .. }
+                | ChainError::Tls { .. }
                 | ChainError::NodeSilent { .. }
                 | ChainError::BadAnswer { .. }
                 | ChainError::WebPage { .. }
                 | ChainError::RateLimited { .. }
         )
-    }
-}
-
-fn shown(paths: &[PathBuf]) -> String {
-    let names: Vec<String> = paths.iter().map(|p| p.display().to_string()).collect();
-    if names.is_empty() {
-        "no place".to_owned()
-    } else {
-        names.join(", ")
-    }
-}
-
-fn hashes(transactions: &[B256]) -> String {
-    let names: Vec<String> = transactions.iter().map(ToString::to_string).collect();
-    names.join(", ")
-}
-
-fn titled(title: &str) -> String {
-    if title.is_empty() {
-        String::new()
-    } else {
-        format!(" titled {title:?}")
-    }
-}
-
-fn spaced(ends_in_space: &bool) -> &'static str {
-    if *ends_in_space {
-        ": it ends in white space, perhaps a line break that does not belong to it"
-    } else {
-        ""
-    }
-}
-
-fn gwei(wei: &u128) -> f64 {
-    *wei as f64 / 1e9
-}
-
-fn asks(told: &Option<u64>) -> String {
-    told.map(|seconds| format!("; the node asks for a pause of {seconds} s")).unwrap_or_default()
-}
-
-fn because(cause: &Option<String>) -> String {
-    cause.as_ref().map(|c| format!(" ({c})")).unwrap_or_default()
-}
-
-fn also(capped: &Option<String>) -> String {
-    capped.as_ref().map(|c| format!("; {c}")).unwrap_or_default()
-}
-
-fn by_ours(block: &Option<u64>) -> String {
-    block.map_or("and it is not known by which transaction".to_owned(), |b| format!("by ours, in block {b}"))
-}
-
-fn nonce(open: &Open) -> String {
-    format!("nonce {} of {} ({})", open.nonce, open.from, hashes(&open.transactions))
-}
-
-fn then(open: &Option<Box<Open>>) -> String {
-    open.as_ref().map(|open| format!(" ({}); {}", nonce(open), open.go_on())).unwrap_or_default()
-}
-
-/// A transaction whose fate is not known.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Open {
-    /// What it is for.
-    pub action: String,
-    /// The sender.
-    pub from: Address,
-    /// Its nonce.
-    pub nonce: u64,
-    /// Hashes of all versions sent with that nonce.
-    pub transactions: Vec<B256>,
-    /// Its record, if there is a journal.
-    pub record: Option<PathBuf>,
-}
-
-impl Open {
-    /// What to do about it.
-    fn go_on(&self) -> String {
-        match &self.record {
-            Some(file) => format!(
-                "run the same command again to go on with it; its record is {}, to be removed only by somebody who \
-                 knows that it will never be mined",
-                file.display()
-            ),
-            None => "look for its hash before sending again".to_owned(),
-        }
     }
 }

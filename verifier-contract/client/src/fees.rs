@@ -7,6 +7,7 @@ use crate::chain::Chain;
 use crate::error::{ChainError, Result};
 use crate::options::Options;
 use crate::transaction::Fees;
+use crate::wording::gwei;
 
 /// Number of past blocks whose tips are sampled.
 const PAST_BLOCKS: &str = "0xa";
@@ -104,7 +105,7 @@ pub(crate) fn raised(old: Fees, market: Fees, options: &Options) -> Result<Fees,
     let within = |what: &str, fee: u128, cap: u128, flag: &str| match fee <= cap {
         true => Ok(()),
         false => {
-            Err(format!("a replacement needs {what} of {} gwei, more than {flag} {} allows", gwei(fee), gwei(cap)))
+            Err(format!("a replacement needs {what} of {} gwei, more than {flag} {} allows", gwei(&fee), gwei(&cap)))
         }
     };
     within("a fee", raised.price(), options.max_fee_per_gas, "--max-fee")?;
@@ -112,10 +113,6 @@ pub(crate) fn raised(old: Fees, market: Fees, options: &Options) -> Result<Fees,
         within("a tip", tip, options.max_priority_fee_per_gas.max(1), "--max-tip")?;
     }
     Ok(raised)
-}
-
-fn gwei(wei: u128) -> f64 {
-    wei as f64 / 1e9
 }
 
 #[cfg(test)]

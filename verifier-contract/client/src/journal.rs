@@ -1,6 +1,7 @@
 //! Journal of in-flight transactions. Each is written to a file before a node gets it, and removed when it is confirmed,
-//! or when it is seen that it never can be, because another one used its nonce. If its process dies or gives up in between, the next process
-//! that sends the same message resumes the recorded transaction instead of making a second one.
+//! or when it is seen that it never can be, because another one used its nonce. If its process dies or gives up in
+//! between, the next process that sends the same message resumes the recorded transaction instead of making a second
+//! one.
 //!
 //! A lock file per nonce shows that a live process is sending with it; the lock is released when the process ends for
 //! any reason. Records are named after nonce *and* message, so a record left by a dead process is never overwritten by

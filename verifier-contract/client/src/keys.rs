@@ -59,7 +59,7 @@ fn variable(name: &str) -> Result<Option<Zeroizing<String>>> {
 /// Whether a path is a key or a mnemonic phrase, which errors must not quote.
 fn is_secret(name: &str) -> bool {
     let name = name.trim();
-    let digits = name.strip_prefix("0x").or_else(|| name.strip_prefix("0X")).unwrap_or(name);
+    let digits = without_prefix(name);
     let is_key = (60..=70).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_hexdigit());
     let is_phrase =
         name.split_whitespace().count() >= 12 && name.chars().all(|c| c.is_alphabetic() || c.is_whitespace());
@@ -72,11 +72,15 @@ fn holds_secret(name: &str) -> bool {
     runs(|c| c.is_ascii_hexdigit()).any(|length| length >= 60) || runs(char::is_alphabetic).count() >= 12
 }
 
+fn without_prefix(text: &str) -> &str {
+    text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")).unwrap_or(text)
+}
+
 /// Reads a private key: 64 hex digits of either case, with or without 0x, white space and a byte order mark around them.
 /// The error says what is unusual without showing any of it.
 pub fn parse(text: &str) -> Result<PrivateKeySigner, String> {
     let trimmed = text.trim_start_matches('\u{feff}').trim();
-    let digits = trimmed.strip_prefix("0x").or_else(|| trimmed.strip_prefix("0X")).unwrap_or(trimmed);
+    let digits = without_prefix(trimmed);
     if digits.is_empty() {
         return Err("it is empty".to_owned());
     }

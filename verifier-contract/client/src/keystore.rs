@@ -6,6 +6,7 @@
 //! states its address, the key must be that account's.
 
 use std::io::Read;
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::Path;
 
 use aes::cipher::{KeyIvInit, StreamCipher};
@@ -113,7 +114,8 @@ fn read(path: &Path) -> Result<Vec<u8>, String> {
     if about.is_dir() {
         return Err("it is a folder: name the keystore file inside".to_owned());
     }
-    if !about.is_file() && !is_pipe(&about) {
+    // a pipe, as a shell's `<(command)`
+    if !about.is_file() && !about.file_type().is_fifo() {
         return Err("it is neither a regular file nor a pipe".to_owned());
     }
     let mut bytes = Vec::new();
@@ -123,17 +125,6 @@ fn read(path: &Path) -> Result<Vec<u8>, String> {
         true => Err(format!("it has more than {MAX_FILE} bytes: no keystore is that large")),
         false => Ok(bytes),
     }
-}
-
-/// Whether it is a pipe, as a shell's `<(command)`.
-#[cfg(unix)]
-fn is_pipe(about: &std::fs::Metadata) -> bool {
-    std::os::unix::fs::FileTypeExt::is_fifo(&about.file_type())
-}
-
-#[cfg(not(unix))]
-fn is_pipe(_: &std::fs::Metadata) -> bool {
-    false
 }
 
 fn parse(bytes: &[u8]) -> Result<Keystore, String> {

@@ -47,6 +47,7 @@ mod lag;
 pub mod local;
 pub mod messages;
 mod nonces;
+pub mod open;
 pub mod options;
 pub mod ownership;
 mod pending;
@@ -69,6 +70,7 @@ pub mod wallet;
 pub mod watch;
 pub mod weight_messages;
 pub mod weights;
+mod wording;
 
 /// The Alloy types that appear in this crate's signatures.
 pub use alloy::primitives::{Address, Bytes, B256, U256};
@@ -81,10 +83,11 @@ pub use chain::Chain;
 pub use circuits::NewCircuit;
 pub use contracts::{Contracts, Holdings};
 pub use deployment::{DeployOptions, Deployed, Deployment};
-pub use error::{ChainError, Open, Result};
+pub use error::{ChainError, Result};
 pub use hardhat::{Hardhat, HardhatOptions};
 pub use keys::KeySource;
 pub use local::LocalChain;
+pub use open::Open;
 pub use options::Options;
 pub use revert::{ErrorDecoder, Revert};
 pub use signature::{BadSignature, StrictSignature};

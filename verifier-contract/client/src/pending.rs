@@ -12,11 +12,12 @@ use alloy::primitives::TxHash;
 use alloy::rpc::types::TransactionReceipt;
 
 use crate::account::Account;
-use crate::error::{ChainError, Open, Result};
+use crate::error::{ChainError, Result};
 use crate::evidence::{self, Mined};
 use crate::fees;
 use crate::journal::Held;
 use crate::nonces::InFlight;
+use crate::open::Open;
 use crate::options::NODE_LAG;
 use crate::refusal::{refusal, Refusal};
 use crate::rpc::Failure;
@@ -262,8 +263,12 @@ impl Pending {
                         self.push().await?;
                     }
                     let hopeless = self.unreadable.is_some_and(|since| since.elapsed() >= REFUSAL_PATIENCE);
-                    if hopeless && matches!(self.stage, Stage::Used { block: Some(_) }) {
-                        return Err(self.gave_up(error.to_string()).await);
+                    if let (true, Stage::Used { block: block @ Some(_) }) = (hopeless, self.stage) {
+                        return Err(ChainError::NoReceipt {
+                            open: self.leave().await,
+                            block,
+                            cause: error.to_string(),
+                        });
                     }
                 }
             }
@@ -353,19 +358,18 @@ impl Pending {
         let (chain, from) = (&self.account.chain, self.account.address());
         let ours = self.hashes();
         let found = match evidence::transaction_of(chain, from, self.nonce, &ours).await {
-            Ok(Some(found)) if !ours.contains(&found.hash) && self.is_version(&found) => {
-                let (action, nonce, by) = (&self.message.action, self.nonce, found.hash);
-                tracing::info!(action, nonce, %by, "mined with other fees, by another program");
-                self.adopted = Some(found.hash);
-                Some(found.block)
-            }
             Ok(Some(found)) if !ours.contains(&found.hash) => {
-                let (action, nonce, transactions) = (self.message.action.clone(), self.nonce, ours);
-                if let Some(held) = self.held.take() {
-                    held.done();
+                let (action, nonce, by) = (self.message.action.clone(), self.nonce, found.hash);
+                if !self.is_version(&found) {
+                    if let Some(held) = self.held.take() {
+                        held.done();
+                    }
+                    self.account.nonces.forget().await;
+                    return Err(ChainError::Replaced { action, from, nonce, transactions: ours, by });
                 }
-                self.account.nonces.forget().await;
-                return Err(ChainError::Replaced { action, from, nonce, transactions, by: found.hash });
+                tracing::info!(action, nonce, %by, "mined with other fees, by another program");
+                self.adopted = Some(by);
+                Some(found.block)
             }
             Ok(found) => {
                 self.trouble = None;
@@ -446,9 +450,9 @@ impl Pending {
                 let open = self.leave().await;
                 ChainError::Unconfirmed { open, tx: hash, block, confirmations, needed, seconds }
             }
-            Stage::Used { .. } => {
+            Stage::Used { block } => {
                 let cause = self.trouble.take().unwrap_or_else(|| format!("waited {seconds} s"));
-                self.gave_up(cause).await
+                ChainError::NoReceipt { open: self.leave().await, block, cause }
             }
             Stage::Waiting => {
                 let missing = match self.account.chain.mined_nonce(self.account.address()).await {
@@ -461,15 +465,6 @@ impl Pending {
                 ChainError::NotMined { open: self.leave().await, seconds, cause }
             }
         }
-    }
-
-    /// Error if the nonce is used and the node gives no receipt.
-    async fn gave_up(&mut self, cause: String) -> ChainError {
-        let block = match self.stage {
-            Stage::Used { block } => block,
-            _ => None,
-        };
-        ChainError::NoReceipt { open: self.leave().await, block, cause }
     }
 
     /// Error if the node refuses it and does not show it. Another node may have it.

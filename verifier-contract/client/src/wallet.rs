@@ -165,10 +165,16 @@ impl Wallet {
         Message::new(format!("deploy {name}"), None, creation, U256::ZERO)
     }
 
+    /// The address of the contract that a transaction created.
+    pub(crate) fn created(&self, receipt: &TransactionReceipt) -> Result<Address> {
+        let nowhere = || self.chain().bad_answer("eth_getTransactionReceipt", "no address of the new contract");
+        receipt.contract_address.ok_or_else(nowhere)
+    }
+
     /// Deploys creation code (constructor arguments appended) and checks that the address then has code.
     pub async fn deploy(&self, name: &str, creation: Bytes) -> Result<(Address, Sent)> {
         let (sent, receipt) = self.send(&Wallet::deployment(name, creation)).await?;
-        let address = receipt.contract_address.unwrap_or_default();
+        let address = self.created(&receipt)?;
         caught_up(self.chain(), || code_at(self.chain(), name, address)).await?;
         Ok((address, sent))
     }

@@ -30,7 +30,8 @@ pub(super) struct HeldOutArgs {
     rows: Option<Range<usize>>,
     #[command(flatten)]
     form: FormArgs,
-    /// Accept more than a few values of a feature outside its range, or one far outside: they are moved to its ends.
+    /// Accept more than a few values of a feature outside its range, one far outside, or any of a real target: they are moved to its
+    /// ends.
     #[arg(long, requires = "held_out")]
     allow_clamped: bool,
     /// Take labels that are the schema's numbers in another spelling for these: `7` for `007`, or `1.00` among labels `1`.

@@ -8,13 +8,13 @@ use alloy::primitives::U256;
 use clap::Args;
 use serde::Deserialize;
 use serde_json::{json, Value};
-use tribute_chain::agents::{short_name, Added, Gradient, NewVersion};
+use tribute_chain::agents::{short_name, Added, Contribution, Gradient, NewVersion};
 use tribute_chain::state::CertificateState;
 use tribute_core::id::{AgentId, CircuitId, DatasetId, ModelDigest, ShardDigest, WeightsDigest};
 use tribute_core::layout::Task;
 use tribute_core::link::Link;
 use tribute_core::schema::Schema;
-use tribute_problem::{Problem, Result};
+use tribute_problem::{Problem, Reason, Result};
 
 use super::find::MetadataArgs;
 use super::{json_file, ChainArgs, Connected};
@@ -341,21 +341,24 @@ pub(super) async fn submit(
 }
 
 /// Shares of a certified version's datasets, in order. Its positive contributions add up to `positive`; as long as they do not,
-/// the node that answers has not seen all gradients yet. `None` if it still has not after some seconds.
-async fn shares(c: &Connected, agent: &AgentId, version: u32, positive: U256) -> Result<Option<Vec<f64>>> {
+/// the node that answers has not seen all gradients yet, which is an error after some seconds.
+async fn shares(c: &Connected, agent: &AgentId, version: u32, positive: U256) -> Result<Vec<f64>> {
     for _ in 0..LOOKS {
-        let mut contributions = Vec::new();
+        let mut parts = Vec::new();
         for dataset in c.contracts.listed(agent, version).await? {
-            let value = c.contracts.contribution(agent, version, &dataset).await?.value;
-            contributions.push(if value.is_negative() { U256::ZERO } else { value.unsigned_abs() });
+            parts.push(c.contracts.contribution(agent, version, &dataset).await?);
         }
-        if contributions.iter().sum::<U256>() == positive {
-            return Ok(Some(contributions.into_iter().map(|own| f64::from(own) / f64::from(positive)).collect()));
+        let seen = parts.iter().filter(|part| part.value.is_positive()).map(|part| part.value.unsigned_abs());
+        if seen.sum::<U256>() == positive {
+            return Ok(parts.iter().map(|part| share(part, positive)).collect());
         }
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
-    eprintln!(
-        "certified, but the node does not show all contributions yet: `tribute chain version` will show the shares"
-    );
-    Ok(None)
+    Err(Problem::new(Reason::ChainUnavailable, "the node does not show all contributions yet"))
+}
+
+/// A dataset's share of the fees for data, 0 to 1. `positive`: sum of the version's positive contributions.
+pub(super) fn share(part: &Contribution, positive: U256) -> f64 {
+    let number = |text: String| text.parse::<f64>().unwrap_or(f64::NAN);
+    number(part.value.to_string()).max(0.0) / number(positive.to_string())
 }

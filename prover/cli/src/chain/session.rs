@@ -148,7 +148,7 @@ async fn approve<C: SolCall, T>(c: &Connected, call: &Call<C, T>, amount: U256) 
             Err(error) if is_of_token(&error) => {}
             Err(error) => return Err(error.into()),
         }
-        let held = c.contracts.token_balances(&[owner]).await?.into_iter().sum::<U256>();
+        let held = c.contracts.token_balance(owner).await?;
         if held < amount {
             let message = format!("{owner} has {held} units of the token, and {amount} are needed; nothing was sent");
             return Err(Problem::new(Reason::Reverted, message));

@@ -13,7 +13,7 @@ use tribute_core::context::list_hash;
 use tribute_core::id::{AgentId, DatasetId};
 use tribute_problem::Result;
 
-use super::agent::{OptimumFile, DATASETS_TO_A_TRANSACTION};
+use super::agent::{share, OptimumFile, DATASETS_TO_A_TRANSACTION};
 use super::{json_file, ChainArgs, ReadArgs};
 use crate::output::hexed;
 use crate::CommandResult;
@@ -147,7 +147,7 @@ pub(super) async fn show(a: ShowArgs) -> CommandResult {
             "missing_gradients": missing,
             "contribution": part.value.to_string(),
             "least_share": f64::from(part.min_share_bps) / 10_000.0,
-            "share": (complete && v.shards_done == v.shards && v.shards > 0).then(|| share(&part, &sums)),
+            "share": (complete && v.shards_done == v.shards && v.shards > 0).then(|| share(&part, sums.positive)),
             "grant_serial": (part.grant_serial != 0).then_some(part.grant_serial),
         }));
         parts.insert(*dataset, part);
@@ -193,12 +193,6 @@ pub(super) async fn show(a: ShowArgs) -> CommandResult {
         "certifiable": certifiable,
         "refusals": refusals,
     }))
-}
-
-/// A dataset's share of the fees for data, 0 to 1.
-fn share(part: &Contribution, sums: &Sums) -> f64 {
-    let number = |text: String| text.parse::<f64>().unwrap_or(f64::NAN);
-    number(part.value.to_string()).max(0.0) / number(sums.positive.to_string())
 }
 
 /// Reasons why the contract would refuse to certify the version now, even with a valid proof; empty if there are none.
@@ -265,10 +259,11 @@ async fn refusals(
         ));
     }
     if sums.least_base.is_some_and(|base| base < sums.positive) {
-        let below = parts.iter().filter(|(_, p)| share(p, sums) < f64::from(p.min_share_bps) / 10_000.0);
+        let below = parts.iter().filter(|(_, p)| share(p, sums.positive) < f64::from(p.min_share_bps) / 10_000.0);
         let said: Vec<String> = below
             .map(|(id, p)| {
-                format!("{id} gets {:.6} and asks for {:.4}", share(p, sums), f64::from(p.min_share_bps) / 10_000.0)
+                let (own, least) = (share(p, sums.positive), f64::from(p.min_share_bps) / 10_000.0);
+                format!("{id} gets {own:.6} and asks for {least:.4}")
             })
             .collect();
         all.push(format!(

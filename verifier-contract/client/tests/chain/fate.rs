@@ -4,12 +4,12 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use crate::payer::{payment, Payer, RECEIVER};
+use crate::payer::{payment, Payer};
 use crate::proxy::{Passing, Quirk, Reply, SEND};
-use crate::records::dies_after_sending;
+use crate::records::{dies_after_sending, left_and_lost};
 use alloy::primitives::B256;
 use serde_json::{json, Value};
-use tribute_chain::{Address, Chain, ChainError, Options, Sent, Wallet, U256};
+use tribute_chain::{Address, Chain, ChainError, Options, Wallet, U256};
 
 /// When the node first got a transaction.
 #[derive(Clone, Default)]
@@ -40,13 +40,17 @@ fn hides_for(time: Duration, words: Option<&'static str>) -> Quirk {
     })
 }
 
-impl Payer {
-    /// Pays one wei with these options, as a new process.
-    async fn pay(&self, url: &str, options: Options) -> Result<Sent, ChainError> {
-        let chain = Chain::connect_with(url, options).await?;
-        Wallet::new(&chain, self.anvil.keys()[3].clone()).send_coin(RECEIVER, U256::from(1)).await
-    }
+/// Refuses the first transaction with `words`, however often it comes; the node gets the others.
+fn refuses_first(words: &'static str) -> Quirk {
+    let first: Mutex<Option<Value>> = Mutex::default();
+    Quirk::before(move |p| {
+        let raw = &p.request["params"][0];
+        let refused = p.method == SEND && first.lock().unwrap().get_or_insert_with(|| raw.clone()) == raw;
+        refused.then(|| Reply::error(p.request, -32000, words))
+    })
+}
 
+impl Payer {
     /// Fails through the quirk, with the record kept and named; then the same command succeeds at the node itself.
     /// Returns the error.
     async fn unsettled(&self, options: Options, quirk: Quirk, paid_by_then: u64) -> ChainError {
@@ -129,10 +133,9 @@ async fn without_the_state_of_past_blocks_nobody_knows_what_used_the_nonce() {
 /// No receipts, and no counts at past blocks.
 fn without_past() -> Quirk {
     Quirk::before(|p| {
-        let result = |value: Value| Reply::json(&json!({ "jsonrpc": "2.0", "id": p.request["id"], "result": value }));
         let past = p.request["params"][1].as_str().is_some_and(|block| block.starts_with("0x"));
         match p.method {
-            _ if is_index(p) => Some(result(Value::Null)),
+            _ if is_index(p) => Some(Reply::result(p.request, Value::Null)),
             "eth_getTransactionCount" if past => Some(Reply::error(p.request, -32000, "missing trie node")),
             _ => None,
         }
@@ -152,10 +155,7 @@ async fn a_refused_transactions_record_ends_when_another_uses_its_nonce() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn another_transaction_of_the_account_is_found_in_its_block_however_old() {
-    let payer = Payer::new().await;
-    payer.node.set_automine(false).await.unwrap();
-    dies_after_sending(&payer, &payment(1), 0).await;
-    payer.node.request::<_, Value>("anvil_dropAllTransactions", ()).await.unwrap();
+    let payer = left_and_lost().await;
     payer.node.mine(3).await.unwrap();
     payer.node.set_automine(true).await.unwrap();
     let elsewhere = Wallet::new(&payer.node, payer.anvil.keys()[3].clone());
@@ -168,10 +168,7 @@ async fn another_transaction_of_the_account_is_found_in_its_block_however_old() 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_transaction_that_its_user_speeded_up_in_a_wallet_is_not_sent_anew() {
-    let payer = Payer::new().await;
-    payer.node.set_automine(false).await.unwrap();
-    dies_after_sending(&payer, &payment(1), 0).await;
-    payer.node.request::<_, Value>("anvil_dropAllTransactions", ()).await.unwrap();
+    let payer = left_and_lost().await;
     payer.node.set_automine(true).await.unwrap();
     // the same nonce, receiver, value and data, but other fees
     let other_fees = Options { max_priority_fee_per_gas: 7, ..Options::default() };
@@ -194,7 +191,7 @@ async fn a_payment_that_a_node_behind_the_others_takes_is_not_the_same_one_befor
             "eth_getTransactionCount" if p.before == 0 => "0x0".to_owned(),
             _ => return None,
         };
-        Some(Reply::json(&json!({ "jsonrpc": "2.0", "id": p.request["id"], "result": result })))
+        Some(Reply::result(p.request, result))
     });
     let error = payer.refused("second", payer.options(), behind).await;
     assert!(matches!(error, ChainError::Replaced { nonce: 0, .. }), "{error}");
@@ -293,12 +290,7 @@ async fn a_transaction_refused_for_its_cost_is_offered_for_less_once_gas_is_chea
             payer.node.request::<_, Value>("anvil_setNextBlockBaseFeePerGas", (U256::from(wei),)).await.unwrap();
             payer.node.mine(1).await.unwrap();
         };
-        let first: Mutex<Option<Value>> = Mutex::default();
-        let too_dear = Quirk::before(move |p| {
-            let raw = &p.request["params"][0];
-            let refused = p.method == SEND && first.lock().unwrap().get_or_insert_with(|| raw.clone()) == raw;
-            refused.then(|| Reply::error(p.request, -32000, words))
-        });
+        let too_dear = refuses_first(words);
         base_fee(100_000_000_000).await;
         payer.refused(words, payer.options(), too_dear.clone()).await;
         base_fee(1_000_000_000).await;
@@ -309,13 +301,7 @@ async fn a_transaction_refused_for_its_cost_is_offered_for_less_once_gas_is_chea
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_refused_fee_is_raised_at_once() {
     let payer = Payer::new().await;
-    let first: Mutex<Option<Value>> = Mutex::default();
-    let too_low = Quirk::before(move |p| {
-        let mut first = first.lock().unwrap();
-        let same =
-            p.method == SEND && first.get_or_insert_with(|| p.request["params"][0].clone()) == &p.request["params"][0];
-        same.then(|| Reply::error(p.request, -32000, "max fee per gas less than block base fee: address 0x"))
-    });
+    let too_low = refuses_first("max fee per gas less than block base fee: address 0x");
     let started = Instant::now();
     payer.pays_once("too low", too_low).await;
     assert!(started.elapsed() < Duration::from_secs(4), "{:?}", started.elapsed());

@@ -34,10 +34,10 @@ async fn fees_are_found_without_a_fee_history() {
             "nulls",
             on_history(|q| {
                 let nothing = json!({ "oldestBlock": "0x1", "baseFeePerGas": null, "gasUsedRatio": null });
-                Reply::json(&json!({ "jsonrpc": "2.0", "id": q["id"], "result": nothing }))
+                Reply::result(q, nothing)
             }),
         ),
-        ("null", on_history(|q| Reply::json(&json!({ "jsonrpc": "2.0", "id": q["id"], "result": null })))),
+        ("null", on_history(|q| Reply::result(q, Value::Null))),
         (
             "zeros",
             Quirk::after(|p, answer| {

@@ -68,14 +68,16 @@ impl Payer {
         (sent, proxy)
     }
 
+    /// Pays one wei with these options, as a new process.
+    pub async fn pay(&self, url: &str, options: Options) -> Result<Sent, ChainError> {
+        let chain = Chain::connect_with(url, options).await?;
+        Wallet::new(&chain, self.anvil.keys()[3].clone()).send_coin(RECEIVER, U256::from(1)).await
+    }
+
     pub async fn refused(&self, name: &str, options: Options, quirk: Quirk) -> ChainError {
         let before = self.paid().await;
         let proxy = self.behind(quirk).await;
-        let tried = async {
-            let chain = Chain::connect_with(&proxy.url, options).await?;
-            Wallet::new(&chain, self.anvil.keys()[3].clone()).send_coin(RECEIVER, U256::from(1)).await
-        };
-        let error = tried.await.err().unwrap_or_else(|| panic!("{name} passed"));
+        let error = self.pay(&proxy.url, options).await.err().unwrap_or_else(|| panic!("{name} passed"));
         assert_eq!(self.paid().await, before, "{name}: {error}");
         error
     }

@@ -29,6 +29,11 @@ impl Reply {
         Reply::json(&error(request, code, message))
     }
 
+    /// A JSON-RPC result of `request`.
+    pub fn result(request: &Value, result: impl Into<Value>) -> Reply {
+        Reply::json(&json!({ "jsonrpc": "2.0", "id": request["id"], "result": result.into() }))
+    }
+
     pub fn text(status: u16, body: &str) -> Reply {
         Reply::Http(status, Vec::new(), body.to_owned())
     }

@@ -20,6 +20,15 @@ pub(crate) async fn dies_after_sending(payer: &Payer, message: &Message, nonce: 
     assert!(sending.await.unwrap_err().is_cancelled());
 }
 
+/// A payer whose process died after sending one wei, and whose node lost that transaction and mines only on request.
+pub(crate) async fn left_and_lost() -> Payer {
+    let payer = Payer::new().await;
+    payer.node.set_automine(false).await.unwrap();
+    dies_after_sending(&payer, &payment(1), 0).await;
+    forget_mempool(&payer).await;
+    payer
+}
+
 async fn forget_mempool(payer: &Payer) {
     payer.node.request::<_, Value>("anvil_dropAllTransactions", ()).await.unwrap();
     assert_eq!(payer.node.pending_nonce(payer.address()).await.unwrap(), 0);
@@ -49,10 +58,7 @@ async fn a_node_that_lost_its_mempool_is_not_taken_for_another_chain() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_dead_processs_record_survives_another_transaction_of_its_nonce() {
-    let payer = Payer::new().await;
-    payer.node.set_automine(false).await.unwrap();
-    dies_after_sending(&payer, &payment(1), 0).await;
-    forget_mempool(&payer).await;
+    let payer = left_and_lost().await;
     dies_after_sending(&payer, &payment(2), 0).await;
     assert_eq!(records(&payer.journal()), 2);
     payer.node.set_automine(true).await.unwrap();
