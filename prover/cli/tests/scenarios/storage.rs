@@ -55,10 +55,10 @@ pub(crate) async fn artefact_damaged(postgres: Arc<Postgres>) -> (i64, i64) {
     stage.count("succeeded").await
 }
 
-/// Limits the files of processes, of which some may have ended meanwhile.
-fn limit_all(processes: &[u32], bytes: &str) {
-    for process in processes {
-        limit_files(*process, bytes);
+/// Limits the files of server and worker, and of the worker's children, of which some may have ended meanwhile.
+fn limit_all(server: u32, worker: u32, bytes: &str) {
+    for process in all_children(worker).into_iter().chain([worker, server]) {
+        limit_files(process, bytes);
     }
 }
 
@@ -68,25 +68,32 @@ pub(crate) async fn disk_full(postgres: Arc<Postgres>) -> (i64, i64) {
     let served = stage.serve_with(limitable(), "0");
     let client = connect(&served.url).await;
     let worker = stage.worker_with(limitable(), &stage.database);
-    let job = submit_dataset(&client, dataset(0)).await.unwrap();
-    stage.phase(&job.id, "keys").await;
-    let mut processes = all_children(worker.0.id());
-    processes.extend([worker.0.id(), served.process.id()]);
-    limit_all(&processes, "256");
+    let limit = |bytes| limit_all(served.process.id(), worker.0.id(), bytes);
+    let mut datasets = 0;
+    let waiting = loop {
+        let job = submit_dataset(&client, dataset(datasets)).await.unwrap();
+        datasets += 1;
+        stage.phase(&job.id, "keys").await;
+        limit("256");
+        let left = [JobState::Queued, JobState::Succeeded, JobState::Failed];
+        let job = until(&client, &job.id, |j| left.contains(&j.state())).await;
+        if job.state() != JobState::Succeeded {
+            break job;
+        }
+        limit("unlimited"); // it was through before the disk was full
+        stage.forget_keys();
+    };
 
-    // nothing can be uploaded, and the job waits for a worker that can write
+    // the job waits for a worker that can write, and nothing can be uploaded
+    assert_eq!((waiting.state(), waiting.starts, waiting.attempts), (JobState::Queued, 1, 0), "{waiting:?}");
     let refused = client.upload(vec![7; 4096]).await.unwrap_err();
     assert_eq!(refused.reason, Reason::StorageFailed, "{refused}");
-    let waiting = until(&client, &job.id, |j| j.state() == JobState::Queued).await;
-    assert_eq!((waiting.starts, waiting.attempts), (1, 0), "{waiting:?}");
     tokio::time::sleep(Duration::from_secs(2)).await;
-    assert_eq!(get(&client, &job.id).await.starts, 1, "a worker that cannot write leases nothing");
+    assert_eq!(get(&client, &waiting.id).await.starts, 1, "a worker that cannot write leases nothing");
 
-    let mut processes = all_children(worker.0.id());
-    processes.extend([worker.0.id(), served.process.id()]);
-    limit_all(&processes, "unlimited");
-    submit_dataset(&client, dataset(1)).await.unwrap();
+    limit("unlimited");
+    submit_dataset(&client, dataset(datasets)).await.unwrap();
     let (lost, doubled) = stage.all_succeed().await;
-    let (more, twice) = stage.registered(2).await;
+    let (more, twice) = stage.registered(datasets + 1).await;
     (lost + more, doubled + twice)
 }
