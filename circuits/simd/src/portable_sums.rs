@@ -118,7 +118,8 @@ fn add(p: &G1Affine, q: &G1Affine, inverse: &Fq) -> G1Affine {
     } else {
         (q.y - p.y) * inverse
     };
-    let x = slope.square() - p.x - q.x;
+    // the library squares more slowly than it multiplies
+    let x = slope * slope - p.x - q.x;
     G1Affine { x, y: slope * (p.x - x) - p.y }
 }
 
