@@ -5,7 +5,7 @@ import datetime
 import numpy as np
 import pytest
 
-from tribute.errors import BadQuery, BadRecord
+from tribute.errors import BadQuery, BadRecord, BadSchema
 from tribute.schema import Schema
 
 TRUTHS = Schema.of("s", ["a"], [0.0], [1.0], ["FALSE", "TRUE"])
@@ -44,6 +44,13 @@ def test_texts_with_leading_zeros_are_codes():
 def test_zero_has_two_signs(zero):
     for written in ("0", "-0", "0.0", "-0.0"):
         assert Schema.of("s", ["a"], [0.0], [1.0], ["x", written]).quantise_target([zero]).tolist() == [1]
+
+
+def test_blanks_around_a_label_do_not_count_unless_the_schema_has_them():
+    for classes, labels in (([" <=50K", " >50K"], [" >50K", " <=50K"]), (["a", "a "], ["a ", "a"]), (["a", "b"], ["b ", " a"])):
+        assert Schema.of("s", ["a"], [0.0], [1.0], classes).quantise_target(labels).tolist() == [1, 0], classes
+    with pytest.raises(BadRecord, match="no class 'a'; it has  a"):
+        Schema.of("s", ["a"], [0.0], [1.0], [" a", "b"]).quantise_target(["a"])
 
 
 def test_a_label_that_could_be_two_classes_is_none():
@@ -115,6 +122,25 @@ def test_masked_values_are_refused():
         with pytest.raises(BadRecord, match="some of the targets are masked"):
             schema.quantise_target(targets)
     assert WHOLE.quantise(np.ma.masked_array([0.0, 1.0], mask=False)).tolist() == [0, 255]
+
+
+@pytest.mark.parametrize("text", ["1_0", "\u0661", "1_0e1", b"1_0", "\uff11"])
+def test_texts_that_only_python_takes_for_numbers_are_refused(text):
+    for values in (np.array([[text, text]]), np.array([[text, 1.0]], dtype=object), [[1.0, text]]):
+        with pytest.raises(BadQuery, match="features are not all numbers: .*is none: write it with the digits 0 to 9"):
+            WHOLE.in_order(values)
+    with pytest.raises(BadRecord, match="targets are not all numbers"):
+        REAL.quantise_target([text])
+    plain = [["10", " -1.5e0\u00a0"], [b"+10.", b"-1.5"]]
+    for values in (*plain, *map(np.array, plain), np.array(plain[0], dtype=object)):
+        assert WHOLE.in_order(values).tolist() == [10.0, -1.5]
+
+
+@pytest.mark.parametrize("end", [np.inf, -np.inf, np.nan])
+def test_ranges_that_json_cannot_write_are_refused(end):
+    for lo, target in ((end, ["x", "y"]), (0.0, (end, 1.0))):
+        with pytest.raises(BadSchema, match=f"range ends at {end}: both ends must be finite"):
+            Schema.of("s", ["a"], [lo], [1.0], target)
 
 
 def test_numbers_of_any_type_are_taken():

@@ -164,6 +164,42 @@ def test_a_grid_search_runs_over_it():
     assert search.fit(*load_iris(return_X_y=True)).best_score_ > 0.9
 
 
+@pytest.mark.parametrize("load", [load_iris, load_breast_cancer])
+def test_blanks_around_labels_are_not_in_the_schema(load):
+    values, targets = load(return_X_y=True)
+    labels = np.array([" <=50K", "50K to 60K ", " >60K"])[targets]
+    ours = TributeClassifier().fit(values, labels)
+    assert ours.schema_.classes == [label.strip() for label in ours.classes_] != ours.classes_.tolist()
+    assert ours.score(values, labels) == TributeClassifier().fit(values, np.char.strip(labels)).score(values, np.char.strip(labels)) > 0.9
+
+
+def test_classes_that_differ_only_in_blanks_are_refused():
+    values, targets = load_iris(return_X_y=True)
+    with pytest.raises(ValueError, match="the classes 'a', 'a ' are written alike, .*: write them as one"):
+        TributeClassifier().fit(values, np.array(["a", "a ", "b"])[targets])
+
+
+@pytest.mark.parametrize("rule, outlier", [("standard", 1e200), ("standard", 1e308), ("minmax", 1e308)])
+def test_values_that_no_range_can_hold_are_refused(rule, outlier):
+    values = np.random.default_rng(0).normal(size=(40, 3))
+    targets = values[:, 0].copy()
+    values[0, 2] = outlier
+    for estimator in (TributeClassifier(range=rule), TributeRegressor(range=rule)):
+        with pytest.raises(BadRecord, match=r"feature 2 \(`x2`\) runs from -.* to 1e\+\d+: no range can hold that, correct its outliers"):
+            estimator.fit(values, targets > 0 if isinstance(estimator, TributeClassifier) else targets)
+    values[0, 2] = 1e100
+    assert np.isfinite(TributeClassifier(range=rule).fit(values, targets > 0).schema_.hi).all()
+
+
+def test_targets_that_no_range_can_hold_are_refused():
+    values = np.random.default_rng(0).normal(size=(40, 3))
+    for factor in (1e305, 1e308):
+        with pytest.raises(BadRecord, match="the target runs from -.*: no range can hold that"):
+            TributeRegressor().fit(values, np.clip(values[:, 0], -1.0, 1.0) * factor)
+    widest = TributeRegressor().fit(values, values[:, 0] * 1e300).predict(values)
+    assert r2_score(values[:, 0], widest / 1e300) > 0.9
+
+
 def test_what_moved_to_an_end_is_counted():
     values = np.append(np.linspace(-1, 1, 199), 1e3)[:, None]
     assert TributeClassifier().fit(values, values[:, 0] > 0).clamped_ == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from eth_utils.crypto import keccak
 
-from .errors import BadQuery, BadRecord, TributeError
+from .errors import BadQuery, BadRecord, BadSchema, TributeError
 
 REFUSED = {"M": "dates", "c": "complex numbers", "m": "durations"}
 """Kinds of numpy's types that would become floats without a word, and what they are."""
@@ -46,6 +47,11 @@ class Schema:
             Class labels, or the range of a real value.
         extractor : bytes, optional
             SHA-256 of the ONNX file of the extractor, if a model computes the features.
+
+        Raises
+        ------
+        BadSchema
+            An end of a range is not finite.
         """
         ranges = zip(features, np.asarray(lo, dtype=np.float64), np.asarray(hi, dtype=np.float64))
         columns = ",".join(f'{{"name":{_text(n)},"lo":{_number(a)},"hi":{_number(b)}}}' for n, a, b in ranges)
@@ -228,13 +234,18 @@ def _unmasked(values: Any, what: str, refused: type[TributeError]) -> Any:
 
 
 def _numbers(values: Any, what: str = "features", refused: type[TributeError] = BadQuery) -> npt.NDArray[np.float64]:
-    """Values as floats. Dates, which numpy takes for nanoseconds, and complex numbers, whose imaginary part it drops, are refused."""
+    """Values as floats. Dates, which numpy takes for nanoseconds, complex numbers, whose imaginary part it drops, and texts that only
+    Python takes for numbers are refused.
+    """
     try:
         found = np.asarray(_unmasked(values, what, refused))
         kinds = {found.dtype.kind} if found.dtype.kind != "O" else {np.asarray(x).dtype.kind for x in found.flat}
         unfit = kinds & REFUSED.keys()
         if unfit:
             raise refused(f"there are {REFUSED[min(unfit)]} among the {what}: give numbers, such as days since a fixed day")
+        strange = next((x for x in found.flat if not _plain(x)), None) if kinds - set("biuf") else None
+        if strange is not None:
+            raise refused(f"the {what} are not all numbers: `{strange}` is none: write it with the digits 0 to 9, without underscores")
         return found.astype(np.float64)
     except TributeError:
         raise
@@ -242,11 +253,21 @@ def _numbers(values: Any, what: str = "features", refused: type[TributeError] = 
         raise refused(f"the {what} are not all numbers: {failed}") from None
 
 
+def _plain(value: Any) -> bool:
+    """Whether a value is no text, or one without the underscores and other scripts' digits that Python reads in numbers, but the
+    service's reader does not.
+    """
+    text = value.decode("latin-1") if isinstance(value, bytes) else value
+    return not isinstance(text, str) or ("_" not in text and text.strip().isascii())
+
+
 def _label(value: Any, known: Mapping[str, int]) -> str:
     """A label as the schema writes it, if it has it: of whole numbers 1 is 1.0, of truth values True is TRUE, as for the service's reader.
-    Other texts of a number stay apart, because they may be codes: 01, 1.00. A number is a class in any spelling.
+    Other texts of a number stay apart, because they may be codes: 01, 1.00. A number is a class in any spelling. Blanks around a text
+    do not count, unless the schema's label has them.
     """
-    text = str(value).strip()
+    text = str(value)
+    text = text if text in known else text.strip()
     if text in known:
         return text
     if isinstance(value, (float, np.floating)) and float(value).is_integer():
@@ -279,6 +300,8 @@ def _text(value: str) -> str:
 def _number(value: float) -> str:
     """A float in canonical JSON: the shortest digits that round-trip. An exponent has no leading zero."""
     value = float(value)
+    if not math.isfinite(value):
+        raise BadSchema(f"a range ends at {value}: both ends must be finite")
     if 1e-5 <= abs(value) < 1e-4:
         return np.format_float_positional(value, unique=True)  # Python would write 1e-05
     digits, _, exponent = repr(value).partition("e")

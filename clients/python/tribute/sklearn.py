@@ -60,7 +60,12 @@ class _Head(BaseEstimator):
         """Trains on features of shape (n, features) and labels or real values of shape (n,)."""
         names = getattr(self, "feature_names_in_", None)
         columns = [str(n) for n in names] if names is not None else [f"x{i}" for i in np.arange(X.shape[1])]
-        self.schema_ = Schema.of(self.name, columns, *_ranges(X, self.range), target)
+        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is not usable
+            lo, hi = _ranges(X, self.range)
+        wide = np.flatnonzero(~_usable(lo, hi))
+        if wide.size:
+            raise _too_wide(f"feature {wide[0]} (`{columns[wide[0]]}`)", X[:, wide[0]])
+        self.schema_ = Schema.of(self.name, columns, lo, hi, target)
         self.clamped_ = int(np.count_nonzero((X < self.schema_.lo) | (X > self.schema_.hi)))
         self.mapping_ = mapping(self, self.schema_, len(X))
         for attribute in ("agent_", "dataset_", "certificate_", "weights_"):
@@ -170,11 +175,13 @@ class TributeClassifier(ClassifierMixin, _Head):
         features, targets = self._validated(X, y)
         check_classification_targets(targets)
         self.classes_ = np.unique(targets)
-        labels = [str(label) for label in self.classes_]
+        # blanks around a label do not count, as in a file
+        labels = [str(label).strip() for label in self.classes_]
         if len(labels) < 2:
             raise ValueError(f"all records are of one class, {labels[0]}: a classifier needs two")
         if len(set(labels)) < len(labels):
-            raise ValueError("two classes are written alike: labels are compared as text")
+            alike = ", ".join(repr(label) for label in self.classes_.tolist() if labels.count(str(label).strip()) > 1)
+            raise ValueError(f"the classes {alike} are written alike, as text without blanks around it: write them as one, or rename one")
         self._fit(features, targets, labels)
         return self
 
@@ -246,6 +253,8 @@ class TributeRegressor(RegressorMixin, _Head):
         features, targets = self._validated(X, y, y_numeric=True)
         targets = np.asarray(targets, dtype=np.float64)
         lo, hi = _widened(targets.min(), targets.max())
+        if not _usable(lo, hi):
+            raise _too_wide("the target", targets)
         self._fit(features, targets, (float(lo), float(hi)))
         return self
 
@@ -270,6 +279,16 @@ def _ranges(X: npt.NDArray[np.float64], rule: str) -> tuple[npt.NDArray[np.float
         varies = lo < hi
         lo, hi = np.where(varies, mean - DEVIATIONS * spread, lo), np.where(varies, mean + DEVIATIONS * spread, hi)
     return _widened(lo, hi)
+
+
+def _usable(lo: Any, hi: Any) -> Any:
+    """Whether values can be scaled by a range: its width times the number of steps is finite."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.isfinite((np.asarray(hi) - lo) * 65_535.0)
+
+
+def _too_wide(what: str, values: npt.NDArray[np.float64]) -> BadRecord:
+    return BadRecord(f"{what} runs from {values.min()} to {values.max()}: no range can hold that, correct its outliers or change its unit")
 
 
 def _widened(lo: Any, hi: Any) -> tuple[Any, Any]:
