@@ -167,6 +167,67 @@ test("a line of numbers may be a header", () => {
   assert.throws(() => queries("1,0\n", numbered(2)), /names or values/);
 });
 
+test("a line whose names are numbers may be values, and then a class beside them is a label", () => {
+  const naming = (names, target = { classes: ["x", "y"] }) => parseSchema(JSON.stringify({ name: "s", features: names.map((name) => ({ name, lo: 0, hi: 999 })), target }));
+  const [two, points, ranks] = [naming(["0", "1"]), naming(["0.1", "0.2"]), naming(["1", "2", "3"], { classes: ["eel", "cod"] })];
+  for (const [text, numbered] of [
+    ["1,0,x\n0,1,y\n1,1,y\n", two], ["0,1,x\n5,6,y\n", two], ["x,1,0\ny,5,6\n", two], ["1,0,\n5,6,x\n", two], ["0.1,0.2,x\n5,6,y\n", points], ["2,3,1,eel\n1,2,3,cod\n", ranks],
+    ["1,2,3,eel\n4,5,6,cod\n", ranks], ["0,1,2\n5,6,3\n", naming(["0", "1"], { classes: ["2", "3"] })], ["0.2,0.1,3\n5,6,x\n", points], ["0.1,0.2,0.5\n5,6,0.7\n", naming(["0.1", "0.2"], { real: { lo: 0, hi: 1 } })],
+  ]) {
+    assert.throws(() => queries(text, numbered), /The first line may hold names or values: begin with the schema's names and “label”, and add/, text);
+  }
+  // default names that are not the schema's, and others that may be
+  for (const [text, numbered] of [
+    ["0.0,1.0,2.0,3.0\n5,6,7,8\n", naming(["0", "1", "2", "3"])], ["1,2\n0.5,7\n", schema], ["10,20,30\n1,2,3\n2,3,4\n", ranks], ["1,3,5\n12,15,6\n", ranks], ["2019,2018,2020\n1,2,3\n", ranks],
+  ]) {
+    assert.throws(() => queries(text, numbered), /The first line may hold names or values: begin with the schema's names\./, text);
+  }
+  // the advice, followed
+  assert.deepEqual(queries("0,1,label\n1,0,x\n0,1,\n", two), [[1, 0], [0, 1]]);
+  assert.deepEqual(queries("1,0,label\n5,6,x\n", two), [[6, 5]]);
+  assert.throws(() => queries("#1,0,x\n5,6,y\n", two), /Line 1 starts with # like a comment/);
+  assert.deepEqual(queries("1,2,3,4\n5,6,7,eel\n", ranks), [[5, 6, 7]]);
+  // some of the names, beside other numbers, are values
+  assert.deepEqual(queries("1,0.5,x\n", naming(["1", "b"])), [[1, 0.5]]);
+  assert.deepEqual(queries("1,0.5,x\n", naming(["a", "x"])), [[1, 0.5]]);
+  for (const values of [[10, 20, 5], [20, 10, 30], [4, 5, 8], [0.5, 1.5, 2.5]]) {
+    assert.deepEqual(queries(`${values}\n12,5,6\n`, ranks), [values, [12, 5, 6]], `${values}`);
+  }
+  assert.deepEqual(queries("0,1\n0,7\n", schema), [[0, 1], [0, 7]]);
+});
+
+test("a column of categories holds one of them, as for the reader of tables", () => {
+  const hot = (columns, target = { classes: ["x", "y"] }) =>
+    parseSchema(JSON.stringify({ name: "s", features: columns.flatMap(([name, ...values]) => (values.length > 0 ? values.map((v) => ({ name: `${name}=${v}`, lo: 0, hi: 1 })) : [{ name, lo: 0, hi: 99 }])), target,
+      categories: columns.flatMap(([column, ...values], i) => (values.length > 0 ? [{ column, first: columns.slice(0, i).reduce((n, c) => n + Math.max(1, c.length - 1), 0), values }] : [])) }));
+  const city = hot([["age"], ["city", "Oslo", "Rome"]]);
+  const asked = [[39, 1, 0], [40.5, 0, 1]];
+  for (const text of ["age,city\n39,Oslo\n40.5,Rome\n", "39,Oslo\n40.5,Rome\n", "39,Oslo,x\n40.5,Rome,\n", "City;Age;label\nOslo;39;y\n\"Rome\";40.5;x\n", "39 Oslo\n40.5 Rome\n", "# city,age\nOslo,39\nRome,40.5\n"]) {
+    assert.deepEqual(queries(text, city), asked, text);
+  }
+  for (const [text, said] of [
+    ["39,1,1\n", /Line 1: city is “1”, which is none of Oslo, Rome/], ["39,0.5,0.2\n", /city is “0.5”/], ["39,1,0,x\n", /Line 1 has 4 values; a query has 2/], ["age,city=Oslo,city=Rome\n39,1,0\n", /header in line 1 has no column city/],
+    ["39,Oslo\n40,oslo\n", /Line 2: city is “oslo”/], ["39,Oslo\n40,\n", /Line 2: city is “”/], ["39,Oslo\nRome,40\n", /Line 2: age is “Rome”/], ["39,Oslo,z\n", /last, “z”, is no label/],
+  ]) {
+    assert.throws(() => queries(text, city), said, text);
+  }
+  const many = hot([["a", "1", "07", "None", "True", "caf\u00e9"], ["b"], ["c", "no", "#5"]]);
+  for (const [text, place] of [["1.0", 0], ["07", 1], ["None", 2], ["TRUE", 3], ["cafe\u0301", 4]]) {
+    assert.deepEqual(queries(`${text},2.5,no\n`, many), [[...[0, 1, 2, 3, 4].map((i) => Number(i === place)), 2.5, 1, 0]], text);
+  }
+  for (const text of ["1.00", "7", "none", "yes", "Caf\u00e9", "NA"]) assert.throws(() => queries(`${text},2.5,no\n`, many), /a is “.*”, which is none of 1, 07, None, True, caf\u00e9\./, text);
+  assert.throws(() => queries("j\n", hot([["a", ..."bcdefghik"]])), /none of b, c, d, e, f, g, h, i, … \(9\)\./);
+  // points are asked about in numbers alone
+  assert.deepEqual(queries("1.234;7\n", hot([["a", "1.234"], ["b"]])), [[1, 7]]);
+  // one that begins with # is no remark
+  const tag = hot([["tag", "#a", "b"], ["c", "no", "yes"]]);
+  assert.deepEqual(queries("# by hand, twice\ntag,c\nb,no\n", tag), [[0, 1, 1, 0]]);
+  for (const [text, line] of [["# tag,c\n#a,no\nb,yes\n", 2], ["tag,c\nb,no\n#a,yes\n", 3]]) {
+    assert.throws(() => queries(text, tag), new RegExp(`Line ${line} starts with # like a comment`), text);
+  }
+  assert.deepEqual(queries('tag,c\n"#a",yes\n', tag), [[1, 0, 0, 1]]);
+});
+
 test("values follow exactly from losses", () => {
   // one owner brings 60; the second 30 only beside the first; the third nothing
   const loss = (mask) => 100n - (mask & 1 ? 60n : 0n) - ((mask & 3) === 3 ? 30n : 0n);

@@ -1,4 +1,4 @@
-// Which column holds the labels: the rule of the reader of tables in `records`.
+// Which column holds the labels, and which texts are one category: the rules of the reader of tables in `records`.
 import { classes, type Schema } from "./schema";
 
 /** Names of the column to predict. */
@@ -14,12 +14,14 @@ const GAPS = [
 const SHEET_ERROR = /^#[\p{Uppercase}/0\u00a1\u00bf]{3,12}[!?]$/u;
 /** A number with either decimal mark. */
 const NUMERIC = /^[+-]?(\d+[.,]?\d*|[.,]\d+)([eE][+-]?\d+)?$/;
+/** A whole number as programs write it; other spellings may be codes. */
+const PLAIN = /^-?(0|[1-9]\d*)(\.0)?$/;
 const TRUTH = /^(true|false)$/i;
 
 /** Whether a column's name says that it holds the labels. */
 export const isLabelName = (name: string): boolean => LABEL_NAMES.includes(name.replace(/[ _-]/g, "").trim().toLowerCase());
 
-const isGap = (text: string): boolean => GAPS.includes(text.toLowerCase()) || SHEET_ERROR.test(text);
+export const isGap = (text: string): boolean => GAPS.includes(text.toLowerCase()) || SHEET_ERROR.test(text);
 
 /** What is equal for texts that look the same: letters in one form, and plain blanks. */
 const composed = (text: string): string => text.normalize("NFC").replace(/\s/g, " ");
@@ -30,6 +32,18 @@ const value = (text: string): number => (NUMERIC.test(text) ? Number(text.replac
 /** Whether a text is one of these classes: a number by its value, true and false in any case. */
 const isClass = (text: string, known: string[]): boolean =>
   known.some((label) => composed(label) === composed(text) || value(label) === value(text) || (TRUTH.test(text) && label.toLowerCase() === text.toLowerCase()));
+
+/** Which of these categories a text is, -1 if none: `1` and `1.0` are one, as are true and false in any case; otherwise the only one that looks the same. */
+export function categoryOf(text: string, known: string[]): number {
+  const plain = (t: string): boolean => PLAIN.test(t) && Number.isSafeInteger(Number(t));
+  const same = (t: string): boolean =>
+    t === text || (plain(t) && plain(text) && Number(t) === Number(text)) || (TRUTH.test(t) && t.toLowerCase() === text.toLowerCase());
+  // what means a missing value is a category only as it is written
+  if (isGap(text)) return known.includes(text) ? known.findIndex(same) : -1;
+  const exact = known.findIndex(same);
+  const alike = known.flatMap((t, i) => (composed(t) === composed(text) ? [i] : []));
+  return exact === -1 && alike.length === 1 ? alike[0]! : exact;
+}
 
 /** Whether a value may be a record's label: a class, or a number where one is predicted, or missing. */
 export const isLabel = (text: string, schema: Schema): boolean =>

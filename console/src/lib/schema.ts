@@ -31,6 +31,24 @@ export function parseSchema(json: string): Schema {
 
 export const classes = (schema: Schema): string[] => ("classes" in schema.target ? schema.target.classes : []);
 
+/** A column of a record: of one number, or of these categories, whose features are each 0 or 1. */
+export interface Input {
+  name: string;
+  categories?: string[];
+}
+
+/** The columns that hold the features, in the schema's order. */
+export function inputs(schema: Schema): Input[] {
+  const starts = new Map(schema.categories.map((c) => [c.first, c]));
+  const found: Input[] = [];
+  for (let i = 0; i < schema.features.length; ) {
+    const hot = starts.get(i);
+    found.push(hot ? { name: hot.column, categories: hot.values } : { name: schema.features[i]!.name });
+    i += hot?.values.length || 1;
+  }
+  return found;
+}
+
 /** Rounds ties to even, as the proofs do. */
 function even(x: number): number {
   const floor = Math.floor(x);

@@ -8,7 +8,7 @@ import { call, type Chain, type Token } from "../lib/chain";
 import { queries } from "../lib/csv";
 import { amount, count, plural, when } from "../lib/format";
 import { problem, Problem } from "../lib/problem";
-import { classes, parseSchema, quantise, type Schema } from "../lib/schema";
+import { classes, inputs, parseSchema, quantise, type Schema } from "../lib/schema";
 import { server, services } from "../lib/service";
 import { ask, keyOf, load, settle, start, type Saved } from "../lib/session";
 import { keySigner } from "../lib/wallet";
@@ -84,6 +84,7 @@ function Asking({ id, sessionKey, calls, session, entry, token, chain, told }: {
   id: Hex; sessionKey: Hex; calls: ReturnType<typeof services>; session: Session; entry: Entry; token: Token; chain: Chain; told(): void;
 }): ReactNode {
   const schema = parseSchema(text(session.schemaJson));
+  const columns = inputs(schema);
   const [state, setState] = useState<Saved | undefined>(() => load(id) ?? (session.count === 0n && entry.count === 0n ? start(id, entry.version, chain.id, chain.escrow.address, entry.transcript) : undefined));
   const [values, setValues] = useState<string[]>(() => schema.features.map(() => ""));
   const [pasted, setPasted] = useState("");
@@ -126,7 +127,7 @@ function Asking({ id, sessionKey, calls, session, entry, token, chain, told }: {
       {way === "form" ? <Form schema={schema} values={values} set={setValues} /> : (
         <>
           <FileInput label="A CSV file of queries" accept=".csv,text/csv,text/plain" set={(f) => void f.text().then(setPasted)} />
-          <Field label="Queries, one a line" hint={`${plural(schema.features.length, "value")} a line, in the schema's order: ${schema.features.slice(0, 4).map((f) => f.name).join(", ")}${schema.features.length > 4 ? ", …" : ""}`}>
+          <Field label="Queries, one a line" hint={`${plural(columns.length, "value")} a line, in the schema's order: ${columns.slice(0, 4).map((c) => c.name).join(", ")}${columns.length > 4 ? ", …" : ""}`}>
             {(fieldId, described) => <textarea id={fieldId} aria-describedby={described} value={pasted} onChange={(e) => setPasted(e.target.value)} />}
           </Field>
         </>
