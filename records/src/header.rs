@@ -54,12 +54,12 @@ struct Evidence {
     new: usize,
     /// One of the texts is a common name for the label.
     label: bool,
-    /// The last field is text above numbers, or does not occur again above labels that recur.
-    alone: bool,
+    /// A text above numbers, or one that does not occur again above texts of which others do, and how it stands out.
+    alone: Option<String>,
 }
 
-/// Classifies the first row. `known` tests for labels of the schema.
-pub(crate) fn first_row(cells: &Cells<'_>, known: &dyn Fn(&str) -> bool) -> First {
+/// Classifies the first row. `known` says whether a text in a column is a category or a label of the schema.
+pub(crate) fn first_row(cells: &Cells<'_>, known: &dyn Fn(usize, &str) -> bool) -> First {
     if cells.len() == 0 {
         return First::Record;
     }
@@ -84,30 +84,36 @@ pub(crate) fn first_row(cells: &Cells<'_>, known: &dyn Fn(&str) -> bool) -> Firs
         }
         if numeric {
             seen.numbers += 1;
-            let value = |text: &str| number::parse(text, Decimal::Point);
+            let value =
+                |text: &str| [Decimal::Point, Decimal::Comma].iter().find_map(|mark| number::parse(text, *mark));
             let values = || rest.iter().filter_map(|t| value(t));
             let (lo, hi) = values().fold((f64::INFINITY, f64::NEG_INFINITY), |(lo, hi), x| (lo.min(x), hi.max(x)));
             outside &= value(&first).is_some_and(|x| x < lo || x > hi);
         } else if rest.iter().all(|t| plain(t)) {
-            let gap = number::is_gap(&first);
-            seen.named += usize::from(!plain(&first) && !gap);
-            seen.alone = column + 1 == width && !plain(&first) && !gap && !rest.is_empty();
+            let names = !plain(&first) && !number::is_gap(&first);
+            seen.named += usize::from(names);
+            if names && !rest.is_empty() {
+                seen.alone = Some(format!("`{first}` stands above numbers"));
+            }
             seen.label |= is_label_name(&first);
         } else {
             let key = Key::of(&first, Decimal::Point);
-            let again =
-                (column + 1 == width && known(&first)) || rest.iter().any(|t| Key::of(t, Decimal::Point) == key);
+            let again = known(column, &first) || rest.iter().any(|t| Key::of(t, Decimal::Point) == key);
             *(if again { &mut seen.again } else { &mut seen.new }) += 1;
-            seen.alone = column + 1 == width && !again && recurs(&rest);
+            if !again && !number::is_gap(&first) && recurs(&rest) {
+                seen.alone = Some(format!("`{first}` does not occur again"));
+            }
             seen.label |= !again && is_label_name(&first);
         }
     }
-    judge(cells, &seen, outside)
+    judge(cells, seen, outside)
 }
 
-fn judge(cells: &Cells<'_>, seen: &Evidence, outside: bool) -> First {
+fn judge(cells: &Cells<'_>, seen: Evidence, outside: bool) -> First {
     let last = cells.get(0, cells.width(0) - 1);
-    let Evidence { named, numbers, again, new, label, alone } = *seen;
+    let Evidence { named, numbers, again, new, label, alone } = seen;
+    let marked = named > numbers || label || alone.is_some();
+    let alone = alone.unwrap_or_else(|| format!("`{last}` does not occur again"));
     let counting = counting(cells);
     // numpy numbers columns in floats, too, but a record's first values may just as well be 1.0, 2.0, 3.0
     let like_names = outside || !has_floats(cells);
@@ -123,9 +129,7 @@ fn judge(cells: &Cells<'_>, seen: &Evidence, outside: bool) -> First {
         }
         () if named + new == 0 => match counting {
             _ if again > 0 || numbers < 2 => First::Record,
-            Counting::Array if numbers >= 3 && like_names && (outside || (numbers >= 4 && !occurs_again(cells))) => {
-                First::Header
-            }
+            Counting::Array if numbers >= 3 && like_names && (outside || is_new_label(cells, numbers)) => First::Header,
             Counting::Array if numbers >= 3 || outside => {
                 unclear("its fields count up, like default column names, but could be values".into())
             }
@@ -139,17 +143,12 @@ fn judge(cells: &Cells<'_>, seen: &Evidence, outside: bool) -> First {
         () if numbers == 0 && (named > 0 || label) => First::Header,
         () if numbers == 0 => unclear("no column holds numbers".into()),
         // both names and numbers
-        () if counting == Counting::No => {
-            if named > numbers || alone {
-                unclear(format!("it has numbers, but `{last}` does not occur again"))
-            } else {
-                First::Record
-            }
-        }
+        () if counting == Counting::No && marked => unclear(format!("it has numbers, but {alone}")),
+        () if counting == Counting::No => First::Record,
         () if label || (named >= 2 * numbers && like_names) => First::Header,
         () if counting == Counting::Years && outside => First::Header,
         () if counting == Counting::Array && numbers >= 3 && like_names => First::Header,
-        () => unclear(format!("its numbers could be names, and `{last}` does not occur again")),
+        () => unclear(format!("its numbers could be names, and {alone}")),
     }
 }
 
@@ -205,11 +204,13 @@ fn recurs(labels: &[Cow<'_, str>]) -> bool {
     labels.iter().any(|text| !seen.insert(Key::of(text, Decimal::Point)))
 }
 
-/// Whether the last field of the first row occurs again in its column.
-fn occurs_again(cells: &Cells<'_>) -> bool {
+/// Whether the last field of a first row of `numbers` default names is no label, because it does not occur again. Measurements need not
+/// occur again either: among these, only many names that count up are no record.
+fn is_new_label(cells: &Cells<'_>, numbers: usize) -> bool {
     let last = cells.width(0) - 1;
+    let below: Vec<_> = (1..cells.len()).filter(|r| last < cells.width(*r)).map(|r| cells.get(r, last)).collect();
     let key = Key::of(&cells.get(0, last), Decimal::Point);
-    (1..cells.len()).filter(|r| last < cells.width(*r)).any(|r| Key::of(&cells.get(r, last), Decimal::Point) == key)
+    numbers >= 4 && below.iter().all(|t| Key::of(t, Decimal::Point) != key) && (numbers >= 6 || recurs(&below))
 }
 
 #[cfg(test)]
@@ -217,7 +218,7 @@ mod tests {
     use super::*;
 
     fn first(text: &str) -> First {
-        first_row(&Cells::cut(text, b',', usize::MAX).unwrap(), &|_| false)
+        first_row(&Cells::cut(text, b',', usize::MAX).unwrap(), &|_, _| false)
     }
 
     fn unclear(text: &str) -> bool {
@@ -263,6 +264,9 @@ mod tests {
             "0,1\n1,0\n0,1\n",
             "1,2,x\n",
             "True,1,x\nFalse,2,x\n",
+            "Oslo,0.5,0\nRome,1.5,1\nOslo,2,0\n",
+            "NA,0.5,0\nRome,1.5,1\nRome,2,0\n",
+            "Oslo,0.5,0\nRome,1.5,1\nBari,2,0\n",
         ] {
             assert_eq!(first(text), First::Record, "{text}");
         }
@@ -287,14 +291,31 @@ mod tests {
             "0.5,1.5,label\n1,2,3\n3,4,5\n",
             "0.5,1.5,outcome\n1,2,low\n3,4,low\n",
             "red,big\nblue,small\nblue,big too\n",
+            // the label need not be the last column
+            "species,-1,0,1\nsoy,.1,.2,.3\ncorn,.4,.5,.6\nsoy,.7,.8,.9\n",
+            "species,400.5,401.5\nsoy,.1,.2\ncorn,.4,.5\nsoy,.7,.8\n",
+            "species,2018,2018,2020\nsoy,.1,.2,.3\ncorn,.4,.5,.6\nsoy,.7,.8,.9\n",
+            "400.5,1e3,species,\n.1,.2,soy,\n.4,.5,corn,\n.7,.8,soy,\n",
+            "id,-1,0,1\n7,.1,.2,.3\n9,.4,.5,.6\n",
+            "label,-1,0\nsoy,.1,.2\ncorn,.4,.5\n",
+            // measurements need not occur again
+            "1,2,3,4\n0.27,1.5,2.9,13.1\n0.7,2.5,3.9,3.2\n1.3,1.7,4.9,2.1\n",
         ] {
             assert!(unclear(text), "{text} {:?}", first(text));
         }
     }
 
     #[test]
+    fn decimal_commas_are_numbers_too() {
+        let of = |text: &str| first_row(&Cells::cut(text, b';', usize::MAX).unwrap(), &|_, _| false);
+        let text = "1;2;3;4\n0,27;1,5;2,9;13,1\n0,7;2,5;3,9;3,2\n1,3;1,7;4,9;2,1\n";
+        assert!(matches!(of(text), First::Unclear(_)), "{:?}", of(text));
+        assert_eq!(of("1;2;3;4\n0,27;1,5;2,9;3,5\n0,7;0,5;0,9;3,2\n"), First::Header);
+    }
+
+    #[test]
     fn a_label_of_the_schema_is_a_record_s() {
         let cells = Cells::cut("5,3,setosa\n6,4,other\n", b',', usize::MAX).unwrap();
-        assert_eq!(first_row(&cells, &|label| label == "setosa"), First::Record);
+        assert_eq!(first_row(&cells, &|_, label| label == "setosa"), First::Record);
     }
 }

@@ -11,7 +11,7 @@ use crate::error::{DataError, Fault};
 use crate::header::{self, First, Header};
 use crate::inputs::input_names;
 use crate::labels::Key;
-use crate::number::{is_numeric, Decimal};
+use crate::number::{is_gap, is_numeric, Decimal};
 use crate::options::Options;
 use crate::phrase::{folded, same_name};
 
@@ -62,50 +62,79 @@ pub(crate) fn find_header<'t>(
     }
 }
 
-/// Classifies the first row: one with the schema's names is a header, unless it may also be a record.
+/// Classifies the first row: one with the schema's names, or with a column's name that an option gives, is a header, unless it may also
+/// be a record.
 fn judged(cells: &Cells<'_>, options: &Options, against: Against<'_>) -> First {
+    let asked = options.label.iter().chain(&options.drop).chain(&options.one_hot);
+    if asked.map(String::as_str).any(|name| !is_place(cells, name) && has(cells, name)) {
+        return First::Header;
+    }
     let schema = match against {
         Against::Schema(schema) => schema,
         Against::Names { names, .. } => return named(cells, names),
-        Against::Nothing => return header::first_row(cells, &|_| false),
+        Against::Nothing => return header::first_row(cells, &|_, _| false),
     };
     let keys: Vec<Key> = match schema.target() {
         Target::Classes(labels) => labels.iter().map(|l| Key::of(l, Decimal::Point)).collect(),
         Target::Real { .. } => Vec::new(),
     };
-    let known = |text: &str| keys.contains(&Key::of(text, Decimal::Point));
+    let is_class = |text: &str| keys.contains(&Key::of(text, Decimal::Point));
     let names = fields(cells);
     let wanted = wanted(against);
-    let last = names.last().map_or("", |n| n.as_ref());
     if has_all(&names, &wanted) {
-        let numbers = names.iter().all(|n| is_numeric(n));
-        let in_order = wanted.iter().zip(&names).all(|(wanted, n)| same_name(n, wanted));
-        if numbers && (!in_order || (names.len() < 4 && (known(last) || keys.is_empty()))) {
-            return First::Unclear("its fields are names of the schema, but could be values".into());
-        }
-        return First::Header;
+        return with_names(&names, &wanted, &is_class, keys.is_empty());
     }
+    let last = names.last().map_or("", |n| n.as_ref());
+    let is_category = |text: &str| schema.categories().iter().any(|c| c.values.iter().any(|value| value == text));
+    let known = |column: usize, text: &str| (column + 1 == names.len() && is_class(text)) || is_category(text);
     let labelled = options.label.is_none() && names.len() > wanted.len();
     let values = names.iter().take(names.len() - 1).all(|n| is_numeric(n));
     match header::first_row(cells, &known) {
         // a record with an unknown label gets an error of its own
-        First::Unclear(_) if labelled && values && !keys.is_empty() && !known(last) => First::Record,
+        First::Unclear(_) if labelled && values && !keys.is_empty() && !is_class(last) => First::Record,
         first => first,
     }
+}
+
+/// Classifies a first row that has all names of the schema: a header, unless they are numbers, and what stands beside them may be a
+/// record's label. `real` if the target is a number.
+fn with_names(names: &[Cow<'_, str>], wanted: &[&str], is_class: &dyn Fn(&str) -> bool, real: bool) -> First {
+    let those: HashSet<String> = wanted.iter().map(|name| folded(name)).collect();
+    let beside = names.iter().map(AsRef::as_ref).filter(|n| !is_gap(n) && !those.contains(&folded(n)));
+    let beside: Vec<&str> = beside.collect();
+    let is_name = |text: &&str| !is_numeric(text) && !is_class(text);
+    if !wanted.iter().all(|name| is_numeric(name)) || beside.iter().any(is_name) {
+        return First::Header;
+    }
+    let in_order = wanted.iter().zip(names).all(|(wanted, n)| same_name(n, wanted));
+    let label = beside.iter().any(|text| !is_numeric(text));
+    // few values may well count up like names
+    let few = names.len() < 4 && (real || beside.iter().all(|text| is_class(text)));
+    if label || !in_order || few {
+        return First::Unclear("its fields are names of the schema, but could be values".into());
+    }
+    First::Header
+}
+
+/// Whether a column's name in an option may be its number.
+fn is_place(cells: &Cells<'_>, name: &str) -> bool {
+    name.parse::<usize>().is_ok_and(|n| (1..=cells.width(0)).contains(&n))
+}
+
+/// Whether the first row has a name.
+fn has(cells: &Cells<'_>, name: &str) -> bool {
+    (0..cells.width(0)).any(|c| same_name(&cells.get(0, c), name))
 }
 
 /// Classifies the first row by names of which one shows that it is a header. The number of a column shows nothing: it may be a value,
 /// too.
 fn named(cells: &Cells<'_>, names: &[&str]) -> First {
-    let width = cells.width(0);
-    let there = |name: &&&str| (0..width).any(|c| same_name(&cells.get(0, c), name));
-    let number = |name: &&&str| name.parse::<usize>().is_ok_and(|n| (1..=width).contains(&n));
-    if names.iter().any(|name| !number(&name) && there(&name)) {
+    if names.iter().any(|name| !is_place(cells, name) && has(cells, name)) {
         return First::Header;
     }
-    match names.iter().find(there) {
+    match names.iter().find(|name| has(cells, name)) {
         Some(name) => First::Unclear(format!("`{name}` is the number of a column, but also stands in this row")),
-        None => header::first_row(cells, &|_| false),
+        None => header::first_row(cells, &|_, _| false),
     }
 }
 
@@ -193,7 +222,7 @@ fn commented<'t>(
         }
     }
     // above a real header these would be duplicate names
-    let records = || options.header.is_none() && header::first_row(cells, &|_| false) == First::Record;
+    let records = || options.header.is_none() && header::first_row(cells, &|_, _| false) == First::Record;
     let fits = |names: &[Cow<'_, str>]| {
         let distinct: HashSet<_> = names.iter().collect();
         names.len() == width && width > 1 && distinct.len() == width && words(names)

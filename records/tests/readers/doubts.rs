@@ -79,6 +79,68 @@ fn values_that_are_names_of_the_schema_are_asked_about() {
 }
 
 #[test]
+fn a_record_of_names_that_are_numbers_is_not_lost_because_its_label_is_a_text() {
+    let plain = Options::default();
+    let of = |names: &[&str]| schema(names, classes(&["x", "y"]));
+    for (names, text) in [
+        (&["0", "1"][..], "1,0,x\n0,1,y\n1,1,y\n"),
+        (&["0", "1"], "0,1,x\n0,1,y\n1,1,y\n"),
+        (&["0.1", "0.2"], "0.1,0.2,x\n0.3,0.4,y\n"),
+        (&["1", "2", "3", "4"], "1,2,3,4,x\n2,1,3,4,y\n"),
+        // a repeated ranking is no second header
+        (&["1", "2", "3"], "2,3,1,x\n1,2,3,y\n2,3,1,x\n"),
+    ] {
+        let e = read(text, &of(names), &plain).unwrap_err();
+        assert!(matches!(*e.fault, Fault::Header { .. }), "{text:?} {e}");
+        let source = Source::from_bytes("q.csv", text.into(), &plain).unwrap();
+        assert!(matches!(*source.queries(&of(names), &plain).unwrap_err().fault, Fault::Header { .. }), "{text:?}");
+        let bare = Options { header: Some(false), ..Options::default() };
+        assert!(read(text, &of(names), &bare).is_ok(), "{text:?}");
+    }
+    for text in ["0,1\n1,1\n", "0,1,\n1,1,x\n"] {
+        let source = Source::from_bytes("q.csv", text.into(), &plain).unwrap();
+        assert!(
+            matches!(*source.queries(&of(&["0", "1"]), &plain).unwrap_err().fault, Fault::Header { .. }),
+            "{text:?}"
+        );
+    }
+    // a text that is no class is the label's name, as names that are no numbers are
+    for (names, text) in [
+        (&["0", "1"][..], "0,1,species\n0,1,y\n1,1,x\n"),
+        (&["0", "1"], ",1,0,label\n0,0,1,y\n1,1,1,x\n"),
+        (&["age", "1"], "age,1,x\n0,1,y\n1,1,x\n"),
+    ] {
+        assert_eq!(read(text, &of(names), &plain).unwrap().0, 2, "{text:?}");
+    }
+}
+
+#[test]
+fn a_header_is_no_record_of_the_label_that_it_names() {
+    let rows = "soy,.1,.2,.3\ncorn,.4,.5,.6\nsoy,.7,.8,.9\ncorn,.3,.2,.1\n";
+    for header in ["species,-1,0,1", "species,400.5,401.5,402.5", "species,1e3,2e3,3e3", "label,-1,0,1"] {
+        let text = format!("{header}\n{rows}");
+        for label in [None, Some("1")] {
+            let options = Options { label: label.map(String::from), ..Options::default() };
+            let e = infer(&text, &options).unwrap_err();
+            assert!(matches!(*e.fault, Fault::Header { .. }) && e.to_string().contains("does not occur again"), "{e}");
+        }
+        // an option that names a column tells which row the names are in
+        let (name, _) = header.split_once(',').unwrap();
+        let named = Options { label: Some(name.into()), ..Options::default() };
+        assert_eq!(infer(&text, &named).unwrap().0.target(), &classes(&["corn", "soy"]), "{text}");
+    }
+    let dropped = Options { drop: vec!["ID".into()], ..Options::default() };
+    assert_eq!(infer("id,-1,1\n7,.5,0\n9,.2,1\n8,.3,1\n", &dropped).unwrap().1.records, 3);
+    // the number of a column is none of its names
+    let third = Options { label: Some("3".into()), ..Options::default() };
+    assert_eq!(infer("1.5,2,3\n2.5,7,4\n0.5,8,4\n", &third).unwrap().1.records, 3);
+    // a category of the schema is a record's
+    let cities = "city,b,label\nOslo,1.5,0\nRome,2,1\nOslo,3,0\n";
+    let (known, _) = infer(cities, &Options { one_hot: vec!["city".into()], ..Options::default() }).unwrap();
+    assert_eq!(read("Oslo,1.5,0\nRome,2,1\nRome,2.5,0\n", &known, &Options::default()).unwrap().0, 3);
+}
+
+#[test]
 fn a_column_that_is_left_over_is_the_label_only_if_it_is_called_so() {
     let schema = schema(&["a", "b"], classes(&["0", "1", "2"]));
     let plain = Options::default();
