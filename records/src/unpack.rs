@@ -149,7 +149,11 @@ fn foreign(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
     if starts("version https://git-lfs.github.com/spec/") {
         return Some(("a Git LFS pointer", "fetch the file itself with `git lfs pull`"));
     }
-    starts("@relation").then_some(("an ARFF file", CSV))
+    // in which comments may come first
+    let is_remark = |line: &&[u8]| line.trim_ascii().is_empty() || line.starts_with(b"%");
+    let arff = bytes.split(|b| *b == b'\n').find(|line| !is_remark(line)).map(<[u8]>::trim_ascii_start);
+    let arff = arff.and_then(|line| line.get(..9)).is_some_and(|word| word.eq_ignore_ascii_case(b"@relation"));
+    arff.then_some(("an ARFF file", CSV))
 }
 
 #[cfg(test)]
@@ -217,6 +221,8 @@ mod tests {
             (b"{\"a\": [1]}".to_vec(), "JSON"),
             (b"version https://git-lfs.github.com/spec/v1\noid sha256:abc\nsize 12\n".to_vec(), "git lfs pull"),
             (b"a,b\n1,\0\n".to_vec(), "binary"),
+            (b"@relation iris\n".to_vec(), "ARFF"),
+            (b"% by hand\r\n%\r\n\r\n@RELATION iris\r\n".to_vec(), "ARFF"),
         ] {
             match unpack(bytes, 1000) {
                 Ok(read) => assert_eq!((read.text.as_str(), word), ("x", "")),
