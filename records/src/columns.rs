@@ -45,8 +45,7 @@ impl Roles {
         };
         rest.retain(|c| *c != label);
         if rest.is_empty() {
-            let said = "has only one column, but needs features and a label: separate them with commas";
-            return Err(Fault::Label(said.into()).of(table.file));
+            return Err(one_column().of(table.file));
         }
         if let Some(header) = &table.header {
             let mut named = HashMap::from([(folded(&table.name(label)), label)]);
@@ -143,6 +142,11 @@ impl Roles {
     }
 }
 
+/// The fault of a table from which no schema can be made, because there is nothing beside one column.
+pub(crate) fn one_column() -> Fault {
+    Fault::Label("has only one column, but needs features and a label: separate them with commas".into())
+}
+
 /// Doubts about features that count or identify the records.
 fn indices(table: &Table<'_>, features: &[usize]) -> Vec<Doubt> {
     let mut doubts = Vec::new();
@@ -159,15 +163,19 @@ fn indices(table: &Table<'_>, features: &[usize]) -> Vec<Doubt> {
 /// How a column counts or identifies the records, if it does.
 fn counted(table: &Table<'_>, column: usize) -> Option<&'static str> {
     let name = table.name(column);
+    let unnamed = name.starts_with(PANDAS_UNNAMED);
+    let many = table.len() >= 10;
     match () {
         () if table.is_index(column) => Some("is the index of the data frame that was written"),
-        () if table.len() < 10 || !table.may_count(column) => None,
-        () if counts_up(table, column) => Some("counts the records"),
-        () if is_identifier(&name) && is_index(table, column) => {
+        () if many && counts_up(table, column) => Some("counts the records"),
+        () if many && is_identifier(&name) && is_index(table, column) => {
             Some("has another whole number in every record, and an identifier's name")
         }
-        () if (is_identifier(&name) || name.starts_with(PANDAS_UNNAMED)) && counts_anew(table, column) => {
+        () if many && (is_identifier(&name) || unnamed) && counts_anew(table, column) => {
             Some("counts the records, several times from the start")
+        }
+        () if unnamed && is_whole(table, column) => {
+            Some("holds whole numbers under the name that pandas gives to an index that it reads as a column")
         }
         () => None,
     }
@@ -203,6 +211,11 @@ fn kept(table: &Table<'_>, options: &Options) -> Result<(Vec<usize>, Roles), Dat
     let mut gone = vec![false; table.width];
     for named in &options.drop {
         let column = select(table, named)?;
+        if label == Some(column) {
+            let said =
+                format!("(`{}`) is named by --label, but also by --drop: name it in one of them", table.name(column));
+            return Err(Fault::Label(said).at_column(table.file, column));
+        }
         gone[column] = true;
         roles.left_out.push(LeftOut::new(column, table.name(column), "dropped on request"));
     }
@@ -434,6 +447,17 @@ fn is_index(table: &Table<'_>, column: usize) -> bool {
 fn whole(table: &Table<'_>, row: usize, column: usize) -> Option<u64> {
     let text = table.get(row, column);
     text.strip_suffix(".0").unwrap_or(&text).parse().ok()
+}
+
+/// Whether a column holds only whole numbers and gaps.
+fn is_whole(table: &Table<'_>, column: usize) -> bool {
+    let mut any = false;
+    let all = (0..table.len()).all(|row| {
+        let found = whole(table, row, column).is_some();
+        any |= found;
+        found || number::is_gap(&table.get(row, column))
+    });
+    all && any
 }
 
 /// Whether a column counts up by one.

@@ -276,14 +276,6 @@ impl<'t> Table<'t> {
         })
     }
 
-    /// Whether a column may count records, as far as its type says.
-    pub(crate) fn may_count(&self, column: usize) -> bool {
-        match &self.fields {
-            Fields::Text { .. } => true,
-            Fields::Columns(loaded) => loaded.columns.counts(column),
-        }
-    }
-
     /// Whether a columnar file says that a column is an index.
     pub(crate) fn is_index(&self, column: usize) -> bool {
         match &self.fields {

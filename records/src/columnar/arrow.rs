@@ -143,10 +143,6 @@ impl Parts {
         self.columns.iter().map(|column| column.name.clone()).collect()
     }
 
-    pub(super) fn is_whole(&self, column: usize) -> bool {
-        matches!(self.columns[column], Described { kind: Kind::Whole(_), dictionary: None, .. })
-    }
-
     pub(super) fn load(&self, bytes: &Arc<dyn ReadAt>, column: usize, rows: usize) -> Result<Column, Refused> {
         let described = &self.columns[column];
         if let Kind::Other(what) = described.kind {

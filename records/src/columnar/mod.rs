@@ -301,14 +301,6 @@ impl Columns {
         }
     }
 
-    /// Whether a column holds whole numbers, so that it may be an index.
-    pub(crate) fn counts(&self, column: usize) -> bool {
-        match &self.parts {
-            Parts::Parquet(parts) => parts.is_whole(column),
-            Parts::Arrow(parts) => parts.is_whole(column),
-        }
-    }
-
     /// Reads a column.
     ///
     /// # Errors

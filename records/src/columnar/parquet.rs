@@ -101,10 +101,6 @@ impl Parts {
         self.metadata.file_metadata().schema_descr().column(column)
     }
 
-    pub(super) fn is_whole(&self, column: usize) -> bool {
-        matches!(values(&self.column(column)), Ok(Values::Whole { .. }))
-    }
-
     pub(super) fn load(&self, bytes: &Arc<dyn ReadAt>, column: usize, rows: usize) -> Result<Column, Refused> {
         match values(&self.column(column))? {
             Values::Truths => {

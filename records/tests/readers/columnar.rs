@@ -205,6 +205,26 @@ fn the_index_of_a_data_frame_is_neither_label_nor_feature() {
 }
 
 #[test]
+fn a_count_is_asked_about_however_it_is_stored() {
+    let count: Vec<f64> = (0..12).map(f64::from).collect();
+    let words: Vec<String> = (0..12).map(|i| i.to_string()).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let rest = || {
+        let label = ["x", "y"].repeat(6);
+        [("b", floats(&count.iter().map(|i| i * 5.0 % 7.0).collect::<Vec<_>>())), ("label", texts(&label))]
+    };
+    for stored in [floats(&count), texts(&words), Arc::new(Float32Array::from_iter_values((0..12).map(|i| i as f32)))] {
+        let [b, label] = rest();
+        let e = infer(arrow(vec![("n", stored), b, label])).unwrap_err();
+        assert!(e.column == Some(1) && e.to_string().contains("(`n`) counts the records"), "{e}");
+    }
+    let label: Vec<f64> = count.iter().map(|i| i % 2.0).collect();
+    let columns = [("double", "n", &count[..]), ("double", "label", &label[..])];
+    let e = infer(parquet(&columns, String::new())).unwrap_err();
+    assert!(e.to_string().contains("(`n`) counts the records"), "{e}");
+}
+
+#[test]
 fn labels_of_any_precision_are_those_of_the_csv() {
     let labels = [0.0f32, 0.1, 0.2, 0.1, 0.2, 0.0, 0.1, 0.2, 0.0];
     let a = floats(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0]);

@@ -314,6 +314,13 @@ fn names_that_are_not_the_schema_s_are_refused() {
     }
     let dropped = Options { drop: vec!["c".into()], ..Options::default() };
     assert_eq!(read_with("a,b,c,label\n1,2,9,x\n3,4,9,y\n", &dropped).unwrap().0, two());
+    let both = Options { label: Some("c".into()), ..dropped };
+    for e in
+        [read_with("a,b,c\n1,2,x\n3,4,y\n", &both).map(|_| ()), infer_with("a,b,c\n1,2,x\n3,4,y\n", &both).map(|_| ())]
+    {
+        let e = e.unwrap_err();
+        assert!(e.column == Some(3) && e.to_string().contains("by --label, but also by --drop"), "{e}");
+    }
     let named = Options { label: Some("label".into()), ..Options::default() };
     let extra = read_with("a,b,c,label\n1,2,9,x\n3,4,9,y\n", &named).unwrap_err();
     assert!(extra.column == Some(3) && extra.to_string().contains("--drop c"), "{extra}");
@@ -363,6 +370,18 @@ fn an_index_with_a_name_is_asked_about() {
     assert!(from("patient_id", &|i| 500 + i * 7 % 12).unwrap_err().to_string().contains("an identifier's name"));
     assert!(from("dose", &|i| 500 + i * 7 % 12).is_ok());
     assert!(from("Unnamed: 0", &|i| i % 6).unwrap_err().to_string().contains("several times from the start"));
+    // pandas names every column without a name so
+    for (names, rows) in [
+        (",Unnamed: 0", "0,5,1,x\n1,,2,y\n2,3,2,y\n"),
+        ("Unnamed: 0.1,Unnamed: 0", "0,5,1,x\n1,7,2,y\n2,6,2,y\n"),
+        ("b,Unnamed: 0", "0.5,5,1,x\n1,5,2,y\n2,3,2,y\n"),
+    ] {
+        let e = infer(&format!("{names},a,label\n{rows}")).unwrap_err();
+        let words = e.to_string();
+        assert!(e.column == Some(2) && words.contains("that pandas gives to an index"), "{words}");
+        assert!(words.contains("--drop \"Unnamed: 0\"") && words.contains("--allow-index"), "{words}");
+    }
+    assert!(infer("Unnamed: 3,a,label\n0.5,1,x\n1,2,y\n").is_ok());
     assert!(from("id", &|i| i % 6).unwrap_err().to_string().contains("--drop id"));
     assert!(from("hour", &|i| i % 6).is_ok());
     let floats: String = (0..12).map(|i| format!("{i}.0,{},{}\n", i * 7 % 5, ["x", "y"][i % 2])).collect();
