@@ -27,12 +27,18 @@ pub(crate) fn squared<'t>(
         if even && names + trailing(cells, 0) >= first {
             // some tools end every record with separators
             header.names.resize(first, Cow::Borrowed(""));
-        } else if even && names + 1 == first && has_row_names(cells) {
+        } else if even && names + 1 == first && has_row_names(cells, separator) {
             header.names.insert(0, Cow::Borrowed(""));
         } else {
             width = header.names.len();
-            let lacks = even && names + 1 == first;
-            let lacks = if lacks { ", which lacks a name: name every column, that of row names, too" } else { "" };
+            let lacks = match even && names + 1 == first {
+                true if may_split_decimals(cells, separator) => {
+                    ", which lacks a name: name every column, that of row names, too; if a comma is a decimal mark, write a \
+                     point, or put the number in quotes"
+                }
+                true => ", which lacks a name: name every column, that of row names, too",
+                false => "",
+            };
             why = format!("like the header in row {}{lacks}", header.line);
         }
     }
@@ -73,13 +79,44 @@ fn trailing(cells: &Cells<'_>, from: usize) -> usize {
 }
 
 /// Whether the first column may be R's row names, whose name it omits: texts, numbers in quotes where not all is quoted, as R never
-/// quotes a number, or 1, 2, 3, …. Other numbers may as well be a feature, and the name that is missing another column's.
-fn has_row_names(cells: &Cells<'_>) -> bool {
-    let quoted = |r: usize, c: usize| cells.raw(r)[cells.place(r, c)].starts_with('"');
+/// quotes a number, or 1, 2, 3, …. Other numbers may as well be a feature, and the name that is missing another column's. Without their
+/// quotes, the field too many may as well be the decimals of a number.
+fn has_row_names(cells: &Cells<'_>, separator: Separator) -> bool {
     let all = |is: &dyn Fn(usize) -> bool| (0..cells.len()).all(is);
-    all(&|r| !is_numeric(&cells.get(r, 0)))
-        || all(&|r| quoted(r, 0) && (1..cells.width(r)).any(|c| !quoted(r, c)))
-        || (cells.len() > 1 && all(&|r| cells.get(r, 0).parse() == Ok(r + 1)))
+    let quoted = all(&|r| is_quoted(cells, r, 0));
+    let names = all(&|r| !is_numeric(&cells.get(r, 0)))
+        || (quoted && all(&|r| (1..cells.width(r)).any(|c| !is_quoted(cells, r, c))))
+        || (cells.len() > 1 && all(&|r| cells.get(r, 0).parse() == Ok(r + 1)));
+    names && (quoted || !may_split_decimals(cells, separator))
+}
+
+/// Whether commas may have split numbers with decimals: two columns hold nothing but digits, the first maybe with a sign.
+fn may_split_decimals(cells: &Cells<'_>, separator: Separator) -> bool {
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let split = |r: usize, c: usize| {
+        let whole = cells.get(r, c);
+        !is_quoted(cells, r, c)
+            && !is_quoted(cells, r, c + 1)
+            && digits(whole.strip_prefix(['-', '+']).unwrap_or(&whole))
+            && digits(&cells.get(r, c + 1))
+    };
+    separator == Separator::Comma && (1..cells.width(0)).any(|c| (0..cells.len()).all(|r| split(r, c - 1)))
+}
+
+fn is_quoted(cells: &Cells<'_>, row: usize, column: usize) -> bool {
+    cells.raw(row)[cells.place(row, column)].starts_with('"')
+}
+
+/// Whether all rows have one field.
+pub(crate) fn is_one_column(cells: &Cells<'_>) -> bool {
+    cells.len() > 0 && (0..cells.len()).all(|r| cells.width(r) == 1)
+}
+
+/// The line of the first comment below the header that has as many fields as it, if any.
+pub(crate) fn comment_like_record(cells: &Cells<'_>, separator: Separator, header: &Header<'_>) -> Option<u64> {
+    let width = header.names.len();
+    let like = |line: u64, text: &str| line > header.line && width > 1 && fields(text, separator) == width;
+    cells.comments.iter().find(|c| like(c.line, cells.comment(c))).map(|c| c.line)
 }
 
 /// Whether a row repeats the header, as if two files were concatenated.

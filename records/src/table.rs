@@ -11,12 +11,13 @@ use std::sync::Arc;
 
 use crate::cells::Cells;
 use crate::columnar::{Column, Columns, Format, ReadAt};
+use crate::columns::one_column;
 use crate::dialect::{self, Separator};
 use crate::error::{DataError, Fault};
 use crate::header::Header;
 use crate::heading::{find_header, Against};
 use crate::options::Options;
-use crate::square::{squared, title};
+use crate::square::{comment_like_record, is_one_column, squared, title};
 
 /// An open file: unpacked text, or a columnar file whose columns are read when they are needed.
 #[derive(Clone, Debug)]
@@ -173,7 +174,7 @@ impl<'t> Table<'t> {
             Body::Columns(columns) => return Table::of_columns(file, columns, options),
         };
         let (named, start) = dialect::named_separator(text).map_err(|f| f.at_row(file, 1))?;
-        let text = &text[start..];
+        let text = without_end_mark(&text[start..]);
         let separator = match options.separator.or(named) {
             Some(separator) => separator,
             None => dialect::separator(text).map_err(|f| f.of(file))?,
@@ -183,9 +184,13 @@ impl<'t> Table<'t> {
         if let Some(fault) = title(&cells, options.header) {
             return Err(fault.at_row(file, cells.line(0)));
         }
+        if options.header.is_none() && matches!(against, Against::Nothing) && is_one_column(&cells) {
+            return Err(one_column().of(file));
+        }
         let header = find_header(&mut cells, separator, file, options, against)?;
         if cells.len() == 0 {
-            return Err(Fault::Empty.of(file));
+            let like_record = header.as_ref().and_then(|header| comment_like_record(&cells, separator, header));
+            return Err(like_record.map_or(Fault::Empty.of(file), |line| Fault::Comment.at_row(file, line)));
         }
         let (header, width) =
             squared(&cells, separator, header, matches!(against, Against::Names { texts: true, .. }), file)?;
@@ -342,6 +347,17 @@ impl<'t> Table<'t> {
             Some(name) if !name.is_empty() => name.to_owned(),
             _ => format!("column {}", column + 1),
         }
+    }
+}
+
+/// The text before control characters Z at its end, with which programs of CP/M and DOS mark that.
+fn without_end_mark(text: &str) -> &str {
+    let mark = '\u{1a}';
+    let end = text.trim_end();
+    if end.ends_with(mark) {
+        end.trim_end_matches(mark)
+    } else {
+        text
     }
 }
 

@@ -59,6 +59,9 @@ fn forms_that_are_safe_are_read() {
         "a;b;label\n1,0;2;x\n3;4;y\n",
         "a\tb\tlabel\n1\t2\tx\n3\t4\ty\n",
         "sep=;\na;b;label\n1;2;x\n3;4;y\n",
+        "SEP=;\na;b;label\n1;2;x\n3;4;y\n",
+        "a,b,label\n1,2,x\n3,4,y\n\u{1a}",
+        "a,b,label\r\n1,2,x\r\n3,4,y\u{1a}\u{1a}\r\n",
         "\"a\",\"b\",\"label\"\r\n\"1\",\"2\",\"x\"\r\n\"3\",\"4\",\"y\"\r\n",
         "a,b,label\n\" 1\",\"2 \",\" x\"\n3,4,y\n",
         "\u{feff}a,b,label\n1,2,x\n3,4,y",
@@ -72,6 +75,9 @@ fn forms_that_are_safe_are_read() {
         "Unnamed: 0,a,b,label\n17,1,2,x\n3,3,4,y\n",
         "\"a\",\"b\",\"label\"\n\"1\",1,2,\"x\"\n\"2\",3,4,\"y\"\n",
         "\"label\",\"a\",\"b\"\n\"17\",\"x\",1,2\n\"4\",\"y\",3,4\n",
+        // without quotes, where no decimal comma may have made the field too many
+        "a,b,label\n1,1.0,2.0,x\n2,3.0,4.0,y\n",
+        "a\tb\tlabel\n1\t1\t2\tx\n2\t3\t4\ty\n",
         "a,b,label,\n1,2,x,\n3,4,y,\n",
         "a,b,label\n1,2,x,\n3,4,y,\n",
         "a,b,label\n1,2,x,,,\n3,4,y,,,\n",
@@ -454,6 +460,11 @@ fn text_that_is_no_table_is_refused() {
         // one name is missing, and not that of R's row names
         ("a,b\n1,2,x\n3,4,y\n", "row 2 has 3 fields, expected 2 (like the header in row 1, which lacks a name"),
         ("a,b,label\n17,1,2,x\n4,3,4,y\n", "which lacks a name: name every column, that of row names, too"),
+        // row names, or decimal commas
+        ("id,b,label\n1,12,50,x\n2,13,75,y\n", "if a comma is a decimal mark, write a point"),
+        ("id,b,label\np,12,50,x\nq,-13,75,y\n", "if a comma is a decimal mark, write a point"),
+        ("a,b,label\n#1,2,x\n#3,4,y\n", "row 2 starts with `#`"),
+        ("a,b,label\n# nothing yet\n", "no records"),
         ("% by hand\na,b,label\n1,2,x\n3,4,y\n", "delete it, or start it with `#`"),
         ("a|b|label\n1|2|x\n3|4|y\n", "vertical bars"),
         ("a b label\n1 2 x\n3 4 y\n", "blanks"),
@@ -464,6 +475,10 @@ fn text_that_is_no_table_is_refused() {
     }
     let comma = Options { decimal: Some(tribute_records::Decimal::Comma), ..Options::default() };
     assert!(read_with("a;b;label\n1,234;2;x\n5,678;4;y\n", &comma).is_ok());
+    // no answer about the header would help
+    for text in ["p\nq\nr\n", "1\n2\n3\n"] {
+        assert!(infer(text).unwrap_err().to_string().contains("has only one column"), "{text:?}");
+    }
 }
 
 #[test]
