@@ -110,7 +110,7 @@ pub enum SchemaError {
     },
     /// A range that is empty, reversed or not finite.
     #[error(
-        "feature {index} (`{name}`) has range [{lo}, {hi}]: both ends and their distance must be finite and lo < hi"
+        "feature {index} (`{name}`) has range [{lo:?}, {hi:?}]: both ends and their distance times 65535 must be finite and lo < hi"
     )]
     Range {
         /// Position, from 0.
@@ -135,7 +135,7 @@ pub enum SchemaError {
         label: String,
     },
     /// The target's range is empty or not finite.
-    #[error("the target's range [{lo}, {hi}] is not usable: both ends and their distance must be finite and lo < hi")]
+    #[error("the target's range [{lo:?}, {hi:?}] is not usable: both ends and their distance times 65535 must be finite and lo < hi")]
     TargetRange {
         /// Lower end.
         lo: f64,
@@ -167,9 +167,11 @@ pub enum SchemaError {
     },
 }
 
-/// Whether values can be scaled by a range: both ends and their distance are finite, and the range is not empty.
-fn usable(lo: f64, hi: f64) -> bool {
-    lo.is_finite() && hi.is_finite() && lo < hi && (hi - lo).is_finite()
+/// Whether values can be scaled by a range: its ends are finite, it is not empty, and a value's distance from its lower end times the
+/// number of steps, at most 65,535, is finite.
+#[must_use]
+pub fn usable(lo: f64, hi: f64) -> bool {
+    lo.is_finite() && hi.is_finite() && lo < hi && ((hi - lo) * 65_535.0).is_finite()
 }
 
 impl Schema {
@@ -416,8 +418,16 @@ mod tests {
 
     #[test]
     fn a_range_that_cannot_be_scaled_by_is_refused() {
-        // in the last pair both ends are finite but their distance is not
-        for (lo, hi) in [(1.0, 1.0), (2.0, 1.0), (f64::NAN, 1.0), (0.0, f64::INFINITY), (-1e308, 1e308)] {
+        // in the last pairs both ends are finite but their distance, or that times the steps, is not
+        for (lo, hi) in [
+            (1.0, 1.0),
+            (2.0, 1.0),
+            (f64::NAN, 1.0),
+            (0.0, f64::INFINITY),
+            (-1e308, 1e308),
+            (0.0, 1e305),
+            (-3e303, 0.0),
+        ] {
             let feature = Feature { name: "a".into(), lo, hi };
             let of = |feature, target| Schema::new("s".into(), vec![feature], target, None).unwrap_err();
             let two = Target::Classes(vec!["x".into(), "y".into()]);
@@ -425,5 +435,9 @@ mod tests {
             let feature = Feature { lo: 0.0, hi: 1.0, ..feature };
             assert!(matches!(of(feature, Target::Real { lo, hi }), SchemaError::TargetRange { .. }), "{lo} {hi}");
         }
+        let widest = Feature { name: "a".into(), lo: 0.0, hi: 2.7e303 };
+        let real = Target::Real { lo: -2.7e303, hi: 0.0 };
+        assert!(Schema::new("s".into(), vec![widest.clone()], real, None).is_ok());
+        assert_eq!(widest.quantise(1.35e303), Some(128));
     }
 }

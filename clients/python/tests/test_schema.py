@@ -113,6 +113,17 @@ def test_real_targets_are_numbers_like_features(targets, said):
     assert REAL.quantise_target(["0", "100"]).tolist() == [0, 65535]
 
 
+@pytest.mark.parametrize("ends", [(0.0, 1e305), (-1e308, 1e308), (1.0, 1.0), (2.0, 1.0), (0.0, np.inf), (np.nan, 1.0)])
+def test_a_range_that_cannot_be_divided_into_steps_is_refused(ends):
+    lo, hi = ends
+    with pytest.raises(BadSchema, match="feature `b` has range"):
+        Schema.of("s", ["a", "b"], [0.0, lo], [1.0, hi], ["x", "y"])
+    with pytest.raises(BadSchema, match="the target has range"):
+        Schema.of("s", ["a"], [0.0], [1.0], ends)
+    widest = Schema.of("s", ["a"], [0.0], [2.7e303], (0.0, 2.7e303))
+    assert widest.quantise([[2.7e303]]).tolist() == [[255]] and widest.quantise_target([2.7e303]).tolist() == [65535]
+
+
 def test_masked_values_are_refused():
     row = np.ma.masked_array([0.5, 1.0], mask=[True, False])
     for values in (row, row.reshape(1, 2), [row, row]):

@@ -35,7 +35,7 @@ class Schema:
         target: Sequence[str] | tuple[float, float],
         extractor: bytes | None = None,
     ) -> "Schema":
-        """A schema from its parts. The service validates it when it is used.
+        """A schema from its parts. The service validates the rest of it when it is used.
 
         Parameters
         ----------
@@ -51,14 +51,17 @@ class Schema:
         Raises
         ------
         BadSchema
-            An end of a range is not finite.
+            A range cannot be divided into steps: an end is not finite, it is empty, or too wide for 64-bit floats.
         """
-        ranges = zip(features, np.asarray(lo, dtype=np.float64), np.asarray(hi, dtype=np.float64))
+        ranges = list(zip(features, np.asarray(lo, dtype=np.float64), np.asarray(hi, dtype=np.float64)))
+        for feature, low, high in ranges:
+            _usable(f"feature `{feature}` has range", low, high)
         columns = ",".join(f'{{"name":{_text(n)},"lo":{_number(a)},"hi":{_number(b)}}}' for n, a, b in ranges)
         if all(isinstance(t, str) for t in target):
             predicted = f'{{"classes":[{",".join(_text(str(t)) for t in target)}]}}'
         else:
             low, high = map(float, target)
+            _usable("the target has range", low, high)
             predicted = f'{{"real":{{"lo":{_number(low)},"hi":{_number(high)}}}}}'
         pinned = f',"extractor":"{extractor.hex()}"' if extractor else ""
         return cls(f'{{"name":{_text(name)},"features":[{columns}],"target":{predicted}{pinned}}}')
@@ -223,6 +226,14 @@ class Schema:
         if outside.size:
             raise BadRecord(f"record {outside[0]}: the target {reals[outside[0]]} is outside the schema's range [{lo}, {hi}]")
         return np.rint((reals - lo) * 65_535.0 / (hi - lo)).astype(np.uint16)
+
+
+def _usable(what: str, lo: float, hi: float) -> None:
+    """Raises BadSchema if values cannot be scaled by a range, as the service does; `what` has it."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        steps = np.subtract(hi, lo) * 65_535.0
+    if not (lo < hi and np.isfinite([lo, hi, steps]).all()):
+        raise BadSchema(f"{what} [{lo}, {hi}]: both ends and their distance times 65535 must be finite, and the first smaller")
 
 
 def _unmasked(values: Any, what: str, refused: type[TributeError]) -> Any:
