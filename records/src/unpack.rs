@@ -6,6 +6,7 @@ use crate::columnar::Format;
 use crate::error::Fault;
 
 const GZIP: &[u8] = &[0x1f, 0x8b];
+const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// The text of a file, and how it was packed.
 #[derive(Debug)]
@@ -37,30 +38,55 @@ pub(crate) fn unpack(bytes: Vec<u8>, most: usize) -> Result<Unpacked, (Fault, Op
     let mut text = String::from_utf8(bytes).map_err(|e| {
         let at = e.utf8_error().valid_up_to();
         let bytes = e.as_bytes();
-        let line = 1 + bytes[..at].iter().filter(|b| **b == b'\n').count() as u64;
-        (Fault::Encoding { byte: bytes[at] }, Some(line))
+        // a line ends with `\n`, `\r\n` or `\r`
+        let ends = (0..at).filter(|i| bytes[*i] == b'\n' || (bytes[*i] == b'\r' && bytes[i + 1] != b'\n'));
+        (Fault::Encoding { byte: bytes[at] }, Some(1 + ends.count() as u64))
     })?;
-    if text.starts_with('\u{feff}') {
-        text.drain(..'\u{feff}'.len_utf8());
-    }
+    // some programs write a mark before the one that is there
+    text.drain(..text.len() - text.trim_start_matches(BYTE_ORDER_MARK).len());
     Ok(Unpacked { text, members })
 }
 
-/// Unpacks all members, allowing zero padding at the end, as on tapes (RFC 1952 §2.2).
+/// Whether a member is a block of bgzip's form (SAM specification §4.1), which an extra field `BC` tells.
+fn is_block(header: Option<&flate2::GzHeader>) -> bool {
+    let mut extra = header.and_then(|h| h.extra()).unwrap_or_default();
+    // two bytes of identification, two of length, and as many as that
+    while let [first, second, low, high, rest @ ..] = extra {
+        if (*first, *second) == (b'B', b'C') {
+            return true;
+        }
+        extra = rest.get(usize::from(u16::from_le_bytes([*low, *high]))..).unwrap_or_default();
+    }
+    false
+}
+
+/// Unpacks all members, allowing zero padding at the end, as on tapes (RFC 1952 §2.2). Of bgzip's blocks the last must be empty: it is
+/// how a file that breaks off between two is told from a whole one.
 fn gunzip(bytes: &[u8], most: usize) -> Result<(Vec<u8>, usize), (Fault, Option<u64>)> {
     let (mut out, mut rest, mut members) = (Vec::new(), bytes, 0);
+    // after a block that is not empty another one follows
+    let mut open = false;
     loop {
         let at = bytes.len() - rest.len();
         let mut member = flate2::bufread::GzDecoder::new(rest);
-        let left = (most - out.len()) as u64 + 1;
+        let before = out.len();
+        let left = (most - before) as u64 + 1;
         let read = member.by_ref().take(left).read_to_end(&mut out);
         members += 1;
         read.map_err(|e| (Fault::Gzip { member: members, at, reason: e.to_string() }, None))?;
         if out.len() > most {
             return Err((Fault::TooLarge { most }, None));
         }
+        let block = is_block(member.header());
+        let broken = open && !block;
+        open = block && out.len() > before;
         rest = member.into_inner();
-        if rest.iter().all(|b| *b == 0) {
+        let ends = rest.iter().all(|b| *b == 0);
+        if broken || (ends && open) {
+            let reason = "the empty block at the end, which bgzip writes, is missing (if nothing else is, unpack it with `gunzip`)";
+            return Err((Fault::Gzip { member: members, at, reason: reason.into() }, None));
+        }
+        if ends {
             return Ok((out, members));
         }
         if !rest.starts_with(GZIP) {
@@ -97,6 +123,7 @@ fn foreign(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
         (b"RDX2\nX\n", "an R data file", R),
         (b"RDX3\nX\n", "an R data file", R),
         (b"\xfd7zXZ\0", "an xz file", PLAIN),
+        (b"\x1f\x9d", "a file of `compress` (.Z)", PLAIN),
         (b"\x28\xb5\x2f\xfd", "a zstd file", PLAIN),
         (b"\x04\x22\x4d\x18", "an lz4 file", PLAIN),
         (b"7z\xbc\xaf\x27\x1c", "a 7z archive", PLAIN),
@@ -168,6 +195,37 @@ mod tests {
         e.finish().unwrap()
     }
 
+    /// A member in bgzip's form.
+    fn block(text: &str) -> Vec<u8> {
+        // another field may come first; the last holds the block's size, which we do not use
+        let extra = *b"XX\x01\0.BC\x02\0\0\0";
+        let mut e = flate2::GzBuilder::new().extra(extra).write(Vec::new(), flate2::Compression::fast());
+        e.write_all(text.as_bytes()).unwrap();
+        e.finish().unwrap()
+    }
+
+    #[test]
+    fn bgzips_blocks_end_with_an_empty_one() {
+        let (one, two, end) = (block("a,b\n"), block("1,2\n"), block(""));
+        let text = |parts: &[&[u8]]| unpack(parts.concat(), 100).map(|read| read.text);
+        for whole in [&[&one[..], &two, &end][..], &[&one, &end, &two, &end], &[&one, &two, &end, &[0; 9]]] {
+            assert_eq!(text(whole).unwrap(), "a,b\n1,2\n");
+        }
+        let other = member("1,2\n");
+        assert_eq!(text(&[&one, &end, &other]).unwrap(), "a,b\n1,2\n");
+        assert_eq!(text(&[&other, &one, &end]).unwrap(), "1,2\na,b\n");
+        for cut in [&[&one[..]][..], &[&one, &two], &[&one, &two, &[0; 9]], &[&one, &other], &[&one, &end, &two]] {
+            let fault = text(cut).unwrap_err().0;
+            assert!(matches!(fault, Fault::Gzip { .. }) && fault.to_string().contains("empty block"), "{fault}");
+        }
+        // an extra field of another name, or that breaks off
+        for extra in [&b"XX\x02\0BC"[..], b"BC", b"XX\xff\0BC\x02\0\0\0"] {
+            let mut e = flate2::GzBuilder::new().extra(extra).write(Vec::new(), flate2::Compression::fast());
+            e.write_all(b"a,b\n").unwrap();
+            assert_eq!(text(&[&e.finish().unwrap()]).unwrap(), "a,b\n");
+        }
+    }
+
     #[test]
     fn every_member_is_read_and_zeros_may_follow() {
         let two = [member("a,b\n"), member("1,2\n"), member("")].concat();
@@ -216,6 +274,7 @@ mod tests {
             (b"BZh91AY&SY\x01".to_vec(), "bzip2"),
             (b"RDX3\nX\n\0\0".to_vec(), "R data"),
             (b"%PDF-1.7\n".to_vec(), "PDF"),
+            (b"\x1f\x9d\x90a\xc4\x88".to_vec(), ".Z"),
             (b"[[1,2]]".to_vec(), "JSON"),
             (b"[ {\"a\": 1}]".to_vec(), "JSON"),
             (b"{\"a\": [1]}".to_vec(), "JSON"),
@@ -235,7 +294,13 @@ mod tests {
         assert!(unpack(twice, 1000).unwrap_err().0.to_string().contains("in a gzip"));
         let latin = unpack(b"a,b\nx,caf\xe9\n".to_vec(), 100).unwrap_err();
         assert_eq!(latin, (Fault::Encoding { byte: 0xe9 }, Some(2)));
-        assert_eq!(unpack(b"\xef\xbb\xbfa,b\n".to_vec(), 100).unwrap().text, "a,b\n");
+        for end in ["\n", "\r\n", "\r"] {
+            let text = [b"a,b", end.as_bytes(), b"1,2", end.as_bytes(), b"\xe9,caf"].concat();
+            assert_eq!(unpack(text, 100).unwrap_err().1, Some(3), "{end:?}");
+        }
+        for marks in ["", "\u{feff}", "\u{feff}\u{feff}"] {
+            assert_eq!(unpack(format!("{marks}a,b\n").into_bytes(), 100).unwrap().text, "a,b\n");
+        }
     }
 
     #[test]
