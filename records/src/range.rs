@@ -12,7 +12,7 @@ pub enum Range {
     /// [`Range::DEVIATIONS`] on each side of the mean, with the population σ, as in scikit-learn's `StandardScaler`.
     Standard,
     /// The 5 % to 95 % quantiles, extended by their distance on each side but not beyond the values: robust to
-    /// outliers.
+    /// outliers. Where these are equal, because nearly all values are, from that value to the quantiles of the others.
     Quantile,
 }
 
@@ -44,16 +44,26 @@ impl Range {
                 }
             }
             Range::Quantile => {
-                // exclude at least one rank on each side, even of fewer than twenty
-                let cut = values.len().div_ceil(20).min((values.len() - 1) / 2);
-                let (low, high) = (values[cut], values[values.len() - 1 - cut]);
+                let (mut low, mut high) = quantiles(&values);
                 if low == high {
-                    return Range::widened(min, max);
+                    let commonest = low;
+                    values.retain(|x| *x != commonest);
+                    if values.is_empty() {
+                        return Range::widened(min, max);
+                    }
+                    (low, high) = quantiles(&values);
+                    (low, high) = (low.min(commonest), high.max(commonest));
                 }
                 Range::widened(min.max(low - (high - low)), max.min(high + (high - low)))
             }
         }
     }
+}
+
+/// The 5 % and 95 % quantiles of sorted values; at least one rank on each side is beyond them, even of fewer than twenty.
+fn quantiles(sorted: &[f64]) -> (f64, f64) {
+    let cut = sorted.len().div_ceil(20).min((sorted.len() - 1) / 2);
+    (sorted[cut], sorted[sorted.len() - 1 - cut])
 }
 
 #[cfg(test)]
@@ -77,8 +87,16 @@ mod tests {
         assert_eq!(Range::Quantile.of(clean.clone()), (0.0, 59.0));
         let (lo, hi) = Range::Quantile.of([clean, vec![1e9, -999.0]].concat());
         assert!(lo >= -60.0 && hi <= 120.0, "{lo} {hi}");
-        // nearly all values equal: fall back to the minimum and maximum
+        // nearly all values equal: the others count
         assert_eq!(Range::Quantile.of([vec![0.0; 99], vec![5.0]].concat()), (0.0, 5.0));
+        assert_eq!(Range::Quantile.of([vec![0.0; 99], vec![1.0, 2.0, 3.0]].concat()), (0.0, 3.0));
+        let few = [1.0, 3.0, 4.0, 7.0, 8.0, 12.0, 20.0, 25.0, 30.0];
+        for far in [1e9, -1e9] {
+            let (lo, hi) = Range::Quantile.of([&[0.0; 190][..], &few, &[far]].concat());
+            assert!((-30.0..=0.0).contains(&lo) && (30.0..=60.0).contains(&hi), "{lo} {hi}");
+        }
+        assert_eq!(Range::Quantile.of([vec![5.0; 400], vec![4.0; 9], vec![-1e9]].concat()), (3.0, 5.0));
         assert_eq!(Range::Quantile.of(vec![1.0, 2.0]), (1.0, 2.0));
+        assert_eq!(Range::Quantile.of(vec![1.0, 2.0, 3.0]), (1.0, 3.0));
     }
 }
