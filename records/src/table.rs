@@ -33,7 +33,7 @@ enum Body {
 }
 
 impl Source {
-    /// Opens a file; text is read and unpacked.
+    /// Opens a file; text is read and unpacked, and what comes through a pipe is held in memory.
     ///
     /// # Errors
     /// A file that cannot be read, is corrupt, or is neither Parquet, nor Arrow, nor a text table in UTF-8.
@@ -43,7 +43,9 @@ impl Source {
         let mut opened = std::fs::File::open(path).map_err(failed)?;
         let mut start = Vec::new();
         opened.by_ref().take(8).read_to_end(&mut start).map_err(failed)?;
-        match Format::of(&start) {
+        // of a pipe nothing can be read twice
+        let seeks = opened.metadata().is_ok_and(|found| found.is_file());
+        match Format::of(&start).filter(|_| seeks) {
             Some(format) => Source::columns(&file, format, Arc::new(opened), options),
             None => Source::read(&file, start.chain(opened), options),
         }

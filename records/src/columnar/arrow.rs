@@ -279,7 +279,7 @@ fn kind(field: &Field<'_>) -> Result<Kind, Refused> {
         Type::Bool => Kind::Truths,
         Type::Int => {
             let int = field.type_as_int().ok_or_else(|| Refused::damaged("a column lacks its type"))?;
-            Kind::Whole(width(&int)?)
+            width(&int).map_or(Kind::Other("whole numbers of another size than 8, 16, 32 or 64 bits"), Kind::Whole)
         }
         Type::FloatingPoint => match field.type_as_floating_point().map(|f| f.precision()) {
             Some(Precision::HALF) => Kind::Half,
