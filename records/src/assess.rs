@@ -45,19 +45,37 @@ pub(crate) struct Assessment<'a> {
 /// Why the rows are being read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
-    /// To infer a schema. Problems that only affect a later file are notes, not doubts.
-    Schema,
+    /// To infer a schema, or to find its ranges. Problems that only affect a later file are notes, not doubts.
+    Schema {
+        /// Whether ranges from quantiles are another choice than the one made.
+        quantiles: bool,
+    },
     /// To commit the records.
     Records,
     /// To query a model: labels are optional, and all rows may be equal.
     Queries,
 }
 
+impl Purpose {
+    fn is_schema(self) -> bool {
+        matches!(self, Purpose::Schema { .. })
+    }
+
+    /// Advice to take ranges from quantiles, after other advice.
+    fn or_quantiles(self) -> &'static str {
+        match self {
+            Purpose::Schema { quantiles: true } => ", or use --range quantile",
+            Purpose::Schema { quantiles: false } => "",
+            Purpose::Records | Purpose::Queries => ", or make the schema with --range quantile",
+        }
+    }
+}
+
 impl<'a> Assessment<'a> {
-    /// Reads the labels and sorts the rows.
+    /// Reads the labels and sorts the rows. The label of a row that lacks a feature does not count.
     ///
     /// # Errors
-    /// A label that is not in the schema, or a regression target that is not a number.
+    /// In a row that becomes a record, a label or a category that is not in the schema; a regression target that is not a number.
     pub(crate) fn new(
         table: &'a Table<'a>,
         roles: Roles,
@@ -86,13 +104,15 @@ impl<'a> Assessment<'a> {
             _ => None,
         };
         for row in 0..table.len() {
+            if found.values.gaps[row].is_some() {
+                found.incomplete.push(row);
+                continue;
+            }
             let label = match &numbers {
                 Some((real, lo, hi)) => (!real[row].is_nan()).then(|| real_step(real[row], *lo, *hi)),
                 None => found.label(row, &targets)?,
             };
-            if found.values.gaps[row].is_some() {
-                found.incomplete.push(row);
-            } else if label.is_none() && purpose != Purpose::Queries {
+            if label.is_none() && purpose != Purpose::Queries {
                 found.unlabelled.push(row);
             } else {
                 found.kept.push((row, label));
@@ -100,7 +120,23 @@ impl<'a> Assessment<'a> {
             }
         }
         table.settled()?;
+        let kept: Vec<usize> = found.kept.iter().map(|(row, _)| *row).collect();
+        values.known(&kept)?;
         Ok(found)
+    }
+
+    /// The values of a feature in the rows that become records.
+    ///
+    /// # Errors
+    /// A column that cannot be read.
+    pub(crate) fn feature(&self, feature: usize) -> Result<Vec<f64>, DataError> {
+        let all = self.values.feature(feature)?;
+        Ok(self.kept.iter().map(|(row, _)| all[*row]).collect())
+    }
+
+    /// The same rows beside a schema that differs in nothing but its ranges.
+    pub(crate) fn with_ranges(self, schema: &'a Schema) -> Self {
+        Assessment { schema, ..self }
     }
 
     /// The class of a row, if it has a label; counts its spelling.
@@ -238,7 +274,7 @@ impl<'a> Assessment<'a> {
         let [lo, hi] = column.range;
         let records = self.kept.len();
         let far = column.min < lo - (hi - lo) || column.max > hi + (hi - lo);
-        if self.purpose == Purpose::Schema || !(column.clamped() > few || far) {
+        if self.purpose.is_schema() || !(column.clamped() > few || far) {
             return;
         }
         let share = 100 * column.clamped() / records.max(1);
@@ -269,11 +305,12 @@ impl<'a> Assessment<'a> {
              steps from {lo} to {hi}",
             column.name, column.distinct
         );
-        if self.purpose == Purpose::Schema {
+        if self.purpose.is_schema() {
             notes.push(format!(
                 "column {} {message}; an outlier or a placeholder for a missing value (such as -999) causes this: \
-                 correct it, or use --range quantile",
-                column.column
+                 correct it{}",
+                column.column,
+                self.purpose.or_quantiles()
             ));
             return;
         }
@@ -304,7 +341,8 @@ impl<'a> Assessment<'a> {
             let names = named(&|_, c| crowded(c));
             notes.push(format!(
                 "a few values far off, such as an outlier or a placeholder for a missing value (-999), leave at most 16 of the 256 \
-                 steps to nine tenths of the values: {names}; correct them, or make the schema with --range quantile"
+                 steps to nine tenths of the values: {names}; correct them{}",
+                self.purpose.or_quantiles()
             ));
         }
         let days = |i: usize, c: &ColumnReport| c.distinct > 1 && days[i];
@@ -341,10 +379,10 @@ impl<'a> Assessment<'a> {
     fn to_be_named(&self, label: usize) -> Option<String> {
         let name = self.table.name(label);
         let told = self.table.header.is_none() || is_label_name(&name) || !are_numbers(self.schema.target());
-        if self.purpose != Purpose::Schema || told {
+        if !self.purpose.is_schema() || told {
             return None;
         }
-        let option = selector(self.table, label).map_or("name it `label`".into(), |s| format!("pass --label {s}"));
+        let option = selector(self.table, label).map_or("name it `label`".into(), |s| format!("pass --label{s}"));
         Some(format!(
             "the label (`{name}`) holds numbers and has no label's name, so a schema does not tell which column it is: to register \
              records, {option}"
@@ -375,7 +413,7 @@ impl<'a> Assessment<'a> {
         let header = self.table.header.as_ref().map(|h| HeaderReport {
             row: h.line,
             comment: h.comment,
-            names_matched: (self.purpose != Purpose::Schema).then_some(self.roles.matched),
+            names_matched: (!self.purpose.is_schema()).then_some(self.roles.matched),
             order_changed: self.roles.reordered,
         });
         let named = self.table.header.is_some();

@@ -10,7 +10,7 @@ use crate::header::is_label_name;
 use crate::inputs::input_names;
 use crate::number::{self, Decimal};
 use crate::options::Options;
-use crate::phrase::{folded, same_name, some};
+use crate::phrase::{self, as_option, folded, same_name, some};
 use crate::report::LeftOut;
 use crate::table::Table;
 use crate::targets::Targets;
@@ -187,10 +187,10 @@ fn not_an_index(table: &Table<'_>, label: usize) -> Result<usize, DataError> {
     match counted(table, label).filter(|_| !is_label_name(&name)) {
         None => Ok(label),
         Some(what) => {
-            let option = selector(table, label).unwrap_or_else(|| "COLUMN".into());
+            let option = selector(table, label).unwrap_or_else(|| " COLUMN".into());
             let leave_out = leave_out(table, label);
             let said = format!(
-                "(`{name}`), taken as the label because it is the last, {what}: name the label with --label (--label {option} if \
+                "(`{name}`), taken as the label because it is the last, {what}: name the label with --label (--label{option} if \
                  this is it), or {leave_out}"
             );
             Err(Fault::Label(said).at_column(table.file, label))
@@ -272,25 +272,18 @@ pub(crate) fn select(table: &Table<'_>, named: &str) -> Result<usize, DataError>
     Err(Fault::Names(said).of(table.file))
 }
 
-/// How options name a column: by its name, or by its number where the name means another column; `None` if neither means it.
+/// What follows an option that names a column, [`as_option`]: its name, or its number where the name means another column; `None` if
+/// neither means it.
 pub(crate) fn selector(table: &Table<'_>, column: usize) -> Option<String> {
     let means = |named: &str| select(table, named).is_ok_and(|found| found == column);
     let name = table.header.as_ref().map_or("", |h| h.names[column].as_ref());
-    // a comma ends a name in the option's list, and the others are not literal in a shell's quotes
-    if !name.is_empty() && !name.contains([',', '"', '$', '`', '\\', '\n']) && means(name) {
-        let word = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-        return Some(if word { name.to_owned() } else { format!("\"{name}\"") });
-    }
     let number = (column + 1).to_string();
-    means(&number).then_some(number)
+    as_option(name).filter(|_| means(name)).or_else(|| as_option(&number).filter(|_| means(&number)))
 }
 
 /// What to do about a column that is not wanted.
 pub(crate) fn leave_out(table: &Table<'_>, column: usize) -> String {
-    match selector(table, column) {
-        Some(selector) => format!("leave it out with --drop {selector}"),
-        None => "delete it from the file".into(),
-    }
+    phrase::leave_out(selector(table, column))
 }
 
 /// The last column that is no data frame's index.
@@ -309,7 +302,7 @@ fn last_as_label(table: &Table<'_>, rest: &[usize]) -> Result<usize, DataError> 
                 && !(sure && ["y", "response", "category"].contains(&table.name(*c).trim().to_lowercase().as_str()))
         };
         if let Some(other) = rest.iter().find(|c| **c != last && like(c)) {
-            let option = |column| selector(table, column).map_or(String::new(), |s| format!(" --label {s}"));
+            let option = |column| selector(table, column).map_or(String::new(), |s| format!(" --label{s}"));
             let said = format!(
                 "is named `{}`, but the last column (`{}`) is taken as the label: pass{} or{}",
                 table.name(*other),
@@ -360,7 +353,7 @@ fn the_label(
         [label] if is_label_name(&table.name(*label)) || classes(*label) => Ok(Some(*label)),
         [label] => {
             let (name, leave_out) = (table.name(*label), leave_out(table, *label));
-            let option = selector(table, *label).map_or("name it `label`".into(), |s| format!("pass --label {s}"));
+            let option = selector(table, *label).map_or("name it `label`".into(), |s| format!("pass --label{s}"));
             let said = format!(
                 "(`{name}`) is the only column that is not in the schema, but neither its name nor its values show \
                  that it is the label: {option} if it is, or {leave_out}"

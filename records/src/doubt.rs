@@ -16,9 +16,9 @@ pub enum Kind {
     Coarse,
     /// Header names that differ from the schema's. If accepted, columns are taken by position.
     Position,
-    /// Labels or categories that look alike: they differ only in case, blanks, invisible characters or how accents, dashes or
-    /// quotes are written, or are one number written in several ways. If accepted, they are kept apart while a schema is inferred; in
-    /// records, a number is the schema's class that is the same number.
+    /// Labels or categories that look alike: they differ only in case, blanks, a full stop at the end, invisible characters or how
+    /// letters, accents, dashes or quotes are written, or are one number or truth value written in several ways. If accepted, they are
+    /// kept apart while a schema is inferred; in records, a number is the schema's class that is the same number.
     Similar,
     /// Labels that look like measurements or free text. If accepted, each is a class.
     ManyClasses,

@@ -86,7 +86,7 @@ pub enum Fault {
         why: String,
     },
     /// A column of a columnar file that holds neither numbers, nor truth values, nor texts, or in a way that is not read.
-    #[error("(`{name}`) holds {what}: {advice}, or leave it out with --drop \"{name}\"")]
+    #[error("(`{name}`) holds {what}: {advice}, or {leave_out}")]
     Held {
         /// Column name.
         name: String,
@@ -94,6 +94,8 @@ pub enum Fault {
         what: String,
         /// How to write it otherwise.
         advice: &'static str,
+        /// How to leave it out.
+        leave_out: String,
     },
     /// An option that only concerns text tables.
     #[error("is a {format} file, which says by itself how it is written: leave out {option}")]

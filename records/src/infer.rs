@@ -1,9 +1,7 @@
 //! Infers a schema from a table: names from the header, ranges from the values, classes from the labels.
 
-use std::borrow::Cow;
-
 use tribute_core::layout::MAX_CLASSES;
-use tribute_core::schema::{Categories, Feature, Schema, Target};
+use tribute_core::schema::{usable, Categories, Feature, Schema, Target};
 
 use crate::assess::{Assessment, Purpose};
 use crate::columns::{leave_out, select, Roles};
@@ -11,7 +9,7 @@ use crate::doubt::{Doubt, Kind};
 use crate::error::{DataError, Fault};
 use crate::heading::Against;
 use crate::inputs::{Input, Vocabulary};
-use crate::labels::Found;
+use crate::labels::{Found, Likeness};
 use crate::number::{self, Decimal};
 use crate::options::Options;
 use crate::phrase::some;
@@ -66,63 +64,169 @@ impl Source {
         let table = Table::cut(self, options, Against::Nothing)?;
         let mut roles = Roles::found(&table, options)?;
         let hot = options.one_hot.iter().map(|n| select(&table, n)).collect::<Result<Vec<_>, _>>()?;
-        let inputs = inputs(&table, &mut roles, &hot);
-        table.settled()?;
-        let inputs = inputs?;
+        let mut alike = Vec::new();
+        let mut read = inputs(&table, &roles, &hot, |_| true, &mut alike)?;
         let label_is_number = roles.label.filter(|_| predicts == Predicts::Real);
-        let decimal = decimal(&table, &inputs, label_is_number, options)?;
-        let values = Values::read(&table, &inputs, decimal)?;
+        let decimal = decimal(&table, &read, label_is_number, options)?;
+        let mut values = Values::read(&table, &read, decimal)?;
         table.settled()?;
-        roles.doubts.extend(days(&table, &inputs, &values)?);
-        let (features, categories) = features(&table, &inputs, &values, range)?;
         let label = roles.label.unwrap_or(table.width - 1);
-        let target = match predicts {
-            Predicts::Classes => {
-                let found = classes(&table, label, decimal, options, &mut roles.doubts);
-                table.settled()?;
-                found?
-            }
-            Predicts::Real => real(&table, label, decimal)?,
+        let counted = Counted::of(&table, label, predicts, &values, options)?;
+        if counted.rows.contains(&false) && !hot.is_empty() {
+            alike.clear();
+            read = inputs(&table, &roles, &hot, |row| counted.rows[row], &mut alike)?;
+            values = Values::read(&table, &read, decimal)?;
+        }
+        roles.doubts.extend(alike);
+        roles.doubts.extend(days(&table, &read, &values, &counted)?);
+        let (features, categories) = features(&table, &read, &values, &counted, range)?;
+        let left_out = counted.told();
+        let target = match counted.targets {
+            Labels::Classes(found) => classes(&table, label, decimal, &found, &left_out, &mut roles.doubts)?,
+            Labels::Real(numbers) => real(&table, label, numbers)?,
         };
         let schema = Schema::new(name.into(), features, target, None).and_then(|s| s.with_categories(categories));
         let schema = schema.map_err(|e| Fault::Schema(e).of(table.file))?;
-        let report = Assessment::new(&table, roles, &values, &schema, options, Purpose::Schema)?.report()?;
+        let purpose = Purpose::Schema { quantiles: range != Range::Quantile };
+        let report = Assessment::new(&table, roles, &values, &schema, options, purpose)?.report()?;
         Ok(Inferred { report, schema })
     }
 }
 
-/// How to read each feature column: as a number, or as categories with the values that occur.
-fn inputs(table: &Table<'_>, roles: &mut Roles, hot: &[usize]) -> Result<Vec<(usize, Input)>, DataError> {
+/// The rows that decide the ranges, the categories and the classes: all but those that are left out because they lack something.
+struct Counted {
+    /// Whether each row counts; at least one does.
+    rows: Vec<bool>,
+    /// Number of rows that are left out because they lack a feature.
+    incomplete: usize,
+    /// The targets of the rows that count.
+    targets: Labels,
+}
+
+enum Labels {
+    Classes(Found),
+    Real(Vec<f64>),
+}
+
+impl Counted {
+    /// # Errors
+    /// A real target that is not a number, or no row that counts.
+    fn of(
+        table: &Table<'_>,
+        label: usize,
+        predicts: Predicts,
+        values: &Values<'_>,
+        options: &Options,
+    ) -> Result<Self, DataError> {
+        let left_out = |kind| options.accept.contains(&kind);
+        let mut rows: Vec<bool> = values.gaps.iter().map(|gap| gap.is_none() || !left_out(Kind::Incomplete)).collect();
+        let incomplete = rows.iter().filter(|counts| !**counts).count();
+        if incomplete == rows.len() {
+            return Err(nothing_left(table, values)?);
+        }
+        let targets = match predicts {
+            Predicts::Classes => {
+                let texts = (0..table.len()).filter(|row| rows[*row]).map(|row| table.get(row, label));
+                let found = Found::of(texts, values.decimal, options.gaps_are_labels);
+                for row in (0..table.len()).filter(|_| left_out(Kind::Unlabelled)) {
+                    rows[row] &= !found.lacks(&table.get(row, label));
+                }
+                table.settled()?;
+                Labels::Classes(found)
+            }
+            Predicts::Real => {
+                let mut numbers = Values::read(table, &[(label, Input::Number)], values.decimal)?.feature(0)?;
+                for (counts, x) in rows.iter_mut().zip(&numbers).filter(|_| left_out(Kind::Unlabelled)) {
+                    *counts &= !x.is_nan();
+                }
+                let mut counts = rows.iter();
+                numbers.retain(|x| counts.next() == Some(&true) && !x.is_nan());
+                Labels::Real(numbers)
+            }
+        };
+        if !rows.contains(&true) {
+            return Err(no_labels(table, label));
+        }
+        Ok(Counted { rows, incomplete, targets })
+    }
+
+    /// The values, of all rows' values, that count and are not missing.
+    fn numbers(&self, all: Vec<f64>) -> Vec<f64> {
+        let counted = all.into_iter().zip(&self.rows).filter(|(x, counts)| **counts && !x.is_nan());
+        counted.map(|(x, _)| x).collect()
+    }
+
+    /// What a message about labels adds if rows are left out.
+    fn told(&self) -> String {
+        match self.incomplete {
+            0 => String::new(),
+            1 => " once 1 record that lacks a feature is left out".into(),
+            several => format!(" once {several} records that lack a feature are left out"),
+        }
+    }
+}
+
+/// Every row lacks a feature: a column without values, if there is one.
+///
+/// # Errors
+/// A column that cannot be read.
+fn nothing_left(table: &Table<'_>, values: &Values<'_>) -> Result<DataError, DataError> {
+    for (feature, column) in values.columns.iter().enumerate() {
+        if values.feature(feature)?.iter().all(|x| x.is_nan()) {
+            return Ok(no_values(table, *column));
+        }
+    }
+    Ok(Fault::Empty.of(table.file))
+}
+
+fn no_labels(table: &Table<'_>, column: usize) -> DataError {
+    let said = format!("(`{}`), taken as the label, is empty: {ELSEWHERE}", table.name(column));
+    Fault::Classes(said).at_column(table.file, column)
+}
+
+/// What to do if a column is not the label.
+const ELSEWHERE: &str = "if another column is the label, name it with --label";
+
+/// How to read each feature column: as a number, or as categories with the values that occur in the rows that are `counted`.
+fn inputs(
+    table: &Table<'_>,
+    roles: &Roles,
+    hot: &[usize],
+    counted: impl Fn(usize) -> bool,
+    doubts: &mut Vec<Doubt>,
+) -> Result<Vec<(usize, Input)>, DataError> {
     if let Some(column) = hot.iter().find(|c| !roles.features.contains(c)) {
         let said = format!("(`{}`) is not a feature, so it cannot be one-hot encoded", table.name(*column));
         return Err(Fault::Names(said).at_column(table.file, *column));
     }
-    let doubts = &mut roles.doubts;
     let input = |&column: &usize| {
         if !hot.contains(&column) {
             return Ok((column, Input::Number));
         }
-        let found = Found::of(texts(table, column), Decimal::Point, false);
+        let texts = (0..table.len()).filter(|row| counted(*row)).map(|row| table.get(row, column));
+        let found = Found::of(texts, Decimal::Point, false);
         if found.spellings.is_empty() {
             return Err(no_values(table, column));
         }
         alike(table, column, "values", &found, doubts);
         Ok((column, Input::OneHot(Vocabulary::new(found.names()))))
     };
-    roles.features.iter().map(input).collect()
-}
-
-fn texts<'a, 't>(table: &'a Table<'t>, column: usize) -> impl Iterator<Item = Cow<'t, str>> + use<'a, 't> {
-    (0..table.len()).map(move |row| table.get(row, column))
+    let inputs = roles.features.iter().map(input).collect::<Result<_, _>>();
+    table.settled()?;
+    inputs
 }
 
 /// Adds a doubt for labels or categories that look alike.
 fn alike(table: &Table<'_>, column: usize, what: &str, found: &Found, doubts: &mut Vec<Doubt>) {
-    for (names, numbers) in found.alike() {
+    for (names, likeness) in found.alike() {
         let (name, flag) = (table.name(column), Kind::Similar.flag());
-        let differ = match numbers {
-            true => "are one number, written in several ways",
-            false => "differ only in case, blanks, invisible characters, or how accents, dashes or quotes are written",
+        let differ = match likeness {
+            Likeness::Number => "are one number, written in several ways",
+            Likeness::Truth => "are one truth value, written as a number and as a word",
+            Likeness::Look => {
+                "differ only in case, blanks, a full stop at the end, invisible characters, or how letters, accents, dashes or quotes are \
+                 written"
+            }
         };
         let names = some(names.into_iter());
         doubts.push(Doubt::new(
@@ -136,7 +240,12 @@ fn alike(table: &Table<'_>, column: usize, what: &str, found: &Found, doubts: &m
 }
 
 /// Adds a doubt for days that are written as numbers.
-fn days(table: &Table<'_>, inputs: &[(usize, Input)], values: &Values<'_>) -> Result<Vec<Doubt>, DataError> {
+fn days(
+    table: &Table<'_>,
+    inputs: &[(usize, Input)],
+    values: &Values<'_>,
+    counted: &Counted,
+) -> Result<Vec<Doubt>, DataError> {
     let mut doubts = Vec::new();
     let mut feature = 0;
     for (column, input) in inputs {
@@ -144,7 +253,7 @@ fn days(table: &Table<'_>, inputs: &[(usize, Input)], values: &Values<'_>) -> Re
             feature += known.len();
             continue;
         }
-        let mut days = values.feature(feature)?.into_iter().filter(|x| !x.is_nan());
+        let mut days = counted.numbers(values.feature(feature)?).into_iter();
         feature += 1;
         let Some(first) = days.next().filter(|x| number::is_day(*x)) else { continue };
         let mut several = false;
@@ -172,6 +281,7 @@ fn features(
     table: &Table<'_>,
     inputs: &[(usize, Input)],
     values: &Values<'_>,
+    counted: &Counted,
     range: Range,
 ) -> Result<(Vec<Feature>, Vec<Categories>), DataError> {
     let (mut features, mut categories) = (Vec::new(), Vec::new());
@@ -180,7 +290,7 @@ fn features(
         let first = features.len();
         match input {
             Input::Number => {
-                let numbers: Vec<f64> = values.feature(first)?.into_iter().filter(|x| !x.is_nan()).collect();
+                let numbers = counted.numbers(values.feature(first)?);
                 if numbers.is_empty() {
                     return Err(no_values(table, *column));
                 }
@@ -198,14 +308,14 @@ fn features(
 }
 
 /// # Errors
-/// A range wider than the largest number.
+/// A range too wide to divide into steps.
 fn finite(table: &Table<'_>, column: usize, (lo, hi): (f64, f64)) -> Result<(f64, f64), DataError> {
-    if (hi - lo).is_finite() {
+    if usable(lo, hi) {
         return Ok((lo, hi));
     }
     let (name, leave_out) = (table.name(column), leave_out(table, column));
     let said = format!(
-        "(`{name}`) has a range from {lo:e} to {hi:e}, wider than a 64-bit float can tell: correct outliers, or {leave_out}"
+        "(`{name}`) has a range from {lo:e} to {hi:e}, too wide to divide into steps with 64-bit floats: correct outliers, or {leave_out}"
     );
     Err(Fault::Names(said).at_column(table.file, column))
 }
@@ -216,34 +326,36 @@ fn no_values(table: &Table<'_>, column: usize) -> DataError {
 }
 
 /// The classes of a label column, and doubts about them.
+///
+/// # Errors
+/// Labels that cannot be classes; `left_out` tells of rows that are left out.
 fn classes(
     table: &Table<'_>,
     column: usize,
     decimal: Decimal,
-    options: &Options,
+    found: &Found,
+    left_out: &str,
     doubts: &mut Vec<Doubt>,
 ) -> Result<Target, DataError> {
-    let found = Found::of(texts(table, column), decimal, options.gaps_are_labels);
     let names = found.classes(decimal);
     let title = table.name(column);
-    let elsewhere = "if another column is the label, name it with --label";
     let examples = some(names.iter().take(4).map(String::as_str));
     let refuse = |said: String| Err(Fault::Classes(said).at_column(table.file, column));
     match names.len() {
-        0 => return refuse(format!("(`{title}`), taken as the label, is empty: {elsewhere}")),
+        0 => return Err(no_labels(table, column)),
         1 => {
             let class = found.gap.as_ref().map_or(String::new(), |gap| {
                 format!("; if `{gap}`, which means a missing value, is a class, pass --gaps-are-labels")
             });
             return refuse(format!(
-                "(`{title}`), taken as the label, holds only {examples}: a classifier needs two classes; add \
-                 records of another class{class}; {elsewhere}"
+                "(`{title}`), taken as the label, holds only {examples}{left_out}: a classifier needs two classes; add \
+                 records of another class{class}; {ELSEWHERE}"
             ));
         }
         n if n > MAX_CLASSES => {
             return refuse(format!(
                 "(`{title}`), taken as the label, holds {n} different labels, such as {examples}, but at most \
-                 {MAX_CLASSES} classes are supported: merge rare ones, predict a number with --real, or, {elsewhere}"
+                 {MAX_CLASSES} classes are supported: merge rare ones, predict a number with --real, or, {ELSEWHERE}"
             ))
         }
         _ => {}
@@ -255,19 +367,17 @@ fn classes(
             None,
             Some(column),
             format!("(`{title}`), taken as the label, holds {why}, such as {examples}"),
-            format!("predict a number with --real, or make each a class with {flag}; {elsewhere}"),
+            format!("predict a number with --real, or make each a class with {flag}; {ELSEWHERE}"),
         ));
     }
-    alike(table, column, "labels", &found, doubts);
+    alike(table, column, "labels", found, doubts);
     Ok(Target::Classes(names))
 }
 
 /// The range of a regression target.
-fn real(table: &Table<'_>, column: usize, decimal: Decimal) -> Result<Target, DataError> {
-    let values = Values::read(table, &[(column, Input::Number)], decimal)?;
-    let numbers: Vec<f64> = values.feature(0)?.into_iter().filter(|x| !x.is_nan()).collect();
+fn real(table: &Table<'_>, column: usize, numbers: Vec<f64>) -> Result<Target, DataError> {
     if numbers.is_empty() {
-        return Err(Fault::Label(format!("(`{}`) has no values", table.name(column))).at_column(table.file, column));
+        return Err(no_labels(table, column));
     }
     // `--range` is for features; clamping would change a target
     let (lo, hi) = finite(table, column, Range::MinMax.of(numbers))?;

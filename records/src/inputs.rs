@@ -7,7 +7,7 @@ use tribute_core::schema::{Categories, Schema};
 use crate::error::Fault;
 use crate::labels::{hint, Key, Looks};
 use crate::number::Decimal;
-use crate::phrase::{shown, some};
+use crate::phrase::some;
 
 /// How a column of the file is read.
 #[derive(Clone, Debug)]
@@ -46,16 +46,17 @@ impl Vocabulary {
     }
 
     /// Index of a value, matched by [`Key`], by exact spelling, or by how it looks.
-    pub(crate) fn position(&self, text: &str, name: &str, decimal: Decimal) -> Result<usize, Fault> {
+    pub(crate) fn position(&self, text: &str, decimal: Decimal) -> Option<usize> {
         let exact = || self.values.iter().position(|v| v == text);
         let looks = || self.looks.position(text);
-        let found = self.positions.get(&Key::of(text, decimal)).copied().or_else(exact).or_else(looks);
-        found.ok_or_else(|| Fault::UnknownCategory {
-            name: name.into(),
-            text: shown(text).into_owned(),
-            known: some(self.values.iter().map(String::as_str)),
-            hint: hint(&self.values, text, decimal, "correct it or drop the row"),
-        })
+        self.positions.get(&Key::of(text, decimal)).copied().or_else(exact).or_else(looks)
+    }
+
+    /// What is wrong with a text of the column `name` that is none of the values.
+    pub(crate) fn unknown(&self, text: &str, name: &str, decimal: Decimal) -> Fault {
+        let (text, hint) = hint(&self.values, text, decimal, "correct it or drop the row");
+        let known = some(self.values.iter().map(String::as_str));
+        Fault::UnknownCategory { name: name.into(), text, known, hint }
     }
 }
 

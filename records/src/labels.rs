@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
 use crate::number::{self, Decimal};
-use crate::phrase::{composed, folded, shown};
+use crate::phrase::{composed, folded, shown, shown_beside};
 
 /// 2^53: f64 represents every whole number below it exactly.
 const EXACT: f64 = 9_007_199_254_740_992.0;
@@ -40,17 +40,34 @@ impl Key {
         }
     }
 
-    /// What labels that look alike have in common: their text [`folded`], or the number that it is.
+    /// What labels that look alike have in common: their text [`folded`], without a full stop at its end, or the number that it is;
+    /// true and false are 1 and 0.
     pub(crate) fn alike(&self) -> String {
         match self {
             Key::Number(..) => self.value().unwrap_or_default().to_string(),
-            Key::Truth(truth) => truth.to_string(),
+            Key::Truth(truth) => u8::from(*truth).to_string(),
             Key::Text(text) => {
                 let folded = folded(text);
-                exact(&folded, Decimal::Point).map_or(folded, |x| x.to_string())
+                let bare = folded.trim_end_matches('.');
+                match Key::of(bare, Decimal::Point) {
+                    Key::Text(_) if bare.is_empty() => folded,
+                    Key::Text(text) => text,
+                    value => value.alike(),
+                }
             }
         }
     }
+}
+
+/// How values that look alike are alike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Likeness {
+    /// All are one number.
+    Number,
+    /// `1` and `true`, or `0` and `false`.
+    Truth,
+    /// Texts that look alike.
+    Look,
 }
 
 /// A number that f64 tells apart from its neighbours.
@@ -128,12 +145,15 @@ impl Looks {
     }
 }
 
-/// What to do about a text that is none of the schema's values, one of which may look alike; otherwise `or`.
-pub(crate) fn hint(values: &[String], text: &str, decimal: Decimal, or: &str) -> String {
+/// A text that is none of the schema's values for a message, and what to do about it: one of the values may look alike, otherwise `or`.
+pub(crate) fn hint(values: &[String], text: &str, decimal: Decimal, or: &str) -> (String, String) {
     let alike = Key::of(text, decimal).alike();
     match values.iter().find(|value| Key::of(value, Decimal::Point).alike() == alike) {
-        Some(value) => format!(": write it like the schema's `{}`", shown(value)),
-        None => format!(": {or}"),
+        Some(value) => {
+            let hint = format!(": write it like the schema's `{}`", shown_beside(value, text));
+            (shown_beside(text, value).into_owned(), hint)
+        }
+        None => (shown(text).into_owned(), format!(": {or}")),
     }
 }
 
@@ -172,6 +192,12 @@ impl Found {
         Found { spellings, records, gap }
     }
 
+    /// Whether a text is no value of the column it is of, because it means a missing one.
+    pub(crate) fn lacks(&self, text: &str) -> bool {
+        let text = text.trim();
+        text.is_empty() || (number::is_gap(text) && !self.spellings.contains_key(&Key::Text(text.to_owned())))
+    }
+
     /// The name of each value.
     pub(crate) fn names(&self) -> Vec<String> {
         self.spellings.values().map(|s| name(s).to_owned()).collect()
@@ -186,15 +212,19 @@ impl Found {
         self.spellings.keys().filter_map(Key::value).map(|x| x.to_string()).collect()
     }
 
-    /// Values that look alike but are told apart, by what they have in common, and whether all are numbers.
-    pub(crate) fn alike(&self) -> Vec<(Vec<&str>, bool)> {
-        let mut folded: BTreeMap<String, (Vec<&str>, bool)> = BTreeMap::new();
+    /// Values that look alike but are told apart, by what they have in common, and how.
+    pub(crate) fn alike(&self) -> Vec<(Vec<&str>, Likeness)> {
+        let mut folded: BTreeMap<String, Vec<(&Key, &str)>> = BTreeMap::new();
         for (key, spellings) in &self.spellings {
-            let (names, numbers) = folded.entry(key.alike()).or_insert_with(|| (Vec::new(), true));
-            names.push(name(spellings));
-            *numbers &= matches!(key, Key::Number(..));
+            folded.entry(key.alike()).or_default().push((key, name(spellings)));
         }
-        folded.into_values().filter(|(names, _)| names.len() > 1).collect()
+        let likeness = |all: &[(&Key, &str)]| match () {
+            () if all.iter().any(|(key, _)| matches!(key, Key::Text(_))) => Likeness::Look,
+            () if all.iter().all(|(key, _)| matches!(key, Key::Number(..))) => Likeness::Number,
+            () => Likeness::Truth,
+        };
+        let several = folded.into_values().filter(|all| all.len() > 1);
+        several.map(|all| (all.iter().map(|(_, name)| *name).collect(), likeness(&all))).collect()
     }
 
     /// Why these labels are unsuitable as classes, if they are.
@@ -289,22 +319,33 @@ mod tests {
 
     #[test]
     fn what_looks_alike_is_told() {
-        for (a, b, numbers) in [
-            ("7", "007", true),
-            ("1.1", "1.10", true),
-            ("1000", "1e3", true),
-            ("yes", "Yes", false),
-            ("yes", "yes\u{200b}", false),
-            ("1", "1\u{feff}", false),
-            ("true", "true\u{2060}", false),
+        for (a, b, how) in [
+            ("7", "007", Likeness::Number),
+            ("1.1", "1.10", Likeness::Number),
+            ("1000", "1e3", Likeness::Number),
+            ("1", "True", Likeness::Truth),
+            ("false", "0", Likeness::Truth),
+            ("yes", "Yes", Likeness::Look),
+            ("yes", "yes\u{200b}", Likeness::Look),
+            ("1", "1\u{feff}", Likeness::Look),
+            ("true", "true\u{2060}", Likeness::Look),
+            ("1", "true\u{2060}", Likeness::Look),
+            ("<=50K", "<=50K.", Likeness::Look),
         ] {
+            let kept = |label: &&'static str| Cow::Borrowed(*label);
+            let found = Found::of([b, "other", a].iter().map(kept), Decimal::Point, true);
             let mut names = [a, b];
             names.sort_by_key(|n| key(n));
-            assert_eq!(of(&[b, "other", a]).alike(), [(names.to_vec(), numbers)], "{a} {b}");
+            assert_eq!(found.alike(), [(names.to_vec(), how)], "{a} {b}");
         }
-        assert!(of(&["1", "1.0", "TRUE", "true", "a", "b", "9007199254740993", "9007199254740992.0"])
-            .alike()
-            .is_empty());
+        for apart in [
+            &["1", "1.0", "2"][..],
+            &["0", "TRUE", "true"],
+            &["a", "b", "9007199254740993", "9007199254740992.0"],
+            &["1.5", "15", ".5a", "5a"],
+        ] {
+            assert!(of(apart).alike().is_empty(), "{apart:?}");
+        }
     }
 
     #[test]

@@ -74,7 +74,18 @@ fn is_number(text: &str, decimal: Decimal) -> bool {
     exponent && digits(whole) && digits(part) && whole.len() + part.len() > 0
 }
 
-/// Parses a finite number; `None` if the text is not a number or exceeds f64.
+/// Whether a text is a whole number of which f64 does not hold the last digits. One that a program wrote of a f64, with all of its
+/// digits or with zeros after those that tell it from its neighbours, is none.
+fn is_rounded(text: &str, x: f64) -> bool {
+    let digits = text.trim_start_matches(['-', '+']).trim_start_matches('0');
+    // below 2^53 every whole number is exact
+    digits.len() > 15
+        && digits.bytes().all(|b| b.is_ascii_digit())
+        && digits != format!("{:.0}", x.abs())
+        && digits != x.abs().to_string()
+}
+
+/// Parses a finite number; `None` if the text is not a number, exceeds f64, or is a whole number of more digits than f64 holds.
 pub(crate) fn parse(text: &str, decimal: Decimal) -> Option<f64> {
     if !is_number(text, decimal) {
         return None;
@@ -84,7 +95,7 @@ pub(crate) fn parse(text: &str, decimal: Decimal) -> Option<f64> {
         Decimal::Comma => text.replace(',', ".").parse(),
     }
     .ok()?;
-    x.is_finite().then_some(x)
+    (x.is_finite() && !is_rounded(text, x)).then_some(x)
 }
 
 /// Whether a text is a number with either decimal mark.
@@ -107,15 +118,35 @@ pub(crate) fn mark(text: &str) -> Option<(Decimal, bool)> {
     Some((decimal, grouped && part.bytes().all(|b| b.is_ascii_digit())))
 }
 
+/// What currencies are written with.
+const CURRENCIES: [char; 4] = ['$', '€', '£', '¥'];
+
+/// Whether a text is a number but for its form: with thousands separators, a currency, a percent sign, a typographic minus or characters
+/// that are not seen, or infinite.
+pub(crate) fn is_misformed(text: &str) -> bool {
+    let seen: String = text.chars().filter(|c| !is_invisible(*c)).collect();
+    let bare = |c: char| c.is_whitespace() || CURRENCIES.contains(&c) || matches!(c, '%' | '-' | '+' | '\u{2212}');
+    let number = seen.trim_matches(bare);
+    is_numeric(number) || is_grouped(number) || is_infinite(number)
+}
+
+fn is_infinite(text: &str) -> bool {
+    text.eq_ignore_ascii_case("inf") || text.eq_ignore_ascii_case("infinity")
+}
+
 /// Why a text is not a number, and what to do.
 pub(crate) fn why_not(text: &str, decimal: Decimal) -> String {
-    let lower = text.to_ascii_lowercase();
-    let bare = lower.trim_start_matches(['-', '+']);
-    if bare == "inf" || bare == "infinity" {
+    if is_infinite(text.trim_start_matches(['-', '+'])) {
         return "not a finite number: replace it by a finite value or drop the row".into();
     }
     if is_number(text, decimal) {
-        return "beyond the range of a 64-bit float: correct it or drop the row".into();
+        return match text.parse().ok().filter(|x: &f64| x.is_finite()) {
+            Some(x) => format!(
+                "a whole number beyond 2^53, whose last digits would be lost: write it as `{x:e}` if they do not matter, or leave the \
+                 column out"
+            ),
+            None => "beyond the range of a 64-bit float: correct it or drop the row".into(),
+        };
     }
     if is_grouped(text) {
         return "a number with thousands separators: write it without them".into();
@@ -139,7 +170,7 @@ pub(crate) fn why_not(text: &str, decimal: Decimal) -> String {
     if text.ends_with('%') {
         return "a percentage: write only the number".into();
     }
-    if text.starts_with(['$', '€', '£', '¥']) || text.ends_with(['$', '€', '£', '¥']) {
+    if text.trim_start_matches(['-', '+']).starts_with(CURRENCIES) || text.ends_with(CURRENCIES) {
         return "an amount with its currency: write only the number".into();
     }
     "not a number: correct it or drop the row".into()
@@ -249,6 +280,24 @@ mod tests {
             assert_eq!(parse(text, Decimal::Point), None, "{text}");
         }
         assert_eq!(parse("1e308", Decimal::Point), Some(1e308));
+        // whole numbers that are exact, or that programs write of floats
+        for (text, x) in [
+            ("9007199254740992", 9_007_199_254_740_992.0),
+            ("-9007199254740994", -9_007_199_254_740_994.0),
+            ("0009007199254740991", 9_007_199_254_740_991.0),
+            ("123456789012345680000", 123_456_789_012_345_680_000.0),
+            ("123456789012345683968", 123_456_789_012_345_680_000.0),
+            ("100000000000000000000000", 1e23),
+            ("99999999999999991611392", 1e23),
+            ("0.12345678901234567890", 0.123_456_789_012_345_68),
+            ("1000000000000000003e0", 1e18),
+        ] {
+            assert_eq!(parse(text, Decimal::Point), Some(x), "{text}");
+        }
+        for text in ["9007199254740993", "-1000000000000000003", "+123456789012345678901", "9999999999999999"] {
+            assert_eq!(parse(text, Decimal::Comma), None, "{text}");
+            assert!(why_not(text, Decimal::Point).contains("beyond 2^53"), "{text}");
+        }
         assert_eq!(parse("-0,25", Decimal::Comma), Some(-0.25));
         assert_eq!(parse("1.5", Decimal::Comma), None);
     }
@@ -287,9 +336,23 @@ mod tests {
             ("3\u{200b}", "not seen"),
             ("45%", "percentage"),
             ("$3", "currency"),
+            ("-€3", "currency"),
+            ("10 €", "currency"),
             ("abc", "not a number"),
         ] {
             assert!(why_not(text, Decimal::Point).contains(word), "{text}: {}", why_not(text, Decimal::Point));
+        }
+    }
+
+    #[test]
+    fn numbers_may_be_misformed() {
+        for text in
+            ["$1,037.50", "10 €", "-£5", "\u{2212}10", "10\u{200b}", "45 %", "1 234", "inf", "-Infinity", "1,5", "7"]
+        {
+            assert!(is_misformed(text), "{text}");
+        }
+        for text in ["", "$", "$AAPL", "10 kg", "y\u{200b}es", "-", "Paris", "2021-03-04", "12:30", "a%"] {
+            assert!(!is_misformed(text), "{text}");
         }
     }
 

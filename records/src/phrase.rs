@@ -6,30 +6,81 @@ use unicode_normalization::UnicodeNormalization as _;
 
 /// Lists names in backticks: all of up to eight, or the first six and the total.
 pub(crate) fn some<'a>(names: impl Iterator<Item = &'a str>) -> String {
-    let mut all: Vec<String> =
-        names.map(|n| if n.is_empty() { "(no name)".into() } else { format!("`{}`", shown(n)) }).collect();
-    let count = all.len();
+    let mut names: Vec<&str> = names.collect();
+    let count = names.len();
     if count > 8 {
-        all.truncate(6);
+        names.truncate(6);
+    }
+    let mut all: Vec<String> = names
+        .iter()
+        .map(|&name| {
+            let twin = names.iter().find(|other| look_the_same(name, other)).unwrap_or(&name);
+            if name.is_empty() {
+                "(no name)".into()
+            } else {
+                format!("`{}`", shown_beside(name, twin))
+            }
+        })
+        .collect();
+    if count > 8 {
         all.push(format!("… ({count} in all)"));
     }
     all.join(", ")
 }
 
-/// A text for a message: characters that are not seen are written as, for example, `\u{200b}`.
+/// A text for a message: characters that are not seen, and blanks that are not ASCII, are written as, for example, `\u{200b}`.
 pub(crate) fn shown(text: &str) -> Cow<'_, str> {
-    if !text.contains(is_invisible) {
+    written_out(text, |c| is_invisible(c) || (c.is_whitespace() && !c.is_ascii()))
+}
+
+/// A text for a message in which it stands beside `other`: as [`shown`], but if the two differ and look the same, such as `µ` (micro) and
+/// `μ` (mu), every character that is not ASCII is written out.
+pub(crate) fn shown_beside<'t>(text: &'t str, other: &str) -> Cow<'t, str> {
+    if look_the_same(text, other) {
+        return written_out(text, |c| !c.is_ascii());
+    }
+    shown(text)
+}
+
+/// Whether two texts look the same and are not.
+fn look_the_same(a: &str, b: &str) -> bool {
+    a != b && !(a.is_ascii() && b.is_ascii()) && a.nfkc().eq(b.nfkc())
+}
+
+fn written_out(text: &str, chosen: impl Fn(char) -> bool) -> Cow<'_, str> {
+    if !text.contains(&chosen) {
         return Cow::Borrowed(text);
     }
     let mut seen = String::new();
     for c in text.chars() {
-        if is_invisible(c) {
+        if chosen(c) {
             seen.extend(c.escape_unicode());
         } else {
             seen.push(c);
         }
     }
     Cow::Owned(seen)
+}
+
+/// A name as it follows an option that takes a list, with the blank or the `=` between them; `None` if the list or a shell would change
+/// the name.
+pub(crate) fn as_option(name: &str) -> Option<String> {
+    // a comma ends a name in the list, and the others are not literal in a shell's quotes
+    if name.is_empty() || name.contains([',', '"', '$', '`', '\\', '!', '\n']) {
+        return None;
+    }
+    let word = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    Some(match () {
+        () if word => format!(" {name}"),
+        // after a blank it would be an option itself
+        () if name.starts_with('-') => format!("=\"{name}\""),
+        () => format!(" \"{name}\""),
+    })
+}
+
+/// What to do about a column that is not wanted, which [`as_option`] names.
+pub(crate) fn leave_out(option: Option<String>) -> String {
+    option.map_or("delete it from the file".into(), |option| format!("leave it out with --drop{option}"))
 }
 
 /// What texts that look alike have in common: lower-cased, with single blanks, plain dashes and quotes, letters in one form (`é`
@@ -98,5 +149,25 @@ mod tests {
         assert_eq!(shown("y\u{200b}es"), "y\\u{200b}es");
         assert_eq!(some(["", "\u{feff}a"].into_iter()), "(no name), `\\u{feff}a`");
         assert!(matches!(shown("größer\n"), Cow::Borrowed(_)));
+        assert_eq!(some(["a\u{a0}b", "a b"].into_iter()), "`a\\u{a0}b`, `a b`");
+        assert_eq!(some(["\u{b5}m", "\u{3bc}m", "é"].into_iter()), "`\\u{b5}m`, `\\u{3bc}m`, `é`");
+        assert_eq!(some(["caf\u{e9}", "cafe\u{301}"].into_iter()), "`caf\\u{e9}`, `cafe\\u{301}`");
+        assert_eq!((shown_beside("é", "e"), shown_beside("é", "é")), (shown("é"), shown("é")));
+    }
+
+    #[test]
+    fn options_take_names_as_they_are() {
+        for (name, option) in [
+            ("age_2", Some(" age_2")),
+            ("my id", Some(" \"my id\"")),
+            ("größe", Some(" \"größe\"")),
+            ("-1", Some("=\"-1\"")),
+            ("", None),
+            ("a, b", None),
+            ("$when", None),
+            ("now!", None),
+        ] {
+            assert_eq!(as_option(name).as_deref(), option, "{name}");
+        }
     }
 }

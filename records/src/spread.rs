@@ -22,7 +22,7 @@ pub struct Spread {
 }
 
 impl Spread {
-    /// The values of each numeric feature, in the schema's order, in the rows' order; those that are missing are left out.
+    /// The values of each numeric feature, in the schema's order, in the rows' order; rows that lack something are left out.
     ///
     /// # Errors
     /// Doubts that were not accepted.
@@ -43,13 +43,15 @@ impl Source {
         let table = Table::cut(self, options, Against::Schema(template))?;
         let roles = Roles::of(&table, options, template, false)?;
         let read = values(&table, &roles, template, options)?;
+        let purpose = Purpose::Schema { quantiles: false };
+        let assessment = Assessment::new(&table, roles, &read, template, options, purpose)?;
         let mut spread = Vec::new();
         let mut features = template.features().to_vec();
         let mut at = 0;
         for (_, input) in inputs(template) {
             match input {
                 Input::Number => {
-                    let numbers: Vec<f64> = read.feature(at)?.into_iter().filter(|x| !x.is_nan()).collect();
+                    let numbers = assessment.feature(at)?;
                     if !numbers.is_empty() {
                         // for the report only
                         let (lo, hi) = Range::MinMax.of(numbers.clone());
@@ -64,7 +66,7 @@ impl Source {
         let own = Schema::new(template.name().to_owned(), features, template.target().clone(), None)
             .and_then(|schema| schema.with_categories(template.categories().to_vec()))
             .map_err(|e| Fault::Schema(e).of(table.file))?;
-        let report = Assessment::new(&table, roles, &read, &own, options, Purpose::Schema)?.report()?;
+        let report = assessment.with_ranges(&own).report()?;
         Ok(Spread { report, values: spread })
     }
 }

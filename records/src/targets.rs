@@ -8,7 +8,7 @@ use crate::error::Fault;
 use crate::labels::{hint, Key, Looks};
 use crate::number::{self, Decimal};
 use crate::options::Options;
-use crate::phrase::{shown, some};
+use crate::phrase::some;
 
 /// The labels of a schema, indexed by spelling and by value.
 pub(crate) struct Targets<'s> {
@@ -69,9 +69,9 @@ impl<'s> Targets<'s> {
             return Ok(Class { index: index as u16, respelled: false });
         }
         let or = "correct it, drop the row, or name another column with --label";
-        let hint = hint(self.labels, text, decimal, or);
+        let (label, hint) = hint(self.labels, text, decimal, or);
         let known = some(self.labels.iter().map(String::as_str));
-        Err(Fault::UnknownLabel { label: shown(text).into_owned(), known, hint })
+        Err(Fault::UnknownLabel { label, known, hint })
     }
 }
 

@@ -12,43 +12,61 @@ use crate::number::{self, Decimal};
 use crate::phrase::{shown, some};
 use crate::table::Table;
 
-/// The features of all rows; NaN for a missing value.
+/// The features of all rows; NaN for a missing value, or a category that is unknown.
 #[derive(Debug)]
 pub(crate) struct Values<'t> {
+    table: &'t Table<'t>,
+    /// The columns that are read, and for each feature which of them it is of, and which of that column's features it is.
+    inputs: Vec<(usize, Input)>,
+    places: Vec<(usize, usize)>,
     /// The column of each feature in the file, from 0.
     pub(crate) columns: Vec<usize>,
-    numbers: Numbers<'t>,
+    numbers: Numbers,
     pub(crate) decimal: Decimal,
     /// Indices of features that hold true and false in the file, read as 1 and 0.
     pub(crate) truths: BTreeSet<usize>,
     /// For each row the first feature that is missing.
     pub(crate) gaps: Vec<Option<u32>>,
+    /// Rows with a category that is unknown, each with its input.
+    unknown: Vec<(usize, usize)>,
 }
 
-/// Each row's position among a column's categories, or none.
-type Positions = Rc<Vec<Option<usize>>>;
+/// A field of a one-hot column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Category {
+    /// Its position among the known values.
+    Known(usize),
+    Unknown,
+    Missing,
+}
+
+impl Category {
+    /// The value of the column's feature number `at`.
+    fn value(self, at: usize) -> f64 {
+        match self {
+            Category::Known(position) => f64::from(u8::from(position == at)),
+            Category::Unknown | Category::Missing => f64::NAN,
+        }
+    }
+}
 
 #[derive(Debug)]
-enum Numbers<'t> {
+enum Numbers {
     /// Of a text table: row by row.
     Held(Vec<f64>),
-    /// Of a columnar file: read again whenever a feature is asked for, so that only one is in memory.
-    Read {
-        table: &'t Table<'t>,
-        /// The column of each feature, and which of the column's features it is.
-        inputs: Vec<(usize, Input)>,
-        places: Vec<(usize, usize)>,
-        /// The one-hot column read last: each row's position, or none.
-        hot: RefCell<Option<(usize, Positions)>>,
-    },
+    /// Of a columnar file: read again whenever a feature is asked for, so that only one is in memory. Kept is the one-hot column that
+    /// was read last, with its number among the inputs.
+    Read(RefCell<Option<(usize, Rc<Vec<Category>>)>>),
 }
 
 impl<'t> Values<'t> {
     /// Reads columns of a table, each as its [`Input`] says.
     ///
+    /// Categories that are unknown are no error here: their rows may be left out. [`Values::known`] is for those that are not.
+    ///
     /// # Errors
-    /// A field that is neither a finite number nor missing, or that is an unknown category: the first one of a text table, or
-    /// of the first such column of a columnar file.
+    /// A field that is neither a finite number nor missing: the first one of a text table, or of the first such column of a columnar
+    /// file.
     pub(crate) fn read(table: &'t Table<'t>, inputs: &[(usize, Input)], decimal: Decimal) -> Result<Self, DataError> {
         let (mut columns, mut places) = (Vec::new(), Vec::new());
         for (input, (column, how)) in inputs.iter().enumerate() {
@@ -57,32 +75,62 @@ impl<'t> Values<'t> {
             places.extend((0..features).map(|feature| (input, feature)));
         }
         let (truths, gaps) = (BTreeSet::new(), vec![None; table.len()]);
+        let (inputs, numbers) = (inputs.to_vec(), Numbers::Read(RefCell::default()));
+        let mut values = Values { table, inputs, places, columns, numbers, decimal, truths, gaps, unknown: Vec::new() };
         if table.is_columnar() {
-            let numbers = Numbers::Read { table, inputs: inputs.to_vec(), places, hot: RefCell::default() };
-            let mut values = Values { columns, numbers, decimal, truths, gaps };
-            values.look(inputs)?;
-            return Ok(values);
+            values.look()?;
+        } else {
+            values.hold()?;
         }
-        let mut held =
-            Held { numbers: Vec::with_capacity(table.len() * columns.len()), width: columns.len(), decimal, truths };
+        Ok(values)
+    }
+
+    /// Reads a text table.
+    fn hold(&mut self) -> Result<(), DataError> {
+        let (table, width) = (self.table, self.columns.len());
+        let (numbers, truths) = (Vec::with_capacity(table.len() * width), BTreeSet::new());
+        let mut held = Held { numbers, width, decimal: self.decimal, truths };
         for row in 0..table.len() {
-            for (column, input) in inputs {
-                match input {
-                    Input::Number => held.number(table, row, *column)?,
-                    Input::OneHot(known) => held.one_hot(table, row, *column, known)?,
+            let gap = &mut self.gaps[row];
+            for (i, (column, input)) in self.inputs.iter().enumerate() {
+                let feature = (held.numbers.len() % width) as u32;
+                let missing = match input {
+                    Input::Number => held.number(table, row, *column)?.is_nan(),
+                    Input::OneHot(known) => {
+                        let category = category(table, row, *column, known, self.decimal);
+                        held.numbers.extend((0..known.len()).map(|at| category.value(at)));
+                        if category == Category::Unknown {
+                            self.unknown.push((row, i));
+                        }
+                        category == Category::Missing
+                    }
+                };
+                if missing {
+                    gap.get_or_insert(feature);
                 }
             }
         }
-        let first = |row: &[f64]| row.iter().position(|x| x.is_nan()).map(|i| i as u32);
-        let gaps = if held.width == 0 { gaps } else { held.numbers.chunks_exact(held.width).map(first).collect() };
-        Ok(Values { columns, numbers: Numbers::Held(held.numbers), decimal, truths: held.truths, gaps })
+        (self.numbers, self.truths) = (Numbers::Held(held.numbers), held.truths);
+        Ok(())
     }
 
     /// Looks at all columns of a columnar file once, for what cannot be read, for gaps and for truth values.
-    fn look(&mut self, inputs: &[(usize, Input)]) -> Result<(), DataError> {
-        let Numbers::Read { table, .. } = &self.numbers else { return Ok(()) };
-        let (table, mut feature) = (*table, 0);
-        for (column, input) in inputs {
+    fn look(&mut self) -> Result<(), DataError> {
+        let (table, mut feature) = (self.table, 0);
+        for (i, (column, input)) in self.inputs.iter().enumerate() {
+            if let Input::OneHot(known) = input {
+                for (row, category) in self.categories(i, *column, known)?.iter().enumerate() {
+                    match category {
+                        Category::Known(_) => {}
+                        Category::Unknown => self.unknown.push((row, i)),
+                        Category::Missing => {
+                            self.gaps[row].get_or_insert(feature as u32);
+                        }
+                    }
+                }
+                feature += known.len();
+                continue;
+            }
             for (row, x) in self.feature(feature)?.iter().enumerate() {
                 if x.is_nan() {
                     self.gaps[row].get_or_insert(feature as u32);
@@ -95,14 +143,25 @@ impl<'t> Values<'t> {
             let truth = |row| number::truth(&table.get(row, *column)).is_some();
             let is_truth = match table.truths(*column)? {
                 Some(truths) => truths,
-                None => matches!(input, Input::Number) && (0..table.len()).any(truth),
+                None => (0..table.len()).any(truth),
             };
-            if is_truth && matches!(input, Input::Number) {
+            if is_truth {
                 self.truths.insert(feature);
             }
-            feature += if let Input::OneHot(values) = input { values.len() } else { 1 };
+            feature += 1;
         }
         table.settled()
+    }
+
+    /// # Errors
+    /// A category that is unknown, in the first such row of these, which are in ascending order.
+    pub(crate) fn known(&self, rows: &[usize]) -> Result<(), DataError> {
+        let first = self.unknown.iter().filter(|(row, _)| rows.binary_search(row).is_ok()).min();
+        let Some(&(row, input)) = first else { return Ok(()) };
+        let (table, (column, input)) = (self.table, &self.inputs[input]);
+        let Input::OneHot(known) = input else { return Ok(()) };
+        let fault = known.unknown(table.get(row, *column).trim(), &table.name(*column), self.decimal);
+        Err(fault.at(table.file, table.line(row), *column))
     }
 
     /// The values of a feature, one for each row.
@@ -110,28 +169,34 @@ impl<'t> Values<'t> {
     /// # Errors
     /// A column of a columnar file that cannot be read.
     pub(crate) fn feature(&self, feature: usize) -> Result<Vec<f64>, DataError> {
-        let (table, inputs, (input, at), hot) = match &self.numbers {
-            Numbers::Held(numbers) => {
-                return Ok(numbers.iter().skip(feature).step_by(self.columns.len()).copied().collect());
+        if let Numbers::Held(numbers) = &self.numbers {
+            return Ok(numbers.iter().skip(feature).step_by(self.columns.len()).copied().collect());
+        }
+        let (input, at) = self.places[feature];
+        match &self.inputs[input] {
+            (column, Input::Number) => numbers(self.table, *column, self.decimal),
+            (column, Input::OneHot(known)) => {
+                let categories = self.categories(input, *column, known)?;
+                Ok(categories.iter().map(|category| category.value(at)).collect())
             }
-            Numbers::Read { table, inputs, places, hot } => (*table, inputs, places[feature], hot),
-        };
-        let (column, how) = &inputs[input];
-        let known = match how {
-            Input::Number => return numbers(table, *column, self.decimal),
-            Input::OneHot(known) => known,
-        };
-        let kept = hot.borrow().as_ref().filter(|(last, _)| *last == input).map(|(_, positions)| positions.clone());
-        let positions = match kept {
-            Some(positions) => positions,
-            None => {
-                let positions = Rc::new(positions(table, *column, known, self.decimal)?);
-                hot.replace(Some((input, positions.clone())));
-                positions
-            }
-        };
-        let value = |position: &Option<usize>| position.map_or(f64::NAN, |p| f64::from(u8::from(p == at)));
-        Ok(positions.iter().map(value).collect())
+        }
+    }
+
+    /// The categories of all rows of a columnar file's column, which is this input.
+    fn categories(&self, input: usize, column: usize, known: &Vocabulary) -> Result<Rc<Vec<Category>>, DataError> {
+        let last = if let Numbers::Read(last) = &self.numbers { Some(last) } else { None };
+        let kept =
+            last.and_then(|last| last.borrow().as_ref().filter(|(i, _)| *i == input).map(|(_, all)| all.clone()));
+        if let Some(categories) = kept {
+            return Ok(categories);
+        }
+        let rows = 0..self.table.len();
+        let categories = Rc::new(rows.map(|row| category(self.table, row, column, known, self.decimal)).collect());
+        self.table.settled()?;
+        if let Some(last) = last {
+            last.replace(Some((input, Rc::clone(&categories))));
+        }
+        Ok(categories)
     }
 }
 
@@ -148,33 +213,13 @@ fn numbers(table: &Table<'_>, column: usize, decimal: Decimal) -> Result<Vec<f64
     Ok(held.numbers)
 }
 
-/// Each row's position among the known values of a one-hot column; `None` if it is missing.
-fn positions(
-    table: &Table<'_>,
-    column: usize,
-    known: &Vocabulary,
-    decimal: Decimal,
-) -> Result<Vec<Option<usize>>, DataError> {
-    let found = (0..table.len()).map(|row| position(table, row, column, known, decimal)).collect();
-    table.settled()?;
-    found
-}
-
-/// A field's position among the known values; `None` if it is missing.
-fn position(
-    table: &Table<'_>,
-    row: usize,
-    column: usize,
-    known: &Vocabulary,
-    decimal: Decimal,
-) -> Result<Option<usize>, DataError> {
+fn category(table: &Table<'_>, row: usize, column: usize, known: &Vocabulary, decimal: Decimal) -> Category {
     let text = table.get(row, column);
     let text = text.trim();
     if number::is_gap(text) && !known.has(text) {
-        return Ok(None);
+        return Category::Missing;
     }
-    let place = |fault: Fault| fault.at(table.file, table.line(row), column);
-    known.position(text, &table.name(column), decimal).map(Some).map_err(place)
+    known.position(text, decimal).map_or(Category::Unknown, Category::Known)
 }
 
 /// Values in memory, row by row.
@@ -187,7 +232,8 @@ struct Held {
 }
 
 impl Held {
-    fn number(&mut self, table: &Table<'_>, row: usize, column: usize) -> Result<(), DataError> {
+    /// Takes a number; NaN if it is missing.
+    fn number(&mut self, table: &Table<'_>, row: usize, column: usize) -> Result<f64, DataError> {
         let text = table.get(row, column);
         // blanks inside quotes are not part of a number
         let text = text.trim();
@@ -203,14 +249,7 @@ impl Held {
             },
         };
         self.numbers.push(number);
-        Ok(())
-    }
-
-    fn one_hot(&mut self, table: &Table<'_>, row: usize, column: usize, known: &Vocabulary) -> Result<(), DataError> {
-        let position = position(table, row, column, known, self.decimal)?;
-        let value = |i| position.map_or(f64::NAN, |p| f64::from(u8::from(i == p)));
-        self.numbers.extend((0..known.len()).map(value));
-        Ok(())
+        Ok(number)
     }
 }
 
@@ -232,7 +271,7 @@ fn no_number(table: &Table<'_>, row: usize, column: usize, decimal: Decimal) -> 
         if number::is_gap(&text) {
             continue;
         }
-        if number::is_numeric(&text) || number::is_grouped(&text) || text.ends_with('%') {
+        if number::is_misformed(&text) {
             numbers += 1;
         } else {
             dates += usize::from(number::is_date(&text));
@@ -252,7 +291,7 @@ fn no_number(table: &Table<'_>, row: usize, column: usize, decimal: Decimal) -> 
     }
     let leave = leave_out(table, column);
     let named = |option: &str| match selector(table, column) {
-        Some(selector) => format!("{option} {selector}"),
+        Some(selector) => format!("{option}{selector}"),
         None => format!("{option}, once it has a name of its own,"),
     };
     let (what, advice) = match () {

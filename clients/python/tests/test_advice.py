@@ -15,6 +15,7 @@ from conftest import ROOT
         ("or accept it with --allow-clamped", "or accept it with accept=['clamped']"),
         ("pass --separator comma or --separator semicolon", "pass separator='comma' or separator='semicolon'"),
         ('leave it out with --drop "my id"', "leave it out with drop=['my id']"),
+        ('leave it out with --drop="-1"', "leave it out with drop=['-1']"),
         ("if it is an index, leave it out with --drop 1; if", "if it is an index, leave it out with drop=['1']; if"),
         ("take them as they are with --allow-days", "take them as they are with accept=['days']"),
         ("name it with --label", "name it with label=…"),

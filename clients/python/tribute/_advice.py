@@ -27,7 +27,7 @@ SWITCHES = {
 VALUES = {"separator", "decimal", "label", "range"}
 LISTS = {"drop", "one-hot"}
 
-_FLAG = re.compile(r'--([a-z][a-z-]*[a-z])\b(?: (?:"([^"\n]*)"|([\w.]*\w)))?')
+_FLAG = re.compile(r'--([a-z][a-z-]*[a-z])\b(?:[ =](?:"([^"\n]*)"|([\w.]*\w)))?')
 
 
 def in_python(text: str) -> str:

@@ -17,6 +17,7 @@ use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::Arc;
 
 use crate::error::{DataError, Fault};
+use crate::phrase::{self, as_option, same_name};
 
 /// Bytes that can be read at any position.
 pub trait ReadAt: Send + Sync + std::fmt::Debug {
@@ -235,7 +236,7 @@ impl Words {
 fn whole(x: i128) -> Result<f64, Refused> {
     if x.unsigned_abs() >= u128::from(EXACT) {
         let what = format!("{x}, a whole number that is not below 2^53, so that its last digits would be lost");
-        return Err(Refused::Held(what, "write it as floats if they do not matter"));
+        return Err(Refused::Held(what, "if it is a label, write it as text; if they do not matter, as floats"));
     }
     Ok(x as f64)
 }
@@ -301,6 +302,14 @@ impl Columns {
         }
     }
 
+    /// What to do about a column that is not wanted.
+    fn leave_out(&self, column: usize) -> String {
+        let named = |option: &str| self.names.iter().filter(|name| same_name(name, option)).count();
+        let (name, number) = (&self.names[column], (column + 1).to_string());
+        let own = as_option(name).filter(|_| named(name) == 1);
+        phrase::leave_out(own.or_else(|| as_option(&number).filter(|_| named(&number) == 0)))
+    }
+
     /// Reads a column.
     ///
     /// # Errors
@@ -315,7 +324,7 @@ impl Columns {
             false => Err(Refused::damaged(format!("a column has {} rows of {}", found.len(), self.rows))),
         });
         loaded.map_err(|refused| {
-            let fault = fault(self.format, refused, Some(&self.names[column]));
+            let fault = fault(self.format, refused, Some((self, column)));
             if !matches!(fault, Fault::Held { .. }) {
                 fault.of(file)
             } else {
@@ -325,9 +334,13 @@ impl Columns {
     }
 }
 
-fn fault(format: Format, refused: Refused, column: Option<&str>) -> Fault {
+fn fault(format: Format, refused: Refused, of: Option<(&Columns, usize)>) -> Fault {
     match refused {
-        Refused::Held(what, advice) => Fault::Held { name: column.unwrap_or_default().to_owned(), what, advice },
+        Refused::Held(what, advice) => {
+            let (name, leave_out) =
+                of.map_or_else(Default::default, |(all, at)| (all.names[at].clone(), all.leave_out(at)));
+            Fault::Held { name, what, advice, leave_out }
+        }
         Refused::Io(reason) => Fault::Io { reason },
         Refused::Damaged(why) => Fault::Damaged { format: format.name(), why },
     }

@@ -124,12 +124,27 @@ fn what_holds_no_numbers_is_named() {
         refused.to_string().contains("(`y`) holds dates or times") && refused.to_string().contains("--drop"),
         "{refused}"
     );
+    // an option cannot carry every name, and a number may be another column's name
+    let dates: ArrayRef = Arc::new(Date32Array::from(vec![1, 2, 3]));
+    for (name, other, advice) in [
+        ("when", "x", "--drop when"),
+        ("my day", "x", "--drop \"my day\""),
+        ("-1", "x", "--drop=\"-1\""),
+        ("when, local", "x", "--drop 2"),
+        ("$when", "x", "--drop 2"),
+        ("$when", "2", "delete it from the file"),
+    ] {
+        let bytes = arrow(vec![(other, floats(&[1.0, 2.0, 3.0])), (name, dates.clone()), ("label", label.clone())]);
+        let refused = infer(bytes).unwrap_err().to_string();
+        assert!(refused.contains(advice), "{refused}");
+    }
     let refused = column(floats(&[4.0, f64::INFINITY, 6.0])).unwrap_err();
     assert_eq!((refused.row, refused.column), (Some(2), Some(2)), "{refused}");
     let refused = column(texts(&["low", "high", "low"])).unwrap_err();
     assert!(refused.to_string().contains("categories"), "{refused}");
     let refused = column(Arc::new(Int64Array::from(vec![1, 2, 1 << 53]))).unwrap_err();
     assert!(refused.to_string().contains("not below 2^53"), "{refused}");
+    assert!(refused.to_string().contains("if it is a label, write it as text"), "{refused}");
     column(Arc::new(Int64Array::from(vec![1, 2, (1 << 53) - 1]))).unwrap();
     // numbers as texts are read as in a CSV
     column(texts(&["1", "2.5", "-3"])).unwrap();
@@ -139,6 +154,57 @@ fn what_holds_no_numbers_is_named() {
     let refused =
         Source::from_bytes("t", bytes, &options).unwrap().infer("t", Predicts::Classes, Range::MinMax, &options);
     assert!(matches!(*refused.unwrap_err().fault, Fault::ForText { option: "--decimal", .. }));
+}
+
+#[test]
+fn whole_numbers_of_another_size_concern_their_column_alone() {
+    let (a, b): (ArrayRef, ArrayRef) = (floats(&[1.0, 2.0, 3.0]), Arc::new(Int64Array::from(vec![1, 2, 3])));
+    let mut bytes = arrow(vec![("a", a), ("b", b), ("label", texts(&["x", "y", "x"]))]);
+    // the size of the whole numbers, in the schema, becomes that of Polars' Int128
+    let size = bytes.windows(4).position(|bits| bits == 64i32.to_le_bytes()).unwrap();
+    bytes[size..size + 4].copy_from_slice(&128i32.to_le_bytes());
+    let refused = infer(bytes.clone()).unwrap_err();
+    assert!(refused.column == Some(2) && refused.to_string().contains("--drop b"), "{refused}");
+    assert!(refused.to_string().contains("whole numbers of another size"), "{refused}");
+    let options = Options { drop: vec!["b".into()], ..Options::default() };
+    let source = Source::from_bytes("t", bytes, &options).unwrap();
+    let found = source.infer("t", Predicts::Classes, Range::MinMax, &options).unwrap();
+    assert_eq!(found.into_schema().unwrap().features().len(), 1);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_pipe_is_read() {
+    use std::io::Write as _;
+    use std::os::fd::AsRawFd as _;
+    for file in ["whole-snappy.parquet", "whole-zstd.feather", "whole.csv"] {
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        let bytes = std::fs::read(case(file)).unwrap();
+        let written = std::thread::spawn(move || writer.write_all(&bytes).unwrap());
+        let read = schema(Path::new(&format!("/proc/self/fd/{}", reader.as_raw_fd()))).unwrap();
+        assert_eq!(read.canonical(), schema(&case("whole.csv")).unwrap().canonical(), "{file}");
+        written.join().unwrap();
+    }
+}
+
+#[test]
+fn a_category_that_is_left_out_is_none() {
+    let bytes = arrow(vec![
+        ("city", texts(&["Oslo", "Rome", "Oslo", "Total"])),
+        ("b", floats(&[1.0, 2.0, 3.0, f64::NAN])),
+        ("label", texts(&["x", "y", "x", "x"])),
+    ]);
+    let options = Options { one_hot: vec!["city".into()], accept: [Kind::Incomplete].into(), ..Options::default() };
+    let source = Source::from_bytes("t", bytes.clone(), &options).unwrap();
+    let found = source.infer("t", Predicts::Classes, Range::MinMax, &options).unwrap().into_schema().unwrap();
+    assert_eq!(found.categories()[0].values, ["Oslo", "Rome"]);
+    assert_eq!(source.records(&found, &options).unwrap().into_records().unwrap().len(), 3);
+    // in a record it is refused
+    let whole =
+        arrow(vec![("city", texts(&["Oslo", "Total"])), ("b", floats(&[1.0, 2.0])), ("label", texts(&["x", "y"]))]);
+    let source = Source::from_bytes("t", whole, &options).unwrap();
+    let e = source.records(&found, &options).unwrap_err();
+    assert!(matches!(*e.fault, Fault::UnknownCategory { .. }) && (e.row, e.column) == (Some(2), Some(1)), "{e}");
 }
 
 /// What pandas writes of a data frame with this column as its index.

@@ -398,6 +398,141 @@ fn advice_names_the_column_that_it_means() {
 }
 
 #[test]
+fn an_option_s_list_carries_a_name_like_an_option() {
+    let headed = Options { header: Some(true), ..Options::default() };
+    let e = infer("-1,b,label\n,2,x\n,3,y\n", &headed).unwrap_err();
+    assert!(e.to_string().contains("--drop=\"-1\""), "{e}");
+}
+
+/// Ten records of class x, and five of y that lack a feature.
+fn half_complete() -> String {
+    let complete = (1..=10).map(|i| format!("{},{},x\n", i * 3 % 7, i % 4));
+    format!("a,b,label\n{}{}", complete.collect::<String>(), (1..=5).map(|i| format!(",{i},y\n")).collect::<String>())
+}
+
+#[test]
+fn classes_are_those_of_the_records_that_are_left() {
+    let text = half_complete();
+    let two = schema(&["a", "b"], classes(&["x", "y"]));
+    let dropping = Options { accept: [Kind::Incomplete, Kind::Coarse].into(), ..Options::default() };
+    let report = Source::from_bytes("f.csv", text.clone().into(), &dropping).unwrap().report(&two, &dropping).unwrap();
+    assert_eq!(report.classes.iter().map(|c| c.records).collect::<Vec<_>>(), [10, 0]);
+    assert!(report.notes.iter().any(|n| n == "no record of class `y`"), "{report}");
+    let e = infer(&text, &dropping).unwrap_err();
+    assert!(e.to_string().contains("holds only `x` once 5 records that lack a feature are left out"), "{e}");
+    // what lacks something is told first
+    assert_eq!(doubts(infer(&text, &Options::default())), [Kind::Incomplete]);
+    let (schema, report) = infer(&format!("{text}7,7,y\n"), &dropping).unwrap();
+    assert_eq!((schema.classes(), report.classes[1].records, report.incomplete), (2, 1, 5));
+    // nor does a label matter that is left out
+    assert_eq!(doubts(read(&text.replace(",y", ",z"), &two, &Options::default())), [Kind::Incomplete]);
+    let report = Source::from_bytes("f.csv", text.replace(",y", ",z").into(), &dropping).unwrap();
+    assert_eq!(report.records(&two, &dropping).unwrap().into_records().unwrap().len(), 10);
+}
+
+#[test]
+fn rows_that_are_left_out_do_not_decide_the_range() {
+    let ages = |last: &str| {
+        let rows = (0..24).map(|i| format!("{},{},{}\n", 20 + i * 7 % 51, i % 5, ["x", "y"][i % 2]));
+        format!("age,b,label\n{}{last}\n", rows.collect::<String>())
+    };
+    let cases = [("1198,107,", Kind::Unlabelled), ("1198,,x", Kind::Incomplete), ("1198,,", Kind::Incomplete)];
+    for (last, kind) in cases {
+        assert_eq!(doubts(infer(&ages(last), &Options::default())), [kind], "{last}");
+        let (schema, _) = infer(&ages(last), &accepting(kind)).unwrap();
+        assert_eq!((schema.features()[0].lo, schema.features()[0].hi), (20.0, 69.0), "{last}");
+    }
+    // nor the range of a real target
+    let text = format!("{}9,,1e6\n", "1,2,10\n3,1,20\n2,3,15\n");
+    let options = Options { header: Some(false), ..accepting(Kind::Incomplete) };
+    let source = Source::from_bytes("f.csv", text.into(), &options).unwrap();
+    let inferred = source.infer("s", Predicts::Real, Range::MinMax, &options).unwrap().into_schema().unwrap();
+    assert_eq!(inferred.target(), &Target::Real { lo: 10.0, hi: 20.0 });
+    // nor ranges that are found in several places
+    let text = half_complete().replace(",5,y", ",99,y");
+    let dropping = accepting(Kind::Incomplete);
+    let source = Source::from_bytes("f.csv", text.into(), &dropping).unwrap();
+    let values = source.spread(&schema(&["a", "b"], classes(&["x", "y"])), &dropping).unwrap().into_values().unwrap();
+    assert_eq!((values[0].len(), values[1].len(), values[1].contains(&99.0)), (10, 10, false));
+    // if nothing is left, that is said
+    for (text, words) in
+        [("a,b,label\n,1,x\n2,,y\n", "has no records"), ("a,b,label\n,1,x\n,2,y\n", "(`a`) has no values")]
+    {
+        let e = infer(text, &dropping).unwrap_err();
+        assert!(e.to_string().contains(words), "{e}");
+    }
+    let e = infer("a,b,label\n1,1,\n2,3,\n", &accepting(Kind::Unlabelled)).unwrap_err();
+    assert!(e.to_string().contains("taken as the label, is empty"), "{e}");
+}
+
+#[test]
+fn a_category_that_is_left_out_is_none() {
+    let rows = "Oslo,1,x\nRome,2,y\nOslo,3,x\n";
+    for (last, kind) in [("Total,6,", Kind::Unlabelled), ("Total,,x", Kind::Incomplete)] {
+        let text = format!("city,b,label\n{rows}{last}\n");
+        let options = Options { one_hot: vec!["city".into()], ..accepting(kind) };
+        let (known, report) = infer(&text, &options).unwrap();
+        assert_eq!(
+            (known.categories()[0].values.as_slice(), report.records),
+            (&["Oslo", "Rome"].map(String::from)[..], 3)
+        );
+        // the same file is read by it, and in a record such a category is still refused
+        let source = Source::from_bytes("f.csv", text.clone().into(), &options).unwrap();
+        assert_eq!(source.records(&known, &options).unwrap().into_records().unwrap().len(), 3, "{last}");
+        assert_eq!(doubts(read(&text, &known, &Options::default())), [kind]);
+        let e = read(&format!("{text}Total,1,x\n"), &known, &options).unwrap_err();
+        assert!(matches!(*e.fault, Fault::UnknownCategory { .. }) && (e.row, e.column) == (Some(6), Some(1)), "{e}");
+    }
+}
+
+#[test]
+fn one_class_in_two_words_is_asked_about() {
+    for (labels, words) in [
+        (["0", "1", "True", "False"], "`0`, `False`"),
+        (["1.0", "0.0", "True", "x"], "`1.0`, `True`"),
+        (["<=50K", ">50K", "<=50K.", ">50K."], "`<=50K`, `<=50K.`"),
+    ] {
+        let rows: String = labels.iter().enumerate().map(|(i, label)| format!("{},{label}\n", i * 3 % 4)).collect();
+        let told = infer(&format!("a,label\n{rows}"), &Options::default());
+        let said = told.as_ref().unwrap_err().to_string();
+        assert!(said.contains(words), "{said}");
+        assert!(doubts(told).iter().all(|kind| *kind == Kind::Similar));
+        assert!(infer(&format!("a,label\n{rows}"), &accepting(Kind::Similar)).is_ok());
+    }
+    let known = schema(&["a"], classes(&["<=50K", "True"]));
+    for (label, words) in [("<=50K.", "like the schema's `<=50K`"), ("1", "like the schema's `True`")] {
+        let e = read(&format!("a,label\n1,{label}\n"), &known, &Options::default()).unwrap_err();
+        assert!(e.to_string().contains(words), "{e}");
+    }
+}
+
+#[test]
+fn labels_that_look_the_same_are_told_apart_in_words() {
+    let said = |text: &str| infer(text, &Options::default()).unwrap_err().to_string();
+    let words = said("a,label\n1,\u{b5}m\n2,\u{3bc}m\n3,nm\n");
+    assert!(words.contains("`\\u{3bc}m`") && words.contains("`\\u{b5}m`"), "{words}");
+    let words = said("a,label\n1,New York\n2,New\u{a0}York\n3,Rome\n");
+    assert!(words.contains("`New York`") && words.contains("`New\\u{a0}York`"), "{words}");
+    let known = schema(&["a"], classes(&["\u{b5}m", "nm"]));
+    let e = read("a,label\n1,\u{3bc}m\n", &known, &Options::default()).unwrap_err();
+    assert!(e.to_string().contains("`\\u{3bc}m`") && e.to_string().contains("schema's `\\u{b5}m`"), "{e}");
+}
+
+#[test]
+fn quantiles_are_not_advised_where_they_are_in_use() {
+    // a few values too many for the quantiles to leave out
+    let value = |i: usize| if i < 11 { 1e9 + i as f64 } else { i as f64 };
+    let rows: String = (0..200).map(|i| format!("{},{}\n", value(i), ["x", "y"][i % 2])).collect();
+    let source = Source::from_bytes("f.csv", format!("dose,label\n{rows}").into(), &Options::default()).unwrap();
+    for (range, advised) in [(Range::MinMax, true), (Range::Standard, true), (Range::Quantile, false)] {
+        let found = source.infer("s", Predicts::Classes, range, &Options::default()).unwrap();
+        let notes = found.report.notes.join("\n");
+        assert!(notes.contains("(`dose`) loses most of its values"), "{range:?}: {notes}");
+        assert_eq!(notes.contains("--range quantile"), advised, "{range:?}: {notes}");
+    }
+}
+
+#[test]
 fn names_like_those_of_formats_are_names() {
     for name in ["PAR1", "ARROW1", "FEA1", "BZh", "[Na+]"] {
         let (schema, report) = infer(&format!("{name},b,label\n1,2,x\n3,4,y\n"), &Options::default()).unwrap();

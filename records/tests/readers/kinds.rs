@@ -149,6 +149,7 @@ fn a_column_without_numbers_is_told_for_what_it_holds() {
     for (values, words) in [
         (["Paris", "Rome", "Paris"], "categories"),
         (["2021-03-04", "2021-03-05", "2021-03-06"], "dates or times"),
+        (["AAPL", "$", "AAPL"], "categories"),
         (["Mar 4, 2021", "Mar 5, 2021", "Apr 6, 2021"], "dates or times"),
         (
             ["it was a dark and stormy night", "call me Ishmael, some years ago", "in the beginning was the word"],
@@ -162,6 +163,19 @@ fn a_column_without_numbers_is_told_for_what_it_holds() {
     let dropped = Options { drop: vec!["b".into()], ..Options::default() };
     let (schema, report) = infer_with("a,b,label\n1,p,x\n2,q,y\n3,p,x\n", &dropped).unwrap();
     assert_eq!((schema.features().len(), report.left_out[0].why), (1, "dropped on request"));
+    // numbers in another form are none of these
+    for (values, words) in [
+        (["$1,037.50", "$5", "$12"], "currency"),
+        (["10 €", "12 €", "13 €"], "currency"),
+        (["\u{2212}10", "\u{2212}12", "\u{2212}13"], "minus"),
+        (["10\u{200b}", "12\u{200b}", "13\u{200b}"], "not seen"),
+        (["inf", "-inf", "Infinity"], "not a finite number"),
+        (["9007199254740993", "9007199254740995", "1"], "beyond 2^53"),
+    ] {
+        let quoted = values.map(|v| format!("\"{v}\""));
+        let e = column([&quoted[0], &quoted[1], &quoted[2]]);
+        assert!((e.row, e.column) == (Some(2), Some(2)) && e.to_string().contains(words), "{e}");
+    }
     // true and false are read as numbers, with a note
     let (_, report) = infer("a,b,label\n1,True,x\n2,FALSE,y\n3,true,x\n").unwrap();
     assert!(report.to_string().contains("read as 1 and 0: `b`"), "{report}");
@@ -340,6 +354,7 @@ fn names_of_a_schema_must_be_names() {
         ("a,b,label\n,2,x\n,4,y\n", "no values"),
         ("a,label,b,label\n1,2,3,x\n4,5,6,y\n", "--label 2 or --label 4"),
         ("a,b,label\n1,1.7e308,x\n2,-1.7e308,y\n", "from -1.7e308 to 1.7e308"),
+        ("a,b,label\n1,0,x\n2,1e304,y\n", "from 0e0 to 1e304"),
     ] {
         let e = infer(text).unwrap_err();
         assert!(e.to_string().contains(words), "{e}");
@@ -517,6 +532,13 @@ fn a_target_s_range_counts_too() {
     let schema = source.infer("s", Predicts::Real, Range::MinMax, &options).unwrap().into_schema().unwrap();
     let records = source.records(&schema, &options).unwrap().into_records().unwrap();
     assert_eq!((records.target(0), records.target(99)), (0, 65_535));
+    // a range too wide for its steps, and a whole number whose last digits would be lost
+    for (far, words) in [("1e305", "too wide"), ("1000000000000000003", "beyond 2^53")] {
+        let wide =
+            Source::from_bytes("f.csv", text.replacen(",198\n", &format!(",{far}\n"), 1).into(), &options).unwrap();
+        let e = wide.infer("s", Predicts::Real, Range::MinMax, &options).unwrap_err();
+        assert!(e.column == Some(2) && e.to_string().contains(words), "{e}");
+    }
     // of a target not even one value is moved without asking
     for beyond in ["1e6", "198.5"] {
         let source = text.replace("\n7.5,14\n", &format!("\n7.5,{beyond}\n"));
