@@ -113,7 +113,7 @@ def test_real_targets_are_numbers_like_features(targets, said):
     assert REAL.quantise_target(["0", "100"]).tolist() == [0, 65535]
 
 
-@pytest.mark.parametrize("ends", [(0.0, 1e305), (-1e308, 1e308), (1.0, 1.0), (2.0, 1.0), (0.0, np.inf), (np.nan, 1.0)])
+@pytest.mark.parametrize("ends", [(0.0, 1e305), (-1e308, 1e308), (1.0, 1.0), (2.0, 1.0), (0.0, np.inf), (-np.inf, 0.0), (np.nan, 1.0)])
 def test_a_range_that_cannot_be_divided_into_steps_is_refused(ends):
     lo, hi = ends
     with pytest.raises(BadSchema, match="feature `b` has range"):
@@ -145,13 +145,6 @@ def test_texts_that_only_python_takes_for_numbers_are_refused(text):
     plain = [["10", " -1.5e0\u00a0"], [b"+10.", b"-1.5"]]
     for values in (*plain, *map(np.array, plain), np.array(plain[0], dtype=object)):
         assert WHOLE.in_order(values).tolist() == [10.0, -1.5]
-
-
-@pytest.mark.parametrize("end", [np.inf, -np.inf, np.nan])
-def test_ranges_that_json_cannot_write_are_refused(end):
-    for lo, target in ((end, ["x", "y"]), (0.0, (end, 1.0))):
-        with pytest.raises(BadSchema, match=f"range ends at {end}: both ends must be finite"):
-            Schema.of("s", ["a"], [lo], [1.0], target)
 
 
 def test_numbers_of_any_type_are_taken():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from dataclasses import dataclass
 from functools import cached_property
@@ -55,13 +54,13 @@ class Schema:
         """
         ranges = list(zip(features, np.asarray(lo, dtype=np.float64), np.asarray(hi, dtype=np.float64)))
         for feature, low, high in ranges:
-            _usable(f"feature `{feature}` has range", low, high)
+            _checked(f"feature `{feature}` has range", low, high)
         columns = ",".join(f'{{"name":{_text(n)},"lo":{_number(a)},"hi":{_number(b)}}}' for n, a, b in ranges)
         if all(isinstance(t, str) for t in target):
             predicted = f'{{"classes":[{",".join(_text(str(t)) for t in target)}]}}'
         else:
             low, high = map(float, target)
-            _usable("the target has range", low, high)
+            _checked("the target has range", low, high)
             predicted = f'{{"real":{{"lo":{_number(low)},"hi":{_number(high)}}}}}'
         pinned = f',"extractor":"{extractor.hex()}"' if extractor else ""
         return cls(f'{{"name":{_text(name)},"features":[{columns}],"target":{predicted}{pinned}}}')
@@ -228,12 +227,15 @@ class Schema:
         return np.rint((reals - lo) * 65_535.0 / (hi - lo)).astype(np.uint16)
 
 
-def _usable(what: str, lo: float, hi: float) -> None:
-    """Raises BadSchema if values cannot be scaled by a range, as the service does; `what` has it."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        steps = np.subtract(hi, lo) * 65_535.0
-    if not (lo < hi and np.isfinite([lo, hi, steps]).all()):
+def _checked(what: str, lo: float, hi: float) -> None:
+    if not _usable(lo, hi):
         raise BadSchema(f"{what} [{lo}, {hi}]: both ends and their distance times 65535 must be finite, and the first smaller")
+
+
+def _usable(lo: Any, hi: Any) -> Any:
+    """Whether values can be scaled by a range, as the service does: its ends and its width in steps are finite, its first end is smaller."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return (np.asarray(lo) < hi) & np.isfinite((np.asarray(hi) - lo) * 65_535.0)
 
 
 def _unmasked(values: Any, what: str, refused: type[TributeError]) -> Any:
@@ -311,8 +313,6 @@ def _text(value: str) -> str:
 def _number(value: float) -> str:
     """A float in canonical JSON: the shortest digits that round-trip. An exponent has no leading zero."""
     value = float(value)
-    if not math.isfinite(value):
-        raise BadSchema(f"a range ends at {value}: both ends must be finite")
     if 1e-5 <= abs(value) < 1e-4:
         return np.format_float_positional(value, unique=True)  # Python would write 1e-05
     digits, _, exponent = repr(value).partition("e")

@@ -23,7 +23,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from .client import Client
 from .errors import BadQuery, BadRecord
 from .mapping import DEVIATIONS, Mapping, mapping
-from .schema import Schema, _unmasked
+from .schema import Schema, _unmasked, _usable
 from .types import LOGIT_UNIT, TARGET_STEPS, WEIGHT_UNIT
 from .verify import Page, Refused, verify
 
@@ -279,12 +279,6 @@ def _ranges(X: npt.NDArray[np.float64], rule: str) -> tuple[npt.NDArray[np.float
         varies = lo < hi
         lo, hi = np.where(varies, mean - DEVIATIONS * spread, lo), np.where(varies, mean + DEVIATIONS * spread, hi)
     return _widened(lo, hi)
-
-
-def _usable(lo: Any, hi: Any) -> Any:
-    """Whether values can be scaled by a range: its width times the number of steps is finite."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        return np.isfinite((np.asarray(hi) - lo) * 65_535.0)
 
 
 def _too_wide(what: str, values: npt.NDArray[np.float64]) -> BadRecord:
