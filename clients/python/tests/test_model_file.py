@@ -5,6 +5,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from tribute._encoding import model_file
+from tribute._graph import described
 from tribute._model_file import ModelFile
 from tribute.errors import BadModel
 from tribute.schema import Schema
@@ -125,6 +127,28 @@ def test_records_are_laid_out_as_the_inputs_say(tmp_path, taken, before):
     before = [before] if before else []
     model = ModelFile(written(tmp_path / "m.onnx", WEIGHT, before=before, taken=taken), THREE)
     assert model.predict(ROWS).tolist() == ["y", "x", "z"] and model.decision_function(ROWS).shape == (3, 3)
+
+
+def test_values_in_a_second_file_are_read(tmp_path):
+    path, data = tmp_path / "m.onnx", tmp_path / "m.data"
+    bias = helper.make_node("Constant", [], ["bias"], value=numpy_helper.from_array(np.array([0.0, 5.0, 0.0], np.float32), "of a node"))
+    added = helper.make_node("Add", ["scores", "bias"], ["moved"])
+    model = onnx.load(written(path, WEIGHT, bias, added, outputs=[("moved", TensorProto.FLOAT)]))
+    whole = model.SerializeToString()
+    onnx.save_model(model, path, save_as_external_data=True, location=data.name, size_threshold=0, convert_attribute=True)
+    outside = path.read_bytes()
+    assert len(data.read_bytes()) == 9 * 4
+    assert model_file(path) == whole
+    assert ModelFile(path, THREE).predict(ROWS).tolist() == ["y", "y", "y"]
+    with pytest.raises(BadModel, match=r"tensor `of a node` keeps its values in another file \(`m.data`\)"):
+        described(outside, "m.onnx")
+
+    data.write_bytes(data.read_bytes()[:10])
+    with pytest.raises(BadModel, match="keeps its values in `m.data`, which cannot be used: .*Copy that file again"):
+        model_file(path)
+    path.write_bytes(outside.replace(b"m.data", b"n.data"))
+    with pytest.raises(BadModel, match="in `n.data`, which is no regular file beside the model"):
+        model_file(path)
 
 
 def test_an_output_of_other_columns_is_no_score(tmp_path):

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from eth_utils.address import is_checksum_address
 
 from . import errors
-from ._graph import parsed
+from ._graph import parsed, tensors, values_file
 from ._proto.tribute.v1 import agent_pb2
 from .schema import Schema
 from .types import LAMBDA_UNIT, Agent, Dataset
@@ -87,7 +87,7 @@ def model_file(source: str | os.PathLike[str] | bytes) -> bytes:
     Raises
     ------
     errors.BadModel
-        It is no ONNX file, or its tensors are not in regular files of its folder.
+        It is no ONNX file, or its tensors are not in regular files of its folder, or not whole.
     """
     if isinstance(source, bytes):
         return source
@@ -97,14 +97,24 @@ def model_file(source: str | os.PathLike[str] | bytes) -> bytes:
     except ImportError:
         return content  # one with tensors outside is refused by the service, which says what to do
     described = parsed(content, os.fspath(source))
-    outside = [tensor for tensor in described.graph.initializer if onnx.external_data_helper.uses_external_data(tensor)]
+    outside = [tensor for tensor in tensors(described) if onnx.external_data_helper.uses_external_data(tensor)]
     if not outside:
         return content
     folder = Path(source).parent.resolve()
     for tensor in outside:
-        location = onnx.external_data_helper.ExternalDataInfo(tensor).location
+        location = values_file(tensor)
         file = (folder / location).resolve()
         if not file.is_relative_to(folder) or not file.is_file():
             raise errors.BadModel(f"tensor `{tensor.name}` keeps its values in `{location}`, which is no regular file beside the model")
-    onnx.external_data_helper.load_external_data_for_model(described, os.fspath(folder))
+        try:
+            onnx.external_data_helper.load_external_data_for_tensor(tensor, os.fspath(folder))
+        except (OSError, ValueError, onnx.checker.ValidationError) as failed:
+            reason = str(failed).rstrip(".")
+            raise errors.BadModel(
+                f"tensor `{tensor.name}` keeps its values in `{location}`, which cannot be used: {reason}. Copy that file again, or "
+                "export the model in one file, in PyTorch by torch.onnx.export(…, external_data=False)"
+            ) from failed
+        # some versions of onnx leave it to the caller
+        tensor.ClearField("data_location")
+        tensor.ClearField("external_data")
     return described.SerializeToString()

@@ -34,21 +34,35 @@ def described(content: bytes, name: str) -> Any:
     import onnx
 
     model = parsed(content, name)
-    for nodes, constants in _parts(model):
-        attributes = [attribute for node in nodes for attribute in node.attribute]
-        for tensor in [*constants, *(attribute.t for attribute in attributes), *(t for a in attributes for t in a.tensors)]:
-            if onnx.external_data_helper.uses_external_data(tensor):
-                file = onnx.external_data_helper.ExternalDataInfo(tensor).location
-                raise BadModel(
-                    f"tensor `{tensor.name}` keeps its values in another file (`{file}`), which is not read here: save the model in one "
-                    "file, in PyTorch by torch.onnx.export(…, external_data=False), otherwise by onnx.save_model(onnx.load(FILE), FILE)"
-                )
+    for tensor in tensors(model):
+        if onnx.external_data_helper.uses_external_data(tensor):
+            raise BadModel(
+                f"tensor `{tensor.name}` keeps its values in another file (`{values_file(tensor)}`), which is not read here: save the "
+                "model in one file, in PyTorch by torch.onnx.export(…, external_data=False), otherwise by "
+                "onnx.save_model(onnx.load(FILE), FILE)"
+            )
     for nodes, constants in _parts(model):
         for node in nodes:
             fault = _fault(node, nodes, constants)
             if fault:
                 raise BadModel(f"node `{node_name(node)}` ({node.op_type}) {fault}")
     return model
+
+
+def tensors(message: Any) -> Iterator[Any]:
+    """All tensors of a model or a part of it: initializers and those in attributes, also of inner graphs and functions."""
+    for field, value in message.ListFields():
+        if field.message_type is not None:
+            for part in [value] if hasattr(value, "ListFields") else value:
+                if field.message_type.full_name == "onnx.TensorProto":
+                    yield part
+                else:
+                    yield from tensors(part)
+
+
+def values_file(tensor: Any) -> str:
+    """Where a tensor keeps its values, from the folder of its model; empty if it does not say."""
+    return next((entry.value for entry in tensor.external_data if entry.key == "location"), "")
 
 
 def filled(sizes: Sequence[int | str | None], numbers: int) -> tuple[int, ...] | None:
