@@ -7,7 +7,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from tribute._encoding import model_file
 from tribute._graph import described
-from tribute._model_file import ModelFile
+from tribute._model_file import ModelFile, _own
 from tribute.errors import BadModel
 from tribute.schema import Schema
 
@@ -32,6 +32,10 @@ def written(path, weight, *after, kind=TensorProto.FLOAT, outputs=(("scores", Te
     graph = helper.make_graph(nodes, "m", inputs, given, [values])
     path.write_bytes(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10).SerializeToString())
     return path
+
+
+def of_classes(*classes, features=FEATURES):
+    return Schema.of("s", features, [0.0, 0.0], [1.0, 1.0], classes)
 
 
 def test_the_largest_score_answers(tmp_path):
@@ -71,7 +75,7 @@ def test_labels_of_its_own_are_taken(tmp_path):
     assert ModelFile(path, THREE).predict(ROWS).tolist() == ["y", "x", "z"], "numbers of columns"
 
     def named(*classes):
-        return ModelFile(path, Schema.of("s", FEATURES, [0.0, 0.0], [1.0, 1.0], classes))
+        return ModelFile(path, of_classes(*classes))
 
     assert named("2", "1", "0").predict(ROWS).tolist() == ["1", "0", "2"], "labels"
     # whatever is asked: these numbers are two of the labels, too
@@ -83,6 +87,93 @@ def test_labels_of_its_own_are_taken(tmp_path):
     assert named("0", "2", "4").predict(ROWS).tolist() == ["2", "0", "4"]
     with pytest.raises(BadModel, match="labels of .*, 0, 2, 4, are neither the schema's x, y, z nor"):
         ModelFile(path, THREE)
+
+
+@pytest.mark.parametrize(
+    "kind, labels, classes",
+    [
+        (TensorProto.FLOAT, [3.0, 1.0, 2.0], ["1", "2", "3"]),
+        (TensorProto.FLOAT, [1.5, 0.5, 1.0], ["0.5", "1", "1.5"]),
+        (TensorProto.FLOAT, [1.5, 0.5, 1.0], ["0.50", "1.00", "1.50"]),
+        (TensorProto.FLOAT, [0.3, 0.1, 0.2], ["0.1", "0.2", "0.3"]),
+        (TensorProto.FLOAT16, [0.3, 0.1, 0.2], ["0.1", "0.2", "0.3"]),
+        (TensorProto.UINT8, [3, 1, 2], ["1", "2", "3"]),
+        (TensorProto.INT16, [2, 0, 1], ["0", "1", "2"]),
+        (TensorProto.INT64, [3, 1, 2], ["01", "02", "03"]),
+        (TensorProto.STRING, [" z", "x ", "y"], ["x", "y", "z"]),
+        (TensorProto.STRING, ["3", "1", "2.50"], ["1", "2.5", "3"]),
+    ],
+)
+def test_labels_are_of_any_type(tmp_path, kind, labels, classes):
+    third, first, second = 0, 1, 2
+    listed = helper.make_node("Constant", [], ["all"], value=helper.make_tensor("all", kind, [3], labels))
+    best = helper.make_node("ArgMax", ["scores"], ["best"], axis=1, keepdims=0)
+    said = helper.make_node("Gather", ["all", "best"], ["label"])
+    path = written(tmp_path / "m.onnx", WEIGHT, listed, best, said, outputs=[("label", kind), ("scores", TensorProto.FLOAT)])
+    model = ModelFile(path, of_classes(*classes))
+    assert np.argmax(model.decision_function(ROWS), axis=1).tolist() == [first, third, second]
+    assert model.predict(ROWS).tolist() == [classes[0], classes[2], classes[1]]
+
+
+@pytest.mark.parametrize(
+    "label, classes, text",
+    [
+        (7, ["7", "07"], "7"),
+        (7, ["07", "8"], "07"),
+        (7, ["07", "007"], "7"),
+        (np.float32(0.5), ["0.50", "1"], "0.50"),
+        (True, ["0", "1"], "1"),
+        (True, ["False", "True"], "True"),
+        (10, ["1_0", "x"], "10"),
+        (2**53 + 1, [f"{2**53}e0", "1"], f"{2**53 + 1}"),
+    ],
+)
+def test_a_label_is_the_only_class_that_is_the_same_number(label, classes, text):
+    assert _own(label, {name: place for place, name in enumerate(classes)}) == text
+
+
+@pytest.mark.parametrize("kind", [TensorProto.BOOL, TensorProto.FLOAT])
+@pytest.mark.parametrize(
+    "compared, classes, answers",
+    [
+        ("Greater", ["0", "1"], ["1", "0", "1"]),
+        ("Less", ["0", "1"], ["0", "1", "0"]),
+        ("Greater", ["1", "0"], ["1", "0", "1"]),
+        ("Less", ["1", "0"], ["0", "1", "0"]),
+        ("Greater", ["False", "True"], ["True", "False", "True"]),
+        ("Greater", ["x", "y"], ["y", "x", "y"]),
+        ("Less", ["x", "y"], None),
+    ],
+)
+def test_a_comparison_is_a_label(tmp_path, kind, compared, classes, answers):
+    path, schema = thresholded(tmp_path / "m.onnx", compared, kind), of_classes(*classes)
+    if answers:
+        assert ModelFile(path, schema).predict(ROWS).tolist() == answers
+    else:
+        with pytest.raises(BadModel, match="labels of .*, 0, 1, are neither the schema's x, y nor the numbers"):
+            ModelFile(path, schema)
+
+
+def test_truth_values_that_are_classes_are_labels(tmp_path):
+    path = thresholded(tmp_path / "m.onnx", "Less", TensorProto.BOOL)
+    assert ModelFile(path, of_classes("False", "True")).predict(ROWS).tolist() == ["False", "True", "False"]
+
+
+def thresholded(path, compared, kind):
+    """A probability, and how it compares with a half as a label of this type."""
+    after = [
+        helper.make_node("Sigmoid", ["scores"], ["p"]),
+        helper.make_node("Constant", [], ["half"], value=helper.make_tensor("half", TensorProto.FLOAT, [], [0.5])),
+        helper.make_node(compared, ["p", "half"], ["above"]),
+        helper.make_node("Cast", ["above"], ["label"], to=kind),
+    ]
+    return written(path, [[-3.0], [3.0]], *after, outputs=[("label", kind), ("p", TensorProto.FLOAT)])
+
+
+def test_scores_that_look_like_labels_are_scores_if_there_are_no_others(tmp_path):
+    steep = helper.make_node("Sigmoid", ["scores"], ["p"])
+    path = written(tmp_path / "m.onnx", [[-1e6], [1e6]], steep, outputs=[("p", TensorProto.FLOAT)])
+    assert ModelFile(path, TWO).predict(ROWS).tolist() == ["y", "x", "y"]
 
 
 def test_columns_are_named_by_class_labels(tmp_path):
@@ -127,6 +218,30 @@ def test_records_are_laid_out_as_the_inputs_say(tmp_path, taken, before):
     before = [before] if before else []
     model = ModelFile(written(tmp_path / "m.onnx", WEIGHT, before=before, taken=taken), THREE)
     assert model.predict(ROWS).tolist() == ["y", "x", "z"] and model.decision_function(ROWS).shape == (3, 3)
+
+
+@pytest.mark.parametrize(
+    "features, inputs, taken",
+    [
+        (["1st", "0"], ["_1st", "_0"], True),
+        (["income", "age"], ["_income", "age"], True),
+        (["a (cm)", "a"], ["a__cm_", "a"], True),
+        (["_a", "a"], ["_a", "a"], True),
+        (["a b", "a-b"], ["a_b", "a_b1"], False),
+        (["a b", "a-b"], ["a_b", "a-b"], False),
+    ],
+)
+def test_inputs_are_called_after_one_feature(tmp_path, features, inputs, taken):
+    before = [helper.make_node("Concat", inputs, ["features"], axis=1)]
+    # in another order than the schema's
+    shapes = {name: ["n", 1] for name in reversed(inputs)}
+    path = written(tmp_path / "m.onnx", [[1.0, 0.0], [0.0, 1.0]], before=before, taken=shapes)
+    schema = of_classes("x", "y", features=features)
+    if taken:
+        assert ModelFile(path, schema).predict(ROWS).tolist() == ["y", "x", "y"]
+    else:
+        with pytest.raises(BadModel, match="takes .*`a_b`: .*, not the schema's 2 features, in one table or each by its name"):
+            ModelFile(path, schema)
 
 
 def test_values_in_a_second_file_are_read(tmp_path):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import Any, Sequence
+from typing import Any, Callable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,9 @@ FURTHEST = 3.0
 """Half of these points are up to ten to the power of this ranges off the middle, where logits leave [0, 1] and every class may win."""
 CLEAR = 1e-5
 """An answer is clear if its score is ahead by more than this part of all scores' range."""
+
+EXACT = 2.0**53
+"""From here on, different whole numbers may be one float."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ class _Values:
     """What an output has for each record."""
 
     rows: npt.NDArray[Any]
-    """Scores of shape (n, columns), or labels of shape (n,)."""
+    """Scores of shape (n, columns), in the precision that the model gives them, or labels of shape (n,)."""
     names: list[Any] | None = None
     """The columns' names, if it is a sequence of maps."""
 
@@ -76,14 +79,19 @@ class ModelFile:
         if self._batch is None and not any(found.values()):  # it may be fixed to one record inside
             self._batch = 1
             found = self._observe(outputs, points)
-        scores = {name: v for name, v in found.items() if v is not None and v.rows.ndim == 2}
+        given = {name: v for name, v in found.items() if v is not None}
+        labels = {name: v for name, v in given.items() if v.rows.ndim == 1}
+        scores = {name: v for name, v in given.items() if v.rows.ndim == 2}
+        floats = {name: _Values(v.rows[:, 0]) for name, v in scores.items() if _are_labels(v, schema)}
+        if len(floats) < len(scores):  # else they are all that there is, such as probabilities of a steep sigmoid
+            labels.update(floats)
+            scores = {name: v for name, v in scores.items() if name not in floats}
         self._scores, names = self._chosen(scores)
         self._middle = 0.0
         values = self._join(scores)
         if values.shape[1] == 1 and schema.classes is not None:
             inside = np.nanmin(values) >= 0.0 and np.nanmax(values) <= 1.0
             self._middle = 0.5 if inside else 0.0  # a sigmoid's are probabilities
-        labels = {name: v for name, v in found.items() if v is not None and v.rows.ndim == 1}
         lists = {name: list(v.rows[:classes]) for name, v in labels.items() if _repeats(v.rows, classes)}
         self._labels = next((name for name in labels if name not in lists), None) if classes else None
         if self._labels is not None:
@@ -97,9 +105,7 @@ class ModelFile:
         if len(inputs) == 1:
             columns: list[list[int]] = [list(range(len(features)))]
         else:
-            known = {_plain(name): i for i, name in reversed(list(enumerate(features)))}
-            known.update((name, i) for i, name in enumerate(features))
-            columns = [[known.get(i.name, known.get(_plain(i.name), -1))] for i in inputs]
+            columns = [[place] for place in _places([i.name for i in inputs], features)]
         laid, sizes = [], set()
         for given, places in zip(inputs, columns):
             shape = _record_shape(given.shape or [], len(places)) if given.type in KINDS else None
@@ -147,14 +153,14 @@ class ModelFile:
         raise BadModel(f"{self._path} gives {columns} scores, the schema has {wanted}: its answers cannot be compared")
 
     def _join(self, observed: dict[str, _Values]) -> npt.NDArray[np.float64]:
-        return np.hstack([observed[name].rows for name in self._scores])
+        return np.hstack([observed[name].rows for name in self._scores]).astype(np.float64)
 
     def _are_numbers(self, scores: npt.NDArray[np.float64], labels: _Values) -> bool:
         """Whether the labels are numbers of columns; else they are the schema's own."""
         top, clear = self._top(scores)
         said = {(int(column), _text(label)) for column, label in zip(top[clear], labels.rows[clear])}
         known = self._schema._number_of
-        own = {_label(label, known) for label in labels.rows}
+        own = {_own(label, known) for label in labels.rows}
         # numbers that are all of the schema's classes are labels, in whatever order
         if all(label == str(column) for column, label in said) and not own >= set(known):
             return True
@@ -172,7 +178,7 @@ class ModelFile:
         in_order = list(range(len(known)))
         if names is None:
             return in_order
-        places = [known.get(_label(name, known), -1) for name in names]
+        places = [known.get(_own(name, known), -1) for name in names]
         if sorted(places) == in_order:
             return places
         if [_text(name) for name in names] == [str(i) for i in in_order]:
@@ -197,10 +203,10 @@ class ModelFile:
         if self._labels is None:
             top, _ = self._top(self._scored(features))
             return np.array(classes)[np.array(self._places)[top]]
-        found = self._values([self._labels], features)[self._labels].rows
+        found = self._values([self._labels], features)[self._labels].rows.ravel()
         if self._numbered:
             return np.array(classes)[found.astype(np.int64)]
-        return np.array([_label(label, self._schema._number_of) for label in found], dtype=str)
+        return np.array([_own(label, self._schema._number_of) for label in found], dtype=str)
 
     def decision_function(self, features: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Scores of shape (n, classes); of two classes with one score, of shape (n,), positive for the second."""
@@ -253,6 +259,22 @@ def _plain(name: str) -> str:
     return "".join(c if c.isalnum() else "_" for c in name)
 
 
+def _places(inputs: Sequence[str], features: Sequence[str]) -> list[int]:
+    """The feature that each input is called after; -1 if none is, or several may be."""
+    # exporters put `_` before a digit, and for a blank at the start
+    forms: list[Callable[[str], str]] = [str, _plain, lambda name: _plain(name).strip("_")]
+    found = [-1] * len(inputs)
+    for form in forms:
+        known: dict[str, list[int]] = {}
+        for place, feature in enumerate(features):
+            known.setdefault(form(feature), []).append(place)
+        for i, name in enumerate(inputs):
+            fitting = known.get(form(name), [])
+            if found[i] < 0 and len(fitting) == 1:
+                found[i] = fitting[0]
+    return found
+
+
 def _record_shape(shape: Sequence[int | str | None], features: int) -> tuple[int | None, tuple[int, ...], bool] | None:
     """Batch size if it is fixed, shape of one record, and whether there is a batch dimension; None if it does not take `features`."""
     if not shape:
@@ -286,7 +308,7 @@ def _read(value: Any, size: int, records: int) -> _Values | None:
     if found.dtype.kind == "f":
         if found.size < size or (size > 1 and found.shape[0] != size):
             return None
-        return _Values(found.reshape(size, -1)[:records].astype(np.float64))
+        return _Values(found.reshape(size, -1)[:records])
     return _Values(np.ravel(found)[:records]) if found.size == size else None
 
 
@@ -296,6 +318,14 @@ def _joined(parts: Sequence[_Values | None]) -> _Values | None:
     if len(known) < len(parts) or len({part.rows.shape[1:] for part in known}) != 1 or any(p.names != known[0].names for p in known):
         return None
     return _Values(np.concatenate([part.rows for part in known]), known[0].names)
+
+
+def _are_labels(values: _Values, schema: Schema) -> bool:
+    """Whether a column of floats has a label for each record, as a comparison cast to float has: they are classes or the numbers of
+    columns, and not always the same.
+    """
+    known, found = schema._number_of, np.unique(values.rows)
+    return values.rows.shape[1] == 1 and len(found) > 1 and all(x in range(len(known)) or _own(x, known) in known for x in found)
 
 
 def _repeats(labels: npt.NDArray[Any], classes: int) -> bool:
@@ -315,8 +345,9 @@ def _spread(schema: Schema) -> npt.NDArray[np.float64]:
     return lo + np.vstack([corners, inside, beyond]) * (hi - lo)
 
 
-def _opposed(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64]) -> bool:
+def _opposed(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> bool:
     """Whether two numbers of each record are not two views of one: where one grows, the other falls."""
+    b = b.astype(np.float64)
     finite = np.isfinite(a) & np.isfinite(b)
     steps = np.diff(b[finite][np.lexsort((b[finite], a[finite]))])
     return bool(steps.size and steps.min() < -CLEAR * min(float(np.ptp(b[finite])), 1.0))
@@ -334,6 +365,31 @@ def _class_labels(graph: Any, classes: int) -> list[Any] | None:
     return fitting[0] if fitting and all(labels == fitting[0] for labels in fitting) else None
 
 
+def _own(label: Any, known: Mapping[str, int]) -> str:
+    """A model's label as the schema writes it, if it has it: as text, of a truth value also as a number, else the only one that is the
+    same number.
+    """
+    text = _label(label, known)
+    text = text if text in known else _label(_text(label), known)
+    alike = [text] if text in known else [name for name in known if _is_number(name, text)]
+    return alike[0] if len(alike) == 1 else text
+
+
+def _is_number(a: str, b: str) -> bool:
+    """Whether two texts are one number, as `0.5` and `0.50` are, and not only as floats."""
+    if "_" in a + b:  # Python reads it in numbers, an import does not
+        return False
+    try:
+        return int(a) == int(b)
+    except ValueError:
+        pass
+    try:
+        return float(a) == float(b) and abs(float(a)) < EXACT
+    except ValueError:
+        return False
+
+
 def _text(label: Any) -> str:
-    """A label as text; a truth value is the number of a column."""
-    return str(int(label)) if isinstance(label, (bool, np.bool_)) else str(label)
+    """A label as text; of a truth value, and of a float that is whole, the text of an integer, which may be the number of a column."""
+    whole = isinstance(label, (bool, np.bool_)) or (isinstance(label, np.floating) and label.is_integer())
+    return str(int(label)) if whole else str(label)
