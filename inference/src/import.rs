@@ -16,6 +16,7 @@
 
 mod fit;
 mod head;
+mod inline;
 mod kind;
 mod outputs;
 mod points;
@@ -124,11 +125,17 @@ pub enum ImportError {
         /// Names of the outputs.
         outputs: String,
     },
-    /// No output has scores.
-    #[error("the model's outputs ({outputs}) hold no scores: export the probabilities or the decision function beside the labels")]
+    /// No output has a score for each class.
+    #[error("the model's outputs ({outputs}) hold no scores of the classes: export the probabilities or the decision function, of all classes, beside the labels")]
     NoScores {
         /// Names of the outputs.
         outputs: String,
+    },
+    /// The only numbers are 0 and 1: labels, or probabilities that are certain everywhere.
+    #[error("output `{output}` is 0 or 1 everywhere. If that is a probability, its logits are beyond all bounds: does the model take its input in other units than the schema's? If it is a label, export the probabilities or the decision function beside it")]
+    Extreme {
+        /// The output.
+        output: String,
     },
     /// An output is a single number, but the schema has several classes.
     #[error("output `{output}` is one number, as of a regression; the schema has {classes} classes. Train a classifier, or register the records with a real-valued target")]
@@ -148,12 +155,28 @@ pub enum ImportError {
         /// Number of columns in the output.
         got: usize,
     },
+    /// The squared link takes a score for each class, and the model has one for two.
+    #[error("output `{output}` is one score for two classes, and the squared link takes one for each: import it with the logistic link (`--link logistic`, in Python link=\"logistic\"), or train a model with the squared link here (`tribute agent train --link squared`)")]
+    OneScore {
+        /// The output.
+        output: String,
+    },
     /// The model's class labels differ from the schema's, or contradict the scores.
     #[error("output `{output}` has the classes {model} in the order of its columns, the schema {schema}")]
     Labels {
         /// The output.
         output: String,
         /// The model's labels, joined.
+        model: String,
+        /// The schema's labels, joined.
+        schema: String,
+    },
+    /// The model gives labels, but not of all columns, and what it gives does not tell the others.
+    #[error("output `{output}` has the classes {model} in the order of its columns, which leaves open where the schema's {schema} are: export it with its class labels (skl2onnx: with another option than zipmap=\"columns\")")]
+    Unheard {
+        /// The output.
+        output: String,
+        /// The labels where each column is the largest, joined.
         model: String,
         /// The schema's labels, joined.
         schema: String,
@@ -205,26 +228,37 @@ pub struct NotAffine {
     pub got: f64,
     /// Value of the affine map at that input; NaN if none could be fitted.
     pub expected: f64,
+    /// Whether the two are so close that rounding may be why they differ.
+    pub close: bool,
     /// The operator that makes the model non-affine, if one was identified.
     pub culprit: Option<Culprit>,
 }
 
 impl NotAffine {
     fn expectation(&self) -> String {
-        if self.expected.is_finite() {
+        if !self.got.is_finite() {
+            "which is no finite number".into()
+        } else if self.expected.is_finite() {
             format!("and {:.6} if it were", self.expected)
         } else {
-            "and its logits are beyond all bounds; does it take its input in other units than the schema's?".into()
+            "and its logits are beyond all bounds, as if it took its input in other units than the schema's".into()
         }
     }
 
     fn cause(&self) -> String {
         match &self.culprit {
-            Some(c) => format!(". {} makes it {}", c.node, c.kind),
-            None if self.expected.is_finite() => {
-                ". No operator explains that, so it may be rounding: export the logits, in double precision, and after \
-                 `model.eval()`; if the model is steep, train with more regularisation, or on features scaled to [0, 1]"
+            Some(c) => format!(": {} makes it {}", c.node, c.kind),
+            None if !self.got.is_finite() => {
+                ": the model has weights that are infinite or no numbers, or a value on the way is too large for its floats. Look for \
+                 such weights, or export the logits"
                     .into()
+            }
+            None if self.expected.is_finite() => {
+                let rounding = if self.close { ", so it may be rounding" } else { "" };
+                format!(
+                    ". No operator explains that{rounding}: export the logits, in double precision, and after `model.eval()`; if the \
+                     model is steep, train with more regularisation, or on features scaled to [0, 1]"
+                )
             }
             None => String::new(),
         }
@@ -263,7 +297,7 @@ pub fn import(
         }
         return Ok(Imported { weights: agent.weights, output: String::new(), residual: 0.0 });
     }
-    let (_, graph) = onnx::decode(bytes)?;
+    let (model, graph) = onnx::decode(bytes)?;
     let runtime = Runtime::locate_and_init(None)?;
     let mut probe = match Probe::new(&runtime, bytes, schema, scale) {
         Err(refused @ ImportError::Runtime(RuntimeError::Model(_))) => match unzip::unzipped(bytes, &graph)? {
@@ -272,6 +306,7 @@ pub fn import(
         },
         other => other?,
     };
+    let graph = inline::inlined(graph, &model.functions);
     let mut rng = ChaCha20Rng::from_seed(Sha256::digest(bytes).into());
     let head = head::find(&mut probe, &graph, schema, link, datasets, &mut rng)?;
     let weights = to_weights(with_link(&head, schema, link)?, schema, intercept_scale)?;
@@ -290,7 +325,7 @@ fn with_link(head: &Head, schema: &Schema, link: Link) -> Result<Array2<f64>, Im
     };
     match found {
         Some(Link::Logistic) if head.mirrored && link == Link::Squared => {
-            Err(ImportError::Classes { output: head.output.clone(), expected: 2, got: 1 })
+            Err(ImportError::OneScore { output: head.output.clone() })
         }
         Some(Link::Softmax) if weights.ncols() == 2 && link == Link::Logistic => Ok(differ()),
         Some(Link::Logistic) if link == Link::Softmax && is_mirrored(weights, head.unit) => Ok(differ() * 0.25),

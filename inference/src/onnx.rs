@@ -16,8 +16,8 @@ pub use messages::tensor_shape_proto::Dimension;
 pub use messages::type_proto::Tensor as TensorType;
 pub use messages::type_proto::Value as TypeValue;
 pub use messages::{
-    AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, SparseTensorProto, StringStringEntryProto,
-    TensorProto, TensorShapeProto, TypeProto, ValueInfoProto,
+    AttributeProto, FunctionProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, SparseTensorProto,
+    StringStringEntryProto, TensorProto, TensorShapeProto, TypeProto, ValueInfoProto,
 };
 
 /// Why an ONNX file, or a tensor in it, cannot be read.

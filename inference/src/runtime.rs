@@ -7,7 +7,7 @@ use ort::session::Session;
 use ort::value::TensorRef;
 use thiserror::Error;
 
-use crate::onnx::{self, OnnxError};
+use crate::onnx::{self, ModelProto, OnnxError};
 use crate::steady::{self, Unsteady};
 
 /// Environment variable that names the library.
@@ -177,15 +177,21 @@ impl Runtime {
             .with_quant_qdq(quantised)
             .map_err(refuse)?
             .commit_from_memory(model)
-            .map_err(|e| RuntimeError::Model(advised(&e.to_string())))
+            .map_err(|e| RuntimeError::Model(advised(&e.to_string(), outdated(&described))))
     }
 }
 
+/// Whether a model is written for older operators than onnxruntime has.
+fn outdated(model: &ModelProto) -> bool {
+    const OLDEST: i64 = 7;
+    model.opset_import.iter().any(|set| matches!(set.domain.as_str(), "" | "ai.onnx") && set.version < OLDEST)
+}
+
 /// onnxruntime's reason for rejecting a model, with what to do about it.
-fn advised(reason: &str) -> String {
+fn advised(reason: &str, outdated: bool) -> String {
     let reason = reason.trim().trim_end_matches('.');
     let mentions = |words: &[&str]| words.iter().any(|word| reason.contains(word));
-    if mentions(&["opset", "IR version"]) {
+    if outdated || mentions(&["opset", "IR version"]) {
         format!("{reason}. Export it with an `opset_version` that this onnxruntime supports")
     } else if mentions(&["Could not find an implementation", "Type Error", "Type parameter", "bfloat16"]) {
         format!(

@@ -232,7 +232,10 @@ fn refusal(
     miss: &Miss,
 ) -> ImportError {
     let name = scores.name.split('`').next().unwrap_or_default();
-    let culprit = kind::culprit(graph, name);
+    // rounding misses what is tolerated by less than this factor, in models of a few operators
+    const CLOSE: f64 = 1e3;
+    let close = miss.ratio < CLOSE;
+    let culprit = kind::culprit(graph, name, close || !miss.got.is_finite());
     ImportError::NotAffine(Box::new(NotAffine {
         output: scores.name.clone(),
         reading: reading.describe(),
@@ -240,6 +243,7 @@ fn refusal(
         at: describe(probe, schema, &miss.point),
         got: miss.got,
         expected: miss.expected,
+        close,
         culprit,
     }))
 }

@@ -31,10 +31,12 @@ const SORTED: &str = "a sorting of the classes. Export the scores of all classes
 const NEIGHBOURS: &str = "a model that compares with stored records. Train a linear model instead";
 const PRODUCT: &str = "a product of values that depend on the input (polynomial features or kernel, a quadratic form). Add such columns to the records instead, or, if a dense layer ends the model, use what precedes that as the extractor (`tribute extract --split BODY`)";
 const PER_RECORD: &str = "a scaling of each record by its own size. Do it to the records before they are registered";
+const BEHIND: &str = "a function of its scores that is neither a softmax nor a logistic function, behind the last dense layer. Export the scores before that (the logits), or train a model that ends in them";
 const TRANSFORM: &str = "a transformation that is not affine. Apply it to the records before they are registered";
 
-/// Finds the culprit among the nodes that `output` depends on.
-pub(super) fn culprit(graph: &GraphProto, output: &str) -> Option<Culprit> {
+/// Finds the culprit among the nodes that `output` depends on. `numeric`: the model is so close to affine, or gives what is no number,
+/// that a link may be all there is to it.
+pub(super) fn culprit(graph: &GraphProto, output: &str, numeric: bool) -> Option<Culprit> {
     let needed = ancestors(graph, output);
     let constants: HashSet<&str> = graph.initializer.iter().map(|t| t.name.as_str()).collect();
     let mut depends: HashSet<&str> =
@@ -50,22 +52,37 @@ pub(super) fn culprit(graph: &GraphProto, output: &str) -> Option<Culprit> {
         }
     }
     let first = path.iter().position(|n| !is_affine(n, &depends))?;
-    let after: Vec<&NodeProto> = path[first..].to_vec();
-    // a link at the end is not a culprit
-    let transform = text(path[first], "post_transform");
-    let link = match path[first].op_type.as_str() {
+    let (before, after) = path.split_at(first);
+    let node = after[0];
+    let found = |node: &NodeProto, kind| Some(Culprit { node: name(node), kind });
+    let transform = text(node, "post_transform");
+    let link = match node.op_type.as_str() {
         "Softmax" | "LogSoftmax" | "Sigmoid" => true,
         "LinearClassifier" => matches!(transform, b"SOFTMAX" | b"LOGISTIC"),
         _ => false,
     };
-    let ends = after[1..].iter().all(|n| match n.op_type.as_str() {
+    // a link at the end is no culprit, but what is computed from its values may be
+    let arranges = |n: &NodeProto| match n.op_type.as_str() {
         "ZipMap" => true,
         "Normalizer" => transform == b"SOFTMAX",
-        _ => is_affine(n, &HashSet::new()) && !is_dense(n),
-    });
-    // of what follows a link, a sorting says more than the link
-    let culprit = *after.iter().find(|n| link && n.op_type == "TopK").unwrap_or(&path[first]);
-    (!link || !ends).then(|| Culprit { node: name(culprit), kind: kind(culprit, &after) })
+        "Cast" => is_affine(n, &depends),
+        op => ARRANGING.contains(&op),
+    };
+    let computes = |n: &NodeProto| is_affine(n, &HashSet::new()) && !is_dense(n);
+    let rest = after[1..].iter().find(|n| !(arranges(n) || numeric && computes(n)));
+    let written_out = |n: &&NodeProto| WRITTEN_OUT.contains(&n.op_type.as_str()) || arranges(n);
+    let exponential = after.iter().any(|n| matches!(n.op_type.as_str(), "Exp" | "ReduceLogSumExp"));
+    if (link && rest.is_none()) || (numeric && exponential && after.iter().all(written_out)) {
+        return None;
+    }
+    if let Some(kind) = known_model(node, after) {
+        return found(node, kind);
+    }
+    match rest {
+        Some(rest) if rest.op_type == "TopK" => found(rest, SORTED),
+        Some(rest) if link && !after.iter().any(|n| is_dense(n)) => found(rest, BEHIND),
+        _ => found(node, kind(node, before, &after[1..])),
+    }
 }
 
 fn ancestors<'g>(graph: &'g GraphProto, output: &'g str) -> HashSet<&'g str> {
@@ -87,8 +104,8 @@ fn text<'n>(node: &'n NodeProto, name: &str) -> &'n [u8] {
     node.attribute.iter().find(|a| a.name == name).and_then(|a| a.s.as_deref()).unwrap_or_default()
 }
 
-/// Operators that map affine values to affine values, whatever their other inputs.
-const AFFINE: &[&str] = &[
+/// Operators that give some of their inputs' values, in another order or shape.
+const ARRANGING: &[&str] = &[
     "Identity",
     "Dropout",
     "Flatten",
@@ -100,11 +117,20 @@ const AFFINE: &[&str] = &[
     "Slice",
     "Gather",
     "Split",
-    "Pad",
     "Expand",
     "Tile",
     "ArrayFeatureExtractor",
     "FeatureVectorizer",
+];
+
+/// Operators of which a softmax, its logarithm or a logistic function is written out.
+const WRITTEN_OUT: &[&str] =
+    &["ReduceMax", "Sub", "Neg", "Exp", "ReduceSum", "ReduceLogSumExp", "Log", "Add", "Div", "Reciprocal"];
+
+/// Further operators that map affine values to affine values, whatever their other inputs.
+const AFFINE: &[&str] = &[
+    "Pad",
+    "CastLike",
     "Add",
     "Sub",
     "Neg",
@@ -116,6 +142,7 @@ const AFFINE: &[&str] = &[
     "Imputer",
     "BatchNormalization",
     "Conv",
+    "ConvTranspose",
     "AveragePool",
     "GlobalAveragePool",
     "DequantizeLinear",
@@ -126,8 +153,9 @@ const AFFINE: &[&str] = &[
 fn is_affine(node: &NodeProto, depends: &HashSet<&str>) -> bool {
     let varying = node.input.iter().filter(|i| depends.contains(i.as_str())).count();
     match node.op_type.as_str() {
-        op if AFFINE.contains(&op) => true,
-        "MatMul" | "Gemm" | "Mul" => varying <= 1,
+        op if AFFINE.contains(&op) || ARRANGING.contains(&op) => true,
+        "MatMul" | "Gemm" | "FusedMatMul" | "Einsum" | "Mul" => varying <= 1,
+        "MatMulNBits" => !quantises(node),
         "Div" => varying <= 1 && node.input.first().is_some_and(|i| depends.contains(i.as_str())),
         "Cast" => is_float(attribute(node, "to").unwrap_or_default()),
         "LinearClassifier" => matches!(text(node, "post_transform"), b"" | b"NONE"),
@@ -136,22 +164,50 @@ fn is_affine(node: &NodeProto, depends: &HashSet<&str>) -> bool {
 }
 
 fn is_dense(node: &NodeProto) -> bool {
-    matches!(node.op_type.as_str(), "MatMul" | "Gemm" | "Conv" | "LinearClassifier" | "LinearRegressor")
+    const DENSE: [&str; 9] = [
+        "MatMul",
+        "Gemm",
+        "FusedMatMul",
+        "MatMulNBits",
+        "Einsum",
+        "Conv",
+        "ConvTranspose",
+        "LinearClassifier",
+        "LinearRegressor",
+    ];
+    DENSE.contains(&node.op_type.as_str()) || is_fused(node)
+}
+
+/// Whether a node is a dense layer and what follows it in one, such as a recurrent layer.
+fn is_fused(node: &NodeProto) -> bool {
+    let attention = node.op_type.ends_with("Attention");
+    attention || matches!(node.op_type.as_str(), "LSTM" | "GRU" | "RNN" | "FusedGemm" | "FusedConv")
+}
+
+/// Whether a product rounds the values that it multiplies with quantised weights.
+fn quantises(node: &NodeProto) -> bool {
+    const INT8: i64 = 4;
+    match node.op_type.as_str() {
+        "MatMulNBits" => attribute(node, "accuracy_level") == Some(INT8),
+        "DynamicQuantizeMatMul" | "QGemm" => true,
+        op => op.starts_with("QLinear") || op.contains("Integer"),
+    }
 }
 
 fn is_float(element: i64) -> bool {
     [DataType::Float, DataType::Double, DataType::Float16, DataType::Bfloat16].iter().any(|t| *t as i64 == element)
 }
 
-/// Kind of model, judged by its first node that is not affine and by `after`, the nodes from that one on.
-fn kind(node: &NodeProto, after: &[&NodeProto]) -> &'static str {
+/// A kind of model that is known by its operators: its first node that is not affine, and `after`, the nodes from that one on.
+fn known_model(node: &NodeProto, after: &[&NodeProto]) -> Option<&'static str> {
     let has = |ops: &[&str]| after.iter().any(|n| ops.contains(&n.op_type.as_str()));
     let heads = after.iter().filter(|n| n.op_type == "LinearClassifier").count();
     let averaged = has(&["Mean", "Sum", "ReduceMean"]);
     let shared = has(&["Div", "Normalizer"]);
     let dense = after.iter().any(|n| is_dense(n));
-    let neighbours = has(&["TopK"]) || (has(&["CDist"]) && !dense);
-    match node.op_type.as_str() {
+    let link = matches!(node.op_type.as_str(), "Softmax" | "LogSoftmax" | "Sigmoid");
+    let neighbours = (has(&["TopK"]) && !link) || (has(&["CDist"]) && !dense);
+    Some(match node.op_type.as_str() {
         op if op.starts_with("TreeEnsemble") => TREE,
         op if op.starts_with("SVM") && matches!(text(node, "kernel_type"), b"" | b"LINEAR") => LINEAR_KERNEL,
         "SVMRegressor" => KERNEL_REGRESSION,
@@ -162,17 +218,29 @@ fn kind(node: &NodeProto, after: &[&NodeProto]) -> &'static str {
         "LinearClassifier" if heads > 1 || shared => ONE_VS_REST,
         "Sigmoid" | "Exp" | "Clip" if shared && !dense => NORMALISER,
         _ if neighbours => NEIGHBOURS,
+        _ => return None,
+    })
+}
+
+/// Kind of model, judged by its first node that is not affine, the nodes `before` it and those `after` it.
+fn kind(node: &NodeProto, before: &[&NodeProto], after: &[&NodeProto]) -> &'static str {
+    let dense = |nodes: &[&NodeProto]| nodes.iter().any(|n| is_dense(n));
+    let (behind, hidden) = (dense(before) || is_fused(node), dense(after));
+    match node.op_type.as_str() {
+        "Cast" | "Round" | "Floor" | "Ceil" | "QuantizeLinear" | "DynamicQuantizeLinear" => ROUNDING,
+        _ if quantises(node) => ROUNDING,
+        _ if behind && hidden => EXTRACTOR,
+        "Mul" | "Pow" | "MatMul" | "Gemm" | "FusedMatMul" | "Einsum" | "ReduceProd" => PRODUCT,
+        _ if behind => BEHIND,
         "Normalizer" | "LpNormalization" | "LayerNormalization" | "InstanceNormalization" => PER_RECORD,
-        op if op.starts_with("Reduce") && op != "ReduceProd" => PER_RECORD,
-        "Cast" | "Round" | "Floor" | "Ceil" | "QuantizeLinear" | "DynamicQuantizeLinear" | "QLinearMatMul" => ROUNDING,
+        op if op.starts_with("Reduce") => PER_RECORD,
         "Binarizer" | "Less" | "Greater" | "LessOrEqual" | "GreaterOrEqual" | "Equal" | "Where" | "OneHotEncoder"
         | "LabelEncoder" | "Sign" | "Not" => THRESHOLD,
-        "Mul" | "Pow" | "MatMul" | "Gemm" | "ReduceProd" => PRODUCT,
         "Clip" | "Min" | "Max" => CLIP,
         "Relu" | "LeakyRelu" | "PRelu" | "Elu" | "Selu" | "Celu" | "Gelu" | "Erf" | "Tanh" | "Sigmoid"
         | "HardSigmoid" | "HardSwish" | "Softplus" | "Softsign" | "Mish" | "Softmax" | "MaxPool" | "CDist" | "Scan"
         | "Exp" | "Cos" | "Sin"
-            if dense =>
+            if hidden =>
         {
             EXTRACTOR
         }
@@ -220,7 +288,7 @@ mod tests {
         let input = ValueInfoProto { name: value(0), r#type: None };
         let node = nodes.iter().enumerate().map(node).collect();
         let graph = GraphProto { input: vec![input], node, ..GraphProto::default() };
-        culprit(&graph, &value(nodes.len())).unwrap().kind
+        culprit(&graph, &value(nodes.len()), false).unwrap().kind
     }
 
     #[test]

@@ -205,8 +205,96 @@ fn thresholds_somewhere_are_found() {
     assert_not_affine(
         "cut",
         &cut.node("Clip", &["z", "lo", "hi"], &["y"]).output("y", DataType::Float, 2).model(),
-        "clip",
+        "node `Clip_2` (Clip) makes it a function of its scores",
     );
+}
+
+/// What is advised depends on where the dense layers are, and names a node that is not affine.
+#[test]
+fn the_advice_can_be_followed() {
+    const EXTRACTOR: &str = "tribute extract --split BODY";
+    const BEHIND: &str = "a function of its scores that is neither a softmax nor a logistic function";
+    let square: Vec<f64> = (0..D * D).map(|i| ((i * 7 + 3) % 11) as f64 / 10.0 - 0.5).collect();
+    let hidden = || begin().floats("a", &[D, D], &square).node("MatMul", &["x", "a"], &["h"]);
+    let bounds = |g: Graph| g.floats("lo", &[], &[0.0]).floats("hi", &[], &[6.0]);
+    let to_logits = |g: Graph| logits(g);
+    for (what, model, node, advice) in [
+        ("ReLU6", to_logits(bounds(hidden()).node("Clip", &["h", "lo", "hi"], &["v"])), "(Clip)", EXTRACTOR),
+        ("a shrunk layer", to_logits(hidden().node("Shrink", &["h"], &["v"])), "(Shrink)", EXTRACTOR),
+        ("softsign", to_logits(hidden().node("Softsign", &["h"], &["v"])), "(Softsign)", EXTRACTOR),
+        (
+            "each record by its size, inside",
+            to_logits(hidden().floats("one", &[D], &[1.0; D]).node("LayerNormalization", &["h", "one"], &["v"])),
+            "(LayerNormalization)",
+            EXTRACTOR,
+        ),
+        (
+            "einsum before",
+            to_logits(
+                begin()
+                    .floats("a", &[D, D], &square)
+                    .with("Einsum", &["x", "a"], &["h"], vec![text("equation", "bi,oi->bo")])
+                    .node("Relu", &["h"], &["v"]),
+            ),
+            "(Relu)",
+            EXTRACTOR,
+        ),
+        (
+            "an exponential behind",
+            layer(begin().node("Identity", &["x"], &["v"]))
+                .node("Exp", &["z"], &["y"])
+                .output("y", DataType::Float, 2)
+                .model(),
+            "(Exp)",
+            BEHIND,
+        ),
+        ("a clip behind a softmax", behind("Clip", &["p", "lo", "hi"]), "(Clip)", BEHIND),
+        ("percents", behind("Mul", &["p", "hundred"]), "(Mul)", BEHIND),
+        ("a negative logarithm", behind("Log", &["p"]), "(Log)", BEHIND),
+    ] {
+        assert_not_affine(what, &model, advice);
+        let told = refused(&model).to_string();
+        assert!(told.contains(node), "{what}: {told}");
+    }
+}
+
+/// A softmax with one operator behind it.
+fn behind(op: &str, inputs: &[&str]) -> Vec<u8> {
+    layer(begin().node("Identity", &["x"], &["v"]))
+        .floats("lo", &[], &[0.05])
+        .floats("hi", &[], &[0.95])
+        .floats("hundred", &[], &[100.0])
+        .with("Softmax", &["z"], &["p"], vec![int("axis", 1)])
+        .node(op, inputs, &["y"])
+        .node("Neg", &["y"], &["n"])
+        .output("n", DataType::Float, 2)
+        .model()
+}
+
+/// What gives no number is told, and what to look for.
+#[test]
+fn a_model_without_numbers_is_refused_for_that() {
+    let weights = |w: f64| {
+        let graph = Graph::default().input("x", DataType::Float, &[-1, D as i64]).floats("b", &[C], &[0.0; C]);
+        logits(graph.floats("w", &[C, D], &[w; C * D]).node("Identity", &["x"], &["v"]))
+    };
+    for w in [f64::NAN, f64::INFINITY] {
+        assert_not_affine("weights", &weights(w), "which is no finite number: the model has weights that are infinite");
+    }
+    // its exponentials overflow
+    let steep: Vec<f64> = self::weights().iter().map(|w| w * 50.0).collect();
+    let written_out = Graph::default()
+        .input("x", DataType::Float, &[-1, D as i64])
+        .floats("w", &[C, D], &steep)
+        .floats("b", &[C], &[0.0; C])
+        .i64s("axis", &[1], &[1])
+        .with("Gemm", &["x", "w", "b"], &["z"], vec![int("transB", 1)])
+        .node("Exp", &["z"], &["e"])
+        .node("ReduceSum", &["e", "axis"], &["s"])
+        .node("Div", &["e", "s"], &["p"])
+        .output("p", DataType::Float, 2)
+        .model();
+    assert_not_affine("a softmax written out", &written_out, "a value on the way is too large for its floats");
 }
 
 #[test]
@@ -271,6 +359,8 @@ fn what_has_other_inputs_or_outputs_is_refused_by_name() {
     let e = refused(&plain().output("z", DataType::Float, 2).versions(99, 10));
     assert!(matches!(&e, ImportError::Runtime(_)) && e.to_string().contains("onnxruntime rejected the model"), "{e}");
     assert!(e.to_string().contains("`opset_version`"), "{e}");
+    let e = refused(&plain().output("z", DataType::Float, 2).versions(1, 10));
+    assert!(e.to_string().contains("`opset_version`") && !e.to_string().contains("float32"), "{e}");
     let halves =
         Graph::default().input("x", DataType::Bfloat16, &[-1, 6]).raw("w", DataType::Bfloat16, &[6, 3], vec![0; 36]);
     let e = refused(&halves.node("Gemm", &["x", "w"], &["z"]).output("z", DataType::Bfloat16, 2).model());
