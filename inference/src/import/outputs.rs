@@ -7,7 +7,7 @@ use ndarray::Array2;
 use tribute_core::schema::{Schema, Target};
 
 use super::fit::Scores;
-use super::probe::{Observed, Values};
+use super::probe::{label_text, Observed, Values};
 use super::ImportError;
 use crate::onnx::GraphProto;
 
@@ -57,7 +57,7 @@ pub(super) fn sort(
         let order =
             match &names {
                 Some(names) if names.len() == *columns => positions(names, keys).ok_or_else(|| {
-                    ImportError::Labels { output: name(*at), model: keys.join(", "), schema: names.join(", ") }
+                    ImportError::Labels { output: name(*at), model: quoted(keys), schema: quoted(names) }
                 })?,
                 _ => (0..*columns).collect(),
             };
@@ -84,16 +84,26 @@ pub(super) fn sort(
         other => other,
     };
     let is_class = matches!(schema.target(), Target::Classes(_));
+    let no_scores = || ImportError::NoScores { outputs: quoted(observed.outputs.iter().map(|o| &o.0)) };
     if is_class && scores.iter().all(|s| s.columns.len() == 1) && (regressor || classes > 2) && !single.is_empty() {
-        return Err(ImportError::Regression { output: name(single[0]), classes });
+        // beside a label it is the score of the answer
+        let regression = regressor || labels.is_empty();
+        return Err(if regression {
+            ImportError::Regression { output: name(single[0]), classes }
+        } else {
+            no_scores()
+        });
     }
     if scores.is_empty() {
         let widest = keyed.iter().map(|k| (k.0, k.1)).chain(sized).max_by_key(|s| s.1);
-        return Err(match widest {
-            Some((at, got)) => ImportError::Classes { output: name(at), expected: classes, got },
-            None => ImportError::NoScores {
-                outputs: observed.outputs.iter().map(|o| format!("`{}`", o.0)).collect::<Vec<_>>().join(", "),
-            },
+        let extreme = |at: &&usize| match &observed.outputs[**at].1 {
+            Some(Values::Scores(column, _)) => column.iter().all(|x| [0.0, 1.0].contains(x)),
+            _ => false,
+        };
+        return Err(match (widest, labels.iter().find(extreme)) {
+            (Some((at, got)), _) => ImportError::Classes { output: name(at), expected: classes, got },
+            (None, Some(at)) => ImportError::Extreme { output: name(*at) },
+            (None, None) => no_scores(),
         });
     }
     Ok((Outputs { scores, labels, names }, joined))
@@ -106,17 +116,17 @@ fn repeated(given: &[String], classes: usize) -> Option<&[String]> {
     (once_each(list.iter()) && given.chunks(classes).all(|batch| list.starts_with(batch))).then_some(list)
 }
 
-/// Whether a column of floats holds a label for each record, as a comparison cast to float does: whole numbers that are
-/// classes or their positions, and not always the same.
+/// Whether a column of floats holds a label for each record, as a comparison cast to float does: numbers that are classes, or whole
+/// ones that are their positions, and not always the same.
 fn are_labels(column: &Array2<f64>, schema: &Schema) -> bool {
     let Target::Classes(classes) = schema.target() else { return false };
-    let whole = |x: &f64| x.fract() == 0.0 && x.abs() < EXACT;
     let known = |x: &f64| {
-        let label = x.to_string();
-        (0.0..classes.len() as f64).contains(x) || classes.iter().any(|class| same(class, &label))
+        let label = label_text(*x);
+        let position = x.fract() == 0.0 && (0.0..classes.len() as f64).contains(x);
+        position || classes.iter().any(|class| same(class, &label))
     };
     let varied = || column.iter().any(|x| *x != column[[0, 0]]);
-    column.ncols() == 1 && column.iter().all(|x| whole(x) && known(x)) && varied()
+    column.ncols() == 1 && column.iter().all(|x| x.abs() < EXACT && known(x)) && varied()
 }
 
 /// Class labels from the nodes' attributes, if all nodes with `classes` labels agree.
@@ -138,8 +148,14 @@ fn attribute_labels(graph: &GraphProto, classes: usize) -> Option<Vec<String>> {
 /// From here on, different whole numbers may be one `f64`.
 const EXACT: f64 = (1u64 << f64::MANTISSA_DIGITS) as f64;
 
-/// Whether two labels are equal as text or as numbers: `1` equals `1.0`.
+/// Labels as a message has them.
+fn quoted<'l>(labels: impl IntoIterator<Item = &'l String>) -> String {
+    labels.into_iter().map(|label| format!("`{label}`")).collect::<Vec<_>>().join(", ")
+}
+
+/// Whether two labels are equal as text, apart from blanks around it, or as numbers: `1` equals `1.0`.
 fn same(a: &str, b: &str) -> bool {
+    let (a, b) = (a.trim(), b.trim());
     a == b
         || match (a.parse::<i128>(), b.parse::<i128>()) {
             (Ok(a), Ok(b)) => a == b,
@@ -147,7 +163,7 @@ fn same(a: &str, b: &str) -> bool {
         }
 }
 
-/// The one of `given` that is `label`: as text, otherwise the only one that is the same number.
+/// The one of `given` that is `label`: as text, otherwise the only one that is the same apart from blanks, or the same number.
 fn position<'g>(label: &str, given: impl Iterator<Item = Option<&'g String>> + Clone) -> Option<usize> {
     let text = given.clone().position(|g| g.is_some_and(|g| g == label));
     text.or_else(|| {
@@ -187,17 +203,21 @@ pub(super) fn class_order(outputs: &Outputs, heard: &Heard, schema: &Schema) -> 
     let Target::Classes(classes) = schema.target() else { return Ok(vec![0]) };
     let c = classes.len();
     let wrong =
-        |output: &str, model: String| ImportError::Labels { output: output.into(), model, schema: classes.join(", ") };
+        |output: &str, model: String| ImportError::Labels { output: output.into(), model, schema: quoted(classes) };
     let numbered = |names: &[String]| names.iter().enumerate().all(|(u, name)| same(name, &u.to_string()));
     let named = outputs.names.as_ref().and_then(|names| positions(classes, names));
     let main = outputs.scores[0].name.as_str();
     if let Some(names) = outputs.names.as_ref().filter(|n| named.is_none() && !numbered(n)) {
-        return Err(wrong(main, names.join(", ")));
+        return Err(wrong(main, quoted(names)));
     }
     let mut order = named;
     for output in &outputs.labels {
         let said: Vec<Option<&String>> = (0..c).map(|u| heard.0.get(&(*output, u))).collect();
-        let text = || said.iter().map(|s| s.map_or("?", |s| s.as_str())).collect::<Vec<_>>().join(", ");
+        let text = || {
+            let list = said.iter().map(|s| s.map_or("?".into(), |s| format!("`{s}`"))).collect::<Vec<_>>().join(", ");
+            let rest = if said.contains(&None) { " (?: never the largest)" } else { "" };
+            list + rest
+        };
         if said.iter().all(Option::is_none) {
             continue;
         }
@@ -226,13 +246,18 @@ pub(super) fn class_order(outputs: &Outputs, heard: &Heard, schema: &Schema) -> 
                 }
             }
             (None, Some(all)) => order = Some(all),
-            (None, None) => return Err(wrong(main, text())),
+            // as if there were no labels
+            (None, None)
+                if ascending(classes) && column_of.iter().enumerate().all(|(u, c)| c.is_none_or(|c| c == u)) => {}
+            (None, None) => {
+                return Err(ImportError::Unheard { output: main.into(), model: text(), schema: quoted(classes) })
+            }
         }
     }
     match order {
         Some(order) => Ok(order),
         None if ascending(classes) => Ok((0..c).collect()),
-        None => Err(ImportError::Order { classes: classes.join(", ") }),
+        None => Err(ImportError::Order { classes: quoted(classes) }),
     }
 }
 
@@ -277,6 +302,9 @@ mod tests {
         // column numbers that look like some of the labels
         assert_eq!(order(None, &[(1, "1"), (2, "2")], &["1", "2", "7"]).unwrap(), [0, 1, 2]);
         assert_eq!(order(None, &[(0, "0"), (1, "1")], &["1", "0"]).unwrap(), [1, 0]);
+        // blanks around a label do not count
+        assert_eq!(order(Some(&[" c", "a", "b "]), &[(0, " c")], &abc).unwrap(), [1, 2, 0]);
+        assert_eq!(order(Some(&["a", " a"]), &[], &[" a", "a"]).unwrap(), [1, 0]);
         assert_eq!(order(Some(&["7", "1", "2"]), &[(1, "1")], &["1.0", "2", "7.0"]).unwrap(), [1, 2, 0]);
     }
 
@@ -302,6 +330,44 @@ mod tests {
         }
     }
 
+    /// As without labels, unless what is heard contradicts it.
+    #[test]
+    fn columns_that_are_never_the_largest_are_in_ascending_order() {
+        let (ascending, not) = (["a", "b", "c"], ["b", "a", "c"]);
+        for (column, label) in [(0, "a"), (1, "b"), (2, "c")] {
+            assert_eq!(order(None, &[(column, label)], &ascending).unwrap(), [0, 1, 2]);
+        }
+        for (said, classes) in [((0, "b"), &ascending), ((0, "b"), &not), ((2, "c"), &not)] {
+            let e = order(None, &[said], classes).unwrap_err();
+            assert!(
+                matches!(&e, ImportError::Unheard { .. }) && e.to_string().contains("(?: never the largest)"),
+                "{e}"
+            );
+        }
+    }
+
+    #[test]
+    fn floats_are_labels_if_all_are_classes_or_positions() {
+        let is = |values: &[f64], classes: &[&str]| {
+            are_labels(&Array2::from_shape_vec((values.len(), 1), values.to_vec()).unwrap(), &schema(classes))
+        };
+        let single = |x: f32| f64::from(x);
+        for (values, classes, wanted) in [
+            (&[0.0, 1.0, -0.0][..], &["no", "yes"][..], true),
+            (&[1.0, 2.0], &["1", "2"], true),
+            (&[1.5, 0.5, 1.0], &["0.5", "1", "1.5"], true),
+            (&[0.0, 0.5], &["0", "0.50"], true),
+            (&[single(0.1), single(0.2)], &["0.1", "0.2"], true),
+            (&[0.1, 0.2], &["0.1", "0.2"], true),
+            (&[0.0, 0.0], &["0", "1"], false),
+            (&[0.0, 0.5, 1.0], &["0", "1"], false),
+            (&[0.0, 2.0], &["no", "yes"], false),
+            (&[0.0, f64::NAN], &["0", "1"], false),
+        ] {
+            assert_eq!(is(values, classes), wanted, "{values:?} {classes:?}");
+        }
+    }
+
     #[test]
     fn a_list_of_the_classes_is_no_label_of_records() {
         let of = |labels: &[&str]| labels.iter().map(|l| (*l).to_owned()).collect::<Vec<_>>();
@@ -319,7 +385,6 @@ mod tests {
             order(Some(&["a", "b", "d"]), &[], &abc),
             order(Some(&["a", "b"]), &[], &abc),
             order(None, &[(0, "x")], &abc),
-            order(None, &[(0, "a")], &abc),
             order(Some(&["a", "b", "c"]), &[(0, "b")], &abc),
         ] {
             assert!(matches!(refused, Err(ImportError::Labels { .. })), "{refused:?}");

@@ -210,8 +210,7 @@ impl Values {
     pub(super) fn label(&self, record: usize) -> Option<String> {
         match self {
             Values::Labels(labels) => labels.get(record).cloned(),
-            // −0 is 0
-            Values::Scores(column, _) => column.get((record, 0)).map(|x| (x + 0.0).to_string()),
+            Values::Scores(column, _) => column.get((record, 0)).map(|x| label_text(*x)),
             Values::Classes(_) => None,
         }
     }
@@ -246,6 +245,18 @@ impl Values {
     }
 }
 
+/// A number that an output has as a label, as text. A 32-bit float is written as one: 0.1, not 0.10000000149011612.
+pub(super) fn label_text(x: f64) -> String {
+    // −0 is 0
+    let x = x + 0.0;
+    let single = x as f32;
+    if f64::from(single) == x {
+        single.to_string()
+    } else {
+        x.to_string()
+    }
+}
+
 /// How each input takes the schema's features, and the batch size, which is `free` if the file leaves it open.
 fn lay_out(inputs: &[Outlet], schema: &Schema, free: usize) -> Result<(Vec<Input>, usize), ImportError> {
     let d = schema.features().len();
@@ -257,10 +268,8 @@ fn lay_out(inputs: &[Outlet], schema: &Schema, free: usize) -> Result<(Vec<Input
         [] => return Err(wrong()),
         [_] => std::iter::once(0..d).collect(),
         _ if inputs.len() == d => {
-            let known = |name: &str| {
-                let found = schema.features().iter().position(|f| f.name == name);
-                found.or_else(|| schema.features().iter().position(|f| plain(&f.name) == plain(name)))
-            };
+            let features: Vec<&str> = schema.features().iter().map(|f| f.name.as_str()).collect();
+            let known = |name: &str| feature_named(&features, name);
             let column = |i: &Outlet| known(i.name()).map(|j| j..j + 1);
             let named: Option<Vec<_>> = inputs.iter().map(column).collect();
             let named = named.ok_or_else(|| {
@@ -310,9 +319,21 @@ fn encoded(schema: &Schema) -> String {
     )
 }
 
-/// The letters and digits of a name, for comparing names: exporters replace other characters.
-fn plain(name: &str) -> String {
-    name.chars().map(|c| if c.is_alphanumeric() { c } else { '_' }).collect()
+/// The feature that an input is named after: the one of this name, else the only one whose letters and digits are the name's, because
+/// exporters replace other characters, else the only one apart from what is at the name's ends. pandas keeps a blank before a column's
+/// name, which skl2onnx replaces, and skl2onnx puts `_` before a digit.
+fn feature_named(features: &[&str], name: &str) -> Option<usize> {
+    fn plain(name: &str) -> String {
+        name.chars().map(|c| if c.is_alphanumeric() { c } else { '_' }).collect()
+    }
+    let only = |same: &dyn Fn(&str) -> bool| {
+        let mut found = features.iter().enumerate().filter(|(_, feature)| same(feature)).map(|(j, _)| j);
+        found.next().filter(|_| found.next().is_none())
+    };
+    let written = plain(name);
+    only(&|feature| feature == name)
+        .or_else(|| only(&|feature| plain(feature) == written))
+        .or_else(|| only(&|feature| plain(feature).trim_matches('_') == written.trim_matches('_')))
 }
 
 /// Batch size if it is fixed, shape of one record, and whether there is a batch dimension. Unknown sizes in `shape` are
@@ -361,8 +382,14 @@ fn read(value: &DynValue, n: usize) -> ort::Result<Option<Values>> {
                 TensorElementType::Float32 => scores(widened(value, |x: &f32| f64::from(*x))?),
                 TensorElementType::Float64 => scores(widened(value, |x: &f64| *x)?),
                 TensorElementType::Float16 => scores(widened(value, |x: &f16| f64::from(*x))?),
-                TensorElementType::Int64 => labels(widened(value, i64::to_string)?),
+                TensorElementType::Int8 => labels(widened(value, i8::to_string)?),
+                TensorElementType::Int16 => labels(widened(value, i16::to_string)?),
                 TensorElementType::Int32 => labels(widened(value, i32::to_string)?),
+                TensorElementType::Int64 => labels(widened(value, i64::to_string)?),
+                TensorElementType::Uint8 => labels(widened(value, u8::to_string)?),
+                TensorElementType::Uint16 => labels(widened(value, u16::to_string)?),
+                TensorElementType::Uint32 => labels(widened(value, u32::to_string)?),
+                TensorElementType::Uint64 => labels(widened(value, u64::to_string)?),
                 TensorElementType::Bool => labels(widened(value, |b: &bool| u8::from(*b).to_string())?),
                 TensorElementType::String => labels(value.try_extract_strings()?.1),
                 _ => None,
@@ -412,6 +439,49 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_input_is_the_only_feature_that_its_name_fits() {
+        let features = ["age", "a b", "a_b", "x%", "x$", "1st", "hours ", "größe", "_", "y", "_y"];
+        for (name, wanted) in [
+            ("age", Some("age")),
+            (" age", Some("age")),
+            ("_age", Some("age")),
+            ("a b", Some("a b")),
+            ("a_b", Some("a_b")),
+            ("a.b", None),
+            ("x%", Some("x%")),
+            ("x_", None),
+            ("_1st", Some("1st")),
+            ("hours", Some("hours ")),
+            ("größe", Some("größe")),
+            ("_", Some("_")),
+            ("y", Some("y")),
+            ("_y", Some("_y")),
+            (" y", Some("_y")),
+            ("y ", None),
+            ("Age", None),
+        ] {
+            assert_eq!(feature_named(&features, name).map(|j| features[j]), wanted, "{name:?}");
+        }
+    }
+
+    #[test]
+    fn a_float_that_is_a_label_has_the_digits_of_its_own_type() {
+        for (x, text) in [
+            (0.0, "0"),
+            (-0.0, "0"),
+            (2.0, "2"),
+            (0.5, "0.5"),
+            (0.1, "0.1"),
+            (f64::from(0.1f32), "0.1"),
+            (16_777_217.0, "16777217"),
+            (1e-7, "0.0000001"),
+            (f64::NAN, "NaN"),
+        ] {
+            assert_eq!(label_text(x), text, "{x:?}");
+        }
+    }
 
     #[test]
     fn records_are_laid_out_by_what_the_shape_says() {

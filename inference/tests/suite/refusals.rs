@@ -327,6 +327,15 @@ fn what_has_other_inputs_or_outputs_is_refused_by_name() {
     let sum = plain().i64s("axis", &[1], &[1]).node("ReduceSum", &["z", "axis"], &["y"]);
     let e = refused(&sum.output("y", DataType::Float, 2).model());
     assert!(matches!(&e, ImportError::Regression { classes: 3, .. }), "{e}");
+    // the largest score beside the label is no regression
+    let largest = plain().with("ReduceMax", &["z"], &["y"], vec![int("keepdims", 0)]).with(
+        "ArgMax",
+        &["z"],
+        &["label"],
+        vec![int("axis", 1), int("keepdims", 0)],
+    );
+    let e = refused(&largest.output("y", DataType::Float, 1).output("label", DataType::Int64, 1).versions(13, 8));
+    assert!(matches!(&e, ImportError::NoScores { .. }) && e.to_string().contains("of all classes"), "{e}");
     let regressor = Graph::default().input("x", DataType::Float, &[-1, 6]).with(
         "LinearRegressor",
         &["x"],
@@ -337,10 +346,17 @@ fn what_has_other_inputs_or_outputs_is_refused_by_name() {
     let two =
         Schema::new("s".into(), schema().features().to_vec(), Target::Classes(vec!["0".into(), "1".into()]), None)
             .unwrap();
-    for schema in [schema(), two] {
+    for schema in [schema(), two.clone()] {
         let e = import(&model, &schema, InputScale::Raw, Link::Logistic, 0, &[]).unwrap_err();
         assert!(matches!(&e, ImportError::Regression { .. }), "{e}");
     }
+    let steep: Vec<f64> = (0..D).map(|j| if j % 2 == 0 { 1e9 } else { -1.1e9 }).collect();
+    let certain = Graph::default().input("x", DataType::Float, &[-1, 6]).floats("w", &[6, 1], &steep);
+    let certain =
+        certain.floats("b", &[1], &[-3.3e9]).node("Gemm", &["x", "w", "b"], &["z"]).node("Sigmoid", &["z"], &["p"]);
+    let e = import(&certain.output("p", DataType::Float, 2).model(), &two, InputScale::Raw, Link::Logistic, 0, &[]);
+    let e = e.unwrap_err();
+    assert!(matches!(&e, ImportError::Extreme { .. }) && e.to_string().contains("other units"), "{e}");
     let real =
         Schema::new("s".into(), schema().features().to_vec(), Target::Real { lo: -50.0, hi: 50.0 }, None).unwrap();
     let e = import(&logits(begin().node("Identity", &["x"], &["v"])), &real, InputScale::Raw, Link::Squared, 0, &[])
