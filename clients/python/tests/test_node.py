@@ -642,14 +642,45 @@ def test_a_nonce_that_another_program_used_is_told_with_its_transaction(node, ov
 
 
 @pytest.mark.parametrize("name", ["input", "data"])
-def test_a_transaction_that_a_wallet_sped_up_is_ours(node, overtaken, name):
+def test_a_transaction_that_a_wallet_sped_up_is_ours(node, quick, name):
     node.after = lambda method, params, n: (
         {"result": {"transactions": [{name if k == "input" else k: v for k, v in tx.items()} for tx in node.pool.values()]}}
         if method == BLOCK and params[1]
         else None
     )
-    sent, foreign = overtaken(CLOSE)
-    assert [sent] == foreign == list(node.pool)
+    chain, node.mining, may_mine = connected(node), False, after(0.5)
+    call = chain.token.functions.mint(chain.account.address, 5)
+
+    def sped_up(method, params, n):
+        if not node.mining and method == COUNT and params[1] == "latest" and may_mine():
+            fields = {"to": chain.token.address, "data": call._encode_transaction_data(), "value": 0, "gas": 60_000}
+            faster = chain.account.sign_transaction(fields | {"gasPrice": 10**10, "chainId": CHAIN_ID, "nonce": 0})
+            node.pool.clear()  # it replaces ours
+            node.take(faster.raw_transaction.to_0x_hex())
+            node.mining = True
+
+    # the nonce was seen unused before
+    node.before = sped_up
+    assert [chain.send(call).hash] == list(node.pool) and node.types == [2, 0]
+
+
+UNCLEAR = [
+    "invalid nonce; got 3, expected 4: invalid sequence",
+    "the tx doesn't have the correct nonce. account has nonce of: 4 tx has nonce of: 3",
+    "nonce already in use",
+    "Internal error",
+]
+
+
+@pytest.mark.parametrize(
+    "answer", [CLOSE, Http(502, PAGE), *(error(-32000, words) for words in UNCLEAR)], ids=["closed", "502", *UNCLEAR]
+)
+def test_an_equal_transaction_that_another_program_sent_first_is_not_ours(node, overtaken, answer):
+    with pytest.raises(errors.TransactionFailed, match="nonce 0 of 0x.* was used by another transaction") as told:
+        overtaken(answer)
+    assert f"{list(node.pool)[0]} in block 1" in str(told.value)
+    sent, _ = overtaken(None, times=0)
+    assert len(node.pool) == 2 and sent == list(node.pool)[1], "one payment of each program"
 
 
 @pytest.mark.parametrize("changes", [{}, OTHERS[0]], ids=["the same", "another"])

@@ -63,6 +63,8 @@ class Pending:
     """Those of all versions, oldest first; also of one that a wallet signed to replace ours by the same with other fees."""
     lost_race: bool = False
     """Whether its nonce was used before any node took it: what used it was meant as another transaction, also if it does the same."""
+    came_first: bool = False
+    """Whether its nonce was still unused when nodes had had time to catch up, so that what used it came later."""
 
     @property
     def nonce(self) -> int:
@@ -204,7 +206,9 @@ class Sender:
         message = (to, data)
         self._settle(message)
         pending, priced = self._unsettled.get(message), -math.inf
-        if pending is None:
+        if pending is not None:
+            pending.came_first = True
+        else:
             pending = self._unsettled[message] = self._signed(action, to, data, gas)
             priced = time.monotonic()
         try:
@@ -309,6 +313,7 @@ class Sender:
                     handed = Handed("known", f"its receipt has no {', '.join(missing)}")
                 elif now - started >= RESEND:
                     used = (used or now) if self._count("latest") > pending.nonce else None
+                    pending.came_first |= not used and now - started >= RECEIPT_LAG
                     # with growing pauses: a node that shows no pending transactions would get the same bytes all the time
                     pause = max(RESEND, (now - started) / 8)
                     if handed.taken and not used and now - handed_at >= pause:
@@ -352,7 +357,7 @@ class Sender:
 
     def _block_of(self, pending: Pending) -> int | None:
         """Number of the block in which a transaction was mined whose nonce is used; None if the node does not show what used it. Another
-        transaction that does the same, such as a wallet signs to speed ours up, becomes one of its versions.
+        transaction that does the same and came later, such as a wallet signs to speed ours up, becomes one of its versions.
 
         Raises
         ------
@@ -399,7 +404,7 @@ class Sender:
                 return block
             if sender != self._account.address.lower() or nonce != hex(pending.nonce):
                 continue
-            if not pending.lost_race and _does_the_same(fields, pending):
+            if pending.came_first and not pending.lost_race and _does_the_same(fields, pending):
                 pending.hashes.append(digest)
                 return block
             raise (LostRace if pending.lost_race else _Replaced)(
