@@ -861,6 +861,58 @@ def test_a_receipt_that_does_not_say_what_happened_is_told_and_nothing_is_sent_a
     assert len(node.pool) == 1
 
 
+UNUSED = {"logsBloom": None, "contractAddress": "", "cumulativeGasUsed": "none", "type": "0xff", "blockHash": None, "to": ""}
+LOGS = [None, {}, {"address": "0x", "topics": None, "data": "0x"}, {"address": "0x", "topics": ["zz"], "data": "0x"}]
+
+
+@pytest.mark.parametrize("fields", [UNUSED, {"logs": LOGS}], ids=["fields", "logs"])
+def test_a_receipt_needs_only_what_is_read(node, fields):
+    node.after = lambda method, params, n: {"result": node._receipt(params[0]) | fields} if method == RECEIPT else None
+    chain = connected(node)
+    sent = chain.send(chain.token.functions.mint(chain.account.address, 5), chain.token.events.Transfer)
+    assert (sent.block, sent.gas, sent.events) == (1, 50_000, [])
+
+
+RECEIPTS = ["mined", [], {"blockNumber": "0x1"}, {"blockNumber": "soon"}, {"gasUsed": "much"}]
+
+
+@pytest.mark.parametrize("receipt", RECEIPTS, ids=str)
+def test_what_is_no_receipt_is_told_and_nothing_is_sent_again(node, quick, monkeypatch, receipt):
+    monkeypatch.setattr(_sending, "MINED", 0.5)
+    chain = connected(node)
+    whole = isinstance(receipt, dict) and len(receipt) == 1 and receipt != {"blockNumber": "0x1"}
+    node.after = lambda method, params, n: (
+        {"result": node._receipt(params[0]) | receipt if whole else receipt} if method == RECEIPT else None
+    )
+    for _ in range(2):
+        with pytest.raises(errors.TransactionFailed, match="make the same call .*answers eth_getTransactionReceipt with"):
+            chain.send(chain.token.functions.mint(chain.account.address, 5))
+    assert len(node.pool) == 1
+
+
+@pytest.mark.parametrize("field", ["transactionHash", "from"])
+def test_the_receipt_of_another_transaction_is_not_believed(node, quick, monkeypatch, field):
+    chain = connected(node)
+    call = chain.token.functions.mint(chain.account.address, 5)
+    other = {"transactionHash": "0x" + "cd" * 32, "from": "0x" + "cd" * 20}[field]
+
+    def another(method, params, n):
+        if method == SEND:  # it says that it took the transaction, and drops it
+            return {"result": "0x" + "cd" * 32}
+        if method == RECEIPT:
+            mined = {"from": chain.account.address, "transactionHash": params[0], "status": "0x1", "blockNumber": "0x1"}
+            return {"result": mined | {"gasUsed": "0x1", "logs": [], field: other}}
+
+    node.before = another
+    monkeypatch.setattr(_sending, "MINED", 0.5)
+    with pytest.raises(errors.TransactionFailed, match="was not mined .*with the receipt of another transaction"):
+        chain.send(call)
+    assert not node.pool
+    node.before = lambda *_: None
+    monkeypatch.setattr(_sending, "MINED", 60)
+    assert chain.send(call).hash in node.pool and len(node.pool) == 1
+
+
 def test_words_are_classified_as_in_the_rust_client():
     source = (ROOT / "verifier-contract/client/src/refusal.rs").read_text().split("#[cfg(test)]")[0]
     lists = dict(re.findall(r"const (\w+): &\[&str\] = &\[(.*?)\];", re.sub(r"//.*", "", source), re.DOTALL))

@@ -132,13 +132,17 @@ _ERROR_STRING = "0x08c379a0"
 _KEY_WANTED = ("unauthori", "authenticat", "forbidden", "api key", "apikey", "api-key", "project id", "access denied")
 
 
-class Refused(errors.ChainUnavailable):
-    """The node, or a gateway before it, answered that it does not do this; not a revert."""
+class Unusable(errors.ChainUnavailable):
+    """The node, or a gateway before it, answered at once, but not with what was asked for; not a limit on requests, nor a revert."""
 
-    def __init__(self, message: str, words: str):
+    def __init__(self, message: str, words: str | None = None):
         super().__init__(message)
-        self.words = words
-        """The node's own message."""
+        self.words = self.message if words is None else words
+        """The node's own message, if it has one."""
+
+
+class Refused(Unusable):
+    """It answered that it does not do this."""
 
 
 def refusal(words: str) -> str:
@@ -238,10 +242,12 @@ class Node(HTTPProvider):
         try:
             return int(given, 16)
         except (TypeError, ValueError):
-            shown = _hidden(repr(given), self._secrets)[:QUOTED]
-            raise errors.ChainUnavailable(
-                f"{self.shown} answers {method} with {shown} where a number in hex belongs: use another node"
-            ) from None
+            raise self.unusable(method, given, "a number in hex") from None
+
+    def unusable(self, method: str, given: Any, expected: str) -> Unusable:
+        """The error for an answer to `method` that is not what belongs there."""
+        shown = _hidden(repr(given), self._secrets)[:QUOTED]
+        return Unusable(f"{self.shown} answers {method} with {shown} where {expected} belongs: use another node")
 
     def _explained(self, method: str, answer: _Answer) -> RPCResponse:
         """The answer if it is a result or a revert; raises what is wrong otherwise."""
@@ -265,9 +271,7 @@ class Node(HTTPProvider):
             )
         else:
             problem = f"{self.shown} gives no answer of JSON-RPC to {method}: {said}"
-        if answer.is_refusal():
-            raise Refused(problem, said)
-        raise errors.ChainUnavailable(problem)
+        raise (Refused if answer.is_refusal() else Unusable)(problem, said)
 
 
 class _Answer:

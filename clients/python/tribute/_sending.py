@@ -8,11 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from eth_account.signers.local import LocalAccount
-from web3 import Web3
-from web3.exceptions import TransactionNotFound
 
 from . import errors
-from ._node import SEND, Node, Refused, refusal
+from ._node import SEND, Node, Refused, Unusable, refusal
 
 MINED = 120.0
 """Time limit for a transaction to be mined, seconds."""
@@ -74,6 +72,23 @@ class Pending:
     def shown(self) -> str:
         """Its hashes, for errors."""
         return " or ".join(reversed(self.hashes))
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What a node says of a mined transaction; None for what it does not say."""
+
+    block: int
+    succeeded: bool | None
+    gas: int | None
+    logs: list[Any] | None
+    """In the node's form."""
+
+    @property
+    def missing(self) -> list[str]:
+        """The fields without which it does not say what happened."""
+        fields = {"status": self.succeeded, "gasUsed": self.gas, "logs": self.logs}
+        return [name for name, found in fields.items() if found is None]
 
 
 @dataclass(frozen=True)
@@ -181,13 +196,13 @@ class Sender:
     another message is sent and it was mined meanwhile: the same message is then a new one.
     """
 
-    def __init__(self, web3: Web3, node: Node, account: LocalAccount, chain_id: int):
-        self._web3, self._node, self._account, self._chain_id = web3, node, account, chain_id
+    def __init__(self, node: Node, account: LocalAccount, chain_id: int):
+        self._node, self._account, self._chain_id = node, account, chain_id
         self._unsettled: dict[tuple[str, str], Pending] = {}
         self._mined_nonce, self._mined_at = -1, -math.inf
         """The highest nonce of which a receipt was seen, and when."""
 
-    def send(self, action: str, to: str, data: str, gas: int) -> tuple[str, Any]:
+    def send(self, action: str, to: str, data: str, gas: int) -> tuple[str, Receipt]:
         """Signs and sends a message of `gas`, before margin, and waits for its receipt, whatever its status; returns hash and receipt.
 
         If the last call with this message left a transaction whose outcome was not known, this one goes on with it, also if it was mined
@@ -290,7 +305,7 @@ class Sender:
         pending.fees, pending.raw = offer, made.raw_transaction.to_0x_hex()
         pending.hashes.append(made.hash.to_0x_hex())
 
-    def _mined(self, pending: Pending, priced: float) -> tuple[str, Any]:
+    def _mined(self, pending: Pending, priced: float) -> tuple[str, Receipt]:
         """Waits for the receipt of a transaction, with fees of the time `priced`; hands it over again while a node may not have it, and
         replaces fees that are too low for a node or for the chain, or too high for the account."""
         handed = self._offer(pending)
@@ -304,13 +319,16 @@ class Sender:
                 if not handed.taken and now - handed_at >= RESEND:
                     handed, handed_at = self._offer(pending), now
                 refused = (refused or now) if handed.refused else None
-                digest, receipt = self._receipt(pending)
+                digest, receipt = pending.hashes[-1], None
+                try:
+                    digest, receipt = self._receipt(pending)
+                except Unusable as failed:  # what used the nonce may be shown all the same
+                    handed = handed if handed.refused else Handed(handed.meaning, failed.message)
                 if receipt is not None:
-                    missing = [name for name in ("status", "blockNumber", "gasUsed", "logs") if receipt.get(name) is None]
-                    if not missing:
+                    if not receipt.missing:
                         return digest, receipt
-                    mined = receipt.get("blockNumber")
-                    handed = Handed("known", f"its receipt has no {', '.join(missing)}")
+                    mined = receipt.block
+                    handed = Handed("known", f"its receipt has no {', '.join(receipt.missing)}")
                 elif now - started >= RESEND:
                     used = (used or now) if self._count("latest") > pending.nonce else None
                     pending.came_first |= not used and now - started >= RECEIPT_LAG
@@ -462,14 +480,34 @@ class Sender:
             return True
         return self._receipt(pending)[1] is not None
 
-    def _receipt(self, pending: Pending) -> tuple[str, Any]:
-        """Hash and receipt of the version that was mined; no receipt if none was."""
+    def _receipt(self, pending: Pending) -> tuple[str, Receipt | None]:
+        """Hash and receipt of the version that was mined; no receipt if none was.
+
+        Raises
+        ------
+        Unusable
+            The node's answer is no receipt, or that of another transaction.
+        """
         for digest in reversed(pending.hashes):
-            try:
-                return digest, self._web3.eth.get_transaction_receipt(digest)  # type: ignore[arg-type]
-            except TransactionNotFound:
+            found = self._node.ask("eth_getTransactionReceipt", [digest])
+            if found is None or (isinstance(found, dict) and found.get("blockNumber") is None):
                 continue
+            return digest, self._read(found, digest)
         return pending.hashes[-1], None
+
+    def _read(self, found: Any, digest: str) -> Receipt:
+        """A transaction's receipt: of the node's fields only those that are needed, since many fill others as they like."""
+        method = "eth_getTransactionReceipt"
+        if not isinstance(found, dict):
+            raise self._node.unusable(method, found, "a receipt")
+        if [str(found.get(name)).lower() for name in ("transactionHash", "from")] != [digest, self._account.address.lower()]:
+            raise Unusable(f"{self._node.shown} answers {method} with the receipt of another transaction: use another node")
+        block, status, gas = (
+            None if found.get(name) is None else self._node.number(method, found[name]) for name in ("blockNumber", "status", "gasUsed")
+        )
+        assert block is not None
+        logs = found.get("logs")
+        return Receipt(block, None if status is None else status == 1, gas, logs if isinstance(logs, list) else None)
 
 
 def _pause(waited: float) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from dataclasses import dataclass
 from fractions import Fraction
 from importlib.resources import files
@@ -21,7 +22,7 @@ from . import errors, keys
 from ._encoding import address_of, bytes_of
 from ._node import Node, Refused, refusal
 from ._proto.tribute.v1 import circuit_service_pb2, common_pb2
-from ._sending import NONCE_RACES, LostRace, Sender
+from ._sending import NONCE_RACES, LostRace, Receipt, Sender
 from .client import Client
 from .schema import Schema
 from .types import LAMBDA_UNIT, Agent, Claim, Dataset, Proofs
@@ -94,7 +95,7 @@ class Chain:
             raise errors.ChainDiffers(
                 f"{node.shown} serves chain {served}, the service works with chain {client.info.chain_id}"
             )
-        self._sender = Sender(self.web3, node, self.account, served)
+        self._sender = Sender(node, self.account, served)
         self.escrow = self._contract("SessionEscrow", client.info.session_escrow)
         self.agents = self._contract("AgentRegistry", client.info.agent_registry)
         self.datasets = self._contract("DatasetRegistry", client.info.dataset_registry)
@@ -130,10 +131,9 @@ class Chain:
             except LostRace:
                 if race == NONCE_RACES:
                     raise
-        if receipt["status"] != 1:
+        if not receipt.succeeded:
             raise errors.TransactionFailed(f"{call.fn_name}: transaction {digest} reverted")
-        events = [e for kind in ([event] if callable(event) else event or ()) for e in kind().process_receipt(receipt, errors=DISCARD)]
-        return Sent(digest, receipt["blockNumber"], receipt["gasUsed"], events)
+        return Sent(digest, receipt.block, receipt.gas or 0, _events(event, digest, receipt))
 
     def _gas(self, call: ContractFunction) -> int:
         """What a call would use now; raises as :meth:`send` if it would revert or cannot be paid for."""
@@ -452,6 +452,27 @@ def _name(name: str) -> bytes:
     if len(encoded) > 32:
         raise ValueError(f"the name {name!r} has more than 32 bytes")
     return encoded.ljust(32, b"\0")
+
+
+def _events(kinds: Any, digest: str, receipt: Receipt) -> list[Any]:
+    """The events of a kind, or of several, in a transaction's receipt."""
+    logs = [
+        {"logIndex": None, "transactionIndex": None, "blockHash": None}
+        | log
+        | {"transactionHash": HexBytes(digest), "blockNumber": receipt.block}
+        for log in receipt.logs or ()
+        if isinstance(log, dict) and all(_is_hex(text) for text in (log.get("address"), log.get("data"), *_list(log.get("topics"))))
+    ]
+    kinds = [kinds] if callable(kinds) else kinds or ()
+    return [found for kind in kinds for found in kind().process_receipt({"logs": logs}, errors=DISCARD)]
+
+
+def _list(found: Any) -> list[Any]:
+    return found if isinstance(found, list) else [None]
+
+
+def _is_hex(found: Any) -> bool:
+    return isinstance(found, str) and re.fullmatch("0x([0-9a-fA-F]{2})*", found) is not None
 
 
 def _continues(entry: dict[str, Any], params: tuple[Any, ...], datasets: list[bytes], account: str) -> bool:
