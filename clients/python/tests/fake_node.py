@@ -57,6 +57,8 @@ class FakeNode:
         self.seen: list[tuple[float, str]] = []
         self.pool: dict[str, dict[str, Any]] = {}
         """Every transaction that it has, by hash; of several with one nonce, the last is mined."""
+        self.logs: list[dict[str, Any]] = []
+        """Those of every receipt."""
         self.types: list[int] = []
         self.url = ""
         self._lock = threading.Lock()
@@ -136,7 +138,7 @@ class FakeNode:
             "status": "0x1",
             "gasUsed": "0xc350",
             "cumulativeGasUsed": "0xc350",
-            "logs": [],
+            "logs": self.logs,
         }
 
 

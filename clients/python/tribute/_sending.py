@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Callable
 
 from eth_account.signers.local import LocalAccount
 
@@ -202,8 +202,11 @@ class Sender:
         self._mined_nonce, self._mined_at = -1, -math.inf
         """The highest nonce of which a receipt was seen, and when."""
 
-    def send(self, action: str, to: str, data: str, gas: int) -> tuple[str, Receipt]:
+    def send(
+        self, action: str, to: str, data: str, gas: int, lacks: Callable[[str, Receipt], str] = lambda *_: ""
+    ) -> tuple[str, Receipt]:
         """Signs and sends a message of `gas`, before margin, and waits for its receipt, whatever its status; returns hash and receipt.
+        `lacks` tells what a receipt of success, with this hash, should have and has not.
 
         If the last call with this message left a transaction whose outcome was not known, this one goes on with it, also if it was mined
         meanwhile, and returns its receipt.
@@ -211,8 +214,8 @@ class Sender:
         Raises
         ------
         errors.TransactionFailed
-            It could not be paid for, is refused, was not mined in time, or another transaction used its nonce; the message tells whether
-            it may still be mined.
+            It could not be paid for, is refused, was not mined in time, its receipt lacks something, or another transaction used its
+            nonce; the message tells whether it may still be mined.
         errors.ChainUnavailable
             The node cannot be asked for what a transaction needs. Nothing was sent.
         LostRace
@@ -227,14 +230,21 @@ class Sender:
             pending = self._unsettled[message] = self._signed(action, to, data, gas)
             priced = time.monotonic()
         try:
-            found = self._mined(pending, priced)
+            digest, receipt = self._mined(pending, priced)
         except _Replaced:
             del self._unsettled[message]
             raise
         self._mined_nonce, self._mined_at = max(self._mined_nonce, pending.nonce), time.monotonic()
+        lacking = lacks(digest, receipt) if receipt.succeeded else ""
+        if lacking:
+            raise errors.TransactionFailed(
+                f"{action}: transaction {digest} was mined in block {receipt.block} and did not revert, but its receipt has no {lacking}: "
+                f"look for it at another node before sending again, or {GO_ON}. If every node shows the same, the contract at {to} is "
+                "another one"
+            )
         # of several transactions with one nonce, the others can never be mined
         self._unsettled = {m: other for m, other in self._unsettled.items() if other.nonce != pending.nonce}
-        return found
+        return digest, receipt
 
     def unsettled(self, to: str, data: str) -> bool:
         """Whether an earlier call left a transaction of this message, whose outcome is not known."""

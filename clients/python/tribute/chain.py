@@ -8,14 +8,15 @@ import re
 from dataclasses import dataclass
 from fractions import Fraction
 from importlib.resources import files
+from itertools import product
 from typing import Any, Iterable
 
+from eth_abi.exceptions import DecodingError
 from eth_account.signers.local import LocalAccount
 from hexbytes import HexBytes
 from web3 import Web3
 from web3.contract.contract import ContractFunction
-from web3.exceptions import BadFunctionCallOutput, ContractLogicError, Web3RPCError
-from web3.logs import DISCARD
+from web3.exceptions import BadFunctionCallOutput, ContractLogicError, Web3Exception, Web3RPCError
 from web3.types import Nonce, TxParams, Wei
 
 from . import errors, keys
@@ -111,29 +112,35 @@ class Chain:
         return self.web3.eth.contract(address=Web3.to_checksum_address(address), abi=abi(name))
 
     def send(self, call: ContractFunction, event: Any = None) -> Sent:
-        """Sends a call and waits until it is mined.
+        """Sends a call and waits until it is mined. If an `event`, or several, are given, one of them must be in its receipt.
 
         Raises
         ------
         errors.Reverted
             The contract would revert; nothing was sent. The message names its error.
         errors.TransactionFailed
-            The transaction could not be paid for, reverted when it was mined, was not mined within two minutes, or another one used its
-            nonce. The message tells if it may still be mined; then the same call, made before any other, goes on with it, and sends no
-            second one.
+            The transaction could not be paid for, reverted when it was mined, was not mined within two minutes, its receipt has none of
+            the events, or another one used its nonce. The message tells if it may still be mined, or was; then the same call, made
+            before any other, goes on with it, and sends no second one.
         """
         to, data = self._message(call)
+        kinds = [event] if callable(event) else event or ()
+
+        def lacks(digest: str, receipt: Receipt) -> str:
+            found = not kinds or _events(kinds, digest, receipt)
+            return "" if found else f"event {' or '.join(kind.event_name for kind in kinds)}"
+
         for race in range(NONCE_RACES + 1):
             gas = 0 if self._sender.unsettled(to, data) else self._gas(call)
             try:
-                digest, receipt = self._sender.send(call.fn_name, to, data, gas)
+                digest, receipt = self._sender.send(call.fn_name, to, data, gas, lacks)
                 break
             except LostRace:
                 if race == NONCE_RACES:
                     raise
         if not receipt.succeeded:
             raise errors.TransactionFailed(f"{call.fn_name}: transaction {digest} reverted")
-        return Sent(digest, receipt.block, receipt.gas or 0, _events(event, digest, receipt))
+        return Sent(digest, receipt.block, receipt.gas or 0, _events(kinds, digest, receipt))
 
     def _gas(self, call: ContractFunction) -> int:
         """What a call would use now; raises as :meth:`send` if it would revert or cannot be paid for."""
@@ -454,20 +461,22 @@ def _name(name: str) -> bytes:
     return encoded.ljust(32, b"\0")
 
 
-def _events(kinds: Any, digest: str, receipt: Receipt) -> list[Any]:
-    """The events of a kind, or of several, in a transaction's receipt."""
-    logs = [
-        {"logIndex": None, "transactionIndex": None, "blockHash": None}
-        | log
-        | {"transactionHash": HexBytes(digest), "blockNumber": receipt.block}
-        for log in receipt.logs or ()
-        if isinstance(log, dict) and all(_is_hex(text) for text in (log.get("address"), log.get("data"), *_list(log.get("topics"))))
-    ]
-    kinds = [kinds] if callable(kinds) else kinds or ()
-    return [found for kind in kinds for found in kind().process_receipt({"logs": logs}, errors=DISCARD)]
+def _events(kinds: Iterable[Any], digest: str, receipt: Receipt) -> list[Any]:
+    """The events of these kinds in a transaction's receipt, without those that the node does not give whole."""
+    found = []
+    for kind, log in product(kinds, receipt.logs or ()):
+        texts = (log.get("address"), log.get("data"), *_listed(log.get("topics"))) if isinstance(log, dict) else (None,)
+        if not all(_is_hex(text) for text in texts):
+            continue
+        known = {"transactionHash": HexBytes(digest), "blockNumber": receipt.block}
+        try:
+            found.append(kind().process_log(dict.fromkeys(("logIndex", "transactionIndex", "blockHash")) | log | known))
+        except (Web3Exception, DecodingError, ValueError, TypeError):
+            continue
+    return found
 
 
-def _list(found: Any) -> list[Any]:
+def _listed(found: Any) -> list[Any]:
     return found if isinstance(found, list) else [None]
 
 
