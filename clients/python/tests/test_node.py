@@ -432,6 +432,43 @@ def test_an_address_with_a_wrong_checksum_is_refused(node):
         assert address_of(right).hex() == RIGHT[2:].lower()
 
 
+def gas_of(raw):
+    return TypedTransaction.from_bytes(HexBytes(raw)).as_dict()["gas"]
+
+
+@pytest.mark.parametrize("words", ["intrinsic gas too low", "IntrinsicGasTooLow", "exceeds block gas limit"])
+def test_a_gas_limit_that_is_refused_is_estimated_again(node, quick, words):
+    chain = connected(node)
+    call = chain.token.functions.mint(chain.account.address, 5)
+    estimates = {"eth_estimateGas": {"result": hex(30_000)}}
+
+    def refusing(method, params, n):
+        if method == SEND and gas_of(params[0]) != 62_500:
+            return error(-32000, words)
+        return estimates.get(method)
+
+    node.before = refusing
+    with pytest.raises(errors.TransactionFailed, match=f"the node refuses it .{words}.*make the same call") as told:
+        chain.send(call)
+    # an estimate that fails is told, and leaves what may still be mined
+    estimates["eth_estimateGas"] = error(3, "execution reverted: paused", TEXT)
+    with pytest.raises(errors.TransactionFailed, match=f"the node refuses it .{words}.*paused.*make the same call"):
+        chain.send(call)
+    estimates.clear()
+    sent = chain.send(call)
+    assert [sent.hash] == list(node.pool) and sent.hash not in str(told.value) and node.pool[sent.hash]["nonce"] == "0x0"
+
+
+def test_an_estimate_below_what_every_transaction_uses_is_refused(node):
+    estimates = {"eth_estimateGas": {"result": hex(20_999)}}
+    node.before = lambda method, *_: estimates.get(method)
+    with pytest.raises(errors.ChainUnavailable, match="estimates 20999 gas for mint, where every transaction uses 21000"):
+        paid(node)
+    assert node.count(SEND) == 0
+    estimates["eth_estimateGas"] = {"result": hex(21_000)}
+    assert paid(node).block == 1
+
+
 @pytest.mark.parametrize("words", ["insufficient funds for gas * price + value", "transaction underpriced", "invalid sender"])
 def test_a_refusal_in_clear_words_is_an_error_soon(node, quick, monkeypatch, words):
     monkeypatch.setattr(_sending, "REFUSAL_PATIENCE", 60.0)
@@ -737,11 +774,11 @@ def test_the_block_that_used_a_nonce_is_found_from_the_head_and_from_the_first_b
     for n in range(5):
         chain.send(chain.token.functions.mint(chain.account.address, n))
     for n, digest in enumerate(node.pool):
-        assert chain._sender._block_of(_sending.Pending("mint", {"nonce": n}, hashes=[digest])) == n + 1
+        assert chain._sender._block_of(_sending.Pending("mint", {"nonce": n}, int, hashes=[digest])) == n + 1
         with pytest.raises(errors.TransactionFailed, match=f"{digest} in block {n + 1}"):
-            chain._sender._block_of(_sending.Pending("mint", {"nonce": n}, hashes=["0x00"], lost_race=True))
+            chain._sender._block_of(_sending.Pending("mint", {"nonce": n}, int, hashes=["0x00"], lost_race=True))
     node.after = lambda method, *_: {"result": hex(5)} if method == COUNT else None  # of a node that ignores the block
-    assert chain._sender._block_of(_sending.Pending("mint", {"nonce": 4}, hashes=["0x00"])) is None
+    assert chain._sender._block_of(_sending.Pending("mint", {"nonce": 4}, int, hashes=["0x00"])) is None
 
 
 def test_the_block_that_used_a_nonce_is_found_at_a_node_without_past_counts(node, monkeypatch):
@@ -751,11 +788,11 @@ def test_the_block_that_used_a_nonce_is_found_at_a_node_without_past_counts(node
     node.before = hiding(COUNT, answer=error(-32000, "missing trie node"))
     monkeypatch.setattr(_sending, "READ_BLOCKS", EMPTY_BLOCKS + 2)
     for n, digest in list(enumerate(node.pool))[3:]:
-        assert chain._sender._block_of(_sending.Pending("mint", {"nonce": n}, hashes=[digest])) == n + 1
+        assert chain._sender._block_of(_sending.Pending("mint", {"nonce": n}, int, hashes=[digest])) == n + 1
         with pytest.raises(errors.TransactionFailed, match=f"{digest} in block {n + 1}"):
-            chain._sender._block_of(_sending.Pending("mint", {"nonce": n}, hashes=["0x00"], lost_race=True))
+            chain._sender._block_of(_sending.Pending("mint", {"nonce": n}, int, hashes=["0x00"], lost_race=True))
     with pytest.raises(errors.ChainUnavailable, match="missing trie node"):
-        chain._sender._block_of(_sending.Pending("mint", {"nonce": 2}, hashes=["0x00"]))
+        chain._sender._block_of(_sending.Pending("mint", {"nonce": 2}, int, hashes=["0x00"]))
 
 
 def test_a_refused_transaction_is_gone_on_with_until_another_one_takes_its_nonce(node, quick):

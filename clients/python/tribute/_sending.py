@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import time
 from dataclasses import dataclass, field
 from typing import Any, Callable
@@ -32,6 +33,8 @@ FEE_RISE = 20
 """By how much the fees of a replacement are higher, percent: nodes want 10 at least."""
 GAS_CAP = 1 << 24
 """Maximum gas of one transaction (EIP-7825)."""
+LEAST_GAS = 21_000
+"""What every transaction uses."""
 FEE_CAP, TIP_CAP = 500 * 10**9, 30 * 10**9
 """Maximum price and tip per gas, wei, whatever the node suggests."""
 CAPS = {"gasPrice": FEE_CAP, "maxFeePerGas": FEE_CAP, "maxPriorityFeePerGas": TIP_CAP}
@@ -46,13 +49,15 @@ READ_BLOCKS = 32
 
 @dataclass
 class Pending:
-    """A transaction between its signature and its receipt. Its versions have different fees and the same nonce, so that at most one is
+    """A transaction between its signature and its receipt. Its versions have different fees or gas limits and the same nonce, so that at most one is
     mined."""
 
     action: str
     """What it does, for errors."""
     fields: dict[str, Any]
-    """What its versions have in common."""
+    """What its versions have in common, but for the gas limit, which is the newest one's."""
+    estimate: Callable[[], int]
+    """What the message would use now, before margin."""
     fees: dict[str, int] = field(default_factory=dict)
     """Those of the newest version, as :func:`fees` gives them."""
     raw: str = ""
@@ -109,6 +114,11 @@ class Handed:
     def is_clear(self) -> bool:
         """Whether the words leave no doubt that the node does not take it."""
         return self.meaning in ("unfunded", "fee too low", "invalid")
+
+    @property
+    def is_about_gas(self) -> bool:
+        """Whether another gas limit may help."""
+        return self.meaning == "invalid" and re.search("intrinsic ?gas|gas ?limit", self.words.lower()) is not None
 
     @property
     def wants_less(self) -> bool:
@@ -203,10 +213,12 @@ class Sender:
         """The highest nonce of which a receipt was seen, and when."""
 
     def send(
-        self, action: str, to: str, data: str, gas: int, lacks: Callable[[str, Receipt], str] = lambda *_: ""
+        self, action: str, to: str, data: str, estimate: Callable[[], int], lacks: Callable[[str, Receipt], str] = lambda *_: ""
     ) -> tuple[str, Receipt]:
-        """Signs and sends a message of `gas`, before margin, and waits for its receipt, whatever its status; returns hash and receipt.
-        `lacks` tells what a receipt of success, with this hash, should have and has not.
+        """Signs and sends a message, and waits for its receipt, whatever its status; returns hash and receipt.
+
+        `estimate` gives the gas that the message would use now. `lacks` tells what a receipt of success, with this hash, should have and
+        has not.
 
         If the last call with this message left a transaction whose outcome was not known, this one goes on with it, also if it was mined
         meanwhile, and returns its receipt.
@@ -225,9 +237,9 @@ class Sender:
         self._settle(message)
         pending, priced = self._unsettled.get(message), -math.inf
         if pending is not None:
-            pending.came_first = True
+            pending.came_first, pending.estimate = True, estimate
         else:
-            pending = self._unsettled[message] = self._signed(action, to, data, gas)
+            pending = self._unsettled[message] = self._signed(action, to, data, estimate)
             priced = time.monotonic()
         try:
             digest, receipt = self._mined(pending, priced)
@@ -292,14 +304,23 @@ class Sender:
             if self._unsettled[message].nonce < used:
                 del self._unsettled[message]
 
-    def _signed(self, action: str, to: str, data: str, gas: int) -> Pending:
-        gas = min(int(gas * GAS_MARGIN), GAS_CAP) if gas <= GAS_CAP else gas
-        if gas > GAS_CAP:
-            raise errors.TransactionFailed(f"{action} needs {gas} gas, more than the cap of {GAS_CAP}")
+    def _signed(self, action: str, to: str, data: str, estimate: Callable[[], int]) -> Pending:
+        gas = self._with_margin(action, estimate())
         nonce = self._next_nonce()
-        pending = Pending(action, {"to": to, "data": data, "value": 0, "gas": gas, "nonce": nonce, "chainId": self._chain_id})
+        fields = {"to": to, "data": data, "value": 0, "gas": gas, "nonce": nonce, "chainId": self._chain_id}
+        pending = Pending(action, fields, estimate)
         self._sign(pending, fees(self._node))
         return pending
+
+    def _with_margin(self, action: str, gas: int) -> int:
+        """The gas limit for an estimate."""
+        if gas < LEAST_GAS:
+            raise errors.ChainUnavailable(
+                f"{self._node.shown} estimates {gas} gas for {action}, where every transaction uses {LEAST_GAS}: use another node"
+            )
+        if gas > GAS_CAP:
+            raise errors.TransactionFailed(f"{action} needs {gas} gas, more than the cap of {GAS_CAP}")
+        return min(int(gas * GAS_MARGIN), GAS_CAP)
 
     def _next_nonce(self) -> int:
         """The account's next nonce. A node behind the one that showed the last receipt is asked again."""
@@ -450,9 +471,24 @@ class Sender:
         return tip is not None and min(_usual_tip(self._node) or 0, TIP_CAP) > tip
 
     def _offer(self, pending: Pending) -> Handed:
-        """Hands over the newest version, and if its fees are too low for the node, one with higher fees."""
+        """Hands over the newest version, and if its fees are too low for the node, one with higher fees; if its gas limit is refused, one
+        with a limit for what the message would use now."""
         handed = self._hand_over(pending)
+        if handed.is_about_gas:
+            handed = self._estimated_again(pending, handed)
         return self._reprice(pending, handed) if handed.meaning == "fee too low" else handed
+
+    def _estimated_again(self, pending: Pending, handed: Handed) -> Handed:
+        """Hands over a version with another gas limit; `handed` with the reason if there is none."""
+        try:
+            gas = self._with_margin(pending.action, pending.estimate())
+        except errors.TributeError as failed:
+            return handed.told(failed.message)
+        if gas == pending.fields["gas"]:
+            return handed
+        pending.fields["gas"] = gas
+        self._sign(pending, pending.fees)
+        return self._hand_over(pending)
 
     def _reprice(self, pending: Pending, handed: Handed) -> Handed:
         """Hands over a version with higher fees, or with lower ones if those may help; if the caps allow none, `handed` with the reason."""

@@ -131,9 +131,8 @@ class Chain:
             return "" if found else f"event {' or '.join(kind.event_name for kind in kinds)}"
 
         for race in range(NONCE_RACES + 1):
-            gas = 0 if self._sender.unsettled(to, data) else self._gas(call)
             try:
-                digest, receipt = self._sender.send(call.fn_name, to, data, gas, lacks)
+                digest, receipt = self._sender.send(call.fn_name, to, data, lambda: self._gas(call), lacks)
                 break
             except LostRace:
                 if race == NONCE_RACES:
