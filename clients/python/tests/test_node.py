@@ -3,6 +3,7 @@
 import re
 import sys
 import time
+from base64 import b64encode
 from types import SimpleNamespace
 
 import pytest
@@ -277,6 +278,41 @@ def test_an_answer_that_quotes_the_urls_secrets_is_told_without_them(node, answe
     with pytest.raises(errors.ChainUnavailable, match="…") as told:
         connected(SimpleNamespace(url=url))
     assert "SEC" not in str(told.value)
+
+
+KEY = "S3cretKey12345"
+LOGIN = b64encode(f"me:{KEY}".encode()).decode()
+
+
+@pytest.mark.parametrize(
+    "user, path, words",
+    [
+        ("", f"/v3/{KEY}", f"invalid project id {KEY}"),
+        ("", f"/v3/{KEY}", f"NO ROUTE /V3/{KEY.upper()}"),
+        ("", f"/v3/{KEY}/", f"no route /v3/{KEY}"),
+        ("", f"/v3/{KEY}%21x", f"no route /v3/{KEY}!x, no project {KEY}!x"),
+        ("", f"/v3/{KEY}!x", f"no project {KEY}%21x"),
+        ("", f"/?apikey={KEY}&x=1", f"invalid apikey {KEY}"),
+        ("", f"/?x=1&apikey={KEY}", f"bad apikey={KEY}"),
+        ("", f"/?{KEY}", f"bad key {KEY}"),
+        (f"{KEY}@", "/", f"user {KEY} is unknown"),
+        (f"me:{KEY}@", "/", f"bad password {KEY} of me"),
+        (f"me:{KEY}@", "/", f"bad header Basic {LOGIN}"),
+        (f"me:{KEY}@", "/", f"bad header Basic {LOGIN.rstrip('=')}"),
+    ],
+)
+def test_a_providers_key_is_not_shown_however_a_node_quotes_it(node, user, path, words):
+    for answer in (error(-32000, words), Http(401, error(-32000, words)), Http(404, words.encode()), {"result": words}):
+        node.before = lambda *_: answer
+        with pytest.raises(errors.ChainUnavailable, match="…") as told:
+            connected(SimpleNamespace(url=node.url.replace("//", f"//{user}") + path))
+        assert KEY.lower() not in str(told.value).lower() and LOGIN[:-4] not in str(told.value)
+
+
+def test_words_that_are_no_keys_are_shown(node):
+    node.before = lambda *_: error(-32000, "method eth_chainId of v3 on mainnet for me is closed")
+    with pytest.raises(errors.ChainUnavailable, match="method eth_chainId of v3 on mainnet for me is closed"):
+        connected(SimpleNamespace(url=node.url.replace("//", "//me@") + "/v3/mainnet?v=v3"))
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,9 @@ import json
 import re
 import sys
 import time
+from base64 import b64encode
 from typing import Any, Iterator, cast
-from urllib.parse import SplitResult, unquote, urljoin, urlsplit
+from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit
 
 import requests
 from eth_abi.abi import decode
@@ -30,6 +31,8 @@ READ_RETRIES = 2
 """How often a read is repeated when the connection breaks."""
 QUOTED = 80
 """Maximum number of characters of an unexpected answer that an error quotes."""
+SHORTEST_PART = 8
+"""Minimum length of a part of a URL that is not shown by itself; shorter ones are words like ``v3`` or ``mainnet``."""
 SEND = "eth_sendRawTransaction"
 
 KNOWN = (
@@ -396,14 +399,17 @@ def _shown(parts: SplitResult) -> str:
 
 def _secrets(parts: SplitResult) -> list[str]:
     """The parts of a URL that may be secret, as servers quote them; longer ones first."""
-    secret = {part for part in (parts.path.rstrip("/"), parts.query, parts.password) if part}
-    return sorted(secret | set(map(unquote, secret)), key=len, reverse=True)
+    user, password = (unquote(part or "") for part in (parts.username, parts.password))
+    login = b64encode(f"{user}:{password}".encode()).decode().rstrip("=") if parts.username or parts.password else ""
+    values = [pair.partition("=")[2] for pair in parts.query.split("&")]
+    single = [part for part in (*parts.path.split("/"), *values, parts.username or "") if len(unquote(part)) >= SHORTEST_PART]
+    written = {part for part in (parts.path.rstrip("/"), parts.query, parts.password, login, *single) if part}
+    decoded = set(map(unquote, written))
+    return sorted(written | decoded | {quote(part, safe="") for part in decoded}, key=len, reverse=True)
 
 
 def _hidden(text: str, secrets: list[str]) -> str:
-    for secret in secrets:
-        text = text.replace(secret, "…")
-    return text
+    return re.sub("|".join(map(re.escape, secrets)), "…", text, flags=re.IGNORECASE) if secrets else text
 
 
 def _texts(value: Any) -> Iterator[str]:
