@@ -23,10 +23,10 @@ WORD = "0x" + "00" * 12 + "11" * 20
 
 
 class Http:
-    """An answer of its own: status, body and headers."""
+    """An answer of its own: status, body and headers, with a pause before each byte of the body, seconds."""
 
-    def __init__(self, status: int, body: Any, **headers: str):
-        self.status, self.headers = status, headers
+    def __init__(self, status: int, body: Any, pause: float = 0.0, **headers: str):
+        self.status, self.pause, self.headers = status, pause, headers
         self.body = body if isinstance(body, bytes) else json.dumps(body).encode()
 
 
@@ -171,7 +171,10 @@ def fake_node() -> Iterator[FakeNode]:
                 self.send_header(name.replace("_", "-"), value)
             self.send_header("content-length", str(len(reply.body)))
             self.end_headers()
-            self.wfile.write(reply.body)
+            step = 1 if reply.pause else len(reply.body) or 1
+            for start in range(0, len(reply.body), step):
+                time.sleep(reply.pause)
+                self.wfile.write(reply.body[start : start + step])
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True

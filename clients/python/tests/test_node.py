@@ -21,6 +21,12 @@ from conftest import ROOT, account
 from fake_node import CHAIN_ID, CLOSE, EMPTY_BLOCKS, Http, error, fake_node
 
 SEND = "eth_sendRawTransaction"
+RECEIPT, BY_HASH, COUNT, BLOCK = (
+    "eth_getTransactionReceipt",
+    "eth_getTransactionByHash",
+    "eth_getTransactionCount",
+    "eth_getBlockByNumber",
+)
 PAGE = b"<!DOCTYPE html><html><title>Just a moment...</title></html>"
 ALREADY = [
     "AlreadyKnown",
@@ -195,6 +201,65 @@ def test_a_redirect_that_loses_the_request_is_told_without_its_path(node):
     assert "SECRET" not in str(told.value)
     node.before = lambda method, params, n: Http(308, b"", location=node.url) if method == "eth_feeHistory" and n == 0 else None
     assert paid(node).block == 1
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("place", ["http://127.0.0.1:1/v3/SECRET", "/v3/SECRET", "http://[SECRET/", "ftp://other/SECRET"])
+def test_a_redirect_that_cannot_be_followed_is_told_as_one(node, status, place):
+    node.before = lambda *_: Http(status, b"", location=place)
+    with pytest.raises(errors.ChainUnavailable, match=f"^{node.url} redirects eth_chainId to ") as told:
+        connected(node)
+    assert "SECRET" not in str(told.value) and (node.count("eth_chainId") == 1 or place.startswith("/"))
+    assert ("give the URL" in str(told.value)) == (status < 304)
+
+
+@pytest.mark.parametrize("change", [{"error": None}, {"jsonrpc": None}, {"id": None}, {"id": "7"}, {"extra": [1]}], ids=str)
+def test_what_nodes_write_around_a_result_does_not_matter(node, change):
+    node.after = lambda method, params, n: {"result": node._result(method, params)} | change if method != SEND else None
+    assert paid(node).block == 1 and len(node.pool) == 1
+
+
+@pytest.mark.parametrize(
+    "method, result",
+    [
+        *(("eth_estimateGas", result) for result in ("0x", None, 50_000, "0x1_0")),
+        *(("eth_call", result) for result in (None, 7, "0xz", {})),
+        *(("eth_getBlockByNumber", result) for result in ("0x1", ["0x1"])),
+        *((COUNT, result) for result in ("-0x1", "0x-1", " 0x5 ", "5", True)),
+    ],
+)
+def test_a_malformed_result_is_told(node, method, result):
+    chain = connected(node)
+    node.before = lambda asked, *_: {"result": result} if asked == method else None
+    with pytest.raises(errors.ChainUnavailable, match=f"answers {method} with .* belongs: use another node"):
+        chain.send(chain.token.functions.mint(chain.account.address, 5))
+        chain.is_certified(bytes(32), 1)
+    assert not node.pool or method == "eth_call"
+
+
+def test_the_time_limit_is_that_of_the_whole_answer(node, monkeypatch):
+    monkeypatch.setattr(_node, "REQUEST_TIMEOUT", 0.5)
+    node.before = lambda method, params, n: Http(200, {"id": 1, "result": "0x7a69"}, pause=0.1) if n == 0 else None
+    began = time.monotonic()
+    with pytest.raises(errors.ChainUnavailable, match="did not answer eth_chainId within"):
+        connected(node)
+    assert time.monotonic() - began < 1.5
+    asking = _node.Node(node.url)
+    node.before = lambda method, params, n: Http(200, {"id": 1, "result": "0x7a69"}, pause=0.1) if n == 1 else None
+    with pytest.raises(errors.ChainUnavailable, match="did not answer eth_chainId within"):
+        asking.ask_number("eth_chainId", [])
+    assert asking.ask_number("eth_chainId", []) == CHAIN_ID
+
+
+@pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
+def test_a_local_node_is_asked_without_a_proxy(node, monkeypatch, name):
+    monkeypatch.setenv(name, "http://127.0.0.1:1")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    for host in ("127.0.0.1", "localhost"):
+        assert _node.Node(node.url.replace("127.0.0.1", host)).ask_number("eth_chainId", []) == CHAIN_ID
+    with pytest.raises(errors.ChainUnavailable, match="no node answers at http://node.example: .*refused"):
+        _node.Node("http://node.example").ask("eth_chainId", [])
 
 
 def test_a_node_that_goes_on_limiting_requests_is_told(node, monkeypatch):
@@ -639,14 +704,6 @@ def test_a_receipt_without_the_event_is_told_and_no_second_session_is_paid(node,
     assert opening(0) == bytes(32) and len(node.pool) == 1
     opening(10)
     assert len(node.pool) == 2, "what is settled is forgotten"
-
-
-RECEIPT, BY_HASH, COUNT, BLOCK = (
-    "eth_getTransactionReceipt",
-    "eth_getTransactionByHash",
-    "eth_getTransactionCount",
-    "eth_getBlockByNumber",
-)
 
 
 def hiding(*methods, until=lambda: False, answer={"result": None}):

@@ -6,10 +6,14 @@ The rules are those of the Rust client, ``verifier-contract/client/src/rpc.rs`` 
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 import time
 from base64 import b64encode
+from ipaddress import ip_address
+from queue import Empty, SimpleQueue
+from threading import Thread
 from typing import Any, Iterator, cast
 from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit
 
@@ -180,8 +184,8 @@ class Node(HTTPProvider):
     def __init__(self, url: str):
         parts = _parts(url)
         super().__init__(url)
-        self._url = url
-        self._session = requests.Session()
+        self._url, self._is_local = url, _is_local(parts)
+        self._session = _Session(self._is_local)
         self._quiet_until = 0.0
         self.shown = _shown(parts)
         """The node's URL without the parts that may be secret."""
@@ -194,26 +198,23 @@ class Node(HTTPProvider):
         while True:
             time.sleep(max(0.0, self._quiet_until - time.monotonic()))
             try:
-                answered = self._session.post(
-                    self._url, data=body, headers={"Content-Type": "application/json"}, timeout=REQUEST_TIMEOUT
-                )
+                answered = self._post(body)
             except requests.Timeout:
                 raise errors.ChainUnavailable(f"{self.shown} did not answer {method} within {REQUEST_TIMEOUT:.0f} s") from None
-            except requests.RequestException as failed:
+            except (requests.RequestException, ValueError) as failed:  # a ValueError is about where a redirect leads
                 midway = isinstance(failed, (requests.exceptions.ChunkedEncodingError, requests.exceptions.ContentDecodingError))
                 refused = "NewConnectionError" in repr(failed) or not (midway or isinstance(failed, requests.ConnectionError))
                 if method == SEND or refused or broken == READ_RETRIES:
                     what = f"{self.shown} gave a broken answer to {method}" if midway else f"no node answers at {self.shown}"
-                    raise errors.ChainUnavailable(f"{what}: {_hidden(_root(failed), self._secrets)}") from None
+                    if self._session.led_to and not midway:
+                        what = f"{self._redirects(method)}, where no node answers"
+                    # what requests says of a URL that it cannot use quotes it
+                    cause = "it is no usable URL" if isinstance(failed, ValueError) else _hidden(_root(failed), self._secrets)
+                    raise errors.ChainUnavailable(f"{what}: {cause}") from None
                 broken += 1
                 continue
-            # these turn the request into a GET, which no node answers
-            moved = next((step for step in answered.history if step.status_code in (301, 302, 303)), None)
-            if moved is not None:
-                raise errors.ChainUnavailable(
-                    f"{self.shown} redirects {method} to {_shown(urlsplit(urljoin(self._url, moved.headers['Location'])))}: give the URL "
-                    "that it redirects to, with its path"
-                )
+            if answered.is_redirect:
+                raise errors.ChainUnavailable(f"{self._redirects(method)}: give the URL that it redirects to, with its path")
             answer = _Answer(answered, self._secrets)
             if answer.limits():
                 wait = answer.told_pause()
@@ -232,6 +233,36 @@ class Node(HTTPProvider):
             else:
                 return self._explained(str(method), answer)
 
+    def _post(self, body: bytes) -> requests.Response:
+        """The answer to a request. The time limit is that of the whole answer, even one that arrives in drips."""
+        done: SimpleQueue[requests.Response | Exception] = SimpleQueue()
+        session = self._session
+        session.led_to = ""
+
+        def post() -> None:
+            try:
+                done.put(session.post(self._url, data=body, headers={"Content-Type": "application/json"}, timeout=REQUEST_TIMEOUT))
+            except Exception as failed:
+                done.put(failed)
+
+        Thread(target=post, daemon=True).start()
+        try:
+            found = done.get(timeout=REQUEST_TIMEOUT)
+        except Empty:
+            self._session = _Session(self._is_local)  # the old one still waits
+            raise requests.Timeout from None
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    def _redirects(self, method: str) -> str:
+        """That a request was redirected, and where to."""
+        try:
+            place = _shown(urlsplit(urljoin(self._url, self._session.led_to)))
+        except ValueError:
+            place = "what is no URL"
+        return f"{self.shown} redirects {method} to {_hidden(place, self._secrets)}"
+
     def ask(self, method: str, params: list[Any]) -> Any:
         """The result of a request, as the node gives it."""
         return self.make_request(RPCEndpoint(method), params)["result"]
@@ -242,10 +273,9 @@ class Node(HTTPProvider):
 
     def number(self, method: str, given: Any) -> int:
         """A number in an answer to `method`."""
-        try:
-            return int(given, 16)
-        except (TypeError, ValueError):
-            raise self.unusable(method, given, "a number in hex") from None
+        if not isinstance(given, str) or not re.fullmatch("0[xX][0-9a-fA-F]+", given):
+            raise self.unusable(method, given, "a number in hex")
+        return int(given, 16)
 
     def unusable(self, method: str, given: Any, expected: str) -> Unusable:
         """The error for an answer to `method` that is not what belongs there."""
@@ -256,9 +286,14 @@ class Node(HTTPProvider):
         """The answer if it is a result or a revert; raises what is wrong otherwise."""
         found: Any = answer.content
         if answer.error is None and answer.ok and isinstance(found, dict) and "result" in found:
-            return cast(RPCResponse, found)
+            result = found["result"]
+            if method == "eth_estimateGas":
+                self.number(method, result)
+            if method == "eth_call" and not is_hex(result):
+                raise self.unusable(method, result, "data in hex")
+            return _answer("result", result)
         if method in ("eth_call", "eth_estimateGas") and answer.is_revert():
-            return cast(RPCResponse, {**found, "error": answer.revert()})
+            return _answer("error", answer.revert())
         said = answer.words()
         if answer.wants_key():
             raise Refused(f"{self.shown} wants a key or a login for {method} ({said}): check the key in the node's URL", said)
@@ -275,6 +310,34 @@ class Node(HTTPProvider):
         else:
             problem = f"{self.shown} gives no answer of JSON-RPC to {method}: {said}"
         raise (Refused if answer.is_refusal() else Unusable)(problem, said)
+
+
+def _answer(field: str, content: Any) -> RPCResponse:
+    """An answer in the form that web3.py wants: it refuses what many nodes write around a result."""
+    return cast(RPCResponse, {"jsonrpc": "2.0", "id": 0, field: content})
+
+
+def is_hex(found: Any) -> bool:
+    """Whether it is data in hex, as JSON-RPC writes it."""
+    return isinstance(found, str) and re.fullmatch("0[xX]([0-9a-fA-F]{2})*", found) is not None
+
+
+class _Session(requests.Session):
+    """The connections to a node. Follows only redirects that leave a request as it is: others turn it into a GET, which no node
+    answers."""
+
+    def __init__(self, is_local: bool):
+        super().__init__()
+        self.led_to = ""
+        """Where the last request was redirected to."""
+        if is_local:  # a proxy set in the environment cannot reach a local chain
+            self.verify = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
+            self.trust_env = False
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:
+        target = super().get_redirect_target(resp)
+        self.led_to = target or self.led_to
+        return target if resp.status_code in (307, 308) else None
 
 
 class _Answer:
@@ -390,6 +453,13 @@ def _parts(url: str) -> SplitResult:
     if not usable:
         raise errors.ChainUnavailable("the node's URL cannot be used: expected http://… or https://…, with a host and a valid port")
     return parts
+
+
+def _is_local(parts: SplitResult) -> bool:
+    try:
+        return parts.hostname == "localhost" or ip_address(parts.hostname or "").is_loopback
+    except ValueError:
+        return False
 
 
 def _shown(parts: SplitResult) -> str:

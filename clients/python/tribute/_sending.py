@@ -166,7 +166,10 @@ def fees(node: Node) -> dict[str, int]:
 
 def _base_fee(node: Node) -> int | None:
     """The newest block's; None on chains without base fees."""
-    base = (node.ask("eth_getBlockByNumber", ["latest", False]) or {}).get("baseFeePerGas")
+    block = node.ask("eth_getBlockByNumber", ["latest", False]) or {}
+    if not isinstance(block, dict):
+        raise node.unusable("eth_getBlockByNumber", block, "a block")
+    base = block.get("baseFeePerGas")
     return None if base is None else node.number("eth_getBlockByNumber", base)
 
 
@@ -445,8 +448,9 @@ class Sender:
 
     def _user_in(self, block: int, pending: Pending) -> int | None:
         """The block if it has the transaction that used the nonce, otherwise None; raises as :meth:`_block_of`."""
-        body = self._node.ask("eth_getBlockByNumber", [hex(block), True]) or {}
-        for other in body.get("transactions") or ():
+        body = self._node.ask("eth_getBlockByNumber", [hex(block), True])
+        transactions = body.get("transactions") if isinstance(body, dict) else None
+        for other in transactions if isinstance(transactions, list) else ():
             fields = other if isinstance(other, dict) else {"hash": other}
             digest, sender, nonce = (str(fields.get(name)).lower() for name in ("hash", "from", "nonce"))
             if digest in pending.hashes:

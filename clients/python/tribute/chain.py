@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from dataclasses import dataclass
 from fractions import Fraction
 from importlib.resources import files
@@ -21,7 +20,7 @@ from web3.types import Nonce, TxParams, Wei
 
 from . import errors, keys
 from ._encoding import address_of, bytes_of
-from ._node import Node, Refused, refusal
+from ._node import Node, Refused, is_hex, refusal
 from ._proto.tribute.v1 import circuit_service_pb2, common_pb2
 from ._sending import NONCE_RACES, LostRace, Receipt, Sender
 from .client import Client
@@ -465,7 +464,7 @@ def _events(kinds: Iterable[Any], digest: str, receipt: Receipt) -> list[Any]:
     found = []
     for kind, log in product(kinds, receipt.logs or ()):
         texts = (log.get("address"), log.get("data"), *_listed(log.get("topics"))) if isinstance(log, dict) else (None,)
-        if not all(_is_hex(text) for text in texts):
+        if not all(is_hex(text) for text in texts):
             continue
         known = {"transactionHash": HexBytes(digest), "blockNumber": receipt.block}
         try:
@@ -477,10 +476,6 @@ def _events(kinds: Iterable[Any], digest: str, receipt: Receipt) -> list[Any]:
 
 def _listed(found: Any) -> list[Any]:
     return found if isinstance(found, list) else [None]
-
-
-def _is_hex(found: Any) -> bool:
-    return isinstance(found, str) and re.fullmatch("0x([0-9a-fA-F]{2})*", found) is not None
 
 
 def _continues(entry: dict[str, Any], params: tuple[Any, ...], datasets: list[bytes], account: str) -> bool:
