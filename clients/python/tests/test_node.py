@@ -533,6 +533,12 @@ def test_an_address_with_a_wrong_checksum_is_refused(node):
         assert address_of(right).hex() == RIGHT[2:].lower()
 
 
+def low_caps(monkeypatch):
+    """Caps that fees reach soon."""
+    for name, cap in (("maxFeePerGas", 5 * 10**9), ("maxPriorityFeePerGas", 2 * 10**9)):
+        monkeypatch.setitem(_sending.CAPS, name, cap)
+
+
 def gas_of(raw):
     return TypedTransaction.from_bytes(HexBytes(raw)).as_dict()["gas"]
 
@@ -573,6 +579,7 @@ def test_an_estimate_below_what_every_transaction_uses_is_refused(node):
 @pytest.mark.parametrize("words", ["insufficient funds for gas * price + value", "transaction underpriced", "invalid sender"])
 def test_a_refusal_in_clear_words_is_an_error_soon(node, quick, monkeypatch, words):
     monkeypatch.setattr(_sending, "REFUSAL_PATIENCE", 60.0)
+    low_caps(monkeypatch)
     node.before = on_send(error(-32000, words))
     began = time.monotonic()
     with pytest.raises(errors.TransactionFailed, match=f"{re.escape(words)}.*may have passed it on: look for 0x"):
@@ -930,6 +937,25 @@ def test_a_transaction_whose_fees_became_too_low_offers_more_within_the_caps(nod
         chain.send(call)
     dear(400)
     assert chain.send(call).hash and [tx["nonce"] for tx in node.pool.values()] == ["0x0", "0x1"]
+
+
+@pytest.mark.parametrize("price, least, most", [(26, 2, 2), (None, 30, 45)], ids=["gas price", "no gas price"])
+def test_a_fee_that_a_node_refuses_rises_until_it_takes_it(node, quick, monkeypatch, price, least, most):
+    monkeypatch.setattr(_sending, "CLEAR_REFUSAL_PATIENCE", 0.3)
+    usual = {"eth_feeHistory": {"result": {"reward": [["0x3b9aca00"]]}}}
+    usual["eth_gasPrice"] = {"result": hex(price * 10**9)} if price else MISSING
+
+    def stingy(method, params, n):
+        if method == SEND and TypedTransaction.from_bytes(HexBytes(params[0])).as_dict()["maxPriorityFeePerGas"] < 25 * 10**9:
+            return error(-32000, "transaction underpriced: tip needed 25000000000")
+        return usual.get(method)
+
+    node.before = stingy
+    assert paid(node).block == 1 and len(node.pool) == 1 and least <= node.count(SEND) <= most
+    low_caps(monkeypatch)
+    node.before = lambda method, *_: error(-32000, "transaction underpriced") if method == SEND else usual.get(method)
+    with pytest.raises(errors.TransactionFailed, match="underpriced.*cannot be raised beyond .* wei: wait until gas is cheaper"):
+        paid(node)
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ to count a nonce whose receipt another node behind the same URL has shown, secon
 NONCE_RACES = 3
 """How often a message is signed again because another program used its nonce first."""
 REFUSAL_PATIENCE, CLEAR_REFUSAL_PATIENCE = 10.0, 3.0
-"""Time a node may keep refusing a transaction in unclear and in clear words before it is an error, seconds."""
+"""Time a node may keep refusing a transaction with the same fees, in unclear and in clear words, before it is an error, seconds."""
 REPRICE = 30.0
 """Interval of comparing a transaction's fees with the chain's, seconds."""
 POLL, SLOWEST_POLL = 0.05, 2.0
@@ -144,8 +144,9 @@ def raised(old: dict[str, int], market: dict[str, int]) -> dict[str, int]:
     return offer
 
 
-def fees(node: Node) -> dict[str, int]:
-    """Market fees as fields of a transaction: of EIP-1559, or a gas price on chains without base fees.
+def fees(node: Node, refused: bool = False) -> dict[str, int]:
+    """Market fees as fields of a transaction: of EIP-1559, or a gas price on chains without base fees. If a node `refused` the usual tip as
+    too low, the tip is at least what it asks for gas above the base fee.
 
     Raises
     ------
@@ -159,6 +160,11 @@ def fees(node: Node) -> dict[str, int]:
     tip = _usual_tip(node)
     if tip is None:
         tip = _gas_price(node) - base
+    elif refused:
+        try:
+            tip = max(tip, node.ask_number("eth_gasPrice", []) - base)
+        except Unusable:
+            pass
     tip = min(max(tip, 1), TIP_CAP)
     most = min(2 * base + tip, FEE_CAP)  # enough for six full blocks in a row
     return {"maxFeePerGas": most, "maxPriorityFeePerGas": min(tip, most)}
@@ -351,7 +357,10 @@ class Sender:
             now = time.monotonic()
             try:
                 if not handed.taken and now - handed_at >= RESEND:
+                    offered = pending.fees
                     handed, handed_at = self._offer(pending), now
+                    if pending.fees != offered:
+                        refused = None
                 refused = (refused or now) if handed.refused else None
                 digest, receipt = pending.hashes[-1], None
                 try:
@@ -497,7 +506,7 @@ class Sender:
     def _reprice(self, pending: Pending, handed: Handed) -> Handed:
         """Hands over a version with higher fees, or with lower ones if those may help; if the caps allow none, `handed` with the reason."""
         try:
-            market = fees(self._node)
+            market = fees(self._node, handed.meaning == "fee too low")
         except errors.TransactionFailed as too_dear:
             return handed.told(too_dear.message)
         except errors.ChainUnavailable as failed:
