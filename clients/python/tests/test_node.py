@@ -423,6 +423,21 @@ def test_a_transaction_whose_answer_breaks_midway_is_sent_once(node, answer):
 
 
 MISSING = error(-32601, "the method eth_feeHistory does not exist/is not available")
+UNUSABLE = {
+    "page 403": Http(403, PAGE),
+    "page 404": Http(404, PAGE),
+    "page 405": Http(405, PAGE),
+    "page 500": Http(500, PAGE),
+    "text 403": Http(403, b"method not allowed"),
+    "error 401": Http(401, error(-32601, "x")),
+    "error 403": Http(403, error(-32601, "method eth_feeHistory not whitelisted")),
+    "error 500": Http(500, error(-32601, "not available")),
+    "empty 500": Http(500, b""),
+    "empty 200": Http(200, b""),
+    "access denied": error(-32000, "method eth_feeHistory: access denied on your plan"),
+    "key": error(-32601, "eth_feeHistory requires an API key of a paid plan"),
+}
+"""Forms in which nodes and gateways refuse a method."""
 
 
 @pytest.mark.parametrize(
@@ -434,8 +449,14 @@ MISSING = error(-32601, "the method eth_feeHistory does not exist/is not availab
         ({"eth_feeHistory": {"result": {"reward": [None, [None], [], ["0x1"]]}}}, 2),
         ({"eth_feeHistory": {"result": {"oldestBlock": "0x1", "baseFeePerGas": ["0x0", "0x0"], "gasUsedRatio": [0.0]}}}, 2),
         ({"eth_feeHistory": MISSING, "eth_getBlockByNumber": {"result": {"number": "0x1"}}}, 0),
+        *(({"eth_feeHistory": answer}, 2) for answer in UNUSABLE.values()),
+        *(({"eth_feeHistory": {"result": result}}, 2) for result in ("0x", [1], {"reward": {}}, {"reward": [["zz"]]}, {"reward": [{"a": 1}]})),
+        *(({"eth_feeHistory": {"result": {"reward": reward}}}, 2) for reward in ([[1000]], ["0x5"], "0x5")),
     ],
-    ids=["no-feehistory", "bad-nulls", "null", "null tips", "zero-fees", "legacy"],
+    ids=[
+        *("no-feehistory", "bad-nulls", "null", "null tips", "zero-fees", "legacy", *UNUSABLE),
+        *("text", "list", "reward object", "no hex", "reward of objects", "reward of numbers", "reward of texts", "reward text"),
+    ],
 )
 def test_fees_of_nodes_without_a_fee_history(node, answers, kind):
     def before(method, params, n):
@@ -448,6 +469,15 @@ def test_fees_of_nodes_without_a_fee_history(node, answers, kind):
     assert node.types == [kind]
 
 
+def test_a_limit_on_requests_is_no_missing_fee_history(node, monkeypatch):
+    monkeypatch.setattr(_node, "PATIENCE", 0.5)
+    for answer, said in ((Http(429, b"slow down"), "limits requests"), (CLOSE, "no node answers")):
+        node.before = lambda method, *_: answer if method == "eth_feeHistory" else None
+        with pytest.raises(errors.ChainUnavailable, match=said):
+            paid(node)
+    assert not node.pool
+
+
 def test_fees_are_within_the_caps(node):
     replies = {"eth_getBlockByNumber": {"result": {"baseFeePerGas": hex(_sending.FEE_CAP)}}}
     replies["eth_feeHistory"] = {"result": {"reward": [[hex(2**100)]]}}
@@ -457,7 +487,11 @@ def test_fees_are_within_the_caps(node):
     replies["eth_getBlockByNumber"] = {"result": {"baseFeePerGas": hex(_sending.FEE_CAP + 1)}}
     with pytest.raises(errors.TransactionFailed, match="more than the cap"):
         paid(node)
-    replies |= {"eth_feeHistory": MISSING, "eth_gasPrice": MISSING, "eth_getBlockByNumber": {"result": {"baseFeePerGas": "0x1"}}}
+    replies |= {"eth_feeHistory": MISSING, "eth_getBlockByNumber": {"result": {"baseFeePerGas": "0x1"}}}
+    for answer in (MISSING, *UNUSABLE.values(), {"result": 7}):
+        replies["eth_gasPrice"] = answer
+        with pytest.raises(errors.ChainUnavailable, match="does not say what gas costs"):
+            _sending.fees(_node.Node(node.url))
     with pytest.raises(errors.ChainUnavailable, match="does not say what gas costs"):
         paid(node)
     assert not node.pool

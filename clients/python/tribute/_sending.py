@@ -182,18 +182,19 @@ def _base_fee(node: Node) -> int | None:
 def _usual_tip(node: Node) -> int | None:
     """Median of the tips of recent blocks that paid any; None if the node reports none."""
     try:
-        history = node.ask("eth_feeHistory", [PAST_BLOCKS, "latest", [PERCENTILE]]) or {}
-    except Refused:
+        history = node.ask("eth_feeHistory", [PAST_BLOCKS, "latest", [PERCENTILE]])
+        reward = history.get("reward") if isinstance(history, dict) else None
+        first = [block[0] for block in _listed(reward) if isinstance(block, list) and block and block[0] is not None]
+        tips = sorted(tip for tip in (node.number("eth_feeHistory", given) for given in first) if tip)
+    except Unusable:
         return None
-    rewards = [block[0] for block in history.get("reward") or () if block and block[0] is not None]
-    tips = sorted(tip for tip in (node.number("eth_feeHistory", reward) for reward in rewards) if tip)
     return tips[len(tips) // 2] if tips else None
 
 
 def _gas_price(node: Node) -> int:
     try:
         return node.ask_number("eth_gasPrice", [])
-    except Refused as refused:
+    except Unusable as refused:
         raise errors.ChainUnavailable(
             f"{node.shown} does not say what gas costs: eth_feeHistory gives no tips, and eth_gasPrice fails ({refused.words}); use a node "
             "that has one of them"
@@ -458,8 +459,7 @@ class Sender:
     def _user_in(self, block: int, pending: Pending) -> int | None:
         """The block if it has the transaction that used the nonce, otherwise None; raises as :meth:`_block_of`."""
         body = self._node.ask("eth_getBlockByNumber", [hex(block), True])
-        transactions = body.get("transactions") if isinstance(body, dict) else None
-        for other in transactions if isinstance(transactions, list) else ():
+        for other in _listed(body.get("transactions") if isinstance(body, dict) else None):
             fields = other if isinstance(other, dict) else {"hash": other}
             digest, sender, nonce = (str(fields.get(name)).lower() for name in ("hash", "from", "nonce"))
             if digest in pending.hashes:
@@ -567,6 +567,11 @@ class Sender:
         assert block is not None
         logs = found.get("logs")
         return Receipt(block, None if status is None else status == 1, gas, logs if isinstance(logs, list) else None)
+
+
+def _listed(found: Any) -> list[Any]:
+    """A list in a node's answer; none if it is something else."""
+    return found if isinstance(found, list) else []
 
 
 def _pause(waited: float) -> None:

@@ -463,8 +463,8 @@ def _events(kinds: Iterable[Any], digest: str, receipt: Receipt) -> list[Any]:
     """The events of these kinds in a transaction's receipt, without those that the node does not give whole."""
     found = []
     for kind, log in product(kinds, receipt.logs or ()):
-        texts = (log.get("address"), log.get("data"), *_listed(log.get("topics"))) if isinstance(log, dict) else (None,)
-        if not all(is_hex(text) for text in texts):
+        topics = log.get("topics") if isinstance(log, dict) else None
+        if not isinstance(topics, list) or not all(map(is_hex, (log.get("address"), log.get("data"), *topics))):
             continue
         known = {"transactionHash": HexBytes(digest), "blockNumber": receipt.block}
         try:
@@ -472,10 +472,6 @@ def _events(kinds: Iterable[Any], digest: str, receipt: Receipt) -> list[Any]:
         except (Web3Exception, DecodingError, ValueError, TypeError):
             continue
     return found
-
-
-def _listed(found: Any) -> list[Any]:
-    return found if isinstance(found, list) else [None]
 
 
 def _continues(entry: dict[str, Any], params: tuple[Any, ...], datasets: list[bytes], account: str) -> bool:
