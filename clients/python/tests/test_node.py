@@ -4,6 +4,7 @@ import re
 import sys
 import time
 from base64 import b64encode
+from email.utils import formatdate
 from types import SimpleNamespace
 
 import pytest
@@ -162,6 +163,7 @@ def test_a_node_that_limits_requests_is_waited_for(node, refusal):
     "refusal",
     [
         Http(429, b"", retry_after="2"),
+        Http(503, b"", retry_after="2.5"),
         error(-32005, "daily request count exceeded, request rate limited", {"rate": {"backoff_seconds": 2}}),
     ],
 )
@@ -180,8 +182,11 @@ def test_a_node_that_says_how_long_to_wait_is_not_asked_before(node, refusal):
         {"error": "Too many requests, slow down"},
         {"error": {"code": "-32005", "message": "slow down"}},
         Http(429, b"", retry_after="\u00b2"),
+        Http(503, b"", retry_after="soon"),
+        Http(503, b"", retry_after=""),
+        Http(503, b"", retry_after=formatdate(0, usegmt=True)),
     ],
-    ids=["no pause", "no seconds", "text", "code as text", "no number"],
+    ids=["no pause", "no seconds", "text", "code as text", "no number", "no time", "nothing", "a date that is past"],
 )
 def test_a_node_that_limits_requests_without_a_usable_pause_is_asked_with_growing_ones(node, monkeypatch, refusal):
     monkeypatch.setattr(_node, "PATIENCE", 1.0)
@@ -260,6 +265,21 @@ def test_a_local_node_is_asked_without_a_proxy(node, monkeypatch, name):
         assert _node.Node(node.url.replace("127.0.0.1", host)).ask_number("eth_chainId", []) == CHAIN_ID
     with pytest.raises(errors.ChainUnavailable, match="no node answers at http://node.example: .*refused"):
         _node.Node("http://node.example").ask("eth_chainId", [])
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_node_that_says_until_when_to_wait_is_waited_for(node, status):
+    until = int(time.time()) + 4
+    node.before = lambda *_: Http(status, b"", retry_after=formatdate(until, usegmt=True)) if time.time() < until else None
+    _node.Node(node.url).ask("eth_chainId", [])
+    assert time.time() >= until and node.count("eth_chainId") == 2
+
+
+@pytest.mark.parametrize("answer", [Http(503, b"busy"), Http(503, PAGE.replace(b"Just a moment...", b"503 Service Unavailable"))])
+def test_a_node_that_is_unavailable_is_told_as_that(node, answer):
+    node.before = lambda *_: answer
+    with pytest.raises(errors.ChainUnavailable, match="is unavailable and did not answer eth_chainId .*503.*: try again later"):
+        connected(node)
 
 
 def test_a_node_that_goes_on_limiting_requests_is_told(node, monkeypatch):
@@ -512,6 +532,9 @@ PANIC = "0x4e487b71" + "11".rjust(64, "0")
         (error(-32015, "VM execution error.", "Reverted " + TEXT), "paused"),
         (error(-32015, "VM execution error.", "Reverted 0x"), "VM execution error"),
         (error(3, "execution reverted", TEXT[:-64] + "ff" * 32), "execution reverted"),
+        (error(3, "execution reverted: RateLimiter: rate limit exceeded"), "RateLimiter"),
+        (error(3, "RateLimiter: rate limit exceeded"), "RateLimiter"),
+        (error(-32000, "VM Exception while processing transaction: revert too many requests"), "too many requests"),
     ],
 )
 def test_every_revert_is_an_error_of_the_package(node, answer, said):
@@ -1132,4 +1155,7 @@ def test_words_are_classified_as_in_the_rust_client():
     assert lists.keys() == {"KNOWN", "NONCE_USED", "UNFUNDED", "FEE_TOO_LOW", "INVALID", "ABOUT_REQUESTS"}
     for name, words in lists.items():
         assert tuple(re.findall(r'"([^"]+)"', words)) == getattr(_node, name), name
+    low = ("Transaction maxFeePerGas (3) is too low for the next block, which has a baseFeePerGas of 875000000",)
+    for words in (*low, "Gas price '1' is below configured minimum gas price '710000000000'"):
+        assert _node.refusal(words) == "fee too low"
     assert _node.refusal("unknown transaction type") == "invalid" and _node.refusal("unknown transaction") == "unclear"

@@ -11,6 +11,7 @@ import re
 import sys
 import time
 from base64 import b64encode
+from email.utils import parsedate_to_datetime
 from ipaddress import ip_address
 from queue import Empty, SimpleQueue
 from threading import Thread
@@ -83,6 +84,8 @@ FEE_TOO_LOW = (
     "gas price too low",
     "gas price is too low",
     "gas price below",
+    "too low for the next block",
+    "below configured minimum gas price",
 )
 """Words of nodes that would take it for higher fees."""
 INVALID = (
@@ -300,9 +303,12 @@ class Node(HTTPProvider):
         if answer.error is not None:
             code = answer.error.get("code")
             raise Refused(f"{self.shown} refused {method}: {said}" + (f" (code {code})" if code is not None else ""), said)
-        if answer.is_page():
-            title = re.search(r"<title>(.*?)</title>", answer.body, re.IGNORECASE | re.DOTALL)
-            titled = f" titled {title[1].strip()!r}" if title else ""
+        title = answer.title() if answer.is_page() else ""
+        # a page is told as one, unless it says the same
+        if answer.status == 503 and (not answer.is_page() or "navailable" in title):
+            problem = f"{self.shown} is unavailable and did not answer {method} ({title or said}): try again later, or use another node"
+        elif answer.is_page():
+            titled = f" titled {title!r}" if title else ""
             problem = (
                 f"{self.shown} answers {method} with a web page{titled}: this is no JSON-RPC address, or something in front of it asks for a "
                 "browser"
@@ -320,6 +326,16 @@ def _answer(field: str, content: Any) -> RPCResponse:
 def is_hex(found: Any) -> bool:
     """Whether it is data in hex, as JSON-RPC writes it."""
     return isinstance(found, str) and re.fullmatch("0[xX]([0-9a-fA-F]{2})*", found) is not None
+
+
+def _seconds(told: str) -> float:
+    """The pause in a ``Retry-After``: a number, or the time until a date; 0 if it is neither, or past."""
+    if re.fullmatch(r"\d+(\.\d*)?", told, re.ASCII):
+        return float(told)
+    try:
+        return max(0.0, parsedate_to_datetime(told).timestamp() - time.time())
+    except (ValueError, TypeError, OverflowError):
+        return 0.0
 
 
 class _Session(requests.Session):
@@ -346,8 +362,9 @@ class _Answer:
     def __init__(self, answered: requests.Response, secrets: list[str]):
         self.status, self.ok, self._secrets = answered.status_code, answered.ok, secrets
         self.body = _hidden(answered.content.decode("utf-8", "replace"), secrets)
-        told = answered.headers.get("Retry-After", "").strip()
-        self.retry_after = float(told) if re.fullmatch("[0-9]+", told) else None
+        told = answered.headers.get("Retry-After")
+        self.retry_after = None if told is None else _seconds(told.strip())
+        """0 also for what is no pause."""
         try:
             self.content: Any = json.loads(answered.content)
         except (ValueError, RecursionError):
@@ -371,6 +388,9 @@ class _Answer:
         if self.error is None:
             return False
         words = self.words().lower()
+        # a contract's own words: waiting does not help
+        if self._code() == 3 or "revert" in words:
+            return False
         # "query returned more than 10000 results" has the code of a limit, but waiting does not help
         if _says(words, _MANY_RESULTS):
             return False
@@ -437,6 +457,11 @@ class _Answer:
         if self.status in (401, 403):
             return self.error is not None or not self.is_page()
         return self.error is not None and _says(self.words().lower(), _KEY_WANTED)
+
+    def title(self) -> str:
+        """That of a web page."""
+        title = re.search(r"<title>(.*?)</title>", self.body, re.IGNORECASE | re.DOTALL)
+        return title[1].strip() if title else ""
 
     def is_page(self) -> bool:
         return self.body.lstrip().lower().startswith(("<!doctype html", "<html"))
