@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 import time
 from contextlib import contextmanager
@@ -147,8 +148,8 @@ def _quantity(field: int | bytes) -> str:
 
 
 @contextmanager
-def fake_node() -> Iterator[FakeNode]:
-    """A node that listens on a port of this machine."""
+def fake_node(certificate: str | None = None) -> Iterator[FakeNode]:
+    """A node that listens on a port of this machine; by TLS if a PEM file has its certificate and key."""
     node = FakeNode()
 
     class Handler(BaseHTTPRequestHandler):
@@ -178,7 +179,11 @@ def fake_node() -> Iterator[FakeNode]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
-    node.url = f"http://127.0.0.1:{server.server_port}"
+    if certificate:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+    node.url = f"http{'s' if certificate else ''}://127.0.0.1:{server.server_port}"
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     try:
         yield node

@@ -1,6 +1,7 @@
 """Nodes and gateways with quirks: whatever they answer, a call ends in exactly one transaction or in an error that says what is wrong."""
 
 import re
+import subprocess
 import sys
 import time
 from base64 import b64encode
@@ -330,6 +331,14 @@ def test_json_that_is_too_deep_is_no_answer(node):
         sys.setrecursionlimit(limit)
 
 
+def test_white_space_around_a_url_does_not_matter(node):
+    assert _node.Node(f" {node.url}\n").ask_number("eth_chainId", []) == CHAIN_ID
+
+
+def test_an_ipv6_address_is_shown_as_in_a_url():
+    assert _node.Node("http://me:secret@[::1]:1/key").shown == "http://[::1]:1"
+
+
 def test_nobody_there_and_another_chain(node):
     unreached = SimpleNamespace(url="http://user:secret@127.0.0.1:1/key")
     with pytest.raises(errors.ChainUnavailable, match="no node answers at http://127.0.0.1:1: .*refused") as told:
@@ -341,6 +350,45 @@ def test_nobody_there_and_another_chain(node):
     node.before = lambda method, *_: {"result": "0x"} if method == "eth_call" else None
     with pytest.raises(errors.ChainDiffers, match="no contract of this kind"):
         connected(node)
+
+
+@pytest.fixture
+def certificate(tmp_path):
+    """Makes a PEM file of a key and of the certificate that a node of this name made for itself."""
+
+    def make(name):
+        path = tmp_path / "node.pem"
+        key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", path, "-out", tmp_path / "c.pem"]
+        extensions = [part for extension in (f"subjectAltName={name}", "basicConstraints=critical,CA:FALSE") for part in ("-addext", extension)]
+        subprocess.run(["openssl", "req", "-x509", "-subj", "/CN=node", "-days", "2", *key, *extensions], check=True, capture_output=True)
+        path.write_text(path.read_text() + (tmp_path / "c.pem").read_text())
+        return str(path)
+
+    return make
+
+
+def test_a_node_with_a_certificate_of_its_own_is_trusted_by_the_environment(monkeypatch, certificate):
+    file = certificate("IP:127.0.0.1")
+    with fake_node(file) as node:
+        with pytest.raises(errors.ChainUnavailable, match="no https connection to .*self.signed.*: if the node is yours.* TRIBUTE_RPC_CA"):
+            connected(node)
+        monkeypatch.setenv("TRIBUTE_RPC_CA", file)
+        assert paid(node).block == 1
+        with pytest.raises(errors.ChainUnavailable, match="certificate that is valid now and for this host"):
+            connected(SimpleNamespace(url=node.url.replace("127.0.0.1", "localhost")))
+        monkeypatch.setenv("TRIBUTE_RPC_CA", "")
+        with pytest.raises(errors.ChainUnavailable, match="if the node is yours"):
+            connected(node)
+
+
+def test_a_node_without_tls_and_files_without_certificates_are_told(node, monkeypatch, tmp_path):
+    with pytest.raises(errors.ChainUnavailable, match="no https connection to https://.*: if the node speaks plain HTTP at this port"):
+        connected(SimpleNamespace(url=node.url.replace("http:", "https:")))
+    (tmp_path / "empty.pem").write_text("nothing")
+    for name, said in (("empty.pem", "no certificate in it: expected PEM"), ("none.pem", "cannot be read: No such file")):
+        monkeypatch.setenv("TRIBUTE_RPC_CA", str(tmp_path / name))
+        with pytest.raises(errors.ChainUnavailable, match=f"TRIBUTE_RPC_CA names .*{name}, which .*{said}"):
+            connected(node)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import ssl
 import sys
 import time
 from base64 import b64encode
@@ -21,6 +22,8 @@ from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit
 import requests
 from eth_abi.abi import decode
 from eth_abi.exceptions import DecodingError
+from requests.adapters import HTTPAdapter
+from urllib3.util.ssl_ import create_urllib3_context
 from web3 import HTTPProvider
 from web3.types import RPCEndpoint, RPCResponse
 
@@ -38,6 +41,8 @@ QUOTED = 80
 """Maximum number of characters of an unexpected answer that an error quotes."""
 SHORTEST_PART = 8
 """Minimum length of a part of a URL that is not shown by itself; shorter ones are words like ``v3`` or ``mainnet``."""
+ROOTS = "TRIBUTE_RPC_CA"
+"""Environment variable that names a PEM file of further certificate authorities."""
 SEND = "eth_sendRawTransaction"
 
 KNOWN = (
@@ -185,6 +190,7 @@ class Node(HTTPProvider):
     """
 
     def __init__(self, url: str):
+        url = url.strip()
         parts = _parts(url)
         super().__init__(url)
         self._url, self._is_local = url, _is_local(parts)
@@ -211,6 +217,10 @@ class Node(HTTPProvider):
                     what = f"{self.shown} gave a broken answer to {method}" if midway else f"no node answers at {self.shown}"
                     if self._session.led_to and not midway:
                         what = f"{self._redirects(method)}, where no node answers"
+                    advice = _tls_advice(failed)
+                    if advice:
+                        place = self._redirects(method) if self._session.led_to else f"no https connection to {self.shown}"
+                        raise errors.ChainUnavailable(f"{place} ({_root(failed)}): {advice}") from None
                     # what requests says of a URL that it cannot use quotes it
                     cause = "it is no usable URL" if isinstance(failed, ValueError) else _hidden(_root(failed), self._secrets)
                     raise errors.ChainUnavailable(f"{what}: {cause}") from None
@@ -338,6 +348,39 @@ def _seconds(told: str) -> float:
         return 0.0
 
 
+class _Rooted(HTTPAdapter):
+    """Connections by TLS that also trust the certificates in a PEM file; raises ChainUnavailable if there are none."""
+
+    def __init__(self, path: str):
+        self._context = create_urllib3_context()
+        try:
+            self._context.load_verify_locations(path)
+        except ssl.SSLError:
+            raise errors.ChainUnavailable(f"{ROOTS} names {path}, which has no certificate in it: expected PEM") from None
+        except OSError as failed:
+            raise errors.ChainUnavailable(f"{ROOTS} names {path}, which cannot be read: {failed.strerror}") from None
+        super().__init__()
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, ssl_context=self._context, **kwargs)
+
+    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
+        return super().proxy_manager_for(*args, ssl_context=self._context, **kwargs)
+
+
+def _tls_advice(failed: Exception) -> str:
+    """What to do about a failed connection by TLS; empty if it failed otherwise, or nobody knows why."""
+    if not isinstance(failed, requests.exceptions.SSLError):
+        return ""
+    cause = _root(failed)
+    if "CERTIFICATE_VERIFY_FAILED" not in cause:
+        no_tls = any(words in cause for words in ("WRONG_VERSION", "RECORD_LAYER", "PACKET_LENGTH"))
+        return "if the node speaks plain HTTP at this port, give an http:// URL" if no_tls else ""
+    if "issuer" in cause or "self-signed" in cause or "self signed" in cause:
+        return f"if the node is yours, name the PEM file of its certificate authority in {ROOTS}"
+    return "the node needs a certificate that is valid now and for this host"
+
+
 class _Session(requests.Session):
     """The connections to a node. Follows only redirects that leave a request as it is: others turn it into a GET, which no node
     answers."""
@@ -346,6 +389,9 @@ class _Session(requests.Session):
         super().__init__()
         self.led_to = ""
         """Where the last request was redirected to."""
+        roots = os.environ.get(ROOTS)
+        if roots:
+            self.mount("https://", _Rooted(roots))
         if is_local:  # a proxy set in the environment cannot reach a local chain
             self.verify = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
             self.trust_env = False
@@ -489,7 +535,8 @@ def _is_local(parts: SplitResult) -> bool:
 
 def _shown(parts: SplitResult) -> str:
     """A URL without the parts that may be secret."""
-    return f"{parts.scheme}://{parts.hostname}" + (f":{parts.port}" if parts.port else "")
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    return f"{parts.scheme}://{host}" + (f":{parts.port}" if parts.port else "")
 
 
 def _secrets(parts: SplitResult) -> list[str]:

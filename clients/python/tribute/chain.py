@@ -68,7 +68,8 @@ class Chain:
     Parameters
     ----------
     rpc : str
-        The node's JSON-RPC address.
+        The node's JSON-RPC address. The environment variable ``TRIBUTE_RPC_CA`` names a PEM file of certificate authorities that are
+        trusted beside the usual ones.
     client : Client
         Determines the chain and the contracts.
     key : LocalAccount or str or path, optional
