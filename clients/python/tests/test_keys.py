@@ -131,6 +131,7 @@ def test_every_case_has_its_test():
         (b" " * 65_537, "more than 65536 bytes"),
         ("{}".encode("utf-16"), "UTF-16"),
         (f"0x{'5e' * 32}\n".encode(), "bare key"),
+        (b"test " * 11 + b"junk\n", "mnemonic phrase, not an encrypted key"),
         ({**good(), "Crypto": good("web3py-pbkdf2")["crypto"]}, "`crypto` appears twice"),
         *((json.dumps(good()).encode()[:cut], "cut off") for cut in (1, 40, 250, -2)),
     ],
@@ -232,6 +233,19 @@ def test_the_key_of_another_account_than_the_file_says_is_not_used(saved, place,
 def test_every_usual_form_of_a_key_is_one_account(monkeypatch, form, digits):
     monkeypatch.setenv("TRIBUTE_TEST_KEY", form.format(digits))
     assert keys.account("TRIBUTE_TEST_KEY").address == ADDRESS
+
+
+@pytest.mark.parametrize("name", ["", " ", "MY-KEY", "key.json", "my key"])
+def test_what_names_neither_a_variable_nor_a_file_is_told_without_asking_for_a_password(monkeypatch, tmp_path, name):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("TRIBUTE_KEYSTORE_PASSWORD", raising=False)
+    with pytest.raises(ValueError, match="names no key: there is no environment variable and no keystore file"):
+        keys.account(name)
+
+
+def test_a_variable_may_have_any_name(monkeypatch):
+    monkeypatch.setenv("MY-KEY", KEY)
+    assert keys.account("MY-KEY").address == ADDRESS
 
 
 @pytest.mark.parametrize(

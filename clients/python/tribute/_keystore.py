@@ -52,6 +52,11 @@ def opened(path: Path, password: str) -> LocalAccount:
     return account
 
 
+def is_phrase(text: str) -> bool:
+    """Whether it may be a mnemonic phrase: a dozen words or more, and nothing else."""
+    return len(text.split()) >= 12 and all(character.isalpha() or character.isspace() for character in text)
+
+
 class _WrongPassword(ValueError):
     """The file's MAC is not that of the password."""
 
@@ -120,6 +125,8 @@ def _json(content: bytes) -> dict[str, Any]:
         raise ValueError("it is empty")
     if re.fullmatch("(0x)?[0-9a-fA-F]{1,66}", text):
         raise ValueError("it holds a bare key, not an encrypted one: give that in the environment variable")
+    if is_phrase(text):
+        raise ValueError("it holds a mnemonic phrase, not an encrypted key: derive the account's private key from it first")
     try:
         file = json.loads(text)
     except json.JSONDecodeError as broken:

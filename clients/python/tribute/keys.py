@@ -45,8 +45,7 @@ def check_name(name: str | os.PathLike[str]) -> None:
         It looks like one; the message does not show it.
     """
     text = os.fsdecode(name)
-    is_phrase = len(text.split()) >= 12 and all(character.isalpha() or character.isspace() for character in text)
-    if is_phrase or re.fullmatch("\\W*(0[xX])?[0-9a-fA-F]{60,70}\\W*", text):
+    if _keystore.is_phrase(text) or re.fullmatch("\\W*(0[xX])?[0-9a-fA-F]{60,70}\\W*", text):
         raise ValueError(_SECRET)
 
 
@@ -99,11 +98,19 @@ def from_keystore(path: str | os.PathLike[str], password: str | None = None) -> 
 
 
 def account(key: LocalAccount | str | os.PathLike[str]) -> LocalAccount:
-    """An account given as such, by the name of an environment variable, or by the path of a keystore."""
+    """An account given as such, by the name of an environment variable, or by the path of a keystore.
+
+    Raises
+    ------
+    ValueError
+        As :func:`from_environment` or :func:`from_keystore`, or it is neither a variable nor a file.
+    """
     if isinstance(key, LocalAccount):
         return key
     if isinstance(key, str) and os.sep not in key and not os.path.exists(key):
-        if key.isidentifier():
+        if key.isidentifier() or key in os.environ:
             return from_environment(key)
         check_variable(key)
+        given = repr(key) if key.strip() else "an empty text"
+        raise ValueError(f"{given} names no key: there is no environment variable and no keystore file of this name")
     return from_keystore(key)
