@@ -359,7 +359,7 @@ def certificate(tmp_path):
     def make(name):
         path = tmp_path / "node.pem"
         key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", path, "-out", tmp_path / "c.pem"]
-        extensions = [part for extension in (f"subjectAltName={name}", "basicConstraints=critical,CA:FALSE") for part in ("-addext", extension)]
+        extensions = ["-addext", f"subjectAltName={name}", "-addext", "basicConstraints=critical,CA:FALSE"]
         subprocess.run(["openssl", "req", "-x509", "-subj", "/CN=node", "-days", "2", *key, *extensions], check=True, capture_output=True)
         path.write_text(path.read_text() + (tmp_path / "c.pem").read_text())
         return str(path)
@@ -518,8 +518,8 @@ UNUSABLE = {
         ({"eth_feeHistory": {"result": {"oldestBlock": "0x1", "baseFeePerGas": ["0x0", "0x0"], "gasUsedRatio": [0.0]}}}, 2),
         ({"eth_feeHistory": MISSING, "eth_getBlockByNumber": {"result": {"number": "0x1"}}}, 0),
         *(({"eth_feeHistory": answer}, 2) for answer in UNUSABLE.values()),
-        *(({"eth_feeHistory": {"result": result}}, 2) for result in ("0x", [1], {"reward": {}}, {"reward": [["zz"]]}, {"reward": [{"a": 1}]})),
-        *(({"eth_feeHistory": {"result": {"reward": reward}}}, 2) for reward in ([[1000]], ["0x5"], "0x5")),
+        *(({"eth_feeHistory": {"result": result}}, 2) for result in ("0x", [1])),
+        *(({"eth_feeHistory": {"result": {"reward": reward}}}, 2) for reward in ({}, [["zz"]], [{"a": 1}], [[1000]], ["0x5"], "0x5")),
     ],
     ids=[
         *("no-feehistory", "bad-nulls", "null", "null tips", "zero-fees", "legacy", *UNUSABLE),
@@ -809,7 +809,7 @@ def test_an_opening_that_was_mined_late_is_gone_on_with_although_its_allowance_i
 def test_a_receipt_without_the_event_is_told_and_no_second_session_is_paid(node, opening):
     whole, node.logs = node.logs, []
     for allowance in (10, 0):
-        with pytest.raises(errors.TransactionFailed, match="open: transaction 0x.* in block 1 .* no event SessionOpened.*same call") as told:
+        with pytest.raises(errors.TransactionFailed, match="open: .* in block 1 .* no event SessionOpened.*same call") as told:
             opening(allowance)
         assert [*node.pool][0] in str(told.value) and len(node.pool) == 1
     node.logs = whole

@@ -217,12 +217,12 @@ class Node(HTTPProvider):
                     what = f"{self.shown} gave a broken answer to {method}" if midway else f"no node answers at {self.shown}"
                     if self._session.led_to and not midway:
                         what = f"{self._redirects(method)}, where no node answers"
+                    # what requests says of a URL that it cannot use quotes it
+                    cause = "it is no usable URL" if isinstance(failed, ValueError) else _hidden(_root(failed), self._secrets)
                     advice = _tls_advice(failed)
                     if advice:
                         place = self._redirects(method) if self._session.led_to else f"no https connection to {self.shown}"
-                        raise errors.ChainUnavailable(f"{place} ({_root(failed)}): {advice}") from None
-                    # what requests says of a URL that it cannot use quotes it
-                    cause = "it is no usable URL" if isinstance(failed, ValueError) else _hidden(_root(failed), self._secrets)
+                        raise errors.ChainUnavailable(f"{place} ({cause}): {advice}") from None
                     raise errors.ChainUnavailable(f"{what}: {cause}") from None
                 broken += 1
                 continue

@@ -49,8 +49,8 @@ READ_BLOCKS = 32
 
 @dataclass
 class Pending:
-    """A transaction between its signature and its receipt. Its versions have different fees or gas limits and the same nonce, so that at most one is
-    mined."""
+    """A transaction between its signature and its receipt. Its versions have different fees or gas limits and the same nonce, so that at
+    most one is mined."""
 
     action: str
     """What it does, for errors."""
