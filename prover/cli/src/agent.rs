@@ -72,10 +72,10 @@ struct LossArgs {
     #[arg(long, default_value = "agent")]
     name: String,
     /// File to write the model to.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = crate::output::file())]
     onnx: Option<PathBuf>,
     /// File to write the agent's numbers to; otherwise standard output.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = crate::output::file())]
     out: Option<PathBuf>,
 }
 
@@ -132,7 +132,7 @@ pub(super) struct GetArgs {
     /// Digest of the agent's weights.
     weights: WeightsDigest,
     /// File to write the model to.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = crate::output::file())]
     onnx: Option<PathBuf>,
     #[command(flatten)]
     server: ServerArgs,
@@ -157,7 +157,7 @@ pub(super) struct GradientsArgs {
     #[arg(long)]
     off_chain: bool,
     /// File to write the proofs to, in the order of the agent's shards; otherwise standard output.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = crate::output::file())]
     out: Option<PathBuf>,
     #[command(flatten)]
     server: ServerArgs,
@@ -177,7 +177,7 @@ pub(super) struct OptimumArgs {
     #[arg(long)]
     off_chain: bool,
     /// File to write the proof to; otherwise standard output.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = crate::output::file())]
     out: Option<PathBuf>,
     #[command(flatten)]
     job: JobOptionArgs,
@@ -190,7 +190,7 @@ pub(super) struct CertificateArgs {
     /// Digest of the agent's weights.
     weights: WeightsDigest,
     /// File to write to.
-    #[arg(long, value_name = "FILE", default_value = "certificate.json")]
+    #[arg(long, value_name = "FILE", default_value = "certificate.json", value_parser = crate::output::file())]
     out: PathBuf,
     #[command(flatten)]
     server: ServerArgs,
@@ -213,7 +213,7 @@ pub(super) struct EvaluateArgs {
     #[arg(long, value_name = "NUMBER", default_value_t = 0, requires = "node")]
     lending: u32,
     /// File to write to.
-    #[arg(long, value_name = "FILE", default_value = "evaluation.json")]
+    #[arg(long, value_name = "FILE", default_value = "evaluation.json", value_parser = crate::output::file())]
     out: PathBuf,
     #[command(flatten)]
     job: JobOptionArgs,
@@ -266,7 +266,7 @@ pub(super) async fn run(command: AgentCommand) -> CommandResult {
             let request = v1::ShowScoresRequest { weights_digest: a.weights.to_vec(), show: !a.off };
             let agent = client.agents().show_scores(request).await.map_err(problem)?.into_inner();
             let shown = if agent.shows_scores { "get scores beside answers" } else { "get answers only" };
-            println!("sessions of {} {shown}", a.weights);
+            say!("sessions of {} {shown}", a.weights);
         }
         AgentCommand::List(a) => {
             let client = a.connect().await?;
@@ -312,7 +312,7 @@ pub(super) async fn run(command: AgentCommand) -> CommandResult {
             let request = v1::GetCertificateRequest { weights_digest: a.weights.to_vec() };
             let file = client.agents().get_certificate(request).await.map_err(problem)?.into_inner().certificate_json;
             write_file(&a.out, &file)?;
-            eprintln!("wrote {}", a.out.display());
+            note!("wrote {}", a.out.display());
         }
         AgentCommand::Value(a) => value::run(a).await?,
         AgentCommand::Evaluate(a) => {
@@ -324,12 +324,7 @@ pub(super) async fn run(command: AgentCommand) -> CommandResult {
                 }
                 let e = at_home::evaluate(&client, url, &a).await?;
                 write_file(&a.out, &e.evaluation_json)?;
-                eprintln!(
-                    "{} of {} records right; {url} has proven it; wrote {}",
-                    e.correct,
-                    e.records,
-                    a.out.display()
-                );
+                note!("{} of {} records right; {url} has proven it; wrote {}", e.correct, e.records, a.out.display());
                 return Ok(());
             }
             let work = v1::EvaluationWork { weights_digest: a.weights.to_vec(), dataset_id: a.dataset.to_vec() };
@@ -339,7 +334,7 @@ pub(super) async fn run(command: AgentCommand) -> CommandResult {
             let e = evaluation(&client, work, a.job.message(&client)).await?;
             write_file(&a.out, &e.evaluation_json)?;
             let loss = real(e.loss, LOSS_BITS) / e.records.max(1) as f64;
-            eprintln!("{} of {} records right, mean loss {loss:.6}; wrote {}", e.correct, e.records, a.out.display());
+            note!("{} of {} records right, mean loss {loss:.6}; wrote {}", e.correct, e.records, a.out.display());
         }
     }
     Ok(())
@@ -358,10 +353,10 @@ async fn told(client: &Client, agent: &v1::Agent, held_out: Option<Moved>, loss:
         Target::Real { .. } => String::new(),
     };
     let digest = output::hexed(&agent.weights_digest);
-    eprintln!("agent {digest}: relative distance {:.1e}{accuracy}", agent.relative_distance);
+    note!("agent {digest}: relative distance {:.1e}{accuracy}", agent.relative_distance);
     let mut value = output::agent(agent);
     if let Some(p) = &agent.polish {
-        eprintln!("{}", polish::told(agent, p, held_out.as_ref()));
+        note!("{}", polish::told(agent, p, held_out.as_ref()));
         if let Some(m) = held_out {
             value["polish"]["held_out"] = polish::value(&m);
         }

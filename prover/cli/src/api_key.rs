@@ -57,7 +57,7 @@ pub(super) async fn run(command: ApiKeyCommand) -> CommandResult {
             };
             let request = v1::CreateKeyRequest { name: a.name, role: role.into(), days: a.days };
             let made = a.server.connect().await?.logins().create_key(request).await.map_err(problem)?.into_inner();
-            println!("{}", made.key);
+            say!("{}", made.key);
         }
         ApiKeyCommand::List(a) => {
             let client = a.connect().await?;
@@ -71,7 +71,7 @@ pub(super) async fn run(command: ApiKeyCommand) -> CommandResult {
                 };
                 table.row([key.name.clone(), role.into(), key.created.to_string(), key.expires.to_string()]);
             }
-            print!("{table}");
+            say_part!("{table}");
         }
         ApiKeyCommand::Revoke(a) => {
             let request = v1::RevokeKeyRequest { name: a.name };

@@ -57,15 +57,15 @@ pub(super) async fn run(command: CustodyCommand) -> CommandResult {
                 write_private(&a.key_file, hex::encode(rand::random::<[u8; 32]>()).as_bytes())?;
             }
             custody.backup(&a.file, &read_key(&a.key_file)?).await?;
-            println!("backed up to {}", a.file.display());
+            say!("backed up to {}", a.file.display());
         }
         CustodyCommand::Restore(a) => {
             custody.restore(&a.file, &read_key(&a.key_file)?).await?;
-            println!("restored from {}", a.file.display());
+            say!("restored from {}", a.file.display());
         }
         CustodyCommand::Rotate(a) => {
             let secrets = custody.rotate(&a.to).await?;
-            println!("secrets sealed under {}: {secrets}", a.to);
+            say!("secrets sealed under {}: {secrets}", a.to);
         }
     }
     Ok(())

@@ -73,11 +73,11 @@ impl ReadingArgs {
         before();
         let report = told(&found.report, self.json)?;
         if self.dry_run {
-            println!("{report}");
+            say!("{report}");
             found.report.settled()?;
             return Ok(None);
         }
-        eprintln!("{report}");
+        note!("{report}");
         Ok(Some(found.into_records()?))
     }
 }
@@ -112,7 +112,7 @@ pub(super) struct RegisterArgs {
     #[command(flatten)]
     profile: ProfileArgs,
     /// File to write the dataset to; otherwise standard output.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = crate::output::file())]
     out: Option<PathBuf>,
     #[command(flatten)]
     job: JobOptionArgs,
@@ -130,7 +130,7 @@ pub(super) struct ExtendArgs {
     #[command(flatten)]
     reading: ReadingArgs,
     /// File to write the dataset to, with the shards of all versions; otherwise standard output.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = crate::output::file())]
     out: Option<PathBuf>,
     #[command(flatten)]
     job: JobOptionArgs,
@@ -162,7 +162,7 @@ pub(super) struct GetArgs {
     /// The dataset's id.
     id: DatasetId,
     /// File to write to; otherwise standard output.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = crate::output::file())]
     out: Option<PathBuf>,
     #[command(flatten)]
     server: ServerArgs,
@@ -224,9 +224,9 @@ pub(super) async fn run(command: DatasetCommand) -> CommandResult {
             let request = v1::ForgetDatasetRequest { id: a.id.to_vec() };
             let told = client.datasets().forget_dataset(request).await.map_err(problem)?.into_inner();
             let deleted = told.deleted;
-            println!("the records of {} are deleted from the server ({deleted} artefacts); its commitment stays", a.id);
+            say!("the records of {} are deleted from the server ({deleted} artefacts); its commitment stays", a.id);
             for other in told.kept_for {
-                println!("those that {} has, too, stay until it is forgotten as well", output::hexed(&other));
+                say!("those that {} has, too, stay until it is forgotten as well", output::hexed(&other));
             }
         }
         DatasetCommand::ShowRecord(a) => record::show(&a).await?,
@@ -240,7 +240,7 @@ pub(super) async fn run(command: DatasetCommand) -> CommandResult {
                 expiry: client.info.now_ms / 1000 + a.days * 86_400,
             };
             let uses = client.datasets().grant_training(request).await.map_err(problem)?.into_inner().uses;
-            println!("{} may train on {}: {uses} uses left", a.to, a.id);
+            say!("{} may train on {}: {uses} uses left", a.to, a.id);
         }
     }
     Ok(())
@@ -279,7 +279,7 @@ async fn register(a: RegisterArgs) -> CommandResult {
         extends: Vec::new(),
     };
     let Some(dataset) = proven(&client, work, &a.job).await? else { return Ok(()) };
-    eprintln!("dataset {}: {} records committed and proven", output::hexed(&dataset.id), dataset.records);
+    note!("dataset {}: {} records committed and proven", output::hexed(&dataset.id), dataset.records);
     emit(&output::dataset(&dataset)?, a.out.as_deref())
 }
 
@@ -291,7 +291,7 @@ async fn extend(a: ExtendArgs) -> CommandResult {
     let records = Some(sent(&client, &records).await?);
     let work = v1::DatasetWork { extends: a.id.to_vec(), records, ..v1::DatasetWork::default() };
     let Some(dataset) = proven(&client, work, &a.job).await? else { return Ok(()) };
-    eprintln!(
+    note!(
         "dataset {}: {} more records committed and proven, {} in all; agents trained on {} keep that version",
         output::hexed(&dataset.id),
         dataset.records - earlier.records,

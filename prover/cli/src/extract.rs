@@ -43,7 +43,7 @@ pub(crate) struct ExtractArgs {
     #[arg(long)]
     allow_index: bool,
     /// CSV file to write: a column for each feature, and the label.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = crate::output::file())]
     out: PathBuf,
 }
 
@@ -71,17 +71,13 @@ pub(crate) fn run(a: &ExtractArgs) -> CommandResult {
             let cut = split(&model(&a.extractor)?)
                 .map_err(|e| Problem::new(Reason::BadModel, format!("{}: {e}", a.extractor.display())))?;
             write_file(body, &cut.model)?;
-            eprintln!(
-                "cut off at layer `{}`; wrote {}. Not proven: how that part was trained",
-                cut.layer,
-                body.display()
-            );
+            note!("cut off at layer `{}`; wrote {}. Not proven: how that part was trained", cut.layer, body.display());
             load(body)?
         }
     };
     let options = a.form.options(None, &[(Kind::Unlabelled, a.drop_unlabelled), (Kind::Index, a.allow_index)]);
     let raw = Source::open(&a.csv, &options)?.raw(a.takes(&extractor)?, &options)?;
-    eprintln!("{}", told(&raw.report, false)?);
+    note!("{}", told(&raw.report, false)?);
     let label = raw.report.label_name.clone().unwrap_or_else(|| "label".into());
     let mut written = csv::Writer::from_writer(Vec::new());
     let unwritten = |e: csv::Error| Problem::new(Reason::BadModel, format!("{}: {e}", a.extractor.display()));
@@ -103,7 +99,7 @@ pub(crate) fn run(a: &ExtractArgs) -> CommandResult {
     }
     let made = written.into_inner().map_err(|e| Problem::storage(e.error()))?;
     write_file(&a.out, &made)?;
-    eprintln!("wrote {}", a.out.display());
+    note!("wrote {}", a.out.display());
     Ok(())
 }
 
@@ -113,7 +109,7 @@ pub(crate) fn model(file: &Path) -> Result<Vec<u8>> {
     let whole = tribute_inference::external::whole(read_file(file)?, folder)
         .map_err(|e| Problem::new(Reason::BadModel, format!("{}: {e}", file.display())))?;
     for read in &whole.files {
-        eprintln!("{} keeps tensors in {}: they are sent with it", file.display(), read.display());
+        note!("{} keeps tensors in {}: they are sent with it", file.display(), read.display());
     }
     Ok(whole.model)
 }

@@ -6,6 +6,7 @@ use tribute_problem::{Problem, Result};
 use tribute_proto::v1;
 
 use super::CommandResult;
+use crate::output::failed;
 use crate::server_args::ServerArgs;
 
 #[derive(Debug, Subcommand)]
@@ -76,7 +77,10 @@ pub(super) async fn run(command: JobCommand) -> CommandResult {
         }
         JobCommand::Watch(a) => {
             let client = a.server.connect().await?;
-            client.finish(&a.job, |event| println!("{}", describe(event))).await?;
+            tokio::select! {
+                ended = client.finish(&a.job, |event| say!("{}", describe(event))) => { ended?; }
+                problem = failed() => return Err(problem),
+            }
         }
         JobCommand::Cancel(a) => {
             let client = a.server.connect().await?;
@@ -85,7 +89,7 @@ pub(super) async fn run(command: JobCommand) -> CommandResult {
         }
         JobCommand::Calibrate(a) => {
             let client = a.server.connect().await?;
-            println!("{:.1} ms", calibrate(&client, a.k, a.rounds, a.again).await?);
+            say!("{:.1} ms", calibrate(&client, a.k, a.rounds, a.again).await?);
         }
     }
     Ok(())
@@ -107,16 +111,16 @@ pub(crate) async fn calibrate(client: &Client, k: u32, rounds: u32, again: bool)
 fn print_job(job: &v1::Job) {
     let state = job.state().as_str_name().trim_start_matches("JOB_STATE_").to_lowercase();
     let seconds = job.ended_ms.saturating_sub(job.started_ms) as f64 / 1e3;
-    print!("{}  {:<10} {:<10} starts {}", job.id, job.kind, state, job.starts);
+    say_part!("{}  {:<10} {:<10} starts {}", job.id, job.kind, state, job.starts);
     if !job.title.is_empty() {
-        print!("  {}", job.title);
+        say_part!("  {}", job.title);
     }
     if job.ended_ms > 0 && job.started_ms > 0 {
-        print!("  {seconds:.2} s");
+        say_part!("  {seconds:.2} s");
     }
     match &job.error {
-        Some(e) => println!("  {} [{}]", e.message, e.reason),
-        None => println!(),
+        Some(e) => say!("  {} [{}]", e.message, e.reason),
+        None => say!(),
     }
 }
 

@@ -45,13 +45,13 @@ impl JobOptionArgs {
             let request = v1::EstimateRequest { work: Some(v1::Work { work: Some(work) }) };
             let e = client.jobs().estimate(request).await.map_err(problem)?.into_inner();
             let unless = |known: bool, text: String| if known { text } else { "not known yet".to_owned() };
-            println!("jobs      {}", e.jobs);
-            println!("time      {}", unless(e.seconds > 0.0, format!("{:.1} s on one worker", e.seconds)));
-            println!("memory    {} MB", grouped(e.memory_mb));
-            println!("gas       {}", unless(e.gas_verify > 0, grouped(e.gas_verify)));
-            println!("openings  {}", grouped(e.openings));
+            say!("jobs      {}", e.jobs);
+            say!("time      {}", unless(e.seconds > 0.0, format!("{:.1} s on one worker", e.seconds)));
+            say!("memory    {} MB", grouped(e.memory_mb));
+            say!("gas       {}", unless(e.gas_verify > 0, grouped(e.gas_verify)));
+            say!("openings  {}", grouped(e.openings));
             if !e.existing.is_empty() {
-                println!("nothing of it is spent: job {} is the same work", e.existing);
+                say!("nothing of it is spent: job {} is the same work", e.existing);
             }
         }
         Ok(self.estimate)

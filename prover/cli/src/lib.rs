@@ -1,5 +1,11 @@
 //! The command line. Commands talk to a server over gRPC and to a chain over JSON-RPC. No proving happens in this crate.
 
+// these panic if nobody reads what they print: `output` has others
+#![cfg_attr(not(test), warn(clippy::print_stdout, clippy::print_stderr))]
+
+#[macro_use]
+pub(crate) mod output;
+
 pub(crate) mod agent;
 mod agent_results;
 mod api_key;
@@ -15,7 +21,6 @@ mod job_options;
 mod keys;
 mod link_arg;
 pub mod offline;
-pub(crate) mod output;
 mod progress;
 pub(crate) mod proof_file;
 mod record;
@@ -130,14 +135,17 @@ pub fn main() -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(e) => {
-            eprintln!("error: cannot start: {e}");
+            note!("error: cannot start: {e}");
             return ExitCode::FAILURE;
         }
     };
-    match runtime.block_on(run(cli.command)) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(problem) => {
-            eprintln!("error: {problem} [{}]", problem.reason.text());
+    let ended = runtime.block_on(run(cli.command));
+    match ended.as_ref().err().or(output::failure()) {
+        None => ExitCode::SUCCESS,
+        // other programs are stopped without a word then
+        Some(problem) if output::no_reader(problem) => ExitCode::FAILURE,
+        Some(problem) => {
+            note!("error: {problem} [{}]", problem.reason.text());
             ExitCode::FAILURE
         }
     }

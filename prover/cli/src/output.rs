@@ -1,10 +1,16 @@
-//! JSON values that commands print or write to files for later commands.
+//! What commands print, and JSON values that they print or write to files for later commands. A reader that is gone or a full
+//! disk never makes a command panic: [`crate::main`] reports what could not be printed.
 
-use std::path::Path;
+use std::fmt;
+use std::io::{ErrorKind, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
+use clap::builder::{PathBufValueParser, TypedValueParser};
 use serde_json::{json, Value};
-use tribute_client::files::write_file;
-use tribute_problem::Result;
+use tokio::sync::Notify;
+use tribute_client::files::{check_writable, write_file};
+use tribute_problem::{Problem, Reason, Result};
 use tribute_proto::v1;
 
 use crate::proof_file::ProofFile;
@@ -126,14 +132,131 @@ pub(crate) fn session(s: &v1::Session) -> Value {
     })
 }
 
+/// Prints a line on standard output. A failure is kept for [`failure`].
+macro_rules! say {
+    () => { $crate::output::said(format_args!("\n")) };
+    ($($text:tt)*) => { $crate::output::said(format_args!("{}\n", format_args!($($text)*))) };
+}
+
+/// Prints text on standard output, as [`say`] does.
+macro_rules! say_part {
+    ($($text:tt)*) => { $crate::output::said(format_args!($($text)*)) };
+}
+
+/// Prints a line on standard error, if it can be printed.
+macro_rules! note {
+    ($($text:tt)*) => { $crate::output::noted(format_args!("{}\n", format_args!($($text)*))) };
+}
+
+/// Prints text on standard error, if it can be printed.
+macro_rules! note_part {
+    ($($text:tt)*) => { $crate::output::noted(format_args!($($text)*)) };
+}
+
+/// The first failure to print with [`say`] or [`say_part`].
+static FAILURE: OnceLock<Problem> = OnceLock::new();
+static FAILED: Notify = Notify::const_new();
+
+/// Metadata of a problem: standard output has no reader any more.
+const NO_READER: &str = "no_reader";
+
+pub(crate) fn said(text: fmt::Arguments<'_>) {
+    if FAILURE.get().is_some() {
+        return;
+    }
+    if let Err(problem) = print(text) {
+        FAILURE.get_or_init(|| problem);
+        FAILED.notify_waiters();
+    }
+}
+
+pub(crate) fn noted(text: fmt::Arguments<'_>) {
+    // there is nowhere left to say that it failed
+    let _ = std::io::stderr().lock().write_fmt(text);
+}
+
+/// The first failure to print with [`say`] or [`say_part`].
+pub(crate) fn failure() -> Option<&'static Problem> {
+    FAILURE.get()
+}
+
+/// Returns once printing with [`say`] or [`say_part`] has failed.
+pub(crate) async fn failed() -> Problem {
+    loop {
+        let next = FAILED.notified();
+        if let Some(problem) = FAILURE.get() {
+            return problem.clone();
+        }
+        next.await;
+    }
+}
+
+/// Whether a problem is that nobody reads standard output any more, as after `| head`.
+pub(crate) fn no_reader(problem: &Problem) -> bool {
+    problem.metadata.contains_key(NO_READER)
+}
+
+/// Prints text on standard output at once.
+///
+/// # Errors
+/// If it cannot be written.
+pub(crate) fn print(text: fmt::Arguments<'_>) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    out.write_fmt(text).and_then(|()| out.flush()).map_err(|e| {
+        let problem = Problem::new(Reason::StorageFailed, format!("cannot write to standard output: {e}"));
+        match e.kind() {
+            ErrorKind::BrokenPipe => problem.with(NO_READER, true),
+            _ => problem,
+        }
+    })
+}
+
 /// Writes a value to a file as JSON, or prints it if no file is given.
+///
+/// # Errors
+/// If it cannot be written.
 pub(crate) fn emit(value: &Value, out: Option<&Path>) -> Result<()> {
     let text = serde_json::to_string_pretty(value)?;
     match out {
-        None => println!("{text}"),
-        Some(file) => write_file(file, text.as_bytes())?,
+        None => print(format_args!("{text}\n")),
+        Some(file) => write_file(file, text.as_bytes()),
     }
-    Ok(())
+}
+
+/// Keeps the result of what must not be done twice, such as a payment: if writing it failed, shows it on standard error, and
+/// adds to the error that it is done, with the hashes of its transactions.
+pub(crate) fn once(value: &Value, written: Result<()>) -> Result<()> {
+    written.map_err(|problem| {
+        note!("{value:#}");
+        let mut hashes = Vec::new();
+        transactions(value, &mut hashes);
+        let sent = match hashes.as_slice() {
+            [] => String::new(),
+            hashes => format!(" (sent: {})", hashes.join(", ")),
+        };
+        let message =
+            format!("{}; all else is done{sent}: do not run the command again. Its result is above", problem.message);
+        Problem::new(problem.reason, message)
+    })
+}
+
+/// Hashes of the transactions in a result.
+fn transactions(value: &Value, found: &mut Vec<String>) {
+    match value {
+        Value::Object(fields) => {
+            if let Some(Value::String(hash)) = fields.get("tx") {
+                found.push(hash.clone());
+            }
+            fields.values().for_each(|inner| transactions(inner, found));
+        }
+        Value::Array(all) => all.iter().for_each(|inner| transactions(inner, found)),
+        _ => {}
+    }
+}
+
+/// Reads an option that names a file to write: refused before anything is done if it cannot be written there.
+pub(crate) fn file() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().try_map(|file| check_writable(&file).map(|()| file))
 }
 
 /// `1234567` as `1,234,567`.

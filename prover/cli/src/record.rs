@@ -23,7 +23,7 @@ pub(super) struct ShowArgs {
     #[arg(long, value_name = "HEX", default_value_t = RecordContext::ZERO, hide_default_value = true)]
     context: RecordContext,
     /// File to write to.
-    #[arg(long, value_name = "FILE", default_value = "record.json")]
+    #[arg(long, value_name = "FILE", default_value = "record.json", value_parser = crate::output::file())]
     out: PathBuf,
     #[command(flatten)]
     server: ServerArgs,
@@ -54,7 +54,7 @@ pub(super) async fn show(a: &ShowArgs) -> CommandResult {
         v1::ShowRecordRequest { dataset_id: a.dataset.to_vec(), record: a.record, context: a.context.to_vec() };
     let shown = client.datasets().show_record(request).await.map_err(problem)?.into_inner();
     write_file(&a.out, &shown.record_json)?;
-    eprintln!("wrote {}", a.out.display());
+    note!("wrote {}", a.out.display());
     Ok(())
 }
 

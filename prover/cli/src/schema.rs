@@ -67,7 +67,7 @@ pub(super) struct InferArgs {
     #[arg(long)]
     name: Option<String>,
     /// File to write to; otherwise standard output.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = crate::output::file())]
     out: Option<PathBuf>,
 }
 
@@ -134,7 +134,7 @@ pub(super) fn run(command: SchemaCommand) -> CommandResult {
                 RangeArg::Quantile => Range::Quantile,
             };
             let found = Source::open(&a.csv, &options)?.infer(&name, predicts, range, &options)?;
-            eprintln!("{}", told(&found.report, a.json)?);
+            note!("{}", told(&found.report, a.json)?);
             let found = found.into_schema()?;
             let schema = match &a.extractor {
                 Some(model) => pinned(&found, model)?,
@@ -142,7 +142,7 @@ pub(super) fn run(command: SchemaCommand) -> CommandResult {
             };
             match a.out {
                 Some(out) => write_file(&out, schema.canonical().as_bytes())?,
-                None => println!("{}", schema.canonical()),
+                None => say!("{}", schema.canonical()),
             }
         }
         SchemaCommand::Show(a) => {
@@ -151,20 +151,20 @@ pub(super) fn run(command: SchemaCommand) -> CommandResult {
             let layout = schema.layout(a.k, columns)?.with_intercept_scale(a.intercept_scale)?;
             let delta = link_error_units(layout.features(), layout.classes(), a.intercept_scale);
             let least = |norm: u64| real(smallest_lambda(delta, norm << NORM_BITS), LAMBDA_BITS);
-            println!("schema    {}", schema.name());
-            println!("id        {}", schema.id());
-            println!("features  {}", schema.features().len());
-            println!("classes   {}", schema.classes());
-            println!("a shard holds {} records at k = {}, {} columns", layout.capacity(), a.k, columns);
+            say!("schema    {}", schema.name());
+            say!("id        {}", schema.id());
+            say!("features  {}", schema.features().len());
+            say!("classes   {}", schema.classes());
+            say!("a shard holds {} records at k = {}, {} columns", layout.capacity(), a.k, columns);
             match (layout.task(), a.k < MIN_SERVICE_K) {
-                (Task::Real, _) => println!("answers   of a regression cannot be proven: it is certified off chain"),
-                (Task::Classes, true) => println!(
+                (Task::Real, _) => say!("answers   of a regression cannot be proven: it is certified off chain"),
+                (Task::Classes, true) => say!(
                     "answers   are provable from k = {MIN_SERVICE_K}: at k = {} an agent can be certified off chain only",
                     a.k
                 ),
-                (Task::Classes, false) => println!("answers   {} to a proof", answers(&layout)),
+                (Task::Classes, false) => say!("answers   {} to a proof", answers(&layout)),
             }
-            println!(
+            say!(
                 "lambda    at least {:.1e} for weights of norm 1, {:.1e} for norm 10: below it no optimum can be certified",
                 least(1),
                 least(10)

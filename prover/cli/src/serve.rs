@@ -257,9 +257,9 @@ pub(super) async fn serve(args: ServeArgs) -> CommandResult {
         public_rpc: args.public_rpc,
     };
     let running = server::start(config).await?;
-    println!("listening on {scheme}://{}", running.address);
+    say!("listening on {scheme}://{}", running.address);
     if !tribute_console::is_embedded() {
-        eprintln!("{}", tribute_console::ABSENT);
+        note!("{}", tribute_console::ABSENT);
     }
     if let Some(file) = &args.port_file {
         write_file(file, format!("{}\n", running.address).as_bytes())?;
@@ -290,7 +290,7 @@ pub(super) async fn worker(args: WorkerArgs) -> CommandResult {
     let worker = Worker::new(config, queue, Registry::new(database), custody);
     worker.test().await?;
     let mut running = tokio::spawn(worker.run(news.queued(), stopping));
-    println!("working");
+    say!("working");
     tokio::select! {
         () = asked_to_stop(args.work.stop_with_stdin) => {}
         ended = &mut running => ended.map_err(Problem::internal)?,

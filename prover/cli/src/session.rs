@@ -17,7 +17,7 @@ use tribute_proto::v1;
 use tribute_records::{Kind, Query, Source};
 
 use crate::dataset::range;
-use crate::output::{self, emit};
+use crate::output::{self, emit, once};
 use crate::server_args::ServerArgs;
 use crate::table::{told, FormArgs};
 use crate::CommandResult;
@@ -64,7 +64,7 @@ pub(super) struct AskArgs {
     #[arg(long, value_name = "MODEL")]
     extractor: PathBuf,
     /// File with this client's own transcript and vouchers.
-    #[arg(long, value_name = "FILE", default_value = "session.json")]
+    #[arg(long, value_name = "FILE", default_value = "session.json", value_parser = crate::output::file())]
     state: PathBuf,
     #[command(flatten)]
     known: KnownArgs,
@@ -105,7 +105,7 @@ pub(super) struct QueryArgs {
     #[arg(long, requires = "csv")]
     allow_similar_labels: bool,
     /// File with this client's own transcript and vouchers.
-    #[arg(long, value_name = "FILE", default_value = "session.json")]
+    #[arg(long, value_name = "FILE", default_value = "session.json", value_parser = crate::output::file())]
     state: PathBuf,
     #[command(flatten)]
     known: KnownArgs,
@@ -147,7 +147,7 @@ async fn ask(a: AskArgs) -> CommandResult {
     let mut value =
         json!({ "session": state.session, "count": state.count, "answer": answer, "compared_with": compared });
     tell_scores(&mut value, &state.schema, last);
-    emit(&value, None)
+    once(&value, emit(&value, None))
 }
 
 /// Adds the scores of all classes beside an answer, if the agent's owner shows them.
@@ -186,7 +186,7 @@ async fn query(a: QueryArgs) -> CommandResult {
         "last": state.answers.last().map(|x| x.label.clone()),
     });
     tell_scores(&mut value, &state.schema, state.answers.last());
-    emit(&value, None)
+    once(&value, emit(&value, None))
 }
 
 /// The quantised queries, with their classes if the file has labels.
@@ -214,6 +214,6 @@ fn queries(a: &QueryArgs, schema: &Schema) -> Result<Vec<Query>> {
         [(Kind::Clamped, a.allow_clamped), (Kind::Position, a.by_position), (Kind::Similar, a.allow_similar_labels)];
     let options = a.form.options(a.rows.clone(), &accepted);
     let found = Source::open(csv, &options)?.queries(schema, &options)?;
-    eprintln!("{}", told(&found.report, false)?);
+    note!("{}", told(&found.report, false)?);
     Ok(found.into_queries()?)
 }

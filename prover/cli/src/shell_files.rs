@@ -6,6 +6,7 @@ use clap::{Args, CommandFactory as _};
 use clap_complete::Shell;
 use tribute_problem::{Problem, Result};
 
+use super::output::print;
 use super::{Cli, CommandResult};
 
 #[derive(Debug, Args)]
@@ -24,8 +25,9 @@ pub(super) struct ManArgs {
 
 /// Prints the completions.
 pub(super) fn completions(args: CompletionsArgs) -> CommandResult {
-    clap_complete::generate(args.shell, &mut Cli::command(), "tribute", &mut std::io::stdout());
-    Ok(())
+    let mut text = Vec::new();
+    clap_complete::generate(args.shell, &mut Cli::command(), "tribute", &mut text);
+    print(format_args!("{}", String::from_utf8_lossy(&text)))
 }
 
 /// Writes one page for the program and one for each of its commands.
@@ -34,6 +36,6 @@ pub(super) fn man(args: ManArgs) -> CommandResult {
     std::fs::create_dir_all(&args.out).map_err(wrong)?;
     clap_mangen::generate_to(Cli::command(), &args.out).map_err(wrong)?;
     let pages: Result<Vec<_>, _> = std::fs::read_dir(&args.out).map_err(wrong)?.collect();
-    eprintln!("{}: {} pages", args.out.display(), pages.map_err(wrong)?.len());
+    note!("{}: {} pages", args.out.display(), pages.map_err(wrong)?.len());
     Ok(())
 }

@@ -95,8 +95,8 @@ fn import(a: &ImportArgs) -> CommandResult {
     let hash = ceremonies::blake2b(&a.file).map_err(unusable)?;
     let published = ceremonies::named(&hash);
     match &published {
-        Some(p) => eprintln!("{} is {} of the {} ({})", a.file.display(), p.file, p.ceremony, p.source),
-        None => eprintln!(
+        Some(p) => note!("{} is {} of the {} ({})", a.file.display(), p.file, p.ceremony, p.source),
+        None => note!(
             "{} is not the file of a ceremony that this program knows (BLAKE2b {hash}): compare the digest with what others \
              have before you trust it",
             a.file.display()
@@ -109,7 +109,7 @@ fn import(a: &ImportArgs) -> CommandResult {
     };
     let mut kept = Vec::new();
     for k in &a.k {
-        eprintln!("checking 2^{k} powers of {}", a.file.display());
+        note!("checking 2^{k} powers of {}", a.file.display());
         let srs = file.import(*k).map_err(unusable)?;
         let path = folder.join(SrsStore::file_name(&digest, *k));
         srs.save(&path).map_err(unusable)?;

@@ -22,9 +22,9 @@ pub(super) async fn run(args: StatusArgs) -> CommandResult {
     let db = Database::open(&args.storage.storage()?.database).await?;
     let state = state::read(&db).await?;
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&state)?);
+        say!("{}", serde_json::to_string_pretty(&state)?);
     } else {
-        print!("{}", text(&state));
+        say_part!("{}", text(&state));
     }
     Ok(())
 }

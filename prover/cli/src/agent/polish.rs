@@ -53,7 +53,7 @@ pub(super) async fn held_out(
     let accepted = [(Kind::Clamped, h.allow_clamped), (Kind::Similar, h.allow_similar_labels)];
     let options = h.form.options(h.rows.clone(), &accepted);
     let found = Source::open(csv, &options)?.queries(&schema, &options)?;
-    eprintln!("{}", report(&found.report, false)?);
+    note!("{}", report(&found.report, false)?);
     let queries = found.into_queries()?;
 
     let digest = field("weights_digest", &polished.weights_digest)?;

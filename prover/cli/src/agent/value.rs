@@ -40,7 +40,7 @@ pub(crate) struct ValueArgs {
     #[arg(long, value_name = "HEX", requires = "permutations")]
     beacon: Option<Hex<32>>,
     /// File to write to.
-    #[arg(long, value_name = "FILE", default_value = "valuation.json")]
+    #[arg(long, value_name = "FILE", default_value = "valuation.json", value_parser = crate::output::file())]
     out: PathBuf,
     #[command(flatten)]
     job: JobOptionArgs,
@@ -70,7 +70,7 @@ pub(super) async fn run(a: ValueArgs) -> Result<()> {
     if a.job.estimate {
         return emit(&cost.json(), None);
     }
-    eprintln!("{}", cost.told());
+    note!("{}", cost.told());
     let request = v1::ValueAgentRequest { work: Some(work), options: a.job.message(&client) };
     let job = client.agents().value_agent(request).await.map_err(problem)?.into_inner().job.unwrap_or_default();
     let done = progress::finish(&client, "valuation", &job).await?;
@@ -79,12 +79,12 @@ pub(super) async fn run(a: ValueArgs) -> Result<()> {
     for (i, value) in valuation.values.iter().enumerate() {
         let half_width = valuation.per_record(value.half_width);
         let interval = if valuation.sampling.is_some() { format!(" ± {half_width:.6}") } else { String::new() };
-        eprintln!("{}: {:.6}{interval} of mean loss saved", value.owner, valuation.value_per_record(i));
+        note!("{}: {:.6}{interval} of mean loss saved", value.owner, valuation.value_per_record(i));
     }
     if valuation.sampling.is_some() {
-        eprintln!("± is 95 % for all owners together, by a normal approximation over the orders drawn");
+        note!("± is 95 % for all owners together, by a normal approximation over the orders drawn");
     }
-    eprintln!("digest {}; wrote {}", Hex(valuation.digest()), a.out.display());
+    note!("digest {}; wrote {}", Hex(valuation.digest()), a.out.display());
     Ok(())
 }
 

@@ -332,7 +332,7 @@ pub(super) async fn submit(
         value["shares"] = match shares(c, agent, version, positive).await {
             Ok(shares) => shares.into(),
             Err(e) => {
-                eprintln!("certified, but the shares cannot be read: {e}; `tribute chain version` will show them");
+                note!("certified, but the shares cannot be read: {e}; `tribute chain version` will show them");
                 Value::Null
             }
         };

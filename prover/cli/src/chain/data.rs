@@ -252,9 +252,7 @@ pub(super) fn told(terms: &Terms, grant: &GrantTerms) {
         "To ask for more, grant again: the latest grant applies to versions that have not listed the dataset yet.",
     );
     if terms.open_training {
-        eprintln!(
-            "warning: the dataset is open: anyone can train without a grant, under the dataset's own terms alone"
-        );
+        note!("warning: the dataset is open: anyone can train without a grant, under the dataset's own terms alone");
     }
 }
 
@@ -266,7 +264,7 @@ pub(super) async fn revoke(a: RevokeArgs) -> CommandResult {
     let value =
         c.send(&call, |_| json!({ "dataset_id": a.dataset, "grantee": a.from, "uses_taken_back": left })).await?;
     if c.contracts.dataset(&a.dataset).await?.terms.open_training {
-        eprintln!("warning: the dataset is open and cannot be closed: {} needs no grant", a.from);
+        note!("warning: the dataset is open and cannot be closed: {} needs no grant", a.from);
     }
     a.chain.emit(&value)
 }

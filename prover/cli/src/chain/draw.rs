@@ -49,9 +49,9 @@ pub(super) async fn commit(a: CommitArgs) -> CommandResult {
     let owners = check::requires_stranger(&c.contracts, &a.test_set, &listed).await?;
     let most = most_to_prove(owners, a.permutations, a.many_coalitions)?;
     if owners <= EXACT_PLAYERS {
-        eprintln!("of {owners} owners every coalition is trained and nothing is drawn: no commitment is needed");
+        note!("of {owners} owners every coalition is trained and nothing is drawn: no commitment is needed");
     } else {
-        eprintln!("{} permutations of {owners} owners have up to {most} coalitions", a.permutations);
+        note!("{} permutations of {owners} owners have up to {most} coalitions", a.permutations);
     }
     let call = c.contracts.commit_valuation(&agent, version, &a.test_set, a.permutations);
     let value = c
@@ -63,7 +63,7 @@ pub(super) async fn commit(a: CommitArgs) -> CommandResult {
         })
         .await?;
     a.chain.emit(&value)?;
-    eprintln!("once that block is there: `tribute chain beacon {agent} --version {version}`");
+    note!("once that block is there: `tribute chain beacon {agent} --version {version}`");
     Ok(())
 }
 
@@ -124,7 +124,7 @@ async fn wait_beyond(contracts: &Contracts, agent: &AgentId, version: u32, block
             _ => return Ok(()),
         }
         if !told {
-            eprintln!("waiting for the block after {block}");
+            note!("waiting for the block after {block}");
             told = true;
         }
         tokio::time::sleep(PAUSE).await;

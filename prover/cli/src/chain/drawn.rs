@@ -42,7 +42,7 @@ pub(super) async fn warn(contracts: &Contracts, valuation: &Valuation) -> Result
     let Some(sampling) = &valuation.sampling else { return Ok(()) };
     let agent = &valuation.certificate.agent;
     let draw = committed(contracts, &agent.id, agent.version).await?;
-    eprintln!(
+    note!(
         "these values are estimates: {} permutations of {} owners were drawn by the beacon that block {} gave; the widest interval \
          is ± {:.6} of mean loss saved",
         sampling.permutations,
@@ -51,7 +51,7 @@ pub(super) async fn warn(contracts: &Contracts, valuation: &Valuation) -> Result
         largest_half_width(valuation)
     );
     if draw.attempts > 1 {
-        eprintln!(
+        note!(
             "{} earlier draws were left to lapse: each could be seen before it was given up, so these values may be the best of {}",
             draw.attempts - 1,
             draw.attempts
@@ -59,7 +59,7 @@ pub(super) async fn warn(contracts: &Contracts, valuation: &Valuation) -> Result
     }
     let others = contracts.other_draws(&agent.id, agent.version).await?;
     if !others.is_empty() {
-        eprintln!(
+        note!(
             "the agent has other versions over the same datasets, {others:?}, each with a draw of its own: these values may be the \
              best of {}",
             others.len() + 1

@@ -199,8 +199,8 @@ pub(super) async fn run(a: ExportArgs) -> CommandResult {
     });
     write_file(&a.out.join("summary.json"), serde_json::to_string_pretty(&summary)?.as_bytes())?;
     match a.node.json {
-        true => println!("{summary}"),
-        false => print!("{}", super::show::lines(&summary)),
+        true => say!("{summary}"),
+        false => say_part!("{}", super::show::lines(&summary)),
     }
     Ok(())
 }

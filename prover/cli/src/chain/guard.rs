@@ -185,7 +185,7 @@ pub(crate) async fn act(c: &Connected, operation: &Operation) -> Result<Value> {
     let same: Vec<Announced> =
         c.contracts.announced().await?.into_iter().filter(|a| a.operations == [operation.clone()]).collect();
     if let Some(there) = same.iter().find(|a| a.is_pending()) {
-        eprintln!("already announced");
+        note!("already announced");
         return Ok(json!({ "operation": operation.to_string(), "id": B256::new(there.id) }));
     }
     // the salt makes a repeated operation's id unique; a cancelled one can be announced again under its old id
@@ -198,7 +198,7 @@ pub(crate) async fn act(c: &Connected, operation: &Operation) -> Result<Value> {
         )
         .await?;
     if let Some(id) = value["id"].as_str() {
-        eprintln!("announced; in {delay} s anybody can run: tribute chain timelock execute {id}");
+        note!("announced; in {delay} s anybody can run: tribute chain timelock execute {id}");
     }
     Ok(value)
 }

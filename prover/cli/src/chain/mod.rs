@@ -44,7 +44,7 @@ use tribute_core::hexed::AccountAddress;
 use tribute_problem::{Problem, Result};
 
 use super::keys::KeyArgs;
-use super::output::emit;
+use super::output::{emit, once, print};
 use super::CommandResult;
 
 /// A node of the chain, and the contracts on it.
@@ -83,7 +83,7 @@ pub(crate) struct ReadArgs {
     #[command(flatten)]
     pub(crate) node: NodeArgs,
     /// File to write the result to, as JSON, instead of printing it.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = crate::output::file())]
     pub(crate) out: Option<PathBuf>,
 }
 
@@ -160,8 +160,7 @@ impl ReadArgs {
     /// Prints a result as text or JSON, or writes it to a file as JSON.
     pub(crate) fn emit(&self, value: &Value) -> CommandResult {
         if self.out.is_none() && !self.node.json {
-            print!("{}", show::lines(value));
-            return Ok(());
+            return print(format_args!("{}", show::lines(value)));
         }
         emit(value, self.out.as_deref())
     }
@@ -171,7 +170,7 @@ impl ChainArgs {
     async fn connect(&self) -> Result<Connected> {
         Ok(Connected { expect_revert: self.expect_revert, ..self.sender.connect().await? })
     }
-    /// See [`ReadArgs::emit`].
+    /// See [`SenderArgs::emit`].
     fn emit(&self, value: &Value) -> CommandResult {
         self.sender.emit(value)
     }
@@ -204,9 +203,9 @@ impl SenderArgs {
     pub(crate) fn contracts_file(&self) -> &Path {
         &self.read.node.at.contracts
     }
-    /// See [`ReadArgs::emit`].
+    /// See [`ReadArgs::emit`]. A result that cannot be written is not lost: see [`once`].
     pub(crate) fn emit(&self, value: &Value) -> CommandResult {
-        self.read.emit(value)
+        once(value, self.read.emit(value))
     }
 }
 

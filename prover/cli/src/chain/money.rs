@@ -43,7 +43,7 @@ pub(crate) struct DeployArgs {
     #[arg(long, value_name = "DIR")]
     artifacts: Option<PathBuf>,
     /// File to write the contracts' addresses to.
-    #[arg(long, value_name = "FILE", default_value = "deployment.json")]
+    #[arg(long, value_name = "FILE", default_value = "deployment.json", value_parser = crate::output::file())]
     deployment: PathBuf,
     #[command(flatten)]
     chain: SenderArgs,
@@ -106,7 +106,7 @@ pub(super) async fn deploy(a: DeployArgs) -> CommandResult {
     }
     let (deployment, sent) = Deployment::deploy_to(&wallet, &artifacts, &options, &a.deployment).await?;
     let done = if sent.is_empty() { "already deployed" } else { "deployed" };
-    eprintln!("contracts {done}; addresses are in {}", a.deployment.display());
+    note!("contracts {done}; addresses are in {}", a.deployment.display());
     a.chain.emit(&json!({ "deployment": deployment, "txs": sent }))
 }
 

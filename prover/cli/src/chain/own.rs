@@ -9,6 +9,7 @@ use tribute_core::id::{AgentId, DatasetId};
 use tribute_problem::Problem;
 
 use super::{account, ChainArgs};
+use crate::output::once;
 use crate::typed::somebody;
 use crate::CommandResult;
 
@@ -102,7 +103,7 @@ pub(super) async fn transfer(a: TransferArgs) -> CommandResult {
         }
     };
     if let Some(to) = to {
-        eprintln!("ownership has not changed yet: {to} has to accept it (tribute chain accept)");
+        note!("ownership has not changed yet: {to} has to accept it (tribute chain accept)");
     }
     a.chain.emit(&value)
 }
@@ -125,8 +126,9 @@ pub(super) async fn accept(a: AcceptArgs) -> CommandResult {
             }
             let value = c.send(&c.contracts.accept_escrow(), told).await?;
             let file = a.chain.sender.contracts_file();
-            Deployment { owner, ..Deployment::load(file)? }.save(file)?;
-            eprintln!("{} now names {owner} as the owner; replace all copies of it", file.display());
+            let renamed = Deployment::load(file).and_then(|deployment| Deployment { owner, ..deployment }.save(file));
+            once(&value, renamed.map_err(Problem::from))?;
+            note!("{} now names {owner} as the owner; replace all copies of it", file.display());
             value
         }
     };

@@ -79,10 +79,10 @@ pub(crate) struct PublishArgs {
     #[arg(long, value_name = "AMOUNT", default_value_t = 0, value_parser = units)]
     price: u128,
     /// File that keeps what has been done: after an interruption, the same command continues.
-    #[arg(long, value_name = "FILE", default_value = "publish.json")]
+    #[arg(long, value_name = "FILE", default_value = "publish.json", value_parser = crate::output::file())]
     state: PathBuf,
     /// File to write the certificate to.
-    #[arg(long, value_name = "FILE", default_value = "certificate.json")]
+    #[arg(long, value_name = "FILE", default_value = "certificate.json", value_parser = crate::output::file())]
     certificate: PathBuf,
     /// Say what it would take, and stop.
     #[arg(long)]
@@ -144,14 +144,15 @@ impl PublishArgs {
             return Ok(State { plan, weights: None, agent: self.agent });
         }
         let state: State = json_file(&self.state)?;
-        if state.plan != plan || self.agent.is_some_and(|agent| state.agent != Some(agent)) {
+        let agent = state.agent.or(self.agent);
+        if state.plan != plan || (self.agent.is_some() && self.agent != agent) {
             let file = self.state.display();
             let message = format!(
                 "{file} is of another agent, another model, other datasets or other terms: name another file with --state"
             );
             return Err(Problem::field("state", message));
         }
-        Ok(state)
+        Ok(State { agent, ..state })
     }
 
     fn save(&self, state: &State) -> Result<()> {
@@ -169,7 +170,7 @@ impl PublishArgs {
         let transactions = create + gas::PROPOSE + gas::DATASET * datasets + gas::CLOSE;
         let total = transactions + gas::GRADIENT * shards + gas::CERTIFY;
         let time = seconds::GRADIENT * shards as f64 + seconds::REST;
-        eprintln!(
+        note!(
             "{datasets} datasets in {shards} shards: {} proofs, about {time:.0} s on two quiet cores; about {:.1} million gas. Openings: \
              one of every shard's records and gradient for each proof, {} of the agent's weights",
             shards + 1,
@@ -256,7 +257,7 @@ pub(crate) async fn run(a: PublishArgs) -> CommandResult {
     state.weights = Some(weights);
     a.save(&state)?;
     let agent = agent_results::get(&client, weights).await?;
-    eprintln!("trained: agent {weights}, relative distance {:.1e}", agent.relative_distance);
+    note!("trained: agent {weights}, relative distance {:.1e}", agent.relative_distance);
 
     let circuits = circuits(&client, &agent).await?;
     let trained: AgentFile = serde_json::from_value(output::agent(&agent))?;
@@ -266,12 +267,15 @@ pub(crate) async fn run(a: PublishArgs) -> CommandResult {
         None => c.contracts.create_agent(name, "").send(&c.wallet).await?.event,
     };
     state.agent = Some(id);
-    a.save(&state)?;
+    a.save(&state).map_err(|e| {
+        let message = format!("{}; its agent is {id}: run the same command again with --agent {id}", e.message);
+        Problem { message, ..e }
+    })?;
     let version = match proposed(&c, &id, weights).await? {
         Some(version) => version,
         None => c.contracts.propose(&id, &new).send(&c.wallet).await?.event,
     };
-    eprintln!("proposed: version {version} of agent {id}");
+    note!("proposed: version {version} of agent {id}");
     let stage = list(&c, &id, version, &trained.dataset_ids).await?;
 
     let proofs = prove(&client, weights, &id, version).await?;
@@ -283,7 +287,7 @@ pub(crate) async fn run(a: PublishArgs) -> CommandResult {
     let request = v1::GetCertificateRequest { weights_digest: weights.to_vec() };
     let file = client.agents().get_certificate(request).await.map_err(problem)?.into_inner().certificate_json;
     write_file(&a.certificate, &file)?;
-    eprintln!("certified; wrote {}", a.certificate.display());
+    note!("certified; wrote {}", a.certificate.display());
     value["weights_digest"] = serde_json::to_value(weights)?;
     a.chain.emit(&value)
 }

@@ -55,11 +55,11 @@ pub(super) async fn run(a: RelayArgs) -> CommandResult {
     let batches = batches(decisions);
     for (words, batch) in &batches {
         c.contracts.check_messages(batch).await?;
-        words.iter().for_each(|w| eprintln!("{w}"));
+        words.iter().for_each(|w| note!("{w}"));
     }
     for file in &others {
         check(&c.contracts, file).await?;
-        eprintln!("{}", file.words());
+        note!("{}", file.words());
     }
     for (file, signed) in &about_weights {
         if file.submitted_by() != "relay" {
@@ -67,10 +67,10 @@ pub(super) async fn run(a: RelayArgs) -> CommandResult {
             return Err(Problem::field("message", message));
         }
         c.contracts.check_weight_message(signed).await?;
-        eprintln!("{}", file.words());
+        note!("{}", file.words());
     }
     if a.dry_run {
-        eprintln!("{} message(s) would be accepted; nothing was sent", a.messages.len());
+        note!("{} message(s) would be accepted; nothing was sent", a.messages.len());
         return Ok(());
     }
     let mut sent = Vec::new();

@@ -155,7 +155,7 @@ async fn approve<C: SolCall, T>(c: &Connected, call: &Call<C, T>, amount: U256) 
         }
     }
     let sent = c.contracts.approve_escrow(amount).send(&c.wallet).await?.sent;
-    eprintln!("approved {amount} units for the escrow contract in transaction {}", sent.tx);
+    note!("approved {amount} units for the escrow contract in transaction {}", sent.tx);
     Ok(Some(sent))
 }
 
@@ -261,6 +261,6 @@ async fn paid_already(c: &Connected, vouchers: &[SignedVoucher]) -> Result<Optio
         }
         sessions.push(json!({ "session": session, "count": stored.count }));
     }
-    eprintln!("already paid: the contract's state matches these vouchers; nothing was sent");
+    note!("already paid: the contract's state matches these vouchers; nothing was sent");
     Ok(Some(json!({ "paid_already": true, "sessions": sessions })))
 }

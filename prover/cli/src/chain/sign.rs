@@ -57,7 +57,7 @@ pub(crate) enum SignCommand {
 #[derive(Clone, Debug, Args)]
 pub(crate) struct SignArgs {
     /// File to write the message to.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = crate::output::file())]
     out: PathBuf,
     /// Days for which the message is valid.
     #[arg(long, value_name = "DAYS", default_value_t = 7, value_parser = clap::value_parser!(u64).range(1..=3650))]
@@ -157,7 +157,7 @@ pub(crate) struct SettlementArgs {
     #[arg(long)]
     count: u64,
     /// File to write the message to.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = crate::output::file())]
     out: PathBuf,
     #[command(flatten)]
     key: KeyArgs,
@@ -188,8 +188,8 @@ impl SignArgs {
 
 fn write(file: &MessageFile, out: &std::path::Path) -> CommandResult {
     write_file(out, serde_json::to_string_pretty(file)?.as_bytes())?;
-    eprintln!("{}", file.words());
-    eprintln!("signed: anybody can submit it with `tribute chain {} {}`", file.submitted_by(), out.display());
+    note!("{}", file.words());
+    note!("signed: anybody can submit it with `tribute chain {} {}`", file.submitted_by(), out.display());
     Ok(())
 }
 

@@ -122,10 +122,10 @@ pub(crate) fn unset(min_share_bps: u16, min_data_bps: u16, min_price: u128, name
 /// Prints these warnings on standard error, followed by `then` if there are any.
 pub(crate) fn warn(unset: &[&str], then: &str) {
     for what in unset {
-        eprintln!("warning: {what}");
+        note!("warning: {what}");
     }
     if !unset.is_empty() {
-        eprintln!("{then}");
+        note!("{then}");
     }
 }
 

@@ -100,7 +100,7 @@ pub(super) async fn abandon(a: StepArgs) -> CommandResult {
     let VersionArgs { agent, version } = a.which;
     let mut value = json!({ "agent_id": agent, "version": version });
     if c.contracts.version(&agent, version).await?.stage == Stage::Abandoned {
-        eprintln!("already abandoned");
+        note!("already abandoned");
     } else {
         value = c.send(&c.contracts.abandon(&agent, version), |()| value.clone()).await?;
     }

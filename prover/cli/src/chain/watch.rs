@@ -1,6 +1,5 @@
 //! `tribute chain watch`: reports events as they happen.
 
-use std::io::Write as _;
 use std::time::Duration;
 
 use clap::Args;
@@ -8,6 +7,7 @@ use tribute_chain::{Contracts, Watcher};
 use tribute_problem::{Reason, Result};
 
 use super::NodeArgs;
+use crate::output::print;
 use crate::CommandResult;
 
 /// Longest back-off while a node does not answer.
@@ -42,7 +42,7 @@ pub(super) async fn run(a: WatchArgs) -> CommandResult {
             Ok(head) if a.until.is_some_and(|last| head >= last) => return Ok(()),
             Ok(_) => pause = every,
             Err(problem) if problem.reason == Reason::ChainUnavailable => {
-                eprintln!("{problem}; retrying in {} s", pause.as_secs_f64());
+                note!("{problem}; retrying in {} s", pause.as_secs_f64());
                 pause = (pause * 2).min(SLOWEST);
             }
             Err(problem) => return Err(problem),
@@ -58,13 +58,11 @@ pub(super) async fn run(a: WatchArgs) -> CommandResult {
 async fn poll(watcher: &mut Watcher, contracts: &Contracts, json: bool) -> Result<u64> {
     let head = contracts.chain().block_number().await?;
     let news = watcher.poll(contracts).await?;
-    let mut out = std::io::stdout().lock();
     for event in news {
         match json {
-            true => writeln!(out, "{}", serde_json::to_string(&event)?)?,
-            false => writeln!(out, "{event}")?,
+            true => print(format_args!("{}\n", serde_json::to_string(&event)?))?,
+            false => print(format_args!("{event}\n"))?,
         }
     }
-    out.flush()?;
     Ok(head)
 }

@@ -56,7 +56,7 @@ pub(super) struct ListArgs {
     #[command(flatten)]
     shape: ShapeArgs,
     /// File to write to; otherwise standard output.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = crate::output::file())]
     out: Option<PathBuf>,
     #[command(flatten)]
     server: ServerArgs,
@@ -80,7 +80,7 @@ pub(super) struct BytecodeArgs {
     /// The circuit's id.
     circuit: CircuitId,
     /// File to write the bytecode to, in hex.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = crate::output::file())]
     out: PathBuf,
     #[command(flatten)]
     server: ServerArgs,
@@ -174,15 +174,10 @@ async fn add(a: AddArgs) -> CommandResult {
         let done = c.contracts.ensure_circuit(&c.wallet, &name, &new, code.into(), &code_hash).await?;
         if let Some(operation) = done.announced {
             let operation = output::hexed(&operation);
-            eprintln!(
-                "{name}: circuit {id} announced; after the delay, run: tribute chain timelock execute {operation}"
-            );
+            note!("{name}: circuit {id} announced; after the delay, run: tribute chain timelock execute {operation}");
             announced.push(operation);
         } else {
-            eprintln!(
-                "{name}: circuit {id} {}",
-                if done.sent.is_empty() { "already registered" } else { "registered" }
-            );
+            note!("{name}: circuit {id} {}", if done.sent.is_empty() { "already registered" } else { "registered" });
         }
         txs.extend(done.sent);
     }

@@ -33,7 +33,7 @@ pub(super) struct ProveArgs {
     #[arg(long = "session", value_name = "ID", required = true)]
     sessions: Vec<SessionId>,
     /// File to write to; otherwise standard output.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = crate::output::file())]
     out: Option<PathBuf>,
     #[command(flatten)]
     job: JobOptionArgs,

@@ -3,7 +3,6 @@
 //! costs only time.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 use clap::Args;
@@ -17,6 +16,7 @@ use tribute_proto::v1;
 
 use super::prove;
 use crate::chain::{Connected, SenderArgs};
+use crate::output::print;
 use crate::server_args::AddressArgs;
 use crate::signals::terminated;
 use crate::CommandResult;
@@ -224,7 +224,10 @@ async fn claim(
             let line = json!({
                 "session": s.session, "count": s.count, "paid": s.paid, "amount": s.amount.to_string(), "tx": done.sent,
             });
-            writeln!(std::io::stdout().lock(), "{line}")?;
+            // what is owed is claimed whether or not anybody reads of it
+            if let Err(problem) = print(format_args!("{line}\n")) {
+                tracing::warn!(%line, "{problem}");
+            }
         }
     }
     if let Some(skipped) = done.event.skipped.first() {

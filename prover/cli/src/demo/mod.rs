@@ -98,8 +98,11 @@ fn alone(plan: &Plan) -> Result<File> {
     Ok(file)
 }
 
-/// Returns on Ctrl-C or SIGTERM.
+/// Returns on Ctrl-C or SIGTERM, or when the demo's progress cannot be printed any more.
 async fn interrupted() -> Failure {
-    crate::signals::terminated().await;
-    Failure { step: "interrupted", problem: Problem::new(Reason::NotReady, "interrupted by a signal") }
+    let problem = tokio::select! {
+        () = crate::signals::terminated() => Problem::new(Reason::NotReady, "interrupted by a signal"),
+        problem = crate::output::failed() => problem,
+    };
+    Failure { step: "interrupted", problem }
 }

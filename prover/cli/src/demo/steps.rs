@@ -43,7 +43,7 @@ impl Steps {
 
     /// Prints a line between the steps.
     pub(super) fn say(&self, text: &str) {
-        self.bars.suspend(|| println!("{text}"));
+        self.bars.suspend(|| say!("{text}"));
     }
 
     /// Runs a step of `units` parts. `name` identifies it in failures; `about` is its description on the terminal.

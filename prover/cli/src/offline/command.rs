@@ -38,7 +38,7 @@ impl From<TrustArgs> for Options {
 
 /// Verifies the file and prints what it proves.
 pub fn run(args: VerifyArgs) -> Result<()> {
-    print!("{}", verified(&args.file, &args.trust.into())?);
+    say_part!("{}", verified(&args.file, &args.trust.into())?);
     Ok(())
 }
 

@@ -65,7 +65,7 @@ impl MatrixArgs {
         }
         let options = self.form.options(self.rows.clone(), &self.accept.accepted());
         let found = Source::open(table, &options)?.records(&schema, &options)?;
-        eprintln!("{}", told(&found.report, false)?);
+        note!("{}", told(&found.report, false)?);
         let counts = counted(&agent.weights, &found.into_records()?);
         Matrix::of(labels, counts, evaluations)
             .map(Some)

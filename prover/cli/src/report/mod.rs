@@ -40,7 +40,7 @@ pub(crate) struct ReportArgs {
     #[arg(long, value_name = "FILE")]
     valuation: Option<PathBuf>,
     /// HTML file to write. [default: FILE with the extension .html]
-    #[arg(long, value_name = "PAGE")]
+    #[arg(long, value_name = "PAGE", value_parser = crate::output::file())]
     out: Option<PathBuf>,
     #[command(flatten)]
     matrix: MatrixArgs,
@@ -73,7 +73,7 @@ pub(crate) fn run(command: CertificateCommand) -> Result<()> {
     let page = page::page(&report, &evaluations, matrix.as_ref(), valuation.as_ref());
     write_file(&out, page.into_string().as_bytes())?;
     let checked = proofs(&report, &evaluations) + valuation.map_or(0, |v| v.valuation_proofs());
-    println!("{}: {checked} proofs checked", out.display());
+    say!("{}: {checked} proofs checked", out.display());
     Ok(())
 }
 

@@ -37,9 +37,9 @@ pub(super) async fn show(a: ShowArgs) -> CommandResult {
     let client = a.server.connect().await?;
     let message = get(&client, a.request).await?;
     match asked(&message, a.request)? {
-        Asked::Training(request) => eprint!("{}", told(&message, &request)?),
-        Asked::Ranges(request) => eprint!("{}", ranges::told(&message, &request)?),
-        Asked::Other(other) => eprintln!("Request {}: {}\nIt can only be declined", a.request, other.refusal),
+        Asked::Training(request) => note_part!("{}", told(&message, &request)?),
+        Asked::Ranges(request) => note_part!("{}", ranges::told(&message, &request)?),
+        Asked::Other(other) => note!("Request {}: {}\nIt can only be declined", a.request, other.refusal),
     }
     emit(&summary(&message)?, None)
 }
@@ -48,7 +48,7 @@ pub(super) async fn approve(a: ApproveArgs) -> CommandResult {
     let client = a.server.connect().await?;
     let message = get(&client, a.request).await?;
     let request = read(&message, a.request)?;
-    eprint!("{}", told(&message, &request)?);
+    note_part!("{}", told(&message, &request)?);
     enough_participants(request.participants.len(), a.least_participants)?;
     if request.price.parse::<u128>().map_or(true, |price| price < a.least_price) {
         let text =
@@ -57,11 +57,11 @@ pub(super) async fn approve(a: ApproveArgs) -> CommandResult {
     }
     let least_share_bps: u32 = basis_points("least-share", a.least_share)?.into();
     if let Some(warning) = beyond_terms(&client, &request, least_share_bps).await? {
-        eprint!("{warning}");
+        note_part!("{warning}");
     }
     let with = v1::ApproveTrainingRequest { least_share_bps, ..Default::default() };
     let approved = held::approve(&client, a.request, with).await?;
-    eprintln!("approved request {}: your node answers up to {} rounds", a.request, request.rounds);
+    note!("approved request {}: your node answers up to {} rounds", a.request, request.rounds);
     emit(&summary(&approved)?, None)
 }
 
@@ -89,7 +89,7 @@ pub(super) async fn decline(a: DeclineArgs) -> CommandResult {
     let client = a.server.connect().await?;
     let decline = v1::DeclineTrainingRequest { id: a.request.to_vec(), reason: a.reason };
     let declined = client.trainings().decline_training(decline).await.map_err(problem)?.into_inner();
-    eprintln!("declined request {}: your node answers nothing more for it", a.request);
+    note!("declined request {}: your node answers nothing more for it", a.request);
     emit(&summary(&declined)?, None)
 }
 

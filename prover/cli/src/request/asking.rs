@@ -86,7 +86,7 @@ pub(super) async fn ask(a: AskArgs) -> CommandResult {
             return Err(Problem::internal(text));
         }
     }
-    eprintln!(
+    note!(
         "request {} is at {} participants; wrote {}. Each has to approve it: `tribute request approve`",
         request.id(),
         request.participants.len(),
@@ -147,7 +147,7 @@ async fn found(
             Problem::field("dataset", text)
         })?;
         let url = canonical_url(url.as_str())?;
-        eprintln!("dataset {id} is at {url}, its entry on chain says");
+        note!("dataset {id} is at {url}, its entry on chain says");
         match places.iter_mut().find(|(known, _)| *known == url) {
             Some((_, ids)) => ids.push(*id),
             None => places.push((url, vec![*id])),

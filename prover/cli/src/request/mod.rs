@@ -84,7 +84,7 @@ pub(super) struct AskArgs {
     #[arg(long)]
     off_chain: bool,
     /// File to write the request to.
-    #[arg(long, value_name = "FILE", default_value = "request.json")]
+    #[arg(long, value_name = "FILE", default_value = "request.json", value_parser = crate::output::file())]
     out: PathBuf,
     #[command(flatten)]
     server: ServerArgs,
@@ -115,10 +115,10 @@ pub(super) struct TrainArgs {
     #[arg(long, value_name = "SECONDS", default_value_t = 86_400)]
     patience: u64,
     /// File to write the participants' gradient proofs to, for `tribute chain submit-gradients`.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = crate::output::file())]
     gradients: Option<PathBuf>,
     /// File to write the agent's numbers to; otherwise standard output.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = crate::output::file())]
     out: Option<PathBuf>,
     #[command(flatten)]
     server: ServerArgs,

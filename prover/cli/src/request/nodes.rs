@@ -142,7 +142,7 @@ pub(super) async fn patiently<T>(
             return Err(Problem { message: text, ..problem }.with("node", url));
         }
         if !told {
-            eprintln!("node {url} does not answer ({}): waiting for it", problem.message);
+            note!("node {url} does not answer ({}): waiting for it", problem.message);
             told = true;
         }
         clock.pause(pause.min(patience - waited)).await;

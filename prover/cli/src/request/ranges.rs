@@ -63,7 +63,7 @@ pub(crate) struct AskArgs {
     #[arg(long, default_value_t = 0)]
     attempt: u32,
     /// File to write the request to.
-    #[arg(long, value_name = "FILE", default_value = "schema-request.json")]
+    #[arg(long, value_name = "FILE", default_value = "schema-request.json", value_parser = crate::output::file())]
     out: PathBuf,
     #[command(flatten)]
     server: ServerArgs,
@@ -77,7 +77,7 @@ pub(crate) struct CollectArgs {
     #[arg(long, value_name = "SECONDS", default_value_t = 86_400)]
     patience: u64,
     /// File to write the schema to; otherwise standard output.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = crate::output::file())]
     out: Option<PathBuf>,
     #[command(flatten)]
     server: ServerArgs,
@@ -160,7 +160,7 @@ async fn ask(a: AskArgs) -> CommandResult {
         node.trainings().ask_training(ask).await.map_err(|s| nodes::named(url, problem(s)))?;
     }
     let members = request.participants.len();
-    eprintln!(
+    note!(
         "request {} is at {members} participants; wrote {}. Each has to approve it: `tribute request schema approve`",
         request.id(),
         a.out.display()
@@ -200,9 +200,9 @@ async fn collect(a: CollectArgs) -> CommandResult {
     match &a.out {
         Some(out) => {
             write_file(out, found.canonical().as_bytes())?;
-            eprintln!("schema {} from {} participants; wrote {}", found.id(), consents.len(), out.display());
+            note!("schema {} from {} participants; wrote {}", found.id(), consents.len(), out.display());
         }
-        None => println!("{}", found.canonical()),
+        None => say!("{}", found.canonical()),
     }
     Ok(())
 }
@@ -218,7 +218,7 @@ async fn approve(a: ApproveArgs) -> CommandResult {
         }
         Asked::Other(other) => return Err(other.refusal.into()),
     };
-    eprint!("{}", told(&message, &request)?);
+    note_part!("{}", told(&message, &request)?);
     enough_participants(request.participants.len(), a.least_participants)?;
     if request.range == Range::MinMax && !a.disclose_extremes {
         let text = "the request needs your smallest and largest value of each feature, which are values of single records: decline, or \
@@ -233,18 +233,18 @@ async fn approve(a: ApproveArgs) -> CommandResult {
     ];
     let options = a.form.options(None, &kinds);
     let read = Source::open(&a.table, &options)?.spread(&request.template()?, &options)?;
-    eprintln!("{}", told_of(&read.report, false)?);
+    note!("{}", told_of(&read.report, false)?);
     let values = read.into_values()?;
     let names = request.names()?;
     let counts: Vec<String> = names.iter().zip(&values).map(|(name, own)| format!("{name} {}", own.len())).collect();
-    eprintln!("your values of each feature: {}", counts.join(", "));
+    note!("your values of each feature: {}", counts.join(", "));
     if request.range == Range::Standard {
         enough(&names, &values, a.least_values)?;
     }
     let numbers = numbers(&request, &values)?;
     let with = v1::ApproveTrainingRequest { numbers, again: a.again, ..Default::default() };
     let approved = held::approve(&client, a.request, with).await?;
-    eprintln!("approved request {}: your node answers it once", a.request);
+    note!("approved request {}: your node answers it once", a.request);
     emit(&summary(&approved, &request), None)
 }
 

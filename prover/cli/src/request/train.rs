@@ -64,7 +64,7 @@ pub(super) async fn train(a: TrainArgs) -> CommandResult {
     let weights = nodes.rounds(&mut owner).await?;
     let (rounds, trained) = (owner.rule().round(), start.elapsed());
     let (agent, proofs) = nodes.prove(&owner, &weights, &a.name).await?;
-    eprintln!(
+    note!(
         "agent {}: {rounds} rounds, {} bytes of answers, {:.1} s of training, {:.1} s in all; relative distance {:.1e}. Prove its \
          optimum next: `tribute agent prove-optimum`",
         hexed(&agent.weights_digest),
@@ -135,7 +135,7 @@ impl Nodes<'_> {
             }
             owner.advance()?;
             if let (Some(loss), Some(gradient)) = (owner.rule().loss(), owner.rule().gradient()) {
-                eprintln!("round {}: loss {loss:.9}, gradient {gradient:.1e}", query.round + 1);
+                note!("round {}: loss {loss:.9}, gradient {gradient:.1e}", query.round + 1);
             }
         }
     }

@@ -44,7 +44,7 @@ impl KnownArgs {
             compared.push(known.source);
         }
         if compared.is_empty() {
-            eprintln!(
+            note!(
                 "the server's schema, by which queries are quantised and answers named, was compared with nothing: give --rpc \
                  and --contracts, --certificate or --schema"
             );

@@ -28,5 +28,6 @@ mod srs;
 mod submitting;
 mod tables;
 mod tls;
+mod unread;
 mod value;
 mod valuing;

@@ -49,7 +49,7 @@ pub(crate) struct ProposeArgs {
     #[arg(long, value_name = "ADDRESS", value_parser = somebody)]
     attester: Option<AccountAddress>,
     /// File to write the weights to.
-    #[arg(long, value_name = "FILE", default_value = "weights.json")]
+    #[arg(long, value_name = "FILE", default_value = "weights.json", value_parser = crate::output::file())]
     out: PathBuf,
     #[command(flatten)]
     trust: TrustArgs,
@@ -158,13 +158,13 @@ pub(super) async fn propose(a: ProposeArgs) -> CommandResult {
     let (valuation, proposal) = unverified.proposal(&contracts, a.attester.map(account), &a.trust).await?;
     write_file(&a.out, serde_json::to_string_pretty(&WeightsFile::of(&proposal))?.as_bytes())?;
     for (owner, value) in valuation.owners.iter().enumerate().map(|(i, o)| (o, valuation.value_per_record(i))) {
-        eprintln!("{owner}: {value:.6} of mean loss saved");
+        note!("{owner}: {value:.6} of mean loss saved");
     }
     drawn::warn(&contracts, &valuation).await?;
     for (dataset, weight) in &proposal.weights {
-        eprintln!("{dataset}: {}", percent(*weight));
+        note!("{dataset}: {}", percent(*weight));
     }
-    eprintln!("the owners sign it with `tribute chain sign agree-weights {}`", a.out.display());
+    note!("the owners sign it with `tribute chain sign agree-weights {}`", a.out.display());
     Ok(())
 }
 
@@ -199,7 +199,7 @@ async fn parts(contracts: &Contracts, paths: &[PathBuf]) -> Result<Parts> {
         if !same {
             return Err(wrong("is about other weights than the first message"));
         }
-        eprintln!("{}", file.words());
+        note!("{}", file.words());
         match index {
             Some(index) => all.consents[index] = Some(signed),
             None => {
@@ -257,7 +257,7 @@ pub(super) async fn install(a: InstallArgs) -> CommandResult {
         first += batch.len();
     }
     if sent.is_empty() {
-        eprintln!("already installed");
+        note!("already installed");
     }
     a.chain.emit(&json!({
         "agent_id": proposal.agent, "version": proposal.version, "proposal": hexed(&id), "installed": sent,

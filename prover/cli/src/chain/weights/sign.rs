@@ -67,7 +67,7 @@ impl Signer {
         let draft = WeightDraft { signer: self.key.address(), nonce: self.nonce, deadline: self.deadline, message };
         let signed = draft.sign(&self.key, &self.contracts.weights_domain())?;
         let d = self.contracts.deployment();
-        eprintln!("{statement}");
+        note!("{statement}");
         sign.write(&message_file(d.chain_id, d.agreed_weights.address, &signed))
     }
 }
@@ -107,13 +107,10 @@ pub(crate) async fn agree(a: AgreeArgs) -> CommandResult {
     let (weight, total) = s.contracts.paid_weight(&proposal.agent, proposal.version, &dataset).await?;
     let now = (weight * alloy::primitives::U256::from(tribute_core::valuation::weights::ONE)).checked_div(total);
     let now = now.map_or(0, |part| part.to());
-    eprintln!("{}: {} now, {} then", dataset, percent(now), percent(proposal.weights[index].1));
+    note!("{}: {} now, {} then", dataset, percent(now), percent(proposal.weights[index].1));
     let least = s.contracts.contribution(&proposal.agent, proposal.version, &dataset).await?.min_share_bps;
     if least != 0 {
-        eprintln!(
-            "the least share of {} bps that you asked for no longer applies once these weights are in force",
-            least
-        );
+        note!("the least share of {} bps that you asked for no longer applies once these weights are in force", least);
     }
     s.write(WeightMessage::Agree(proposal, index), &a.sign)
 }
