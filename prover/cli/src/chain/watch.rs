@@ -37,11 +37,18 @@ pub(super) async fn run(a: WatchArgs) -> CommandResult {
     let mut watcher = Watcher::new(from);
     let every = Duration::from_secs_f64(a.every.clamp(0.05, 3_600.0));
     let mut pause = every;
+    let mut polled = false;
     loop {
         match poll(&mut watcher, &contracts, a.node.json).await {
             Ok(head) if a.until.is_some_and(|last| head >= last) => return Ok(()),
-            Ok(_) => pause = every,
-            Err(problem) if problem.reason == Reason::ChainUnavailable => {
+            Ok(_) => {
+                polled = true;
+                pause = every;
+            }
+            // a node's URL that was good once is, whatever answers there for a while
+            Err(problem)
+                if problem.reason == Reason::ChainUnavailable || (polled && problem.reason == Reason::BadField) =>
+            {
                 note!("{problem}; retrying in {} s", pause.as_secs_f64());
                 pause = (pause * 2).min(SLOWEST);
             }

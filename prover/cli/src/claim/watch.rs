@@ -67,17 +67,23 @@ pub(super) async fn run(a: WatchArgs) -> CommandResult {
     let mut pause = every;
     let mut seen = Seen::default();
     let mut open: Option<(Client, Follower)> = None;
+    let (mut looked, mut answers) = (false, false);
     tracing::info!("watching for thawing sessions");
     loop {
         match look(&a, &mut open, &mut seen).await {
             Ok(()) if a.once => return Ok(()),
-            Ok(()) => pause = every,
-            // bad arguments stay bad: no retry
-            Err(problem) if a.once || problem.reason == Reason::BadField => return Err(problem),
+            Ok(()) => {
+                if !answers {
+                    tracing::info!("the node and the service answer");
+                }
+                (looked, answers, pause) = (true, true, every);
+            }
+            // bad arguments stay bad: no retry. Those that were good once are, and what they name may come back
+            Err(problem) if a.once || (!looked && problem.reason == Reason::BadField) => return Err(problem),
             Err(problem) => {
                 tracing::warn!(reason = problem.reason.text(), "{problem}; polling again in {} s", pause.as_secs_f64());
                 pause = (pause * 2).clamp(every, SLOWEST.max(every));
-                open = None;
+                (open, answers) = (None, false);
             }
         }
         tokio::select! {

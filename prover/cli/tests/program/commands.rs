@@ -132,13 +132,13 @@ async fn from_a_csv_to_paid_providers() {
 }
 
 /// A port forwarded to the node for as long as this value lives.
-struct Forwarded {
+pub(super) struct Forwarded {
     stop: std::sync::Arc<std::sync::atomic::AtomicBool>,
     thread: Option<std::thread::JoinHandle<()>>,
 }
 
 impl Forwarded {
-    fn new(port: u16, node: &str) -> Self {
+    pub(super) fn new(port: u16, node: &str) -> Self {
         let (stop, node) = (std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false)), node.to_owned());
         let listener = std::net::TcpListener::bind(("127.0.0.1", port)).unwrap();
         listener.set_nonblocking(true).unwrap();

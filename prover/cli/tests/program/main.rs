@@ -31,3 +31,4 @@ mod tls;
 mod unread;
 mod value;
 mod valuing;
+mod watching;
