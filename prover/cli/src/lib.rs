@@ -12,6 +12,7 @@ mod api_key;
 pub(crate) mod chain;
 mod circuits;
 mod claim;
+mod command_line;
 mod custody;
 mod dataset;
 mod demo;
@@ -118,7 +119,10 @@ type CommandResult = Result<(), Problem>;
 /// Parses the process's arguments and runs the command.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match command_line::parse(std::env::args_os()) {
+        Ok(cli) => cli,
+        Err(refused) => return refused.tell(),
+    };
     // sends what is left of traces when it is dropped
     let _traces = tribute_telemetry::logs::start(match cli.command {
         Command::Work => "tribute-job",

@@ -149,7 +149,20 @@ impl NodeArgs {
 pub(crate) async fn contracts_at(rpc: &str, roots: Option<PathBuf>, deployment: &Path) -> Result<Contracts> {
     let deployment = Deployment::load(deployment)?;
     let options = Options { roots, ..Options::default() };
-    Ok(Contracts::new(&Chain::connect_with(rpc, options).await?, deployment)?)
+    Ok(Contracts::new(&connect(rpc, options).await?, deployment)?)
+}
+
+/// Connects to a node.
+///
+/// # Errors
+/// The chain's, and if the URL is in quotation marks: neither shows what may be a secret in it.
+async fn connect(rpc: &str, options: Options) -> Result<Chain> {
+    if rpc.trim().starts_with(['"', '\'']) {
+        let message =
+            "the node's URL has quotation marks around it: remove them, from --rpc or from TRIBUTE_RPC if that is set";
+        return Err(Problem::field("rpc", message));
+    }
+    Ok(Chain::connect_with(rpc, options).await?)
 }
 
 impl ReadArgs {
@@ -197,7 +210,7 @@ impl SenderArgs {
             ..Options::default()
         };
         let signer = self.key.signer()?;
-        Ok(Wallet::new(&Chain::connect_with(&self.read.node.at.rpc, options).await?, signer))
+        Ok(Wallet::new(&connect(&self.read.node.at.rpc, options).await?, signer))
     }
     /// The deployment file.
     pub(crate) fn contracts_file(&self) -> &Path {

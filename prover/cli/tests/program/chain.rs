@@ -85,6 +85,67 @@ fn keys_and_secrets_in_urls_never_show() {
 }
 
 #[test]
+fn a_key_in_the_place_of_another_value_is_not_shown() {
+    let w = World::new();
+    // 0xaa…
+    let (key, to) = (hex::encode(w.key(9).to_bytes()), "b1".repeat(20));
+    for key in [key.clone(), key.to_uppercase(), key[2..].to_owned(), format!("{key}0")] {
+        for arguments in [
+            format!("chain fund --wei 1 --to 0x{key}"),
+            format!("chain fund --wei 1 --to={key}"),
+            format!("chain fund --wei 0x{key} --to 0x{to}"),
+            format!("chain balance 0x{key}z"),
+            format!("chain status {key}"),
+            format!("chain status --0x{key}"),
+            format!("chain {key}"),
+            format!("{key} status"),
+        ] {
+            let said = w.fails(OWNER, &arguments);
+            assert!(said.contains("not shown") && !said.contains(&key[8..40]), "{said}");
+        }
+    }
+    // an address and an amount are
+    let said = w.fails(OWNER, &format!("chain fund --wei 1x --to 0x{to}"));
+    assert!(said.contains("1x"), "{said}");
+    let said = w.fails(OWNER, &format!("chain fund --wei 1 --to 0x{to}b"));
+    assert!(said.contains(&to), "{said}");
+}
+
+/// A variable that is empty is as one that is not set, and what is wrong in one is told with its name.
+#[test]
+fn a_setting_in_the_environment_is_named() {
+    let w = World::with_chain();
+    let fund = format!("chain fund --wei 1 --to 0x{}", "b1".repeat(20));
+    let mut command = w.command(OWNER, &fund);
+    for name in ["TRIBUTE_RPC_CA", "TRIBUTE_MAX_FEE", "TRIBUTE_MAX_TIP", "TRIBUTE_CONFIRMATIONS"] {
+        command.env(name, "");
+    }
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let says = |command: &mut Command| {
+        let output = command.output().unwrap();
+        assert!(!output.status.success());
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    for (name, value) in [("TRIBUTE_MAX_FEE", "2.5"), ("TRIBUTE_CONFIRMATIONS", "0")] {
+        let said = says(w.command(OWNER, &fund).env(name, value));
+        assert!(said.contains(value) && said.contains(&format!("environment variable {name}")), "{said}");
+    }
+    let said = says(w.command(OWNER, &format!("{fund} --max-fee 2.5")).env("TRIBUTE_MAX_FEE", "3"));
+    assert!(said.contains("2.5") && !said.contains("environment variable"), "{said}");
+    for quote in ["\"", "'"] {
+        let url = format!("{quote}https://node.example/v3/open-sesame{quote}");
+        let said = says(w.command(OWNER, &fund).env("TRIBUTE_RPC", &url));
+        assert!(said.contains("quotation marks") && said.contains("TRIBUTE_RPC"), "{said}");
+        assert!(!said.contains("open-sesame"), "{said}");
+    }
+    let said = says(w.command(OWNER, &fund).args(["--key-env", ""]));
+    assert!(said.contains("--key-env <NAME>"), "{said}");
+    let said = says(w.command(OWNER, &fund).args(["--key-env", "A", "--keystore", "F"]));
+    assert!(said.contains("--key-env <NAME>") && said.contains("cannot be used with"), "{said}");
+}
+
+#[test]
 fn what_anybody_can_forge_or_mint_stays_on_local_chains() {
     let place = tribute_testing::Place::new();
     let anvil = Anvil::start_with(&AnvilOptions { chain_id: 8_453, ..AnvilOptions::default() }).unwrap();
