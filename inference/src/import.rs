@@ -1,11 +1,11 @@
 //! Imports heads of models trained elsewhere.
 //!
 //! A head is affine in its inputs, up to a known link. It is recovered by evaluating the model in onnxruntime: moving
-//! one feature at a time through its range gives the weights, whatever operators the model uses. The affine map found
-//! is then compared with the model at thousands of points: on and off the records' grid, beyond the ranges, at their
-//! corners and around the records. A difference larger than rounding explains is refused, with the input at which it
-//! occurs; operators are inspected only to say what kind of model it is. Probabilities are read through the inverse of
-//! their link; raw logits are preferred.
+//! one feature at a time through its range gives the weights, whatever operators the model uses, and points where all
+//! features differ make them exact. The affine map found is then compared with the model at thousands of points: on and
+//! off the records' grid, beyond the ranges, at their corners and around the records. A difference larger than rounding
+//! explains is refused, with the input at which it occurs; operators are inspected only to say what kind of model it
+//! is. Probabilities are read through the inverse of their link; raw logits are preferred.
 //!
 //! The points are derived from the file's digest, so on one machine the same file always gives the same weights, or the
 //! same refusal. Fresh randomness would not catch more cheating: a certificate states the weights, so a model that

@@ -6,10 +6,10 @@ use tribute_core::link::Link;
 use tribute_core::records::Records;
 use tribute_core::schema::{Schema, Target};
 
-use super::fit::{fit, rows, Map, Miss, Scores};
+use super::fit::{bend, fit, rows, Map, Miss, Scores};
 use super::kind;
 use super::outputs::{class_order, sort, Heard, Outputs};
-use super::points::{start, trials};
+use super::points::{middles, start, trials};
 use super::probe::{Observed, Probe};
 use super::reading::Reading;
 use super::{ImportError, NotAffine};
@@ -45,8 +45,10 @@ pub(super) fn find(
 ) -> Result<Head, ImportError> {
     let zero: Vec<f64> = (0..schema.features().len()).map(|j| probe.zero(j)).collect();
     let begin = probe.observe(&start(&zero, rng))?;
+    let between = probe.observe(&middles(&begin.points))?;
     let (outputs, joined) = sort(&begin, graph, schema)?;
-    let mut search = |outputs: &Outputs| search(probe, graph, schema, link, outputs, &begin, rng);
+    let unit = kind::unit(graph, begin.outputs.iter().map(|(name, _)| name.as_str()));
+    let mut search = |outputs: &Outputs| search(probe, graph, schema, link, outputs, [&begin, &between], rng);
     let found = search(&outputs);
     let joined = joined.map(|joined| search(&joined).map(|found| (joined, found)));
     let (outputs, Found { map, mirrored, main, readings }) = match (found, joined) {
@@ -55,7 +57,7 @@ pub(super) fn find(
         (Err(_), Some(Ok(joined))) => joined,
         (Err(e), _) => return Err(e),
     };
-    let read: Vec<(&Scores, Reading)> = outputs.scores.iter().zip(readings).collect();
+    let read: Vec<(&Scores, (Reading, f64))> = outputs.scores.iter().zip(readings).collect();
 
     let mut heard = Heard::default();
     let mut residual = 0.0;
@@ -65,20 +67,21 @@ pub(super) fn find(
             let width = scores.columns.len();
             let miss = map.miss(scores, *reading, &observed, probe, &|z, noise| in_columns(z, noise, width, mirrored));
             if miss.ratio > 1.0 {
-                return Err(refusal(graph, schema, probe, scores, *reading, &miss));
+                return Err(refusal(graph, schema, probe, scores, reading.0, &miss));
             }
             residual = if at == main { miss.residual.max(residual) } else { residual };
         }
-        listen(&mut heard, &outputs, &map, read[main].1, &observed, probe, schema)?;
+        listen(&mut heard, &outputs, &map, (read[main].1 .0, unit), &observed, probe, schema)?;
     }
     let order = class_order(&outputs, &heard, schema)?;
-    let link = read.iter().find_map(|(_, reading)| match reading {
+    let link = read.iter().find_map(|(_, (reading, _))| match reading {
         Reading::Raw => None,
         Reading::Logistic => Some(Link::Logistic),
         Reading::Softmax | Reading::LogSoftmax => Some(Link::Softmax),
     });
     let weights = map.weights.select(Axis(1), &order);
-    Ok(Head { weights, mirrored, unit: map.unit, link, output: read[main].0.name.clone(), residual })
+    let (scores, (_, unit)) = read[main];
+    Ok(Head { weights, mirrored, unit, link, output: scores.name.clone(), residual })
 }
 
 /// Converts a map's logits of a record, or their noise, to an output of `columns` columns. `mirrored`: the map has the
@@ -99,8 +102,8 @@ struct Found {
     mirrored: bool,
     /// Index of the scores it was fitted to.
     main: usize,
-    /// How each of the scores follows from the map's logits.
-    readings: Vec<Reading>,
+    /// How each of the scores follows from the map's logits, and the rounding unit of their floats.
+    readings: Vec<(Reading, f64)>,
 }
 
 /// Finds the first scores that are affine under a plausible reading, trying raw logits before probabilities, and how
@@ -111,17 +114,20 @@ fn search(
     schema: &Schema,
     link: Link,
     outputs: &Outputs,
-    begin: &Observed,
+    [begin, between]: [&Observed; 2],
     rng: &mut ChaCha20Rng,
 ) -> Result<Found, ImportError> {
-    let unit = kind::unit(graph);
+    let unit = |scores: &Scores| kind::unit(graph, scores.columns.iter().map(|(at, _)| begin.outputs[*at].0.as_str()));
+    let units: Vec<f64> = outputs.scores.iter().map(unit).collect();
+    // an output in lower precision than another only has to follow
+    let finest = units.iter().copied().fold(f64::INFINITY, f64::min);
     // ranked by (probabilities, columns): raw logits first, because probabilities lose precision at the ends of [0, 1]
     let mut attempts: Vec<((bool, usize), usize, Reading)> = Vec::new();
-    for (at, scores) in outputs.scores.iter().enumerate() {
+    for (at, scores) in outputs.scores.iter().enumerate().filter(|(at, _)| units[*at] == finest) {
         let values = scores.of(begin);
         let mut plausible = Reading::plausible(rows(&values), scores.columns.len());
         if link == Link::Squared {
-            plausible.reverse();
+            plausible.rotate_right(1);
         }
         let rank = (plausible.len() > 1, scores.columns.len());
         attempts.extend(plausible.into_iter().map(|reading| (rank, at, reading)));
@@ -130,8 +136,13 @@ fn search(
     let mut refused: Option<(usize, Reading, Miss)> = None;
     for (_, main, reading) in attempts {
         let scores = &outputs.scores[main];
-        let mut map = fit(probe, scores, reading, begin, unit, rng)?;
-        let miss = map.miss(scores, reading, begin, probe, &|z, _| z.to_vec());
+        let read = (reading, finest);
+        if let Some(miss) = bend(probe, scores, read, begin, between) {
+            refused.get_or_insert((main, reading, miss));
+            continue;
+        }
+        let mut map = fit(probe, scores, reading, begin, rng)?;
+        let miss = map.miss(scores, read, begin, probe, &|z, _| z.to_vec());
         if miss.ratio > 1.0 {
             refused.get_or_insert((main, reading, miss));
             continue;
@@ -142,8 +153,10 @@ fn search(
         }
         let mut found = Found { map, mirrored, main, readings: Vec::new() };
         for (at, other) in outputs.scores.iter().enumerate() {
-            let reading = if at == main { reading } else { follow(probe, schema, scores, other, begin, &found)? };
-            found.readings.push(reading);
+            let unit = units[at];
+            let reading =
+                if at == main { reading } else { follow(probe, schema, scores, (other, unit), begin, &found)? };
+            found.readings.push((reading, unit));
         }
         return Ok(found);
     }
@@ -151,12 +164,13 @@ fn search(
     Err(refusal(graph, schema, probe, &outputs.scores[at], reading, &miss))
 }
 
-/// The reading under which `other` follows from the map that was fitted to `scores`.
+/// The reading under which `other`, computed in floats of rounding unit `unit`, follows from the map that was fitted to
+/// `scores`.
 fn follow(
     probe: &Probe,
     schema: &Schema,
     scores: &Scores,
-    other: &Scores,
+    (other, unit): (&Scores, f64),
     begin: &Observed,
     found: &Found,
 ) -> Result<Reading, ImportError> {
@@ -166,7 +180,7 @@ fn follow(
     let shared = [Reading::Softmax, Reading::LogSoftmax].into_iter().filter(|_| width > 1);
     for reading in std::iter::once(Reading::Logistic).chain(shared).chain([Reading::Raw]) {
         let shape = |z: ArrayView1<'_, f64>, noise| in_columns(z, noise, width, found.mirrored);
-        nearest = found.map.miss(other, reading, begin, probe, &shape);
+        nearest = found.map.miss(other, (reading, unit), begin, probe, &shape);
         if nearest.ratio <= 1.0 {
             return Ok(reading);
         }
@@ -175,12 +189,12 @@ fn follow(
     Err(ImportError::Disagree { first: scores.name.clone(), second: other.name.clone(), at })
 }
 
-/// Checks the label outputs against the class with the largest score, where that is clear.
+/// Checks the label outputs against the class with the largest score, where that is clear in floats of rounding unit `unit`.
 fn listen(
     heard: &mut Heard,
     outputs: &Outputs,
     map: &Map,
-    reading: Reading,
+    (reading, unit): (Reading, f64),
     observed: &Observed,
     probe: &Probe,
     schema: &Schema,
@@ -188,13 +202,13 @@ fn listen(
     if matches!(schema.target(), Target::Real { .. }) || outputs.labels.is_empty() {
         return Ok(());
     }
-    let (logits, noise) = (map.logits(&observed.points), map.noise(&observed.points, probe));
+    let (logits, noise) = (map.logits(&observed.points), map.noise(&observed.points, unit, probe));
     for (i, z) in logits.rows().into_iter().enumerate() {
         let Some(z) = z.as_slice() else { continue };
         let top = (0..z.len()).fold(0, |best, u| if z[u] > z[best] { u } else { best });
         let y = reading.forward(z);
         let clear = (0..z.len()).all(|u| {
-            u == top || (z[top] - z[u] > 2.0 * (noise[[i, top]] + noise[[i, u]]) && y[top] - y[u] > 64.0 * map.unit)
+            u == top || (z[top] - z[u] > 2.0 * (noise[[i, top]] + noise[[i, u]]) && y[top] - y[u] > 64.0 * unit)
         });
         if !clear {
             continue;

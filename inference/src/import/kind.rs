@@ -37,20 +37,7 @@ const TRANSFORM: &str = "a transformation that is not affine. Apply it to the re
 /// Finds the culprit among the nodes that `output` depends on. `numeric`: the model is so close to affine, or gives what is no number,
 /// that a link may be all there is to it.
 pub(super) fn culprit(graph: &GraphProto, output: &str, numeric: bool) -> Option<Culprit> {
-    let needed = ancestors(graph, output);
-    let constants: HashSet<&str> = graph.initializer.iter().map(|t| t.name.as_str()).collect();
-    let mut depends: HashSet<&str> =
-        graph.input.iter().map(|i| i.name.as_str()).filter(|i| !constants.contains(i)).collect();
-    let mut path: Vec<&NodeProto> = Vec::new();
-    for node in &graph.node {
-        let on_input = node.input.iter().any(|i| depends.contains(i.as_str()));
-        if on_input && !matches!(node.op_type.as_str(), "Shape" | "Size") {
-            depends.extend(node.output.iter().map(String::as_str));
-            if node.output.iter().any(|o| needed.contains(o.as_str())) {
-                path.push(node);
-            }
-        }
-    }
+    let (depends, path) = path(graph, &ancestors(graph, output));
     let first = path.iter().position(|n| !is_affine(n, &depends))?;
     let (before, after) = path.split_at(first);
     let node = after[0];
@@ -83,6 +70,24 @@ pub(super) fn culprit(graph: &GraphProto, output: &str, numeric: bool) -> Option
         Some(rest) if link && !after.iter().any(|n| is_dense(n)) => found(rest, BEHIND),
         _ => found(node, kind(node, before, &after[1..])),
     }
+}
+
+/// The values that depend on the graph's inputs, and the nodes that make `needed` ones of them.
+fn path<'g>(graph: &'g GraphProto, needed: &HashSet<&str>) -> (HashSet<&'g str>, Vec<&'g NodeProto>) {
+    let constants: HashSet<&str> = graph.initializer.iter().map(|t| t.name.as_str()).collect();
+    let mut depends: HashSet<&str> =
+        graph.input.iter().map(|i| i.name.as_str()).filter(|i| !constants.contains(i)).collect();
+    let mut path: Vec<&NodeProto> = Vec::new();
+    for node in &graph.node {
+        let on_input = node.input.iter().any(|i| depends.contains(i.as_str()));
+        if on_input && !matches!(node.op_type.as_str(), "Shape" | "Size") {
+            depends.extend(node.output.iter().map(String::as_str));
+            if node.output.iter().any(|o| needed.contains(o.as_str())) {
+                path.push(node);
+            }
+        }
+    }
+    (depends, path)
 }
 
 fn ancestors<'g>(graph: &'g GraphProto, output: &'g str) -> HashSet<&'g str> {
@@ -248,16 +253,23 @@ fn kind(node: &NodeProto, before: &[&NodeProto], after: &[&NodeProto]) -> &'stat
     }
 }
 
-/// Rounding unit of the least precise float type in the graph.
-pub(super) fn unit(graph: &GraphProto) -> f64 {
-    let constants = graph.initializer.iter().map(|t| i64::from(t.data_type));
-    let casts = graph.node.iter().filter(|n| n.op_type == "Cast").filter_map(|n| attribute(n, "to"));
+/// Rounding unit of the least precise float type in which `outputs` are computed from the graph's inputs. Constants count
+/// only where such a computation takes them: those that are only kept in low precision, and cast first, are exact.
+pub(super) fn unit<'g>(graph: &'g GraphProto, outputs: impl Iterator<Item = &'g str>) -> f64 {
+    let needed: HashSet<&str> = outputs.flat_map(|output| ancestors(graph, output)).collect();
+    let (depends, path) = path(graph, &needed);
+    let taken: HashSet<&str> = path.iter().flat_map(|n| n.input.iter().map(String::as_str)).collect();
+    let constants = graph.initializer.iter().filter(|t| taken.contains(t.name.as_str()));
+    let made = graph.node.iter().filter(|n| n.output.iter().any(|o| taken.contains(o.as_str())));
+    let made = made.filter(|n| n.op_type == "Constant").chain(path.iter().copied());
+    let held = made.flat_map(|n| n.attribute.iter().filter_map(|a| a.t.as_ref()));
+    let held = constants.chain(held).map(|t| i64::from(t.data_type));
+    let casts = path.iter().filter(|n| n.op_type == "Cast").filter_map(|n| attribute(n, "to"));
     let tensor = |TypeValue::TensorType(t): &TypeValue| i64::from(t.elem_type);
     let values = graph.input.iter().chain(&graph.output).chain(&graph.value_info);
+    let values = values.filter(|v| depends.contains(v.name.as_str()) && needed.contains(v.name.as_str()));
     let values = values.filter_map(|v| v.r#type.as_ref()?.value.as_ref().map(tensor));
-    let attributes = graph.node.iter().flat_map(|n| n.attribute.iter().filter_map(|a| a.t.as_ref()));
-    let attributes = attributes.map(|t| i64::from(t.data_type));
-    let types: HashSet<i64> = constants.chain(casts).chain(values).chain(attributes).collect();
+    let types: HashSet<i64> = held.chain(casts).chain(values).collect();
     if types.contains(&(DataType::Bfloat16 as i64)) {
         2f64.powi(-8)
     } else if types.contains(&(DataType::Float16 as i64)) {

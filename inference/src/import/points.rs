@@ -4,7 +4,7 @@
 //! steps; this exposes rounding, clipping and thresholds. Each family of points targets one kind of kink: in a single
 //! feature, in sums of many, at the ends of ranges, where a class has its most extreme scores, around the records.
 
-use ndarray::{Array1, Array2, ArrayView1};
+use ndarray::{concatenate, Array1, Array2, ArrayView1, Axis, Slice};
 use rand::seq::SliceRandom;
 use rand::Rng;
 use rand_chacha::ChaCha20Rng;
@@ -38,6 +38,17 @@ pub(super) fn start(zero: &[f64], rng: &mut ChaCha20Rng) -> Array2<f64> {
         }
     }
     points
+}
+
+/// Position of the points of [`start`] that are uniform within the ranges, in each four of them.
+pub(super) const UNIFORM: usize = 3;
+/// Positions of the two of each four points of [`start`] that [`middles`] are between: a corner and a uniform point.
+pub(super) const MIDDLE_ENDS: [usize; 2] = [1, UNIFORM];
+
+/// Points midway between two of each four of `start`'s.
+pub(super) fn middles(start: &Array2<f64>) -> Array2<f64> {
+    let [a, b] = MIDDLE_ENDS.map(|end| start.slice_axis(Axis(0), Slice::new(end as isize, None, 4)));
+    (&a + &b) / 2.0
 }
 
 /// Sets a random subset of features to their maximum, the others to their minimum.
@@ -81,6 +92,14 @@ pub(super) fn trials<'a>(
         Some(2) => extremes(weights, rng),
         _ => around(datasets, total, d, rng),
     })
+}
+
+/// Points at which all features differ, for fitting a map that `weights` (`[d + 1][m]`, bias first) are close to.
+pub(super) fn spread_out(weights: &Array2<f64>, rng: &mut ChaCha20Rng) -> Array2<f64> {
+    let d = weights.nrows() - 1;
+    let extremes = extremes(weights, rng);
+    let every = extremes.nrows().div_ceil(BLOCK) as isize;
+    concatenate![Axis(0), boxes(d, rng), edges(d, rng), extremes.slice_axis(Axis(0), Slice::new(0, None, every))]
 }
 
 /// Each of `features` in turn from half a range below its range to half a range above, the others random.

@@ -14,16 +14,17 @@ pub(super) enum Reading {
 }
 
 impl Reading {
-    /// Plausible readings of these rows, the most likely first. Two probabilities are read column by column, because a
-    /// logistic model of two classes and a softmax look the same.
+    /// Plausible readings of these rows, the most likely first. A pair that sums to one is read as a softmax, because a
+    /// logistic model of two classes looks the same, and the smaller of the two has more digits than its complement.
     pub(super) fn plausible<'r>(rows: impl Iterator<Item = &'r [f64]> + Clone, columns: usize) -> Vec<Reading> {
         let all = |test: &dyn Fn(&[f64]) -> bool| rows.clone().all(test);
         // wide enough for rounding in 16-bit floats: this only selects candidates, the fit decides
         const ROUNDING: f64 = 5e-3;
         let one = |sum: f64| (sum - 1.0).abs() < 4.0 * ROUNDING;
         if all(&|row| row.iter().all(|p| (-ROUNDING..=1.0 + ROUNDING).contains(p))) {
-            let whole = columns > 2 && all(&|row| one(row.iter().sum()));
-            return vec![if whole { Reading::Softmax } else { Reading::Logistic }, Reading::Raw];
+            let whole = columns > 1 && all(&|row| one(row.iter().sum()));
+            let shared = whole.then_some(Reading::Softmax);
+            return shared.into_iter().chain([Reading::Logistic, Reading::Raw]).collect();
         }
         if columns > 1 && all(&|row| row.iter().all(|l| *l <= ROUNDING) && one(row.iter().map(|l| l.exp()).sum())) {
             return vec![Reading::LogSoftmax, Reading::Raw];
@@ -110,7 +111,8 @@ mod tests {
         for reading in ALL {
             assert_eq!(of(&[&reading.forward(&z)]), reading);
         }
-        assert_eq!(of(&[&[0.3, 0.7], &[0.9, 0.1]]), Reading::Logistic);
+        assert_eq!(of(&[&[0.3, 0.7], &[0.9, 0.1]]), Reading::Softmax);
+        assert_eq!(of(&[&[0.3, 0.6], &[0.9, 0.1]]), Reading::Logistic);
         assert_eq!(of(&[&[0.3, 0.3, 0.4], &[0.3, 0.3, 1.4]]), Reading::Raw);
         assert_eq!(of(&[&[0.5], &[1.0]]), Reading::Logistic);
         assert_eq!(of(&[&[0.5], &[1.0 + 1e-7]]), Reading::Logistic, "rounded up");

@@ -1,5 +1,6 @@
 //! Models that are not a head over their input are rejected, with an input that shows it and what the model is.
 
+use half::{bf16, f16};
 use rand::SeedableRng;
 use rand_chacha::ChaCha20Rng;
 use tribute_core::link::Link;
@@ -104,6 +105,47 @@ fn what_changes_its_input_is_refused_wherever_the_change_is() {
     ] {
         assert_not_affine(what, &end(graph.clone()), kind);
         assert_not_affine(what, &logits(graph), kind);
+    }
+}
+
+/// Steps of a thousandth of the range, which computing in half precision would explain.
+#[test]
+fn what_is_only_kept_in_half_precision_explains_no_rounding() {
+    let to = |element: DataType| vec![int("to", element as i64)];
+    let stepped = |g: Graph| {
+        g.floats("many", &[], &[100.0])
+            .node("Mul", &["x", "many"], &["m"])
+            .with("Cast", &["m"], &["whole"], to(DataType::Int64))
+            .with("Cast", &["whole"], &["n"], to(DataType::Float))
+            .node("Div", &["n", "many"], &["v"])
+    };
+    let kept = |element: DataType, bytes: &dyn Fn(f64) -> [u8; 2]| {
+        let w: Vec<u8> = weights().iter().flat_map(|w| bytes(w / 10.0)).collect();
+        let graph = Graph::default().input("x", DataType::Float, &[-1, D as i64]).floats("b", &[C], &[0.1, 0.0, -0.1]);
+        graph.raw("kept", element, &[C, D], w).with("Cast", &["kept"], &["w"], to(DataType::Float))
+    };
+    let half = |w: f64| f16::from_f64(w).to_le_bytes();
+    let brain = |w: f64| bf16::from_f64(w).to_le_bytes();
+    for (what, graph) in [
+        ("weights in float16", kept(DataType::Float16, &half)),
+        ("weights in bfloat16", kept(DataType::Bfloat16, &brain)),
+        ("a constant that nothing takes", begin().raw("unused", DataType::Float16, &[1], half(1.0).to_vec())),
+    ] {
+        let plain = logits(graph.clone().node("Identity", &["x"], &["v"]));
+        assert!(import(&plain, &schema(), InputScale::Raw, Link::Softmax, 0, &[]).is_ok(), "{what}");
+        assert_not_affine(what, &logits(stepped(graph)), "rounding");
+    }
+    let rough = |graph: Graph| layer(graph).with("Cast", &["z"], &["half"], to(DataType::Float16));
+    let both = |graph: Graph, outputs: [(&str, DataType); 2]| {
+        let graph = outputs.iter().fold(rough(graph), |g, (name, element)| g.output(name, *element, 2));
+        graph.model()
+    };
+    let outputs = [("half", DataType::Float16), ("z", DataType::Float)];
+    for outputs in [outputs, [outputs[1], outputs[0]]] {
+        let plain = both(begin().node("Identity", &["x"], &["v"]), outputs);
+        let found = import(&plain, &schema(), InputScale::Raw, Link::Softmax, 0, &[]).unwrap();
+        assert_eq!(found.output, "z", "the output with the most digits");
+        assert_not_affine("an output in float16", &both(stepped(begin()), outputs), "rounding");
     }
 }
 
