@@ -127,7 +127,7 @@ fn a_setting_in_the_environment_is_named() {
         assert!(!output.status.success());
         String::from_utf8_lossy(&output.stderr).into_owned()
     };
-    for (name, value) in [("TRIBUTE_MAX_FEE", "2.5"), ("TRIBUTE_CONFIRMATIONS", "0")] {
+    for (name, value) in [("TRIBUTE_MAX_FEE", "2.5"), ("TRIBUTE_CONFIRMATIONS", "10001")] {
         let said = says(w.command(OWNER, &fund).env(name, value));
         assert!(said.contains(value) && said.contains(&format!("environment variable {name}")), "{said}");
     }

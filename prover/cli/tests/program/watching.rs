@@ -3,7 +3,7 @@
 use std::fs::OpenOptions;
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 
@@ -63,7 +63,10 @@ impl Watch {
     fn start(w: &World, mut command: Command, name: &str) -> Watch {
         let log = w.file(name);
         let file = OpenOptions::new().create_new(true).append(true).open(&log).unwrap();
-        Watch { process: Killed(command.stderr(file).env("RUST_LOG", "info").spawn().unwrap()), log }
+        Watch {
+            process: Killed(command.stdout(Stdio::null()).stderr(file).env("RUST_LOG", "info").spawn().unwrap()),
+            log,
+        }
     }
 
     fn said(&self) -> String {
