@@ -31,6 +31,18 @@ impl Account {
         self.signer.address()
     }
 
+    /// The gas limit of a message: an estimate with margin.
+    pub(crate) async fn gas_for(&self, message: &Message) -> Result<u64> {
+        let estimate = self.chain.estimate_gas(&message.action, &message.request(self.address())).await?;
+        let options = self.chain.options();
+        let cap = options.gas_cap;
+        if estimate > cap {
+            return Err(ChainError::GasAboveCap { action: message.action.clone(), needed: estimate, cap });
+        }
+        let margin = estimate.saturating_mul(u64::from(options.gas_margin_percent)) / 100;
+        Ok(estimate.saturating_add(margin).min(cap))
+    }
+
     /// Signs one version of a transaction, bound to the chain's id.
     pub(crate) fn sign(&self, message: &Message, nonce: u64, gas_limit: u64, fees: Fees) -> Result<Signed> {
         let (chain_id, to) = (self.chain.id(), message.to.map_or(TxKind::Create, TxKind::Call));

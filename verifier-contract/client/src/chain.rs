@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use alloy::primitives::{Address, Bytes, TxHash, B256, U256};
 use alloy::rpc::json_rpc::ErrorPayload;
-use alloy::rpc::types::{Filter, Log, TransactionInput, TransactionReceipt, TransactionRequest};
+use alloy::rpc::types::{Filter, Log, TransactionReceipt, TransactionRequest};
 use alloy::sol_types::SolCall;
 use serde::de::{DeserializeOwned, Deserializer};
 use serde::{Deserialize, Serialize};
@@ -22,6 +22,10 @@ use crate::options::Options;
 use crate::refusal::{refusal, Refusal};
 use crate::revert::{ErrorDecoder, Revert};
 use crate::rpc::{Failure, Rpc};
+use crate::transaction::as_data;
+
+/// Gas that every transaction uses, whatever it does.
+const LEAST_GAS: u64 = 21_000;
 
 /// A connection to a node; cheap to clone. Wallets of one connection share their nonces.
 #[derive(Clone)]
@@ -259,7 +263,7 @@ impl Chain {
     }
 
     async fn read_at<C: SolCall>(&self, to: Address, call: &C, block: &str) -> Result<C::Return> {
-        let request = TransactionRequest::default().to(to).input(TransactionInput::new(call.abi_encode().into()));
+        let request = TransactionRequest::default().to(to).input(as_data(call.abi_encode().into()));
         let output = self.call(C::SIGNATURE, &request, block).await?;
         if output.is_empty() {
             // a call to an address without code succeeds with empty return data
@@ -285,9 +289,13 @@ impl Chain {
         self.execute(action, "eth_call", request, &(request, block)).await
     }
 
-    /// Gas estimate of a message, without margin.
+    /// Gas estimate of a message, without margin. One that is too low for any transaction is an error.
     pub async fn estimate_gas(&self, action: &str, request: &TransactionRequest) -> Result<u64> {
-        let gas: U256 = self.execute(action, "eth_estimateGas", request, &(request,)).await?;
+        let method = "eth_estimateGas";
+        let gas: U256 = self.execute(action, method, request, &(request,)).await?;
+        if gas < U256::from(LEAST_GAS) {
+            return Err(self.bad_answer(method, &format!("{gas} gas, less than the {LEAST_GAS} of any transaction")));
+        }
         Ok(gas.saturating_to())
     }
 

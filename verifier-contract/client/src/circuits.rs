@@ -1,7 +1,7 @@
 //! Verifiers and circuits: deploys and measures verifiers, and registers circuits in the gate.
 
 use alloy::primitives::{Address, Bytes, U256};
-use alloy::rpc::types::{Filter, TransactionInput, TransactionRequest};
+use alloy::rpc::types::{Filter, TransactionRequest};
 use alloy::sol_types::{SolCall, SolEvent};
 use serde::{Deserialize, Serialize};
 use tribute_core::digest::{CircuitIdentity, Digest};
@@ -16,7 +16,7 @@ use crate::deployment::Deployed;
 use crate::error::{ChainError, Result};
 use crate::sync;
 use crate::timelock::Operation;
-use crate::transaction::Sent;
+use crate::transaction::{as_data, Sent};
 use crate::wallet::Wallet;
 
 pub use crate::abi::IProofGate::CircuitInfo;
@@ -361,7 +361,7 @@ impl Contracts {
         let probe = probe(verifier, calldata)?;
         let request = TransactionRequest {
             to: Some(alloy::primitives::TxKind::Create),
-            input: TransactionInput::new(probe),
+            input: as_data(probe),
             gas: Some(self.chain.options().gas_cap),
             ..Default::default()
         };
@@ -372,7 +372,7 @@ impl Contracts {
             return Err(ChainError::VerifierRejected { verifier, gas: execution });
         }
         let request =
-            TransactionRequest::default().to(verifier).input(TransactionInput::new(Bytes::copy_from_slice(calldata)));
+            TransactionRequest::default().to(verifier).input(as_data(Bytes::copy_from_slice(calldata)));
         let transaction = self.chain.estimate_gas("measure a verifier", &request).await?;
         Ok(VerifierGas { execution, transaction })
     }

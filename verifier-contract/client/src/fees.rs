@@ -29,15 +29,23 @@ struct History {
 /// Current market fees. On chains without a base fee, a legacy gas price; for nodes without a usable `eth_feeHistory`,
 /// taken from `eth_gasPrice`.
 pub(crate) async fn market(chain: &Chain) -> Result<Fees> {
+    market_beyond(chain, false).await
+}
+
+/// The same at a node that refused fees as `too_low`: recent blocks may have held smaller tips than it takes, so that its
+/// gas price counts too.
+pub(crate) async fn market_beyond(chain: &Chain, too_low: bool) -> Result<Fees> {
     let options = chain.options();
     let Some(base_fee) = base_fee(chain).await? else {
         let gas_price = within_cap(chain, gas_price(chain).await?)?;
         return Ok(Fees::Legacy { gas_price });
     };
     let base_fee = within_cap(chain, base_fee)?;
+    let by_price = async || gas_price(chain).await.map(|price| price.saturating_sub(base_fee));
     let suggested = match usual_tip(chain).await? {
+        Some(tip) if too_low => tip.max(by_price().await.unwrap_or_default()),
         Some(tip) => tip,
-        None => gas_price(chain).await?.saturating_sub(base_fee),
+        None => by_price().await?,
     };
     Ok(dynamic(base_fee, suggested, options))
 }

@@ -39,6 +39,7 @@ pub(crate) struct Record {
     chain: ChainName,
     from: Address,
     pub(crate) nonce: u64,
+    /// Gas limit of the newest version.
     pub(crate) gas: u64,
     /// Description, for people who read the file.
     action: String,
@@ -150,8 +151,9 @@ impl Held {
         self.record.path(&self.folder)
     }
 
-    /// Records one more version.
-    pub(crate) fn add(&mut self, version: &Signed) -> Result<()> {
+    /// Records one more version, with this gas limit.
+    pub(crate) fn add(&mut self, version: &Signed, gas: u64) -> Result<()> {
+        self.record.gas = gas;
         self.record.versions.push(version.clone());
         self.write()
     }
@@ -283,10 +285,10 @@ mod tests {
         assert!(left(8).is_none(), "another message");
         let mut found = left(7).unwrap();
         assert_eq!(found.record(), &record(5, 7));
-        found.add(&signed(9)).unwrap();
+        found.add(&signed(9), 30_000).unwrap();
         drop(found);
         let found = left(7).unwrap();
-        assert_eq!(found.record().versions, [signed(7), signed(9)]);
+        assert_eq!((found.record().gas, &found.record().versions[..]), (30_000, &[signed(7), signed(9)][..]));
         found.done();
         assert!(left(7).is_none() && !place.exists());
     }

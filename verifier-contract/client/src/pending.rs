@@ -37,6 +37,7 @@ pub(crate) struct Pending {
     account: Account,
     message: Message,
     nonce: u64,
+    /// Gas limit of the newest version.
     gas: u64,
     /// Never empty; newest last.
     versions: Vec<Signed>,
@@ -197,7 +198,7 @@ impl Pending {
     }
 
     /// Hands a transaction of an earlier process to the node: with higher fees if the base fee has passed its own, with
-    /// lower ones if it is refused and gas has become cheaper.
+    /// lower ones or another gas limit if it is refused for either.
     pub(crate) async fn resume(&mut self) {
         let Some(offered) = self.versions.last().map(|v| v.fees.price()) else { return };
         self.came_first = true;
@@ -206,25 +207,34 @@ impl Pending {
             self.bump().await
         } else {
             self.hand_over().await;
-            self.lower(offered).await
+            self.amend().await
         };
         if let Err(error) = resumed {
             self.trouble = Some(error.to_string());
         }
     }
 
-    /// Replaces it by a version at the market price, if the node refuses it for what it may cost.
-    async fn lower(&mut self, offered: u128) -> Result<()> {
+    /// If the node refuses it for its cost or its gas limit, replaces it by a version whose gas is estimated anew, and at
+    /// the market price if that has fallen. A wrong estimate, once on record, would be refused at every node.
+    async fn amend(&mut self) -> Result<()> {
         let meaning = self.refused.as_ref().map(|refused| refused.meaning);
-        if !matches!(meaning, Some(Refusal::Unfunded | Refusal::Invalid)) {
-            return Ok(());
-        }
-        let market = fees::market(&self.account.chain).await?;
-        if market.price() < offered {
-            self.offer(market)?;
+        let Some(old) = self.versions.last().map(|v| v.fees) else { return Ok(()) };
+        let fees = match meaning {
+            Some(Refusal::Unfunded | Refusal::Invalid) => {
+                let market = fees::market(&self.account.chain).await.ok();
+                market.filter(|market| market.price() < old.price()).unwrap_or(old)
+            }
+            Some(Refusal::Unclear) => old,
+            _ => return Ok(()),
+        };
+        self.priced = Instant::now();
+        let gas = self.account.gas_for(&self.message).await;
+        let (gas, unknown) = gas.map_or_else(|error| (self.gas, Some(error)), |gas| (gas, None));
+        if (gas, fees) != (self.gas, old) {
+            self.offer(gas, fees)?;
             self.hand_over().await;
         }
-        Ok(())
+        unknown.map_or(Ok(()), Err)
     }
 
     /// Waits until it is mined and confirmed, whatever its outcome.
@@ -321,8 +331,15 @@ impl Pending {
             if waited >= patience {
                 return Err(self.gave_up_refused(meaning, message).await);
             }
-            if meaning == Refusal::FeeTooLow && self.priced.elapsed() >= RESEND_EVERY {
-                return self.bump().await;
+            match meaning {
+                _ if self.priced.elapsed() < RESEND_EVERY => {}
+                Refusal::FeeTooLow => return self.bump().await,
+                Refusal::Invalid => {
+                    if let Err(error) = self.amend().await {
+                        self.trouble = Some(error.to_string());
+                    }
+                }
+                _ => {}
             }
         }
         if !self.taken {
@@ -395,21 +412,27 @@ impl Pending {
         self.came_first && !self.lost_race && self.versions.iter().any(same)
     }
 
-    /// Replaces it by a version with higher fees, within the caps.
+    /// Replaces it by a version with higher fees, within the caps. A node that refuses it as too cheap, and whose price has
+    /// risen by more than one step, gets the time of a first refusal again.
     async fn bump(&mut self) -> Result<()> {
         let Some(old) = self.versions.last().map(|v| v.fees) else { return Ok(()) };
         self.priced = Instant::now();
-        let raised = match fees::market(&self.account.chain).await {
+        let options = self.account.chain.options();
+        let too_low = self.refused.as_ref().is_some_and(|refused| refused.meaning == Refusal::FeeTooLow);
+        let raised = match fees::market_beyond(&self.account.chain, too_low).await {
             Err(error @ ChainError::GasPriceAboveCap { .. }) => Err(error.to_string()),
-            market => fees::raised(old, market.unwrap_or(old), self.account.chain.options()),
+            market => fees::raised(old, market.unwrap_or(old), options),
         };
+        if let (Some(refused), true) = (&mut self.refused, raised.is_ok() && raised != fees::raised(old, old, options)) {
+            refused.since = Instant::now();
+        }
         match raised {
             Err(why) => {
                 tracing::warn!(action = self.message.action, nonce = self.nonce, why, "not offering more");
                 self.capped = Some(why);
             }
             Ok(fees) => {
-                self.offer(fees)?;
+                self.offer(self.gas, fees)?;
                 self.capped = None;
             }
         }
@@ -417,14 +440,15 @@ impl Pending {
         Ok(())
     }
 
-    /// Makes a version with these fees the newest.
-    fn offer(&mut self, fees: Fees) -> Result<()> {
-        let version = self.account.sign(&self.message, self.nonce, self.gas, fees)?;
+    /// Makes a version with this gas limit and these fees the newest.
+    fn offer(&mut self, gas: u64, fees: Fees) -> Result<()> {
+        let version = self.account.sign(&self.message, self.nonce, gas, fees)?;
         if let Some(held) = &mut self.held {
-            held.add(&version)?;
+            held.add(&version, gas)?;
         }
         self.versions.push(version);
-        tracing::info!(action = self.message.action, nonce = self.nonce, ?fees, "offering other fees");
+        self.gas = gas;
+        tracing::info!(action = self.message.action, nonce = self.nonce, gas, ?fees, "offering another version");
         Ok(())
     }
 

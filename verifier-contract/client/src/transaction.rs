@@ -34,11 +34,15 @@ impl Message {
     /// As a request from `from`.
     #[must_use]
     pub fn request(&self, from: Address) -> TransactionRequest {
-        let mut request =
-            TransactionRequest::default().from(from).value(self.value).input(TransactionInput::new(self.data.clone()));
+        let mut request = TransactionRequest::default().from(from).value(self.value).input(as_data(self.data.clone()));
         request.to = Some(self.to.map_or(TxKind::Create, TxKind::Call));
         request
     }
+}
+
+/// Calldata of a request, as `data`: some nodes do not read `input`, and some refuse a request with both.
+pub(crate) fn as_data(data: Bytes) -> TransactionInput {
+    TransactionInput { input: None, data: Some(data) }
 }
 
 /// Fees of one version of a transaction, in wei per gas.

@@ -76,9 +76,7 @@ impl Wallet {
     pub(crate) async fn send_simulated(&self, message: &Message) -> Result<(Sent, TransactionReceipt)> {
         let mut races = 0;
         loop {
-            let request = message.request(self.address());
-            let estimate = self.chain().estimate_gas(&message.action, &request).await?;
-            let gas = self.with_margin(&message.action, estimate)?;
+            let gas = self.0.gas_for(message).await?;
             let pending = self.broadcast(message, gas).await?;
             let lost_race = pending.lost_race;
             match pending.mined().await {
@@ -183,16 +181,6 @@ impl Wallet {
     pub async fn send_coin(&self, to: Address, wei: U256) -> Result<Sent> {
         let message = Message::new(format!("send {wei} wei to {to}"), Some(to), Bytes::new(), wei);
         Ok(self.send(&message).await?.0)
-    }
-
-    fn with_margin(&self, action: &str, estimate: u64) -> Result<u64> {
-        let options = self.chain().options();
-        let cap = options.gas_cap;
-        if estimate > cap {
-            return Err(ChainError::GasAboveCap { action: action.to_owned(), needed: estimate, cap });
-        }
-        let margin = estimate.saturating_mul(u64::from(options.gas_margin_percent)) / 100;
-        Ok(estimate.saturating_add(margin).min(cap))
     }
 
     /// Takes a nonce and hands the transaction to the node, one at a time per account.

@@ -4,12 +4,12 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use crate::payer::{payment, Payer};
+use crate::payer::{payment, Payer, RECEIVER};
 use crate::proxy::{Passing, Quirk, Reply, SEND};
 use crate::records::{dies_after_sending, left_and_lost};
 use alloy::primitives::B256;
 use serde_json::{json, Value};
-use tribute_chain::{Address, Chain, ChainError, Options, Wallet, U256};
+use tribute_chain::{Address, Chain, ChainError, Message, Options, Wallet, U256};
 
 /// When the node first got a transaction.
 #[derive(Clone, Default)]
@@ -296,6 +296,43 @@ async fn a_transaction_refused_for_its_cost_is_offered_for_less_once_gas_is_chea
         base_fee(1_000_000_000).await;
         payer.pays_once(words, too_dear).await;
     }
+}
+
+/// Answers the first `times` estimates of gas with `gas`.
+fn estimates(gas: &'static str, times: usize) -> Quirk {
+    Quirk::before(move |p| (p.method == "eth_estimateGas" && p.before < times).then(|| Reply::result(p.request, gas)))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gas_limit_that_is_refused_is_estimated_again() {
+    // 21,000 gas do not pay for the data
+    let with_data = Message::new("pay", Some(RECEIVER), vec![7; 1_000].into(), U256::from(1));
+    let payer = Payer::new().await;
+    let proxy = payer.behind(estimates("0x5208", 1)).await;
+    payer.process(&proxy.url).await.send(&with_data).await.unwrap();
+    assert_eq!((payer.paid().await, proxy.count(SEND)), ((1, 1), 2));
+    assert!(!payer.journal().exists());
+
+    // a node that never estimates it right: the next one goes on, with the same nonce
+    let payer = Payer::new().await;
+    let proxy = payer.behind(estimates("0x5208", usize::MAX)).await;
+    let error = payer.process(&proxy.url).await.send(&with_data).await.unwrap_err();
+    let ChainError::Unclear { open, .. } = &error else { panic!("{error}") };
+    assert_eq!((open.nonce, open.transactions.len(), payer.paid().await), (0, 1, (0, 0)), "{error}");
+    payer.process(payer.anvil.url()).await.send(&with_data).await.unwrap();
+    assert_eq!(payer.paid().await, (1, 1));
+    assert!(!payer.journal().exists());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_estimate_below_the_gas_of_any_transaction_is_not_signed() {
+    let payer = Payer::new().await;
+    for gas in ["0x0", "0x5207"] {
+        let error = payer.refused(gas, payer.options(), estimates(gas, usize::MAX)).await;
+        assert!(matches!(&error, ChainError::BadAnswer { method, .. } if method == "eth_estimateGas"), "{error}");
+        assert!(!payer.journal().exists(), "{error}");
+    }
+    payer.pays_once("21,000", estimates("0x5208", usize::MAX)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,7 +1,10 @@
 //! Fees offered at nodes that report no, nonsensical or excessive prices.
 
 use crate::payer::Payer;
-use crate::proxy::{Quirk, Reply};
+use crate::proxy::{Quirk, Reply, SEND};
+use alloy::consensus::{Transaction, TxEnvelope};
+use alloy::eips::eip2718::Decodable2718;
+use alloy::primitives::Bytes;
 use serde_json::{json, Value};
 use tribute_chain::{ChainError, Sent};
 
@@ -85,6 +88,26 @@ async fn a_chain_without_base_fees_gets_legacy_transactions() {
     payer.pays_once("at the cap", legacy(Some("0x746a528800"))).await;
     let failed = payer.refused("above the cap", payer.options(), legacy(Some("0x746a528801"))).await;
     assert!(matches!(failed, ChainError::GasPriceAboveCap { asked: 500_000_000_001, .. }), "{failed}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_takes_only_higher_tips_than_past_blocks_held_gets_them() {
+    // its gas price, which rises by more than one step each time, is the third time what it takes
+    let strict = Quirk::before(|p| match p.method {
+        "eth_gasPrice" => Some(Reply::result(p.request, if p.before < 2 { "0x165a0bc00" } else { "0x60db88400" })),
+        "eth_feeHistory" => Some(Reply::result(p.request, json!({ "reward": [["0x3b9aca00"]] }))),
+        SEND => {
+            let raw: Bytes = p.request["params"][0].as_str().unwrap().parse().unwrap();
+            let tip = TxEnvelope::decode_2718(&mut &raw[..]).unwrap().max_priority_fee_per_gas();
+            let words = "transaction underpriced: gas tip cap 1000000000, minimum needed 24000000000";
+            (tip < Some(24 * GWEI)).then(|| Reply::error(p.request, -32000, words))
+        }
+        _ => None,
+    });
+    let payer = Payer::new().await;
+    let (sent, _) = payer.pays_once("strict", strict).await;
+    let (_, _, tip) = offered(&payer, &sent).await;
+    assert!(tip.is_some_and(|tip| (24 * GWEI..=26 * GWEI).contains(&tip)), "{tip:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

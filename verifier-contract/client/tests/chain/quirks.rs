@@ -362,6 +362,22 @@ async fn a_node_that_allows_fewer_blocks_of_logs_is_asked_for_fewer() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_reads_only_data_is_sent_the_calldata_there() {
+    let w = World::new().await;
+    let reads_data = Quirk::before(|p| {
+        let called = matches!(p.method, "eth_call" | "eth_estimateGas");
+        let called = called && (p.request["params"][0]["data"].is_null() || !p.request["params"][0]["input"].is_null());
+        called.then(|| Reply::error(p.request, -32602, "unknown field input, or no data"))
+    });
+    let proxy = Proxy::start(w.anvil.url(), reads_data).await;
+    let chain = Chain::connect(&proxy.url).await.unwrap();
+    let contracts = Contracts::new(&chain, w.contracts.deployment().clone()).unwrap();
+    let wallet = Wallet::new(&chain, w.ada.signer().clone());
+    contracts.create_agent(Default::default(), "").send(&wallet).await.unwrap();
+    assert_eq!(contracts.agent_count(w.ada.address()).await.unwrap(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn views_are_read_as_of_the_confirmed_block() {
     let w = World::new().await;
     let careful = Options { confirmations: 3, ..Options::default() };
