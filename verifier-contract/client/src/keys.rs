@@ -1,7 +1,7 @@
 //! Private keys: from an environment variable or an encrypted keystore file; never from arguments, never shown.
 
 use std::env::VarError;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use alloy::primitives::hex;
 use alloy::signers::local::PrivateKeySigner;
@@ -37,7 +37,7 @@ impl KeySource {
                 parse(&text).map_err(|problem| ChainError::KeyInvalid { source_name: name.clone(), problem })
             }
             KeySource::Keystore { path, password_variable } => {
-                if is_secret(&path.to_string_lossy()) {
+                if is_secret(path) && !path.exists() {
                     return Err(ChainError::KeyAsName { place: "the name of the keystore's file" });
                 }
                 let missing =
@@ -56,20 +56,25 @@ fn variable(name: &str) -> Result<Option<Zeroizing<String>>> {
     }
 }
 
-/// Whether a path is a key or a mnemonic phrase, which errors must not quote.
-fn is_secret(name: &str) -> bool {
-    let name = name.trim();
-    let digits = without_prefix(name);
-    let is_key = (60..=70).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_hexdigit());
-    let is_phrase =
-        name.split_whitespace().count() >= 12 && name.chars().all(|c| c.is_alphabetic() || c.is_whitespace());
-    is_key || is_phrase
+/// Whether there is a key or a mnemonic phrase in a path, which errors must not quote, whatever is around it. The words of
+/// a path with folders or an ending are no phrase.
+fn is_secret(path: &Path) -> bool {
+    let name = path.to_string_lossy();
+    let ends = path.extension().is_some_and(|ending| !ending.to_string_lossy().contains(char::is_whitespace));
+    holds_key(&name) || (holds_phrase(&name) && !name.contains('/') && !ends)
 }
 
-/// Whether there is a key or a phrase in a variable's name, whatever is around it. Paths may have as many words.
+/// Whether there is a key or a phrase in a variable's name, whatever is around it.
 fn holds_secret(name: &str) -> bool {
-    let runs = |of: fn(char) -> bool| name.split(move |c: char| !of(c)).map(str::len).filter(|length| *length > 0);
-    runs(|c| c.is_ascii_hexdigit()).any(|length| length >= 60) || runs(char::is_alphabetic).count() >= 12
+    holds_key(name) || holds_phrase(name)
+}
+
+fn holds_key(name: &str) -> bool {
+    name.split(|c: char| !c.is_ascii_hexdigit()).any(|run| run.len() >= 60)
+}
+
+fn holds_phrase(name: &str) -> bool {
+    name.split(|c: char| !c.is_alphabetic()).filter(|word| !word.is_empty()).count() >= 12
 }
 
 fn without_prefix(text: &str) -> &str {
@@ -149,15 +154,35 @@ mod tests {
                 );
             }
         }
-        let commas = phrase.replace(' ', ",");
-        for secret in [format!("\"0x{KEY}\""), format!("TRIBUTE_KEY=0x{KEY}"), format!("'{phrase}'"), commas] {
-            let error = KeySource::Variable(secret.clone()).load().unwrap_err();
-            assert!(matches!(error, ChainError::KeyAsName { .. }), "{secret}");
+        for secret in [
+            format!("\"0x{KEY}\""),
+            format!("TRIBUTE_KEY=0x{KEY}"),
+            format!("./0x{KEY}"),
+            format!("KEY='0x{KEY}'"),
+            format!("'{phrase}'"),
+            format!("PHRASE={phrase}"),
+            phrase.replace(' ', ","),
+            phrase.replace(' ', "\n"),
+            phrase.replace(' ', " 1. "),
+        ] {
+            let (path, password_variable) = (PathBuf::from(&secret), "NO_SUCH_PASSWORD".to_owned());
+            for source in [KeySource::Variable(secret.clone()), KeySource::Keystore { path, password_variable }] {
+                let error = source.load().unwrap_err();
+                assert!(matches!(error, ChainError::KeyAsName { .. }), "{secret}: {error}");
+            }
         }
         for name in ["TRIBUTE_KEY_THAT_IS_NOT_SET", "ab12"] {
             assert!(!holds_secret(name), "{name}");
         }
-        assert!(!is_secret("a b c d e f g h i j k l.json"), "a path");
+        for path in ["a b c d e f g h i j k l.json", "./my keys/of a b c d e f g h i/k", "UTC--2026-01-01--0123abcd"] {
+            assert!(!is_secret(Path::new(path)), "{path}");
+        }
+        // a file that is there is no key, whatever its name
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(KEY);
+        std::fs::write(&path, "{").unwrap();
+        let error = KeySource::Keystore { path, password_variable: "PATH".to_owned() }.load().unwrap_err();
+        assert!(matches!(error, ChainError::Keystore { .. }), "{error}");
     }
 
     #[test]
