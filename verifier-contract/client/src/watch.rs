@@ -78,20 +78,33 @@ impl Watcher {
     }
 
     /// Changes since the last poll: first the events that a reorganisation removed, newest first, then the new ones in
-    /// order.
+    /// order. An event counts as removed only if its block was replaced: a node behind another has no such block yet.
+    /// After an error nothing is changed.
     pub async fn poll(&mut self, contracts: &Contracts) -> Result<Vec<ReportedEvent>> {
         let head = contracts.chain().block_number().await?;
-        let mut now = BTreeMap::new();
+        let (mut now, mut kept) = (BTreeMap::new(), BTreeMap::new());
         for log in logs(contracts, self.next, head).await? {
             let event = report(contracts, &log);
             now.insert((event.block, event.index), event);
         }
-        let gone = self.reported.iter().rev().filter(|(place, event)| now.get(place) != Some(event));
-        let mut news: Vec<ReportedEvent> =
-            gone.map(|(_, event)| ReportedEvent { removed: true, ..event.clone() }).collect();
+        let mut blocks: BTreeMap<u64, B256> = now.values().map(|event| (event.block, event.block_hash)).collect();
+        let mut news = Vec::new();
+        for (place, event) in self.reported.iter().rev().filter(|(place, event)| now.get(place) != Some(event)) {
+            let hash = match blocks.get(&event.block) {
+                Some(hash) => Some(*hash),
+                None => contracts.chain().block(event.block).await?.map(|block| block.hash),
+            };
+            let hash = *blocks.entry(event.block).or_insert(hash.unwrap_or(event.block_hash));
+            if hash == event.block_hash && !now.contains_key(place) {
+                kept.insert(*place, event.clone());
+            } else {
+                news.push(ReportedEvent { removed: true, ..event.clone() });
+            }
+        }
         news.extend(
             now.iter().filter(|(place, event)| self.reported.get(place) != Some(event)).map(|(_, event)| event.clone()),
         );
+        now.append(&mut kept);
         let settled = head.saturating_sub(UNSETTLED);
         self.next = self.next.max(settled + 1);
         now.retain(|(block, _), _| *block >= self.next);

@@ -1,8 +1,11 @@
 //! Processes that die and nodes that are killed midway: whatever was begun is finished exactly once.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
 use std::time::Duration;
 
+use crate::proxy::{Proxy, Quirk, Reply};
 use alloy::primitives::keccak256;
 use tribute_chain::anvil::AnvilOptions;
 use tribute_chain::claims::SkipReason;
@@ -281,4 +284,37 @@ async fn events_are_reported_once_and_removed_by_a_reorganisation() {
     let news = watcher.poll(&w.contracts).await.unwrap();
     assert_eq!(news.len(), 1);
     assert_ne!(U256::ZERO.to_string(), news[0].operands.last().unwrap().1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_behind_another_removes_no_event() {
+    let w = World::new().await;
+    w.contracts.create_agent(Default::default(), "").send(&w.ada).await.unwrap();
+    let newest = w.chain.block_number().await.unwrap();
+    let behind = Arc::new(AtomicBool::new(false));
+    let lags = behind.clone();
+    let two_nodes = Quirk::before(move |p| {
+        let lags = lags.load(Ordering::Relaxed);
+        match p.method {
+            "eth_blockNumber" if lags => Some(Reply::result(p.request, format!("{:#x}", newest - 1))),
+            "eth_getBlockByNumber" if lags => Some(Reply::result(p.request, serde_json::Value::Null)),
+            _ => None,
+        }
+    });
+    let proxy = Proxy::start(w.anvil.url(), two_nodes).await;
+    let chain = Chain::connect(&proxy.url).await.unwrap();
+    let contracts = Contracts::new(&chain, w.contracts.deployment().clone()).unwrap();
+    let mut watcher = Watcher::new(newest);
+    let created = watcher.poll(&contracts).await.unwrap();
+    assert_eq!(created.len(), 1);
+    for lagging in [true, false, true] {
+        behind.store(lagging, Ordering::Relaxed);
+        assert_eq!(watcher.poll(&contracts).await.unwrap(), [], "{lagging}");
+    }
+    // replaced in earnest
+    w.chain.reorganise(1).await.unwrap();
+    assert_eq!(watcher.poll(&contracts).await.unwrap(), []);
+    behind.store(false, Ordering::Relaxed);
+    assert_eq!(watcher.poll(&contracts).await.unwrap(), [ReportedEvent { removed: true, ..created[0].clone() }]);
+    assert_eq!(watcher.poll(&contracts).await.unwrap(), []);
 }
