@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::abi::{contracts, LIBRARY_ERRORS};
 use crate::advice;
+use crate::wording::printable;
 
 /// A decoded revert.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,7 +20,7 @@ pub struct Revert {
     pub name: String,
     /// Contracts that declare it.
     pub declared_by: Vec<String>,
-    /// Operands by name, in order.
+    /// Operands by name, in order, with control characters escaped.
     pub operands: Vec<(String, String)>,
     /// What to do about it.
     pub advice: String,
@@ -119,7 +120,7 @@ fn named(name: &str, operands: Vec<(String, String)>, data: Bytes) -> Revert {
     Revert {
         name: name.to_owned(),
         declared_by: Vec::new(),
-        operands,
+        operands: operands.into_iter().map(|(name, value)| (name, printable(&value))).collect(),
         advice: advice::of(name).unwrap_or_default().to_owned(),
         data,
     }
@@ -209,5 +210,8 @@ mod tests {
         assert_eq!(decoder.decode(&cut[..20]).name, "Unknown");
         let text = alloy::sol_types::Revert { reason: "no".to_owned() };
         assert_eq!(decoder.decode(&text.abi_encode()).operand("message"), Some("no"));
+        // a token's words give a terminal no orders
+        let orders = alloy::sol_types::Revert { reason: "\u{1b}[2J".to_owned() };
+        assert_eq!(decoder.decode(&orders.abi_encode()).operand("message"), Some("\\u{1b}[2J"));
     }
 }

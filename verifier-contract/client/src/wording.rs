@@ -34,6 +34,15 @@ pub(crate) fn spaced(ends_in_space: &bool) -> &'static str {
     }
 }
 
+/// Words of a node or a contract, with control characters escaped: a terminal must not obey them.
+pub(crate) fn printable(words: &str) -> String {
+    let escaped = |c: char| match c {
+        '"' | '\'' | '\\' => c.to_string(),
+        c => c.escape_debug().to_string(),
+    };
+    words.chars().map(escaped).collect()
+}
+
 pub(crate) fn gwei(wei: &u128) -> f64 {
     *wei as f64 / 1e9
 }
@@ -52,4 +61,20 @@ pub(crate) fn also(capped: &Option<String>) -> String {
 
 pub(crate) fn by_ours(block: &Option<u64>) -> String {
     block.map_or("and it is not known by which transaction".to_owned(), |b| format!("by ours, in block {b}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_give_a_terminal_no_orders() {
+        for (words, shown) in [
+            ("it's \"low\" \\ für 5 ⟠", "it's \"low\" \\ für 5 ⟠"),
+            ("\u{1b}[2J\rno\n", "\\u{1b}[2J\\rno\\n"),
+            ("\u{9b}2J\u{202e}", "\\u{9b}2J\\u{202e}"),
+        ] {
+            assert_eq!(printable(words), shown);
+        }
+    }
 }
