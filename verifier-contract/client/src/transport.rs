@@ -4,12 +4,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use base64::engine::general_purpose::STANDARD_NO_PAD;
+use base64::Engine as _;
+use percent_encoding::percent_decode_str;
 use reqwest::redirect::Policy;
 use reqwest::Url;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::CertificateDer;
 
 use crate::error::{ChainError, Result};
+
+/// Minimum length of a part of a URL that is not shown by itself; shorter ones are words like `v3` or `mainnet`.
+const SHORTEST_PART: usize = 8;
 
 /// A client for the node at `url`, and the parsed URL.
 pub(crate) fn client(url: &str, timeout: Duration, roots: Option<&Path>) -> Result<(reqwest::Client, Url)> {
@@ -84,10 +90,41 @@ pub(crate) fn shown(url: &Url) -> String {
 
 /// A node's words without the parts of its URL that may be secret, which servers quote in errors.
 pub(crate) fn without_secrets(url: &Url, words: &str) -> String {
-    let path = Some(url.path()).filter(|path| path.len() > 1);
-    let secrets = [path, url.query(), url.password()];
-    let secrets = secrets.into_iter().flatten().filter(|secret| !secret.is_empty());
-    secrets.fold(words.to_owned(), |words, secret| words.replace(secret, "…"))
+    secrets(url).iter().fold(words.to_owned(), |words, secret| without(&words, secret))
+}
+
+/// The parts of a URL that may be secret, as they are and decoded, the longest first: path, query and password; a user, a
+/// segment of the path and a value of the query only if they are no short words; and what HTTP sends of user and password.
+fn secrets(url: &Url) -> Vec<String> {
+    let decoded = |part: &str| percent_decode_str(part).decode_utf8_lossy().into_owned();
+    let (path, query, user) = (url.path(), url.query().unwrap_or_default(), url.username());
+    let password = url.password().unwrap_or_default();
+    let whole =
+        [Some(path).filter(|path| path.len() > 1).unwrap_or_default(), path.trim_end_matches('/'), query, password];
+    let values = query.split('&').map(|pair| pair.split_once('=').map_or(pair, |(_, value)| value));
+    let parts = path.split('/').chain(values).chain([user]).filter(|part| part.len() >= SHORTEST_PART);
+    let mut all: Vec<String> =
+        whole.into_iter().chain(parts).flat_map(|secret| [secret.to_owned(), decoded(secret)]).collect();
+    if !user.is_empty() || !password.is_empty() {
+        all.push(STANDARD_NO_PAD.encode(format!("{}:{}", decoded(user), decoded(password))));
+    }
+    all.retain(|secret| !secret.is_empty());
+    all.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+    all.dedup();
+    all
+}
+
+/// `words` without `secret`, in upper or lower case.
+fn without(words: &str, secret: &str) -> String {
+    let (mut kept, mut rest) = (String::new(), words);
+    let found =
+        |rest: &str| rest.as_bytes().windows(secret.len()).position(|w| w.eq_ignore_ascii_case(secret.as_bytes()));
+    while let Some(at) = found(rest) {
+        kept.push_str(&rest[..at]);
+        kept.push('…');
+        rest = &rest[at + secret.len()..];
+    }
+    kept + rest
 }
 
 #[cfg(test)]
@@ -112,6 +149,20 @@ mod tests {
         assert_eq!(without_secrets(&url, words), "Route POST:…?… not found for user:…");
         let plain = Url::parse("http://127.0.0.1:8545").unwrap();
         assert_eq!(without_secrets(&plain, "GET / failed"), "GET / failed");
+        for (url, words, seen) in [
+            ("https://node.example/v3/S3cret-key", "invalid project id S3cret-key", "invalid project id …"),
+            ("https://node.example/v3/S3cret-key", "V3/S3CRET-KEY", "V3/…"),
+            ("https://node.example/v3/S3cret-key/", "no /v3/S3cret-key", "no …"),
+            ("https://node.example/?net=main&apikey=S3cret-key", "key S3cret-key of main", "key … of main"),
+            ("https://node.example/?S3cret-key", "key S3cret-key", "key …"),
+            ("https://S3cret-key@node.example", "no user S3cret-key, UzNjcmV0LWtleTo=", "no user …, …="),
+            ("https://me:p%23ss@node.example", "me p%23ss p#ss bWU6cCNzcw==", "me … … …=="),
+            ("https://node.example/a%20S3cret", "a S3cret", "…"),
+            ("https://node.example/v3/mainnet", "v3 of mainnet", "v3 of mainnet"),
+            ("https://node.example/v3/\u{e4}\u{e4}\u{e4}\u{e4}", "\u{e4}\u{e4}\u{e4}\u{e4}\u{e4}!", "…\u{e4}!"),
+        ] {
+            assert_eq!(without_secrets(&Url::parse(url).unwrap(), words), seen, "{url}");
+        }
     }
 
     #[test]
