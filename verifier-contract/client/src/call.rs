@@ -3,11 +3,11 @@
 use std::marker::PhantomData;
 
 use alloy::primitives::{keccak256, Address, U256};
-use alloy::rpc::types::TransactionReceipt;
 use alloy::sol_types::{SolCall, SolEvent};
 
 use crate::chain::Chain;
 use crate::error::{ChainError, Result};
+use crate::receipt::Receipt;
 use crate::transaction::{Message, RevertedTx, Sent};
 use crate::wallet::Wallet;
 
@@ -96,7 +96,7 @@ impl<C: SolCall, T> Call<C, T> {
         self.done(sent, &receipt)
     }
 
-    fn done(&self, sent: Sent, receipt: &TransactionReceipt) -> Result<Done<T>> {
+    fn done(&self, sent: Sent, receipt: &Receipt) -> Result<Done<T>> {
         let events = Events { action: &self.message.action, contract: self.emitter, receipt };
         let event = (self.outcome)(&events)?;
         Ok(Done { sent, event })
@@ -114,17 +114,14 @@ impl<C: SolCall, T> Call<C, T> {
 pub struct Events<'a> {
     action: &'a str,
     contract: Address,
-    receipt: &'a TransactionReceipt,
+    receipt: &'a Receipt,
 }
 
 impl Events<'_> {
     /// All events `E` of the emitting contract, usually the called one.
     pub(crate) fn all<E: SolEvent>(&self) -> Result<Vec<E>> {
-        let logs = self.receipt.inner.logs().iter();
-        Ok(logs
-            .filter(|log| log.address() == self.contract)
-            .filter_map(|log| E::decode_log(&log.inner).ok().map(|decoded| decoded.data))
-            .collect())
+        let logs = self.receipt.logs.iter().filter(|log| log.address == self.contract);
+        Ok(logs.filter_map(|log| E::decode_log(log).ok().map(|decoded| decoded.data)).collect())
     }
 
     /// The first event `E`.

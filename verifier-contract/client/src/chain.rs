@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use alloy::primitives::{Address, Bytes, TxHash, B256, U256};
 use alloy::rpc::json_rpc::ErrorPayload;
-use alloy::rpc::types::{Filter, Log, TransactionReceipt, TransactionRequest};
+use alloy::rpc::types::{Filter, Log, TransactionRequest};
 use alloy::sol_types::SolCall;
 use serde::de::{DeserializeOwned, Deserializer};
 use serde::{Deserialize, Serialize};
@@ -19,6 +19,7 @@ use tribute_core::id::CodeHash;
 use crate::error::{ChainError, Result};
 use crate::nonces::Nonces;
 use crate::options::Options;
+use crate::receipt::Receipt;
 use crate::refusal::{refusal, Refusal};
 use crate::revert::{ErrorDecoder, Revert};
 use crate::rpc::{Failure, Rpc};
@@ -49,7 +50,7 @@ pub struct Block {
     pub timestamp: u64,
 }
 
-fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+pub(crate) fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
     U256::deserialize(deserializer).map(|number| number.saturating_to())
 }
 
@@ -195,7 +196,7 @@ impl Chain {
     }
 
     /// Receipt of a transaction; `None` until it is mined.
-    pub async fn receipt(&self, tx: TxHash) -> Result<Option<TransactionReceipt>> {
+    pub async fn receipt(&self, tx: TxHash) -> Result<Option<Receipt>> {
         self.request("eth_getTransactionReceipt", (tx,)).await
     }
 

@@ -371,8 +371,7 @@ impl Contracts {
         if word(0).is_zero() {
             return Err(ChainError::VerifierRejected { verifier, gas: execution });
         }
-        let request =
-            TransactionRequest::default().to(verifier).input(as_data(Bytes::copy_from_slice(calldata)));
+        let request = TransactionRequest::default().to(verifier).input(as_data(Bytes::copy_from_slice(calldata)));
         let transaction = self.chain.estimate_gas("measure a verifier", &request).await?;
         Ok(VerifierGas { execution, transaction })
     }

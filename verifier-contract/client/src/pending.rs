@@ -9,7 +9,6 @@
 use std::time::{Duration, Instant};
 
 use alloy::primitives::TxHash;
-use alloy::rpc::types::TransactionReceipt;
 
 use crate::account::Account;
 use crate::error::{ChainError, Result};
@@ -19,6 +18,7 @@ use crate::journal::Held;
 use crate::nonces::InFlight;
 use crate::open::Open;
 use crate::options::NODE_LAG;
+use crate::receipt::Receipt;
 use crate::refusal::{refusal, Refusal};
 use crate::rpc::Failure;
 use crate::transaction::{Fees, Message, Signed};
@@ -238,7 +238,7 @@ impl Pending {
     }
 
     /// Waits until it is mined and confirmed, whatever its outcome.
-    pub(crate) async fn mined(mut self) -> Result<TransactionReceipt> {
+    pub(crate) async fn mined(mut self) -> Result<Receipt> {
         let options = self.account.chain.options().clone();
         loop {
             let looked = self.look().await;
@@ -291,7 +291,7 @@ impl Pending {
     }
 
     /// The receipt of whichever version was mined, its block and its confirmations.
-    async fn look(&self) -> Result<Option<(TransactionReceipt, u64, u64)>> {
+    async fn look(&self) -> Result<Option<(Receipt, u64, u64)>> {
         let chain = &self.account.chain;
         for hash in self.hashes().into_iter().rev() {
             let Some(receipt) = chain.receipt(hash).await? else { continue };
@@ -423,7 +423,8 @@ impl Pending {
             Err(error @ ChainError::GasPriceAboveCap { .. }) => Err(error.to_string()),
             market => fees::raised(old, market.unwrap_or(old), options),
         };
-        if let (Some(refused), true) = (&mut self.refused, raised.is_ok() && raised != fees::raised(old, old, options)) {
+        if let (Some(refused), true) = (&mut self.refused, raised.is_ok() && raised != fees::raised(old, old, options))
+        {
             refused.since = Instant::now();
         }
         match raised {

@@ -3,9 +3,10 @@
 use alloy::consensus::{Transaction, TxEnvelope};
 use alloy::eips::eip2718::Decodable2718;
 use alloy::primitives::{keccak256, Address, Bytes, TxHash, TxKind, B256, U256};
-use alloy::rpc::types::{TransactionInput, TransactionReceipt, TransactionRequest};
+use alloy::rpc::types::{TransactionInput, TransactionRequest};
 use serde::{Deserialize, Serialize};
 
+use crate::receipt::Receipt;
 use crate::revert::Revert;
 
 /// A message to be sent.
@@ -104,12 +105,12 @@ pub struct Sent {
     pub status: u8,
     /// Gas used.
     pub gas_used: u64,
-    /// Price paid per gas, in wei.
+    /// Price paid per gas, in wei; 0 if the node does not say.
     pub gas_price: u128,
 }
 
 impl Sent {
-    pub(crate) fn new(message: &Message, receipt: &TransactionReceipt) -> Sent {
+    pub(crate) fn new(message: &Message, receipt: &Receipt) -> Sent {
         Sent {
             action: message.action.clone(),
             tx: receipt.transaction_hash,
@@ -117,9 +118,9 @@ impl Sent {
             to: receipt.to,
             block: receipt.block_number.unwrap_or_default(),
             block_hash: receipt.block_hash.unwrap_or_default(),
-            status: u8::from(receipt.status()),
+            status: u8::from(receipt.status),
             gas_used: receipt.gas_used,
-            gas_price: receipt.effective_gas_price,
+            gas_price: receipt.gas_price,
         }
     }
 }

@@ -4,7 +4,6 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use alloy::primitives::{Address, Bytes, U256};
-use alloy::rpc::types::TransactionReceipt;
 use alloy::signers::local::PrivateKeySigner;
 
 use crate::account::Account;
@@ -15,6 +14,7 @@ use crate::fees;
 use crate::journal::{records, ChainName, Held, Record};
 use crate::lag::caught_up;
 use crate::pending::{Handed, Pending};
+use crate::receipt::Receipt;
 use crate::revert::{ErrorDecoder, Revert};
 use crate::transaction::{Message, RevertedTx, Sent};
 
@@ -63,7 +63,7 @@ impl Wallet {
 
     /// Simulates, sends, waits; fails without sending if the simulation reverts. If an earlier process left a
     /// transaction of the same message in flight, resumes that one instead.
-    pub async fn send(&self, message: &Message) -> Result<(Sent, TransactionReceipt)> {
+    pub async fn send(&self, message: &Message) -> Result<(Sent, Receipt)> {
         if let Some(done) = self.resume(message).await? {
             return Ok(done);
         }
@@ -73,7 +73,7 @@ impl Wallet {
     }
 
     /// As [`Wallet::send`], for a message that was just simulated.
-    pub(crate) async fn send_simulated(&self, message: &Message) -> Result<(Sent, TransactionReceipt)> {
+    pub(crate) async fn send_simulated(&self, message: &Message) -> Result<(Sent, Receipt)> {
         let mut races = 0;
         loop {
             let gas = self.0.gas_for(message).await?;
@@ -91,14 +91,9 @@ impl Wallet {
         }
     }
 
-    async fn outcome(
-        &self,
-        message: &Message,
-        gas: u64,
-        receipt: TransactionReceipt,
-    ) -> Result<(Sent, TransactionReceipt)> {
+    async fn outcome(&self, message: &Message, gas: u64, receipt: Receipt) -> Result<(Sent, Receipt)> {
         let sent = Sent::new(message, &receipt);
-        if !receipt.status() {
+        if !receipt.status {
             // the state changed between simulation and block
             let revert = Box::new(self.why(message, gas, &sent).await);
             return Err(ChainError::Failed { action: message.action.clone(), sent: Box::new(sent), revert });
@@ -115,7 +110,7 @@ impl Wallet {
 
     /// Resumes the transaction that an earlier process left of this message; `None` if there is none, or a block shows
     /// that it can never be mined.
-    pub(crate) async fn resume(&self, message: &Message) -> Result<Option<(Sent, TransactionReceipt)>> {
+    pub(crate) async fn resume(&self, message: &Message) -> Result<Option<(Sent, Receipt)>> {
         let Some(folder) = &self.chain().options().journal else { return Ok(None) };
         let chain = self.chain_name().await?;
         while let Some(held) = Held::left(folder, &chain, self.address(), message)? {
@@ -151,7 +146,7 @@ impl Wallet {
         let gas = gas.unwrap_or(FAILING_GAS).min(self.chain().options().gas_cap);
         let receipt = self.broadcast(message, gas).await?.mined().await?;
         let sent = Sent::new(message, &receipt);
-        if receipt.status() {
+        if receipt.status {
             return Err(ChainError::UnexpectedSuccess { action: message.action.clone(), sent: Box::new(sent) });
         }
         let revert = self.why(message, gas, &sent).await;
@@ -164,7 +159,7 @@ impl Wallet {
     }
 
     /// The address of the contract that a transaction created.
-    pub(crate) fn created(&self, receipt: &TransactionReceipt) -> Result<Address> {
+    pub(crate) fn created(&self, receipt: &Receipt) -> Result<Address> {
         let nowhere = || self.chain().bad_answer("eth_getTransactionReceipt", "no address of the new contract");
         receipt.contract_address.ok_or_else(nowhere)
     }

@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 use crate::payer::{payment, Payer, RECEIVER};
 use crate::proxy::{Passing, Quirk, Reply, SEND};
 use crate::records::{dies_after_sending, left_and_lost};
-use alloy::primitives::B256;
+use alloy::consensus::{Transaction, TxEnvelope};
+use alloy::eips::eip2718::Decodable2718;
+use alloy::primitives::{Bytes, B256};
 use serde_json::{json, Value};
 use tribute_chain::{Address, Chain, ChainError, Message, Options, Wallet, U256};
 
@@ -238,6 +240,21 @@ async fn a_receipt_without_a_status_is_an_error_and_no_reason_to_send_again() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_receipt_is_read_without_the_fields_that_nobody_reads() {
+    let bare = Quirk::after(|p, answer| {
+        if let ("eth_getTransactionReceipt", Some(receipt)) = (p.method, answer["result"].as_object_mut()) {
+            for unused in ["logsBloom", "cumulativeGasUsed", "transactionIndex", "effectiveGasPrice"] {
+                receipt.insert(unused.to_owned(), Value::Null);
+            }
+            receipt.insert("contractAddress".to_owned(), json!(""));
+            receipt.insert("type".to_owned(), json!("0x7e"));
+        }
+        None
+    });
+    Payer::new().await.pays_once("bare", bare).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn too_few_confirmations_are_told_from_no_receipt() {
     for needed in [3, u64::MAX] {
         let payer = Payer::new().await;
@@ -303,24 +320,39 @@ fn estimates(gas: &'static str, times: usize) -> Quirk {
     Quirk::before(move |p| (p.method == "eth_estimateGas" && p.before < times).then(|| Reply::result(p.request, gas)))
 }
 
+/// Answers the first `times` estimates with the gas of a transaction without data, and refuses, as geth does, one whose gas
+/// does not pay for its data.
+fn wrong_about_gas(times: usize) -> Quirk {
+    let tells_little = estimates("0x5208", times);
+    Quirk::before(move |p| match p.method {
+        SEND => {
+            let raw: Bytes = p.request["params"][0].as_str().unwrap().parse().unwrap();
+            let words = "intrinsic gas too low: gas 26250, minimum needed 61000";
+            let gas = TxEnvelope::decode_2718(&mut &raw[..]).unwrap().gas_limit();
+            (gas < 61_000).then(|| Reply::error(p.request, -32000, words))
+        }
+        _ => tells_little.answer(p),
+    })
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_gas_limit_that_is_refused_is_estimated_again() {
-    // 21,000 gas do not pay for the data
     let with_data = Message::new("pay", Some(RECEIVER), vec![7; 1_000].into(), U256::from(1));
     let payer = Payer::new().await;
-    let proxy = payer.behind(estimates("0x5208", 1)).await;
+    let proxy = payer.behind(wrong_about_gas(1)).await;
     payer.process(&proxy.url).await.send(&with_data).await.unwrap();
     assert_eq!((payer.paid().await, proxy.count(SEND)), ((1, 1), 2));
     assert!(!payer.journal().exists());
 
-    // a node that never estimates it right: the next one goes on, with the same nonce
+    // a node that never estimates it right: another one goes on, with the same nonce
     let payer = Payer::new().await;
-    let proxy = payer.behind(estimates("0x5208", usize::MAX)).await;
+    let proxy = payer.behind(wrong_about_gas(usize::MAX)).await;
     let error = payer.process(&proxy.url).await.send(&with_data).await.unwrap_err();
     let ChainError::Unclear { open, .. } = &error else { panic!("{error}") };
     assert_eq!((open.nonce, open.transactions.len(), payer.paid().await), (0, 1, (0, 0)), "{error}");
-    payer.process(payer.anvil.url()).await.send(&with_data).await.unwrap();
-    assert_eq!(payer.paid().await, (1, 1));
+    let proxy = payer.behind(wrong_about_gas(0)).await;
+    payer.process(&proxy.url).await.send(&with_data).await.unwrap();
+    assert_eq!((payer.paid().await, proxy.count(SEND)), ((1, 1), 2));
     assert!(!payer.journal().exists());
 }
 

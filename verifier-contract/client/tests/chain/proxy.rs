@@ -74,6 +74,11 @@ impl Quirk {
         Quirk { before: Arc::new(|_| None), after: Arc::new(answer) }
     }
 
+    /// What it answers instead of the node.
+    pub fn answer(&self, passing: &Passing<'_>) -> Option<Reply> {
+        (self.before)(passing)
+    }
+
     /// Hands transactions on, and answers the first `times` of them itself.
     pub fn on_send(times: usize, reply: impl Fn(&Value) -> Reply + Send + Sync + 'static) -> Quirk {
         Quirk::after(move |p, _| (p.method == SEND && p.before < times).then(|| reply(p.request)))

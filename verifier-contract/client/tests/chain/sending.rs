@@ -206,7 +206,7 @@ async fn a_chain_that_mines_nothing_is_given_up_with_the_hashes() {
     assert_eq!((open.transactions.len(), open.nonce), (1, 0));
     assert!(error.to_string().contains("may still be mined"), "{error}");
     w.chain.mine(1).await.unwrap();
-    assert!(w.chain.receipt(open.transactions[0]).await.unwrap().unwrap().status());
+    assert!(w.chain.receipt(open.transactions[0]).await.unwrap().unwrap().status);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
