@@ -136,6 +136,11 @@ fn parse(bytes: &[u8]) -> Result<Keystore, String> {
     if text.is_empty() {
         return Err("it is empty".to_owned());
     }
+    if text.split_whitespace().count() >= 12 && text.chars().all(|c| c.is_alphabetic() || c.is_whitespace()) {
+        let problem =
+            "it holds a mnemonic phrase, not an encrypted key: derive the account's private key from it first";
+        return Err(problem.to_owned());
+    }
     if text.len() <= 66 && text.trim_start_matches("0x").bytes().all(|b| b.is_ascii_hexdigit()) {
         return Err("it holds a bare key, not an encrypted one: give that in the environment variable".to_owned());
     }

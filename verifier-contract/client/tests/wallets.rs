@@ -170,6 +170,8 @@ fn other_files_are_refused_by_what_they_are() {
     let utf16: Vec<u8> = [0xfeff_u16].into_iter().chain("{}".encode_utf16()).flat_map(u16::to_le_bytes).collect();
     refused_bytes(&utf16, "UTF-16");
     refused_bytes(format!("0x{}\n", "5e".repeat(32)).as_bytes(), "bare key");
+    refused_bytes("test ".repeat(11).as_bytes(), "not JSON");
+    refused_bytes(format!("{}junk\n", "test ".repeat(11)).as_bytes(), "mnemonic phrase");
 }
 
 #[test]
