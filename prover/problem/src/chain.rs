@@ -11,6 +11,7 @@ impl From<ChainError> for Problem {
             ChainError::Unreachable { .. }
             | ChainError::Tls { .. }
             | ChainError::NodeSilent { .. }
+            | ChainError::Unavailable { .. }
             | ChainError::BadAnswer { .. }
             | ChainError::WebPage { .. }
             | ChainError::Unauthorised { .. }

@@ -137,11 +137,11 @@ impl Chain {
         (!output.is_empty()).then_some(output)
     }
 
-    /// Hash of the chain's first block, to distinguish chains with the same id. `None` if the node no longer has it.
+    /// Hash of the chain's first block, to distinguish chains with the same id. `None` if the node does not show it.
     pub(crate) async fn genesis(&self) -> Result<Option<B256>> {
         match self.block(0).await {
             Ok(block) => Ok(block.map(|block| block.hash)),
-            Err(ChainError::Refused { .. }) => Ok(None),
+            Err(error) if error.is_answer() => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -216,8 +216,10 @@ impl Chain {
             // some gateways answer a too large request with an HTTP error
             ChainError::Refused { .. } | ChainError::BadAnswer { .. } => Ok(None),
             ChainError::RateLimited { .. } if may_limit_results => Ok(None),
-            // others not in time, unlike a node that hangs
-            ChainError::NodeSilent { .. } => self.block_number().await.map(|_| None),
+            // others with a page, or not in time, unlike a node that lets no request pass
+            error if error.is_answer() || matches!(error, ChainError::NodeSilent { .. }) => {
+                self.block_number().await.map(|_| None)
+            }
             error => Err(error),
         }
     }

@@ -66,6 +66,16 @@ pub enum ChainError {
         /// Title of the page; empty if it has none.
         title: String,
     },
+    /// The node, or a gateway in front of it, is not available (HTTP status 503), and does not say for how long.
+    #[error("{url} is unavailable and did not answer {method} ({message}): try again later, or use another node")]
+    Unavailable {
+        /// The node's URL.
+        url: String,
+        /// JSON-RPC method.
+        method: String,
+        /// The node's message.
+        message: String,
+    },
     /// The node requires a key or a login.
     #[error("{url} does not let us call {method} ({message}): give the URL with the provider's key in it, or check that the key is valid")]
     Unauthorised {
@@ -495,6 +505,18 @@ impl ChainError {
         self.revert().is_some_and(|revert| revert.name == name)
     }
 
+    /// Whether the node answered, and only this request has no result: nodes and gateways refuse methods in many forms.
+    pub(crate) fn is_answer(&self) -> bool {
+        matches!(
+            self,
+            ChainError::Refused { .. }
+                | ChainError::BadAnswer { .. }
+                | ChainError::WebPage { .. }
+                | ChainError::Unauthorised { .. }
+                | ChainError::Unavailable { .. }
+        )
+    }
+
     /// Whether a retry may succeed without anybody doing anything.
     #[must_use]
     pub fn is_transient(&self) -> bool {
@@ -503,6 +525,7 @@ impl ChainError {
             ChainError::Unreachable { .. }
                 | ChainError::Tls { .. }
                 | ChainError::NodeSilent { .. }
+                | ChainError::Unavailable { .. }
                 | ChainError::BadAnswer { .. }
                 | ChainError::WebPage { .. }
                 | ChainError::RateLimited { .. }

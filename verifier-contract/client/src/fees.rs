@@ -69,7 +69,7 @@ async fn usual_tip(chain: &Chain) -> Result<Option<u128>> {
     let history: Result<Option<History>> = chain.request("eth_feeHistory", (PAST_BLOCKS, "latest", [PERCENTILE])).await;
     let rewards = match history {
         Ok(history) => history.and_then(|h| h.reward).unwrap_or_default(),
-        Err(ChainError::Refused { .. } | ChainError::BadAnswer { .. }) => return Ok(None),
+        Err(error) if error.is_answer() => return Ok(None),
         Err(error) => return Err(error),
     };
     let first = |block: Option<Vec<U256>>| block?.first().map(|tip| tip.saturating_to::<u128>());
@@ -81,7 +81,7 @@ async fn usual_tip(chain: &Chain) -> Result<Option<u128>> {
 async fn gas_price(chain: &Chain) -> Result<u128> {
     match chain.request::<_, U256>("eth_gasPrice", ()).await {
         Ok(price) => Ok(price.saturating_to()),
-        Err(error @ (ChainError::Refused { .. } | ChainError::BadAnswer { .. })) => {
+        Err(error) if error.is_answer() => {
             Err(ChainError::GasPriceUnknown { url: chain.url().to_owned(), cause: error.to_string() })
         }
         Err(error) => Err(error),

@@ -19,7 +19,7 @@ use crate::error::{ChainError, Result};
 use crate::transaction::{Message, Signed};
 
 /// The chain that a record belongs to. A restarted local chain has the same id, but usually another first block; `None`
-/// if the node no longer has that block.
+/// if the node does not show that block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ChainName {
     pub(crate) id: u64,

@@ -269,7 +269,7 @@ impl Pending {
                 Err(error) => {
                     self.trouble = Some(error.to_string());
                     // the node is there, but may never give a receipt
-                    if matches!(error, ChainError::BadAnswer { .. } | ChainError::Refused { .. }) {
+                    if error.is_answer() {
                         self.push().await?;
                     }
                     let hopeless = self.unreadable.is_some_and(|since| since.elapsed() >= REFUSAL_PATIENCE);

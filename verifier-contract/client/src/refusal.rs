@@ -66,8 +66,10 @@ const FEE_TOO_LOW: &[&str] = &[
     "feetoolow", // Nethermind
     "fee too low",
     "gas price too low",
-    "gas price is too low", // OpenEthereum
-    "gas price below",      // Besu
+    "gas price is too low",               // OpenEthereum
+    "gas price below",                    // Besu
+    "too low for the next block",         // Hardhat
+    "below configured minimum gas price", // Hedera
 ];
 
 const INVALID: &[&str] = &[
@@ -137,15 +139,29 @@ const ABOUT_REQUESTS: &[&str] = &[
     "throttl",
 ];
 
+/// Words of a limit on the size of results.
+const ABOUT_RESULTS: [&str; 5] = ["results", "block range", "range is", "response size", "blocks"];
+
 /// Whether an error says that the node limits requests, so that the same request will pass later.
 pub(crate) fn limits_requests(code: i64, message: &str) -> bool {
     let message = message.to_lowercase();
     let says = |words: &[&str]| words.iter().any(|w| message.contains(w));
-    // "query returned more than 10000 results" has the code of a rate limit, but waiting does not help
-    if says(&["results", "block range", "range is", "response size", "blocks"]) {
+    // a contract's own words: waiting does not help
+    if code == 3 || says(&["revert"]) {
+        return false;
+    }
+    // "query returned more than 10000 results" has the code of a rate limit, but waiting does not help either
+    if says(&ABOUT_RESULTS) {
         return false;
     }
     matches!(code, 429 | -32005 | -32007 | -32029) || says(ABOUT_REQUESTS)
+}
+
+/// Whether an answer with the HTTP status of a limit on requests (429) is about the size of results all the same.
+pub(crate) fn limits_only_results(message: &str) -> bool {
+    let message = message.to_lowercase();
+    let says = |words: &[&str]| words.iter().any(|w| message.contains(w));
+    says(&ABOUT_RESULTS) && !says(ABOUT_REQUESTS)
 }
 
 /// Whether an error that looks like a limit on requests may also be one on results: BSC's nodes answer `eth_getLogs` of too
@@ -198,6 +214,11 @@ mod tests {
             ("unknown transaction type", Refusal::Invalid),
             ("max fee per gas less than block base fee: address 0x, maxFeePerGas: 1, baseFee: 7", Refusal::FeeTooLow),
             ("intrinsic gas too low", Refusal::Invalid),
+            (
+                "Transaction maxFeePerGas (3) is too low for the next block, which has a baseFeePerGas of 875000000",
+                Refusal::FeeTooLow,
+            ),
+            ("Gas price '1' is below configured minimum gas price '710000000000'", Refusal::FeeTooLow),
             ("header not found", Refusal::Unclear),
             ("Internal error", Refusal::Unclear),
             ("unknown transaction", Refusal::Unclear),
@@ -222,6 +243,9 @@ mod tests {
             (-32005, "query returned more than 10000 results"),
             (-32600, "Under the Free tier plan, you can make eth_getLogs requests with up to a 10 block range."),
             (-32000, "nonce too low"),
+            (3, "execution reverted: RateLimiter: rate limit exceeded"),
+            (3, "RateLimiter: rate limit exceeded"),
+            (-32000, "VM Exception while processing transaction: revert too many requests"),
             (-32601, "the method eth_feeHistory does not exist/is not available"),
         ] {
             assert!(!limits_requests(code, message), "{message}");
@@ -233,6 +257,13 @@ mod tests {
         assert!(may_limit_results(-32005, "limit exceeded"));
         assert!(!may_limit_results(-32005, "project ID request rate exceeded"));
         assert!(!may_limit_results(429, "limit exceeded"));
+        // what has the HTTP status of the other
+        for words in ["query returned more than 10000 results", "eth_getLogs is limited to a block range of 10"] {
+            assert!(limits_only_results(words), "{words}");
+        }
+        for words in ["Too Many Requests", "rate limit: 100 blocks per second", ""] {
+            assert!(!limits_only_results(words), "{words}");
+        }
     }
 
     #[test]

@@ -1,12 +1,15 @@
 //! JSON-RPC over HTTP: requests with time limits, retries where they help, and classification of failures.
 
+use std::borrow::Cow;
+use std::io::Read;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use alloy::rpc::json_rpc::ErrorPayload;
-use reqwest::header::{HeaderName, CONTENT_TYPE, LOCATION, RETRY_AFTER};
+use flate2::read::{GzDecoder, ZlibDecoder};
+use reqwest::header::{HeaderName, CONTENT_ENCODING, CONTENT_TYPE, LOCATION, RETRY_AFTER};
 use reqwest::Url;
 use serde::de::{DeserializeOwned, Deserializer};
 use serde::{Deserialize, Serialize};
@@ -16,14 +19,17 @@ use tokio::time::Instant;
 
 use crate::error::{ChainError, Result};
 use crate::options::Options;
-use crate::refusal::{limits_requests, may_limit_results, wants_key};
+use crate::refusal::{limits_only_results, limits_requests, may_limit_results, wants_key};
 use crate::transport;
+use crate::wording::printable;
 
 /// First pause if a node limits requests without saying how long to wait; doubles each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(8);
 /// Waits for a node that perhaps limits results instead of requests, before it is asked for less.
 const DOUBTFUL_WAITS: u32 = 2;
+/// Maximum number of bytes of an answer that came compressed; more is cut off.
+const MAX_DECOMPRESSED: u64 = 1 << 28;
 /// Maximum number of characters of an unexpected answer that an error quotes.
 const QUOTED: usize = 80;
 
@@ -177,15 +183,14 @@ impl Rpc {
         let answered = tokio::time::timeout(self.options.request_timeout, async {
             let response = request.send().await?;
             let status = response.status();
-            let (told, moved) = {
-                let header = |name: HeaderName| response.headers().get(name).and_then(|v| v.to_str().ok());
-                let told = header(RETRY_AFTER).and_then(|v| v.trim().parse().ok()).map(Duration::from_secs);
-                let moved = header(LOCATION).filter(|_| status.is_redirection());
-                (told, moved.and_then(|to| response.url().join(to).ok()))
-            };
-            Ok((status, told, moved, response.bytes().await?))
+            let header = |name: HeaderName| response.headers().get(name).map(|v| v.to_str().unwrap_or_default());
+            let told = header(RETRY_AFTER).map(pause);
+            let moved =
+                header(LOCATION).filter(|_| status.is_redirection()).and_then(|to| response.url().join(to).ok());
+            let encoding = header(CONTENT_ENCODING).unwrap_or_default().trim().to_ascii_lowercase();
+            Ok((status, told, moved, encoding, response.bytes().await?))
         });
-        let (status, retry_after, moved, body) = match answered.await {
+        let (status, retry_after, moved, encoding, body) = match answered.await {
             Ok(Ok(answered)) => answered,
             Ok(Err(error)) if reqwest::Error::is_timeout(&error) => return Err(Failure::Silent),
             Ok(Err(error)) => return Err(Failure::Connection(error.without_url())),
@@ -195,19 +200,24 @@ impl Rpc {
             return Err(Failure::Moved { to: transport::shown(&to) });
         }
         let (success, status) = (status.is_success(), status.as_u16());
-        let quoted = || {
-            let body = transport::without_secrets(&self.endpoint, &String::from_utf8_lossy(&body));
-            body.chars().take(4 * QUOTED).collect::<String>()
+        let Some(body) = decompressed(&encoding, &body) else {
+            let cause =
+                format!("its content encoding {}, which was not asked for, cannot be read", printable(&encoding));
+            return Err(Failure::Unreadable { cause, body: String::new() });
         };
-        let answer: Answer = match serde_json::from_slice(&body) {
+        let body = body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&body);
+        let plain = |words: &str| transport::without_secrets(&self.endpoint, words);
+        let told = |words: &str| printable(&plain(words));
+        let quoted = || plain(&String::from_utf8_lossy(body)).chars().take(4 * QUOTED).collect::<String>();
+        let answer: Answer = match serde_json::from_slice(body) {
             Ok(answer) => answer,
             Err(_) if !success => return Err(Failure::Status { status, body: quoted(), retry_after }),
-            Err(e) => return Err(Failure::Unreadable { cause: e.to_string(), body: quoted() }),
+            Err(e) => return Err(Failure::Unreadable { cause: told(&e.to_string()), body: quoted() }),
         };
         if let Some(error) = answer.error.filter(|e| !e.is_null()) {
             return Err(match payload(error, success) {
                 Some(mut error) => {
-                    error.message = transport::without_secrets(&self.endpoint, &error.message).into();
+                    error.message = told(&error.message).into();
                     Failure::Error { status, error, retry_after }
                 }
                 None => Failure::Status { status, body: quoted(), retry_after },
@@ -215,7 +225,7 @@ impl Rpc {
         }
         match answer.result {
             Some(result) if success => serde_json::from_str(result.get())
-                .map_err(|e| Failure::Unreadable { cause: format!("result: {e}"), body: quoted() }),
+                .map_err(|e| Failure::Unreadable { cause: told(&format!("result: {e}")), body: quoted() }),
             None if success => {
                 Err(Failure::Unreadable { cause: "neither result nor error".to_owned(), body: quoted() })
             }
@@ -237,6 +247,11 @@ impl Rpc {
         match failure {
             Failure::Error { error, .. } => {
                 ChainError::Refused { url, method, code: error.code, message: error.message.into_owned() }
+            }
+            // a page is told as one, unless it says the same
+            Failure::Status { status: 503, ref body, .. } if !is_html(body) || title(body).contains("navailable") => {
+                let title = Some(printable(&title(body))).filter(|title| !title.is_empty());
+                ChainError::Unavailable { url, method, message: title.unwrap_or_else(|| failure.words()) }
             }
             Failure::Status { body, .. } | Failure::Unreadable { body, .. } if is_html(&body) => {
                 ChainError::WebPage { url, method, title: title(&body) }
@@ -262,7 +277,8 @@ impl Failure {
     /// Whether the node limits requests, so the same request may succeed later.
     pub(crate) fn is_limit(&self) -> bool {
         match self {
-            Failure::Error { status: 429, .. } | Failure::Status { status: 429, .. } => true,
+            Failure::Error { status: 429, error, .. } => !limits_only_results(&error.message),
+            Failure::Status { status: 429, body, .. } => is_html(body) || !limits_only_results(body),
             Failure::Error { status: 503, retry_after, .. } | Failure::Status { status: 503, retry_after, .. } => {
                 retry_after.is_some()
             }
@@ -329,15 +345,43 @@ impl Failure {
     }
 }
 
-/// A JSON-RPC error, also if its code is a text, or if it is a text alone in an answer that is otherwise a success.
-fn payload(mut error: Value, success: bool) -> Option<ErrorPayload<Box<RawValue>>> {
+/// A body that some gateways compress unasked; `None` if it cannot be read.
+fn decompressed<'a>(encoding: &str, body: &'a [u8]) -> Option<Cow<'a, [u8]>> {
+    let mut plain = Vec::new();
+    match encoding {
+        "" | "identity" => return Some(Cow::Borrowed(body)),
+        "gzip" | "x-gzip" => GzDecoder::new(body).take(MAX_DECOMPRESSED).read_to_end(&mut plain).ok()?,
+        "deflate" => ZlibDecoder::new(body).take(MAX_DECOMPRESSED).read_to_end(&mut plain).ok()?,
+        _ => return None,
+    };
+    Some(Cow::Owned(plain))
+}
+
+/// The pause in a `Retry-After`: seconds, perhaps with a fraction, or a date. None at all if it is neither, or past.
+fn pause(text: &str) -> Duration {
+    let text = text.trim();
+    let seconds = || Duration::try_from_secs_f64(text.parse().ok()?).ok();
+    let until = || httpdate::parse_http_date(text).ok()?.duration_since(SystemTime::now()).ok();
+    text.parse().ok().map(Duration::from_secs).or_else(seconds).or_else(until).unwrap_or_default()
+}
+
+/// A JSON-RPC error, also if its code is a text, a fraction or missing, or if it is a text alone in an answer that is
+/// otherwise a success.
+fn payload(error: Value, success: bool) -> Option<ErrorPayload<Box<RawValue>>> {
     if let (Some(message), true) = (error.as_str(), success) {
         return Some(ErrorPayload { code: 0, message: message.to_owned().into(), data: None });
     }
-    if let Some(code) = error.get("code").and_then(Value::as_str) {
-        error["code"] = code.parse().unwrap_or(0_i64).into();
+    let message = error.get("message").and_then(Value::as_str);
+    let code = error.get("code").filter(|code| !code.is_null());
+    if message.is_none() && code.is_none() {
+        return None;
     }
-    serde_json::from_value(error).ok()
+    let code = code.map_or(0, |code| match code {
+        Value::String(code) => code.trim().parse().unwrap_or_default(),
+        code => code.as_i64().or(code.as_f64().map(|code| code as i64)).unwrap_or_default(),
+    });
+    let data = error.get("data").and_then(|data| serde_json::value::to_raw_value(data).ok());
+    Some(ErrorPayload { code, message: message.unwrap_or_default().to_owned().into(), data })
 }
 
 fn is_html(body: &str) -> bool {
@@ -399,4 +443,58 @@ fn root_cause(error: &dyn std::error::Error) -> String {
         error = source;
     }
     error.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_is_read_in_seconds_or_as_a_date() {
+        for (text, seconds) in
+            [("2", 2.0), (" 3 ", 3.0), ("1.5", 1.5), ("0", 0.0), ("soon", 0.0), ("", 0.0), ("-5", 0.0)]
+        {
+            assert_eq!(pause(text).as_secs_f64(), seconds, "{text}");
+        }
+        let date = |at: SystemTime| pause(&httpdate::fmt_http_date(at)).as_secs();
+        let hour = Duration::from_secs(3_600);
+        assert!((3_590..=3_600).contains(&date(SystemTime::now() + hour)));
+        assert_eq!(date(SystemTime::now() - hour), 0);
+    }
+
+    #[test]
+    fn a_compressed_body_is_read() {
+        let (plain, level) = (vec![7; 10_000], flate2::Compression::fast());
+        let (mut gzip, mut zlib) = (Vec::new(), Vec::new());
+        flate2::read::GzEncoder::new(&plain[..], level).read_to_end(&mut gzip).unwrap();
+        flate2::read::ZlibEncoder::new(&plain[..], level).read_to_end(&mut zlib).unwrap();
+        for (encoding, body) in
+            [("", &plain), ("identity", &plain), ("gzip", &gzip), ("x-gzip", &gzip), ("deflate", &zlib)]
+        {
+            assert_eq!(decompressed(encoding, body).as_deref(), Some(&plain[..]), "{encoding}");
+        }
+        for (encoding, body) in [("br", &plain), ("gzip", &plain), ("gzip, br", &gzip), ("deflate", &gzip)] {
+            assert_eq!(decompressed(encoding, body), None, "{encoding}");
+        }
+    }
+
+    #[test]
+    fn an_error_is_read_in_whatever_form_its_code_is() {
+        for (error, expected) in [
+            (serde_json::json!({ "code": -32005, "message": "m" }), Some((-32005, "m"))),
+            (serde_json::json!({ "code": "429", "message": "m" }), Some((429, "m"))),
+            (serde_json::json!({ "code": 429.0, "message": "m" }), Some((429, "m"))),
+            (serde_json::json!({ "code": 429 }), Some((429, ""))),
+            (serde_json::json!({ "code": null, "message": "m" }), Some((0, "m"))),
+            (serde_json::json!({ "code": [], "message": "m" }), Some((0, "m"))),
+            (serde_json::json!({ "message": "m" }), Some((0, "m"))),
+            (serde_json::json!("m"), Some((0, "m"))),
+            (serde_json::json!({ "code": null }), None),
+            (serde_json::json!({}), None),
+            (serde_json::json!([]), None),
+        ] {
+            let read = payload(error.clone(), true).map(|error| (error.code, error.message.to_string()));
+            assert_eq!(read, expected.map(|(code, message)| (code, message.to_owned())), "{error}");
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! Fees offered at nodes that report no, nonsensical or excessive prices.
 
 use crate::payer::Payer;
-use crate::proxy::{Quirk, Reply, SEND};
+use crate::proxy::{error, Quirk, Reply, SEND};
 use alloy::consensus::{Transaction, TxEnvelope};
 use alloy::eips::eip2718::Decodable2718;
 use alloy::primitives::Bytes;
@@ -32,6 +32,12 @@ async fn fees_are_found_without_a_fee_history() {
             "no method",
             Quirk::before(move |p| (p.method == "eth_feeHistory").then(|| Reply::error(p.request, -32601, missing))),
         ),
+        ("page 403", on_history(|_| Reply::text(403, "<html><title>403 Forbidden</title></html>"))),
+        ("page 500", on_history(|_| Reply::text(500, "<html><title>500</title></html>"))),
+        ("503", on_history(|_| Reply::text(503, ""))),
+        ("401", on_history(|q| Reply::Http(401, Vec::new(), error(q, -32601, "no").to_string()))),
+        ("of a plan", on_history(|q| Reply::error(q, -32000, "eth_feeHistory: access denied without an API key"))),
+        ("nonsense", on_history(|q| Reply::result(q, json!({ "reward": [[{}]] })))),
         ("other parameters", on_history(|q| Reply::error(q, -32602, "Invalid params"))),
         (
             "nulls",

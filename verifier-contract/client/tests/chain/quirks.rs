@@ -3,10 +3,10 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::payer::{payment, Payer, RECEIVER};
-use crate::proxy::{error, Proxy, Quirk, Reply, SEND};
+use crate::proxy::{error, Passing, Proxy, Quirk, Reply, SEND};
 use serde_json::{json, Value};
 use tribute_chain::{Chain, ChainError, Contracts, Options, PrivateKeySigner, Wallet, Watcher, U256};
 use tribute_testing::chain::World;
@@ -183,9 +183,11 @@ async fn a_node_that_limits_requests_is_waited_for() {
     let quick = "5/second request limit reached - reduce calls per second or upgrade";
     payer.pays_once("-32007", five_a_second(move |q| Reply::error(q, -32007, quick))).await;
     payer.pays_once("-32005", five_a_second(|q| Reply::error(q, -32005, "project ID request rate exceeded"))).await;
-    payer
-        .pays_once("503", five_a_second(|_| Reply::Http(503, vec![("retry-after", "1".to_owned())], String::new())))
-        .await;
+    let soon = httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(3));
+    for pause in ["1", "1.5", "soon", soon.as_str()] {
+        let headers = vec![("retry-after", pause.to_owned())];
+        payer.pays_once(pause, five_a_second(move |_| Reply::Http(503, headers.clone(), String::new()))).await;
+    }
     payer
         .pays_once(
             "only sends",
@@ -257,7 +259,14 @@ async fn a_pause_of_nothing_or_of_ages_is_no_reason_to_hurry_or_to_crash() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_limit_in_an_error_that_is_malformed_is_waited_for() {
     let payer = Payer::new().await;
-    for error in [json!("rate limit exceeded"), json!({ "code": "-32005", "message": "limit exceeded" })] {
+    for error in [
+        json!("rate limit exceeded"),
+        json!({ "code": "-32005", "message": "limit exceeded" }),
+        json!({ "code": -32005.0, "message": "limit exceeded" }),
+        json!({ "code": 429.0 }),
+        json!({ "code": null, "message": "rate limit exceeded" }),
+        json!({ "message": "rate limit exceeded" }),
+    ] {
         let quirk = Quirk::before(move |p| {
             let body = json!({ "jsonrpc": "2.0", "id": p.request["id"], "error": error });
             (p.method == SEND && p.before < 2).then(|| Reply::json(&body))
@@ -276,6 +285,17 @@ async fn a_redirection_is_followed_if_it_keeps_the_request_and_told_otherwise() 
     let failed = payer.refused("301", payer.options(), to(301, "https://node.example/v3/SECRET".to_owned())).await;
     assert!(matches!(failed, ChainError::BadUrl { .. }), "{failed}");
     assert!(failed.to_string().contains("redirects to https://node.example/…"), "{failed}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_that_begins_with_a_mark_is_read_and_one_in_an_unknown_encoding_is_told() {
+    let payer = Payer::new().await;
+    let marked = Quirk::after(|_, answer| Some(Reply::text(200, &format!("\u{feff}{answer}"))));
+    payer.pays_once("mark", marked).await;
+    let encoded =
+        |_: &Passing<'_>| Some(Reply::Http(200, vec![("content-encoding", "br".to_owned())], "??".to_owned()));
+    let failed = payer.refused("br", payer.options(), Quirk::before(encoded)).await;
+    assert!(matches!(&failed, ChainError::BadAnswer { cause, .. } if cause.contains("encoding br")), "{failed}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -315,6 +335,17 @@ async fn what_is_no_node_is_told_as_what_it_is() {
         assert!(matches!(failed, ChainError::Unauthorised { .. }), "{name}: {failed}");
         assert!(failed.to_string().contains("key"), "{failed}");
     }
+    for (name, code, words) in [("refused", -32000, "\u{1b}[2Jno"), ("unauthorised", -32000, "\u{1b}[2JAPI key")] {
+        let quirk = Quirk::before(move |p| Some(Reply::error(p.request, code, words)));
+        let failed = payer.refused(name, payer.options(), quirk).await;
+        assert!(failed.to_string().contains("\\u{1b}[2J") && !failed.to_string().contains('\u{1b}'), "{failed}");
+    }
+    let away = "<html><head><title>503 Service Temporarily Unavailable</title></head></html>";
+    for body in ["", "no upstream", away] {
+        let failed = payer.refused(body, payer.options(), Quirk::before(move |_| Some(Reply::text(503, body)))).await;
+        assert!(matches!(failed, ChainError::Unavailable { .. }) && failed.is_transient(), "{body}: {failed}");
+        assert!(failed.to_string().contains("503"), "{failed}");
+    }
     for body in ["{}", "[]", "teapot", "", r#"{"status":"ok"}"#, r#"{"jsonrpc":"2.0","id":1}"#] {
         let failed = payer.refused(body, payer.options(), Quirk::before(move |_| Some(Reply::text(200, body)))).await;
         assert!(matches!(failed, ChainError::BadAnswer { .. }), "{body}: {failed}");
@@ -347,6 +378,10 @@ async fn a_node_that_allows_fewer_blocks_of_logs_is_asked_for_fewer() {
         ten(|q| Reply::error(q, -32005, "limit exceeded")),
         ten(|_| Reply::Hang),
         ten(|_| Reply::text(413, "Payload Too Large")),
+        ten(|_| Reply::text(403, "<html><title>403 Forbidden</title></html>")),
+        ten(|_| Reply::text(401, "a plan with larger ranges is needed")),
+        ten(|_| Reply::text(429, "the block range is limited to 10")),
+        ten(|q| Reply::Http(429, Vec::new(), error(q, 429, "query returned more than 10000 results").to_string())),
     ] {
         let proxy = Proxy::start(w.anvil.url(), quirk).await;
         let quick = Options { request_timeout: Duration::from_secs(1), ..Options::default() };

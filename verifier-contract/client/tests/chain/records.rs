@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::payer::{payment, Payer, RECEIVER};
-use crate::proxy::{Quirk, SEND};
+use crate::proxy::{Quirk, Reply, SEND};
 use serde_json::{json, Value};
 use tribute_chain::{Address, Anvil, ChainError, Message, Wallet, U256};
 use tribute_testing::wait_until;
@@ -121,6 +121,23 @@ async fn a_record_of_another_chain_with_the_same_id_is_left_alone() {
     payer.node.mine(1).await.unwrap();
     payer.process(payer.anvil.url()).await.send(&payment(1)).await.unwrap();
     assert_eq!(payer.paid().await, (1, 1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_does_not_show_the_first_block_goes_on_with_a_record() {
+    for (status, body) in [(403, "<html><title>403 Forbidden</title></html>"), (401, "no"), (500, "<html>"), (200, "")]
+    {
+        let payer = left_and_lost().await;
+        payer.node.set_automine(true).await.unwrap();
+        let pruned = Quirk::before(move |p| {
+            let first = p.method == "eth_getBlockByNumber" && p.request["params"][0] == "0x0";
+            first.then(|| Reply::text(status, body))
+        });
+        let proxy = payer.behind(pruned).await;
+        payer.process(&proxy.url).await.send(&payment(1)).await.unwrap();
+        assert_eq!(payer.paid().await, (1, 1), "{status}");
+        assert!(!payer.journal().exists(), "{status}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
