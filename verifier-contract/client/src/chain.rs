@@ -334,14 +334,17 @@ fn revert_of(payload: &ErrorPayload<Box<RawValue>>) -> Option<Revert> {
     (says_so || !matches!(revert.name.as_str(), "Nothing" | "Unknown")).then_some(revert)
 }
 
-/// The data of a revert in an error's `data`: hex, perhaps after a word, or inside objects.
+/// The data of a revert in an error's `data`: hex, perhaps after a word, or inside objects and lists, which may hold hashes
+/// and addresses too.
 fn revert_data(data: &Value) -> Option<Bytes> {
+    let is_error = |data: &Bytes| data.len() % 32 == 4;
     match data {
         Value::String(text) if text.is_empty() => None,
         Value::String(text) => text.strip_prefix("Reverted ").unwrap_or(text).parse().ok(),
         Value::Object(fields) => {
-            fields.get("data").and_then(revert_data).or_else(|| fields.values().find_map(revert_data))
+            fields.get("data").and_then(revert_data).or_else(|| fields.values().filter_map(revert_data).find(is_error))
         }
+        Value::Array(values) => values.iter().filter_map(revert_data).find(is_error),
         _ => None,
     }
 }
@@ -381,6 +384,9 @@ mod tests {
             (-32015, "VM execution error.", Value::from(data)),
             (-32000, "execution failed", Value::from(data.trim_start_matches("0x"))),
             (-32603, "Internal JSON-RPC error.", nested),
+            (-32000, "failed", serde_json::json!({ "hash": B256::repeat_byte(7), "result": data })),
+            (-32000, "failed", serde_json::json!({ "by": Address::ZERO, "trace": [{ "output": data }] })),
+            (-32000, "failed", serde_json::json!([B256::repeat_byte(7), data])),
         ] {
             assert_eq!(of(code, message, data.clone()).as_deref(), Some("Error"), "{code} {message} {data}");
         }
