@@ -3,7 +3,7 @@
 use std::fs::OpenOptions;
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 
@@ -53,7 +53,7 @@ impl Drop for Maintenance {
     }
 }
 
-/// A running command, with what it says on standard error in a file.
+/// A running command, with all that it says in a file.
 struct Watch {
     process: Killed,
     log: std::path::PathBuf,
@@ -64,7 +64,9 @@ impl Watch {
         let log = w.file(name);
         let file = OpenOptions::new().create_new(true).append(true).open(&log).unwrap();
         Watch {
-            process: Killed(command.stdout(Stdio::null()).stderr(file).env("RUST_LOG", "info").spawn().unwrap()),
+            process: Killed(
+                command.stdout(file.try_clone().unwrap()).stderr(file).env("RUST_LOG", "info").spawn().unwrap(),
+            ),
             log,
         }
     }
@@ -109,6 +111,7 @@ fn a_watch_goes_on_when_what_it_watches_comes_back() {
     events.env("TRIBUTE_RPC", &rpc);
     let mut events = Watch::start(&w, events, "events.log");
     claims.says("the node and the service answer", 1);
+    events.says("EscrowBound", 1);
 
     // the node is gone, then the service, then the node is back
     drop(node);
