@@ -6,7 +6,7 @@ use std::hash::{BuildHasher as _, RandomState};
 use tribute_core::records::Records;
 use tribute_core::schema::{Feature, Schema, Target};
 
-use crate::columns::{are_numbers, selector, Roles};
+use crate::columns::{are_numbers, as_label, Roles};
 use crate::doubt::{Doubt, Kind};
 use crate::error::{DataError, Fault};
 use crate::gaps;
@@ -382,7 +382,7 @@ impl<'a> Assessment<'a> {
         if !self.purpose.is_schema() || told {
             return None;
         }
-        let option = selector(self.table, label).map_or("name it `label`".into(), |s| format!("pass --label{s}"));
+        let option = as_label(self.table, label);
         Some(format!(
             "the label (`{name}`) holds numbers and has no label's name, so a schema does not tell which column it is: to register \
              records, {option}"

@@ -10,8 +10,9 @@ use crate::header::is_label_name;
 use crate::inputs::input_names;
 use crate::number::{self, Decimal};
 use crate::options::Options;
-use crate::phrase::{self, as_option, folded, same_name, some};
+use crate::phrase::{folded, same_name, some};
 use crate::report::LeftOut;
+use crate::selector::{meant, numbered};
 use crate::table::Table;
 use crate::targets::Targets;
 
@@ -243,14 +244,7 @@ fn kept(table: &Table<'_>, options: &Options) -> Result<(Vec<usize>, Roles), Dat
 /// A column by name, or by number from 1; a name that several columns have is refused.
 pub(crate) fn select(table: &Table<'_>, named: &str) -> Result<usize, DataError> {
     if let Some(header) = &table.header {
-        let those = |same: &dyn Fn(&str) -> bool| -> Vec<usize> {
-            (0..header.names.len()).filter(|c| same(&header.names[*c])).collect()
-        };
-        let mut found = those(&|name| name == named);
-        if found.is_empty() {
-            found = those(&|name| same_name(name, named));
-        }
-        match found[..] {
+        match meant(&header.names, named)[..] {
             [] => {}
             [column] => return Ok(column),
             [first, second, ..] => {
@@ -262,8 +256,8 @@ pub(crate) fn select(table: &Table<'_>, named: &str) -> Result<usize, DataError>
             }
         }
     }
-    if let Some(column) = named.parse::<usize>().ok().filter(|n| (1..=table.width).contains(n)) {
-        return Ok(column - 1);
+    if let Some(column) = numbered(named, table.width) {
+        return Ok(column);
     }
     let said = match &table.header {
         Some(h) => format!("no column is named `{named}`; there are {}", some(h.names.iter().map(AsRef::as_ref))),
@@ -272,18 +266,20 @@ pub(crate) fn select(table: &Table<'_>, named: &str) -> Result<usize, DataError>
     Err(Fault::Names(said).of(table.file))
 }
 
-/// What follows an option that names a column, [`as_option`]: its name, or its number where the name means another column; `None` if
-/// neither means it.
+/// What follows an option that names a column, [`crate::selector::of`].
 pub(crate) fn selector(table: &Table<'_>, column: usize) -> Option<String> {
-    let means = |named: &str| select(table, named).is_ok_and(|found| found == column);
-    let name = table.header.as_ref().map_or("", |h| h.names[column].as_ref());
-    let number = (column + 1).to_string();
-    as_option(name).filter(|_| means(name)).or_else(|| as_option(&number).filter(|_| means(&number)))
+    let names = table.header.as_ref().map(|h| h.names.as_slice()).unwrap_or_default();
+    crate::selector::of(names, column)
+}
+
+/// How to tell that a column is the label.
+pub(crate) fn as_label(table: &Table<'_>, column: usize) -> String {
+    selector(table, column).map_or("name it `label`".into(), |s| format!("pass --label{s}"))
 }
 
 /// What to do about a column that is not wanted.
 pub(crate) fn leave_out(table: &Table<'_>, column: usize) -> String {
-    phrase::leave_out(selector(table, column))
+    crate::selector::leave_out(selector(table, column))
 }
 
 /// The last column that is no data frame's index.
@@ -353,7 +349,7 @@ fn the_label(
         [label] if is_label_name(&table.name(*label)) || classes(*label) => Ok(Some(*label)),
         [label] => {
             let (name, leave_out) = (table.name(*label), leave_out(table, *label));
-            let option = selector(table, *label).map_or("name it `label`".into(), |s| format!("pass --label{s}"));
+            let option = as_label(table, *label);
             let said = format!(
                 "(`{name}`) is the only column that is not in the schema, but neither its name nor its values show \
                  that it is the label: {option} if it is, or {leave_out}"

@@ -14,6 +14,7 @@ use crate::labels::Key;
 use crate::number::{is_gap, is_numeric, Decimal};
 use crate::options::Options;
 use crate::phrase::{folded, same_name};
+use crate::selector::numbered;
 
 /// What the header is compared with.
 #[derive(Clone, Copy, Debug)]
@@ -118,7 +119,7 @@ fn with_names(names: &[Cow<'_, str>], wanted: &[&str], is_class: &dyn Fn(&str) -
 
 /// Whether a column's name in an option may be its number.
 fn is_place(cells: &Cells<'_>, name: &str) -> bool {
-    name.parse::<usize>().is_ok_and(|n| (1..=cells.width(0)).contains(&n))
+    numbered(name, cells.width(0)).is_some()
 }
 
 /// Whether the first row has a name.

@@ -12,6 +12,7 @@
 //! | `dialect`, `cells` | text to fields: separator, decimal mark, quotes, comments |
 //! | `header`, `heading`, `table` | header detection, named columns |
 //! | `columns` | columns to features and label, matched by the schema's names |
+//! | `selector` | the columns that options name |
 //! | `inputs`, `number`, `values` | fields to numbers, categories to one-hot columns |
 //! | `labels`, `targets` | spellings to classes |
 //! | `gaps` | doubts about rows that lack something |
@@ -41,6 +42,7 @@ mod raw;
 mod reading;
 mod report;
 mod rows;
+mod selector;
 mod spread;
 mod square;
 mod steps;

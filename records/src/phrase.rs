@@ -62,27 +62,6 @@ fn written_out(text: &str, chosen: impl Fn(char) -> bool) -> Cow<'_, str> {
     Cow::Owned(seen)
 }
 
-/// A name as it follows an option that takes a list, with the blank or the `=` between them; `None` if the list or a shell would change
-/// the name.
-pub(crate) fn as_option(name: &str) -> Option<String> {
-    // a comma ends a name in the list, and the others are not literal in a shell's quotes
-    if name.is_empty() || name.contains([',', '"', '$', '`', '\\', '!', '\n']) {
-        return None;
-    }
-    let word = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-    Some(match () {
-        () if word => format!(" {name}"),
-        // after a blank it would be an option itself
-        () if name.starts_with('-') => format!("=\"{name}\""),
-        () => format!(" \"{name}\""),
-    })
-}
-
-/// What to do about a column that is not wanted, which [`as_option`] names.
-pub(crate) fn leave_out(option: Option<String>) -> String {
-    option.map_or("delete it from the file".into(), |option| format!("leave it out with --drop{option}"))
-}
-
 /// What texts that look alike have in common: lower-cased, with single blanks, plain dashes and quotes, letters in one form (`é`
 /// is one character or two), and without what is not seen.
 pub(crate) fn folded(text: &str) -> String {
@@ -153,21 +132,5 @@ mod tests {
         assert_eq!(some(["\u{b5}m", "\u{3bc}m", "é"].into_iter()), "`\\u{b5}m`, `\\u{3bc}m`, `é`");
         assert_eq!(some(["caf\u{e9}", "cafe\u{301}"].into_iter()), "`caf\\u{e9}`, `cafe\\u{301}`");
         assert_eq!((shown_beside("é", "e"), shown_beside("é", "é")), (shown("é"), shown("é")));
-    }
-
-    #[test]
-    fn options_take_names_as_they_are() {
-        for (name, option) in [
-            ("age_2", Some(" age_2")),
-            ("my id", Some(" \"my id\"")),
-            ("größe", Some(" \"größe\"")),
-            ("-1", Some("=\"-1\"")),
-            ("", None),
-            ("a, b", None),
-            ("$when", None),
-            ("now!", None),
-        ] {
-            assert_eq!(as_option(name).as_deref(), option, "{name}");
-        }
     }
 }

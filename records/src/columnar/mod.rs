@@ -17,7 +17,7 @@ use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::Arc;
 
 use crate::error::{DataError, Fault};
-use crate::phrase::{self, as_option, same_name};
+use crate::selector::{self, leave_out};
 
 /// Bytes that can be read at any position.
 pub trait ReadAt: Send + Sync + std::fmt::Debug {
@@ -302,14 +302,6 @@ impl Columns {
         }
     }
 
-    /// What to do about a column that is not wanted.
-    fn leave_out(&self, column: usize) -> String {
-        let named = |option: &str| self.names.iter().filter(|name| same_name(name, option)).count();
-        let (name, number) = (&self.names[column], (column + 1).to_string());
-        let own = as_option(name).filter(|_| named(name) == 1);
-        phrase::leave_out(own.or_else(|| as_option(&number).filter(|_| named(&number) == 0)))
-    }
-
     /// Reads a column.
     ///
     /// # Errors
@@ -337,8 +329,8 @@ impl Columns {
 fn fault(format: Format, refused: Refused, of: Option<(&Columns, usize)>) -> Fault {
     match refused {
         Refused::Held(what, advice) => {
-            let (name, leave_out) =
-                of.map_or_else(Default::default, |(all, at)| (all.names[at].clone(), all.leave_out(at)));
+            let told = |(all, at): (&Columns, usize)| (all.names[at].clone(), leave_out(selector::of(&all.names, at)));
+            let (name, leave_out) = of.map_or_else(Default::default, told);
             Fault::Held { name, what, advice, leave_out }
         }
         Refused::Io(reason) => Fault::Io { reason },
