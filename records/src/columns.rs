@@ -46,7 +46,7 @@ impl Roles {
         };
         rest.retain(|c| *c != label);
         if rest.is_empty() {
-            return Err(one_column().of(table.file));
+            return Err(Fault::one_column().of(table.file));
         }
         if let Some(header) = &table.header {
             let mut named = HashMap::from([(folded(&table.name(label)), label)]);
@@ -141,11 +141,6 @@ impl Roles {
         (roles.features, roles.label) = (features, label);
         Ok(roles)
     }
-}
-
-/// The fault of a table from which no schema can be made, because there is nothing beside one column.
-pub(crate) fn one_column() -> Fault {
-    Fault::Label("has only one column, but needs features and a label: separate them with commas".into())
 }
 
 /// Doubts about features that count or identify the records.

@@ -250,6 +250,10 @@ fn sentences(doubts: &[Doubt]) -> String {
 }
 
 impl Fault {
+    /// A table from which no schema can be made, because there is nothing beside one column.
+    pub(crate) fn one_column() -> Self {
+        Fault::Label("has only one column, but needs features and a label: separate them with commas".into())
+    }
     /// A fault of the whole file.
     pub(crate) fn of(self, file: &str) -> DataError {
         DataError { file: file.into(), row: None, column: None, fault: Box::new(self) }

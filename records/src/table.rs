@@ -11,7 +11,6 @@ use std::sync::Arc;
 
 use crate::cells::Cells;
 use crate::columnar::{Column, Columns, Format, ReadAt};
-use crate::columns::one_column;
 use crate::dialect::{self, Separator};
 use crate::error::{DataError, Fault};
 use crate::header::Header;
@@ -187,7 +186,7 @@ impl<'t> Table<'t> {
             return Err(fault.at_row(file, cells.line(0)));
         }
         if options.header.is_none() && matches!(against, Against::Nothing) && is_one_column(&cells) {
-            return Err(one_column().of(file));
+            return Err(Fault::one_column().of(file));
         }
         let header = find_header(&mut cells, separator, file, options, against)?;
         if cells.len() == 0 {
