@@ -64,8 +64,7 @@ impl Source {
         let table = Table::cut(self, options, Against::Nothing)?;
         let mut roles = Roles::found(&table, options)?;
         let hot = options.one_hot.iter().map(|n| select(&table, n)).collect::<Result<Vec<_>, _>>()?;
-        let mut alike = Vec::new();
-        let mut read = inputs(&table, &roles, &hot, |_| true, &mut alike)?;
+        let (mut read, mut alike) = inputs(&table, &roles, &hot, |_| true)?;
         let label_is_number = roles.label.filter(|_| predicts == Predicts::Real);
         let decimal = decimal(&table, &read, label_is_number, options)?;
         let mut values = Values::read(&table, &read, decimal)?;
@@ -73,13 +72,13 @@ impl Source {
         let label = roles.label.unwrap_or(table.width - 1);
         let counted = Counted::of(&table, label, predicts, &values, options)?;
         if counted.rows.contains(&false) && !hot.is_empty() {
-            alike.clear();
-            read = inputs(&table, &roles, &hot, |row| counted.rows[row], &mut alike)?;
+            (read, alike) = inputs(&table, &roles, &hot, |row| counted.rows[row])?;
+            // all values are never held twice
+            drop(values);
             values = Values::read(&table, &read, decimal)?;
         }
         roles.doubts.extend(alike);
-        roles.doubts.extend(days(&table, &read, &values, &counted)?);
-        let (features, categories) = features(&table, &read, &values, &counted, range)?;
+        let (features, categories) = features(&table, &read, &values, &counted, range, &mut roles.doubts)?;
         let left_out = counted.told();
         let target = match counted.targets {
             Labels::Classes(found) => classes(&table, label, decimal, &found, &left_out, &mut roles.doubts)?,
@@ -128,32 +127,28 @@ impl Counted {
             Predicts::Classes => {
                 let texts = (0..table.len()).filter(|row| rows[*row]).map(|row| table.get(row, label));
                 let found = Found::of(texts, values.decimal, options.gaps_are_labels);
-                for row in (0..table.len()).filter(|_| left_out(Kind::Unlabelled)) {
-                    rows[row] &= !found.lacks(&table.get(row, label));
+                if left_out(Kind::Unlabelled) {
+                    for (row, counts) in rows.iter_mut().enumerate() {
+                        *counts &= !found.lacks(&table.get(row, label));
+                    }
                 }
                 table.settled()?;
                 Labels::Classes(found)
             }
             Predicts::Real => {
-                let mut numbers = Values::read(table, &[(label, Input::Number)], values.decimal)?.feature(0)?;
-                for (counts, x) in rows.iter_mut().zip(&numbers).filter(|_| left_out(Kind::Unlabelled)) {
-                    *counts &= !x.is_nan();
+                let all = Values::read(table, &[(label, Input::Number)], values.decimal)?.feature(0)?;
+                if left_out(Kind::Unlabelled) {
+                    for (counts, x) in rows.iter_mut().zip(&all) {
+                        *counts &= !x.is_nan();
+                    }
                 }
-                let mut counts = rows.iter();
-                numbers.retain(|x| counts.next() == Some(&true) && !x.is_nan());
-                Labels::Real(numbers)
+                Labels::Real(numbers(&rows, all))
             }
         };
         if !rows.contains(&true) {
             return Err(no_labels(table, label));
         }
         Ok(Counted { rows, incomplete, targets })
-    }
-
-    /// The values, of all rows' values, that count and are not missing.
-    fn numbers(&self, all: Vec<f64>) -> Vec<f64> {
-        let counted = all.into_iter().zip(&self.rows).filter(|(x, counts)| **counts && !x.is_nan());
-        counted.map(|(x, _)| x).collect()
     }
 
     /// What a message about labels adds if rows are left out.
@@ -164,6 +159,12 @@ impl Counted {
             several => format!(" once {several} records that lack a feature are left out"),
         }
     }
+}
+
+/// The values of the rows that count, without those that are missing.
+fn numbers(rows: &[bool], all: Vec<f64>) -> Vec<f64> {
+    let counted = all.into_iter().zip(rows).filter(|(x, counts)| **counts && !x.is_nan());
+    counted.map(|(x, _)| x).collect()
 }
 
 /// Every row lacks a feature: a column without values, if there is one.
@@ -187,18 +188,19 @@ fn no_labels(table: &Table<'_>, column: usize) -> DataError {
 /// What to do if a column is not the label.
 const ELSEWHERE: &str = "if another column is the label, name it with --label";
 
-/// How to read each feature column: as a number, or as categories with the values that occur in the rows that are `counted`.
+/// How to read each feature column: as a number, or as categories with the values that occur in the rows that are `counted`; with
+/// doubts about values that look alike.
 fn inputs(
     table: &Table<'_>,
     roles: &Roles,
     hot: &[usize],
     counted: impl Fn(usize) -> bool,
-    doubts: &mut Vec<Doubt>,
-) -> Result<Vec<(usize, Input)>, DataError> {
+) -> Result<(Vec<(usize, Input)>, Vec<Doubt>), DataError> {
     if let Some(column) = hot.iter().find(|c| !roles.features.contains(c)) {
         let said = format!("(`{}`) is not a feature, so it cannot be one-hot encoded", table.name(*column));
         return Err(Fault::Names(said).at_column(table.file, *column));
     }
+    let mut doubts = Vec::new();
     let input = |&column: &usize| {
         if !hot.contains(&column) {
             return Ok((column, Input::Number));
@@ -208,12 +210,12 @@ fn inputs(
         if found.spellings.is_empty() {
             return Err(no_values(table, column));
         }
-        alike(table, column, "values", &found, doubts);
+        alike(table, column, "values", &found, &mut doubts);
         Ok((column, Input::OneHot(Vocabulary::new(found.names()))))
     };
-    let inputs = roles.features.iter().map(input).collect::<Result<_, _>>();
+    let inputs = roles.features.iter().map(input).collect::<Result<Vec<_>, _>>();
     table.settled()?;
-    inputs
+    Ok((inputs?, doubts))
 }
 
 /// Adds a doubt for labels or categories that look alike.
@@ -239,50 +241,31 @@ fn alike(table: &Table<'_>, column: usize, what: &str, found: &Found, doubts: &m
     }
 }
 
-/// Adds a doubt for days that are written as numbers.
-fn days(
-    table: &Table<'_>,
-    inputs: &[(usize, Input)],
-    values: &Values<'_>,
-    counted: &Counted,
-) -> Result<Vec<Doubt>, DataError> {
-    let mut doubts = Vec::new();
-    let mut feature = 0;
-    for (column, input) in inputs {
-        if let Input::OneHot(known) = input {
-            feature += known.len();
-            continue;
-        }
-        let mut days = counted.numbers(values.feature(feature)?).into_iter();
-        feature += 1;
-        let Some(first) = days.next().filter(|x| number::is_day(*x)) else { continue };
-        let mut several = false;
-        let all = days.all(|x| {
-            several |= x != first;
-            number::is_day(x)
-        });
-        if all && several {
-            let (name, flag) = (table.name(*column), Kind::Days.flag());
-            let message = format!(
-                "(`{name}`) holds days written as numbers (year, month, day), such as {first}, whose differences are no durations"
-            );
-            let advice = format!(
-                "turn them into days since a fixed day, {}, or take them as they are with {flag}",
-                leave_out(table, *column)
-            );
-            doubts.push(Doubt::new(Kind::Days, None, Some(*column), message, advice));
-        }
+/// A doubt about days that are written as numbers.
+fn days(table: &Table<'_>, column: usize, numbers: &[f64]) -> Option<Doubt> {
+    let first = numbers.first()?;
+    if !numbers.iter().all(|x| number::is_day(*x)) || numbers.iter().all(|x| x == first) {
+        return None;
     }
-    Ok(doubts)
+    let (name, flag) = (table.name(column), Kind::Days.flag());
+    let message = format!(
+        "(`{name}`) holds days written as numbers (year, month, day), such as {first}, whose differences are no durations"
+    );
+    let advice = format!(
+        "turn them into days since a fixed day, {}, or take them as they are with {flag}",
+        leave_out(table, column)
+    );
+    Some(Doubt::new(Kind::Days, None, Some(column), message, advice))
 }
 
-/// The features' names and ranges, and the one-hot columns. Missing values are ignored.
+/// The features' names and ranges, the one-hot columns, and doubts about the values. Missing ones are ignored.
 fn features(
     table: &Table<'_>,
     inputs: &[(usize, Input)],
     values: &Values<'_>,
     counted: &Counted,
     range: Range,
+    doubts: &mut Vec<Doubt>,
 ) -> Result<(Vec<Feature>, Vec<Categories>), DataError> {
     let (mut features, mut categories) = (Vec::new(), Vec::new());
     for (i, (column, input)) in inputs.iter().enumerate() {
@@ -290,10 +273,11 @@ fn features(
         let first = features.len();
         match input {
             Input::Number => {
-                let numbers = counted.numbers(values.feature(first)?);
+                let numbers = numbers(&counted.rows, values.feature(first)?);
                 if numbers.is_empty() {
                     return Err(no_values(table, *column));
                 }
+                doubts.extend(days(table, *column, &numbers));
                 let (lo, hi) = finite(table, *column, range.of(numbers))?;
                 features.push(Feature { name, lo, hi });
             }
