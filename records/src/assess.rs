@@ -120,8 +120,8 @@ impl<'a> Assessment<'a> {
             }
         }
         table.settled()?;
-        let kept: Vec<usize> = found.kept.iter().map(|(row, _)| *row).collect();
-        values.known(&kept)?;
+        // these are in ascending order
+        values.known(|row| found.kept.binary_search_by_key(&row, |(kept, _)| *kept).is_ok())?;
         Ok(found)
     }
 

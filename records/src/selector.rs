@@ -87,6 +87,9 @@ mod tests {
         ] {
             assert_eq!(of(names, column).as_deref(), option, "{names:?} {column}");
         }
-        assert_eq!((numbered("3", 3), numbered("4", 3), numbered("0", 3), numbered("c", 3)), (Some(2), None, None, None));
+        assert_eq!(
+            (numbered("3", 3), numbered("4", 3), numbered("0", 3), numbered("c", 3)),
+            (Some(2), None, None, None)
+        );
     }
 }

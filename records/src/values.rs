@@ -21,7 +21,11 @@ pub(crate) struct Values<'t> {
     places: Vec<(usize, usize)>,
     /// The column of each feature in the file, from 0.
     pub(crate) columns: Vec<usize>,
-    numbers: Numbers,
+    /// The values of a text table, row by row. The columns of a columnar file are read again whenever a feature is asked for, so that
+    /// only one is in memory.
+    held: Option<Vec<f64>>,
+    /// The one-hot column of a columnar file that was read last, with its number among the inputs.
+    last: RefCell<Option<(usize, Rc<Vec<Category>>)>>,
     pub(crate) decimal: Decimal,
     /// Indices of features that hold true and false in the file, read as 1 and 0.
     pub(crate) truths: BTreeSet<usize>,
@@ -50,15 +54,6 @@ impl Category {
     }
 }
 
-#[derive(Debug)]
-enum Numbers {
-    /// Of a text table: row by row.
-    Held(Vec<f64>),
-    /// Of a columnar file: read again whenever a feature is asked for, so that only one is in memory. Kept is the one-hot column that
-    /// was read last, with its number among the inputs.
-    Read(RefCell<Option<(usize, Rc<Vec<Category>>)>>),
-}
-
 impl<'t> Values<'t> {
     /// Reads columns of a table, each as its [`Input`] says.
     ///
@@ -75,8 +70,8 @@ impl<'t> Values<'t> {
             places.extend((0..features).map(|feature| (input, feature)));
         }
         let (truths, gaps) = (BTreeSet::new(), vec![None; table.len()]);
-        let (inputs, numbers) = (inputs.to_vec(), Numbers::Read(RefCell::default()));
-        let mut values = Values { table, inputs, places, columns, numbers, decimal, truths, gaps, unknown: Vec::new() };
+        let (inputs, last, unknown) = (inputs.to_vec(), RefCell::default(), Vec::new());
+        let mut values = Values { table, inputs, places, columns, held: None, last, decimal, truths, gaps, unknown };
         if table.is_columnar() {
             values.look()?;
         } else {
@@ -110,7 +105,7 @@ impl<'t> Values<'t> {
                 }
             }
         }
-        (self.numbers, self.truths) = (Numbers::Held(held.numbers), held.truths);
+        (self.held, self.truths) = (Some(held.numbers), held.truths);
         Ok(())
     }
 
@@ -154,9 +149,9 @@ impl<'t> Values<'t> {
     }
 
     /// # Errors
-    /// A category that is unknown, in the first such row of these, which are in ascending order.
-    pub(crate) fn known(&self, rows: &[usize]) -> Result<(), DataError> {
-        let first = self.unknown.iter().filter(|(row, _)| rows.binary_search(row).is_ok()).min();
+    /// A category that is unknown, in the first such row that becomes a record.
+    pub(crate) fn known(&self, is_record: impl Fn(usize) -> bool) -> Result<(), DataError> {
+        let first = self.unknown.iter().filter(|(row, _)| is_record(*row)).min();
         let Some(&(row, input)) = first else { return Ok(()) };
         let (table, (column, input)) = (self.table, &self.inputs[input]);
         let Input::OneHot(known) = input else { return Ok(()) };
@@ -169,8 +164,8 @@ impl<'t> Values<'t> {
     /// # Errors
     /// A column of a columnar file that cannot be read.
     pub(crate) fn feature(&self, feature: usize) -> Result<Vec<f64>, DataError> {
-        if let Numbers::Held(numbers) = &self.numbers {
-            return Ok(numbers.iter().skip(feature).step_by(self.columns.len()).copied().collect());
+        if let Some(held) = &self.held {
+            return Ok(held.iter().skip(feature).step_by(self.columns.len()).copied().collect());
         }
         let (input, at) = self.places[feature];
         match &self.inputs[input] {
@@ -184,18 +179,13 @@ impl<'t> Values<'t> {
 
     /// The categories of all rows of a columnar file's column, which is this input.
     fn categories(&self, input: usize, column: usize, known: &Vocabulary) -> Result<Rc<Vec<Category>>, DataError> {
-        let last = if let Numbers::Read(last) = &self.numbers { Some(last) } else { None };
-        let kept =
-            last.and_then(|last| last.borrow().as_ref().filter(|(i, _)| *i == input).map(|(_, all)| all.clone()));
-        if let Some(categories) = kept {
-            return Ok(categories);
+        if let Some((_, categories)) = self.last.borrow().as_ref().filter(|(last, _)| *last == input) {
+            return Ok(Rc::clone(categories));
         }
         let rows = 0..self.table.len();
         let categories = Rc::new(rows.map(|row| category(self.table, row, column, known, self.decimal)).collect());
         self.table.settled()?;
-        if let Some(last) = last {
-            last.replace(Some((input, Rc::clone(&categories))));
-        }
+        self.last.replace(Some((input, Rc::clone(&categories))));
         Ok(categories)
     }
 }
