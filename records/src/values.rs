@@ -12,7 +12,7 @@ use crate::number::{self, Decimal};
 use crate::phrase::{shown, some};
 use crate::table::Table;
 
-/// The features of all rows; NaN for a missing value, or a category that is unknown.
+/// The features of all rows; NaN for a missing value. A category that is unknown is none of the known ones.
 #[derive(Debug)]
 pub(crate) struct Values<'t> {
     table: &'t Table<'t>,
@@ -49,7 +49,8 @@ impl Category {
     fn value(self, at: usize) -> f64 {
         match self {
             Category::Known(position) => f64::from(u8::from(position == at)),
-            Category::Unknown | Category::Missing => f64::NAN,
+            Category::Unknown => 0.0,
+            Category::Missing => f64::NAN,
         }
     }
 }

@@ -198,6 +198,8 @@ fn a_category_that_is_left_out_is_none() {
     let source = Source::from_bytes("t", bytes.clone(), &options).unwrap();
     let found = source.infer("t", Predicts::Classes, Range::MinMax, &options).unwrap().into_schema().unwrap();
     assert_eq!(found.categories()[0].values, ["Oslo", "Rome"]);
+    let report = source.report(&found, &options).unwrap();
+    assert_eq!(report.features.iter().map(|c| c.missing).collect::<Vec<_>>(), [0, 0, 1]);
     assert_eq!(source.records(&found, &options).unwrap().into_records().unwrap().len(), 3);
     // in a record it is refused
     let whole =

@@ -476,6 +476,8 @@ fn a_category_that_is_left_out_is_none() {
             (known.categories()[0].values.as_slice(), report.records),
             (&["Oslo", "Rome"].map(String::from)[..], 3)
         );
+        // nor is it missing
+        assert_eq!(report.features.iter().map(|c| c.missing).sum::<usize>(), report.incomplete, "{last}");
         // the same file is read by it, and in a record such a category is still refused
         let source = Source::from_bytes("f.csv", text.clone().into(), &options).unwrap();
         assert_eq!(source.records(&known, &options).unwrap().into_records().unwrap().len(), 3, "{last}");
