@@ -108,7 +108,7 @@ pub enum SchemaError {
         /// Number of features found.
         features: usize,
     },
-    /// A range that is empty, reversed or not finite.
+    /// A range that is empty, reversed, not finite, or too wide for its steps.
     #[error(
         "feature {index} (`{name}`) has range [{lo:?}, {hi:?}]: both ends and their distance times 65535 must be finite and lo < hi"
     )]
@@ -134,7 +134,7 @@ pub enum SchemaError {
         /// The label.
         label: String,
     },
-    /// The target's range is empty or not finite.
+    /// The target's range is empty, reversed, not finite, or too wide for its steps.
     #[error("the target's range [{lo:?}, {hi:?}] is not usable: both ends and their distance times 65535 must be finite and lo < hi")]
     TargetRange {
         /// Lower end.
