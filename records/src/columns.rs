@@ -427,19 +427,18 @@ fn is_index(table: &Table<'_>, column: usize) -> bool {
     (0..table.len()).all(|row| whole(table, row, column).is_some_and(|n| seen.insert(n)))
 }
 
-/// A whole number, maybe written as a float, as pandas does where others are missing.
 fn whole(table: &Table<'_>, row: usize, column: usize) -> Option<u64> {
-    let text = table.get(row, column);
-    text.strip_suffix(".0").unwrap_or(&text).parse().ok()
+    number::whole(&table.get(row, column))
 }
 
 /// Whether a column holds only whole numbers and gaps.
 fn is_whole(table: &Table<'_>, column: usize) -> bool {
     let mut any = false;
     let all = (0..table.len()).all(|row| {
-        let found = whole(table, row, column).is_some();
+        let text = table.get(row, column);
+        let found = number::whole(&text).is_some();
         any |= found;
-        found || number::is_gap(&table.get(row, column))
+        found || number::is_gap(&text)
     });
     all && any
 }

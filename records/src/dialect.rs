@@ -196,9 +196,8 @@ fn is_sparse(line: &str) -> bool {
     let label = words.next().is_some_and(|word| word.split(',').all(number::is_numeric));
     let mut pairs = words.peekable();
     let pair = |word: &str| {
-        word.split_once(':').is_some_and(|(index, value)| {
-            (index == "qid" || index.bytes().all(|b| b.is_ascii_digit())) && number::is_numeric(value)
-        })
+        word.split_once(':')
+            .is_some_and(|(index, value)| (index == "qid" || number::is_digits(index)) && number::is_numeric(value))
     };
     label && pairs.peek().is_some() && pairs.all(pair)
 }

@@ -172,10 +172,9 @@ fn counting(cells: &Cells<'_>) -> Counting {
     for column in 0..cells.width(0) {
         let text = cells.get(0, column);
         if number::is_numeric(&text) {
-            let whole = text.strip_suffix(".0").unwrap_or(&text);
-            match whole.parse::<u64>() {
-                Ok(n) if whole.bytes().all(|b| b.is_ascii_digit()) => numbers.push(n),
-                _ => return Counting::No,
+            match number::whole(&text).filter(|_| !text.starts_with('+')) {
+                Some(n) => numbers.push(n),
+                None => return Counting::No,
             }
         }
     }
@@ -207,10 +206,13 @@ fn recurs(labels: &[Cow<'_, str>]) -> bool {
 /// Whether the last field of a first row of `numbers` default names is no label, because it does not occur again. Measurements need not
 /// occur again either: among these, only many names that count up are no record.
 fn is_new_label(cells: &Cells<'_>, numbers: usize) -> bool {
+    if numbers < 4 {
+        return false;
+    }
     let last = cells.width(0) - 1;
     let below: Vec<_> = (1..cells.len()).filter(|r| last < cells.width(*r)).map(|r| cells.get(r, last)).collect();
     let key = Key::of(&cells.get(0, last), Decimal::Point);
-    numbers >= 4 && below.iter().all(|t| Key::of(t, Decimal::Point) != key) && (numbers >= 6 || recurs(&below))
+    below.iter().all(|t| Key::of(t, Decimal::Point) != key) && (numbers >= 6 || recurs(&below))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
-use crate::number::{self, Decimal};
+use crate::number::{self, is_digits, Decimal};
 use crate::phrase::{composed, folded, shown, shown_beside};
 
 /// 2^53: f64 represents every whole number below it exactly.
@@ -80,8 +80,7 @@ fn exact(text: &str, decimal: Decimal) -> Option<f64> {
 fn is_plain(text: &str) -> bool {
     let digits = text.strip_prefix('-').unwrap_or(text);
     let digits = digits.strip_suffix(".0").unwrap_or(digits);
-    let whole = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
-    whole && (digits == "0" || !digits.starts_with('0'))
+    is_digits(digits) && (digits == "0" || !digits.starts_with('0'))
 }
 
 /// How a program writes whole numbers as floats: pandas' `float_format` as `1.00`, NumPy's `savetxt` as `1.000e+00`.
@@ -97,7 +96,6 @@ impl FloatFormat {
     /// The format of a whole number; each number has one spelling in a format.
     fn of(text: &str, decimal: Decimal) -> Option<FloatFormat> {
         let x = exact(text, decimal).filter(|x| x.fract() == 0.0)?;
-        let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
         let unsigned = text.strip_prefix('-').filter(|_| x != 0.0).unwrap_or(text);
         let (whole, rest) = unsigned.split_once(if decimal == Decimal::Comma { ',' } else { '.' })?;
         let (fraction, power) = rest.split_at(rest.find(['e', 'E']).unwrap_or(rest.len()));
@@ -106,12 +104,13 @@ impl FloatFormat {
             // a leading zero makes a code
             None => whole == "0" || !whole.starts_with('0'),
             Some(_) => {
-                let two = power[1..].strip_prefix('+').filter(|&power| power.len() == 2 && digits(power));
+                let two = power[1..].strip_prefix('+').filter(|&power| power.len() == 2 && is_digits(power));
                 let zero = x == 0.0;
                 whole.len() == 1 && two.is_some_and(|power| (whole == "0") == zero && (!zero || power == "00"))
             }
         };
-        (normal && digits(whole) && digits(fraction)).then_some(FloatFormat { decimals: fraction.len(), exponent })
+        (normal && is_digits(whole) && is_digits(fraction))
+            .then_some(FloatFormat { decimals: fraction.len(), exponent })
     }
 }
 

@@ -74,13 +74,23 @@ fn is_number(text: &str, decimal: Decimal) -> bool {
     exponent && digits(whole) && digits(part) && whole.len() + part.len() > 0
 }
 
+/// Whether a text is digits, and at least one.
+pub(crate) fn is_digits(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())
+}
+
+/// A whole number that is not negative, maybe written as a float, as pandas does where others are missing.
+pub(crate) fn whole(text: &str) -> Option<u64> {
+    text.strip_suffix(".0").unwrap_or(text).parse().ok()
+}
+
 /// Whether a text is a whole number of which f64 does not hold the last digits. One that a program wrote of a f64, with all of its
 /// digits or with zeros after those that tell it from its neighbours, is none.
 fn is_rounded(text: &str, x: f64) -> bool {
     let digits = text.trim_start_matches(['-', '+']).trim_start_matches('0');
     // below 2^53 every whole number is exact
     digits.len() > 15
-        && digits.bytes().all(|b| b.is_ascii_digit())
+        && is_digits(digits)
         && digits != format!("{:.0}", x.abs())
         && digits != x.abs().to_string()
 }
@@ -115,7 +125,7 @@ pub(crate) fn mark(text: &str) -> Option<(Decimal, bool)> {
     };
     let (whole, part) = text.trim_start_matches(['-', '+']).split_once(decimal.mark() as char)?;
     let grouped = (1..=3).contains(&whole.len()) && !whole.starts_with('0') && part.len() == 3;
-    Some((decimal, grouped && part.bytes().all(|b| b.is_ascii_digit())))
+    Some((decimal, grouped && is_digits(part)))
 }
 
 /// What currencies are written with.
@@ -219,7 +229,7 @@ const MONTHS: [&str; 12] = [
 fn names_a_month(text: &str) -> bool {
     let words = || text.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty());
     let month = |w: &str| w.len() >= 3 && MONTHS.iter().any(|m| m.starts_with(&w.to_ascii_lowercase()));
-    let number = |w: &str| w.len() <= 4 && w.bytes().all(|b| b.is_ascii_digit());
+    let number = |w: &str| w.len() <= 4 && is_digits(w);
     let months = words().filter(|w| month(w)).count();
     let beside =
         |w: &str| ["am", "pm", "utc", "gmt", "th", "st", "nd", "rd"].contains(&w.to_ascii_lowercase().as_str());
@@ -250,8 +260,7 @@ pub(crate) fn is_date(text: &str) -> bool {
     }
     let day = text.split(['T', ' ']).next().unwrap_or_default();
     let all = |parts: &[&str], lengths: &[std::ops::RangeInclusive<usize>]| {
-        parts.len() == lengths.len()
-            && parts.iter().zip(lengths).all(|(p, l)| l.contains(&p.len()) && p.bytes().all(|b| b.is_ascii_digit()))
+        parts.len() == lengths.len() && parts.iter().zip(lengths).all(|(p, l)| l.contains(&p.len()) && is_digits(p))
     };
     for separator in ['-', '/', '.'] {
         let parts: Vec<&str> = day.split(separator).collect();

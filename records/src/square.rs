@@ -7,7 +7,7 @@ use crate::cells::Cells;
 use crate::dialect::Separator;
 use crate::error::{DataError, Fault};
 use crate::header::Header;
-use crate::number::{is_gap, is_numeric};
+use crate::number::{is_digits, is_gap, is_numeric};
 
 /// Checks that all rows have the same number of fields, and that no comment looks like a row; where a column of `texts` is asked for,
 /// one may begin with `#`. Returns the header, with a name added where it lacks one, and the number of fields.
@@ -92,13 +92,12 @@ fn has_row_names(cells: &Cells<'_>, separator: Separator) -> bool {
 
 /// Whether commas may have split numbers with decimals: two columns hold nothing but digits, the first maybe with a sign.
 fn may_split_decimals(cells: &Cells<'_>, separator: Separator) -> bool {
-    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     let split = |r: usize, c: usize| {
         let whole = cells.get(r, c);
         !is_quoted(cells, r, c)
             && !is_quoted(cells, r, c + 1)
-            && digits(whole.strip_prefix(['-', '+']).unwrap_or(&whole))
-            && digits(&cells.get(r, c + 1))
+            && is_digits(whole.strip_prefix(['-', '+']).unwrap_or(&whole))
+            && is_digits(&cells.get(r, c + 1))
     };
     separator == Separator::Comma && (1..cells.width(0)).any(|c| (0..cells.len()).all(|r| split(r, c - 1)))
 }
