@@ -18,9 +18,9 @@ pub(super) fn inlined(mut graph: GraphProto, functions: &[FunctionProto]) -> Gra
         if count > NODES || !graph.node.iter().any(|node| called(node).is_some()) {
             break;
         }
-        let expanded = graph.node.iter().flat_map(|node| match called(node) {
-            Some(function) => body(function, node),
-            None => vec![node.clone()],
+        let expanded = std::mem::take(&mut graph.node).into_iter().flat_map(|node| match called(&node) {
+            Some(function) => body(function, &node),
+            None => vec![node],
         });
         graph.node = expanded.collect();
     }

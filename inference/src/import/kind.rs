@@ -37,7 +37,7 @@ const TRANSFORM: &str = "a transformation that is not affine. Apply it to the re
 /// Finds the culprit among the nodes that `output` depends on. `numeric`: the model is so close to affine, or gives what is no number,
 /// that a link may be all there is to it.
 pub(super) fn culprit(graph: &GraphProto, output: &str, numeric: bool) -> Option<Culprit> {
-    let (depends, path) = path(graph, &ancestors(graph, output));
+    let (depends, path) = path(graph, &ancestors(graph, [output]));
     let first = path.iter().position(|n| !is_affine(n, &depends))?;
     let (before, after) = path.split_at(first);
     let node = after[0];
@@ -90,8 +90,9 @@ fn path<'g>(graph: &'g GraphProto, needed: &HashSet<&str>) -> (HashSet<&'g str>,
     (depends, path)
 }
 
-fn ancestors<'g>(graph: &'g GraphProto, output: &'g str) -> HashSet<&'g str> {
-    let mut needed = HashSet::from([output]);
+/// `outputs`, and the values that they depend on.
+fn ancestors<'g>(graph: &'g GraphProto, outputs: impl IntoIterator<Item = &'g str>) -> HashSet<&'g str> {
+    let mut needed: HashSet<&str> = outputs.into_iter().collect();
     for node in graph.node.iter().rev() {
         if node.output.iter().any(|o| needed.contains(o.as_str())) {
             needed.extend(node.input.iter().map(String::as_str));
@@ -256,7 +257,7 @@ fn kind(node: &NodeProto, before: &[&NodeProto], after: &[&NodeProto]) -> &'stat
 /// Rounding unit of the least precise float type in which `outputs` are computed from the graph's inputs. Constants count
 /// only where such a computation takes them: those that are only kept in low precision, and cast first, are exact.
 pub(super) fn unit<'g>(graph: &'g GraphProto, outputs: impl Iterator<Item = &'g str>) -> f64 {
-    let needed: HashSet<&str> = outputs.flat_map(|output| ancestors(graph, output)).collect();
+    let needed = ancestors(graph, outputs);
     let (depends, path) = path(graph, &needed);
     let taken: HashSet<&str> = path.iter().flat_map(|n| n.input.iter().map(String::as_str)).collect();
     let constants = graph.initializer.iter().filter(|t| taken.contains(t.name.as_str()));
