@@ -62,12 +62,14 @@ pub(super) fn culprit(graph: &GraphProto, output: &str, numeric: bool) -> Option
     if (link && rest.is_none()) || (numeric && exponential && after.iter().all(written_out)) {
         return None;
     }
-    if let Some(kind) = known_model(node, after) {
+    if let Some(sorting) = rest.filter(|n| link && n.op_type == "TopK") {
+        return found(sorting, SORTED);
+    }
+    if let Some(kind) = known_model(node, after, link) {
         return found(node, kind);
     }
     match rest {
-        Some(rest) if rest.op_type == "TopK" => found(rest, SORTED),
-        Some(rest) if link && !after.iter().any(|n| is_dense(n)) => found(rest, BEHIND),
+        Some(rest) if link && !after[1..].iter().any(|n| is_dense(n)) => found(rest, BEHIND),
         _ => found(node, kind(node, before, &after[1..])),
     }
 }
@@ -204,14 +206,14 @@ fn is_float(element: i64) -> bool {
     [DataType::Float, DataType::Double, DataType::Float16, DataType::Bfloat16].iter().any(|t| *t as i64 == element)
 }
 
-/// A kind of model that is known by its operators: its first node that is not affine, and `after`, the nodes from that one on.
-fn known_model(node: &NodeProto, after: &[&NodeProto]) -> Option<&'static str> {
+/// A kind of model that is known by its operators: its first node that is not affine, whether that is a `link`, and `after`, the nodes
+/// from that one on.
+fn known_model(node: &NodeProto, after: &[&NodeProto], link: bool) -> Option<&'static str> {
     let has = |ops: &[&str]| after.iter().any(|n| ops.contains(&n.op_type.as_str()));
     let heads = after.iter().filter(|n| n.op_type == "LinearClassifier").count();
     let averaged = has(&["Mean", "Sum", "ReduceMean"]);
     let shared = has(&["Div", "Normalizer"]);
     let dense = after.iter().any(|n| is_dense(n));
-    let link = matches!(node.op_type.as_str(), "Softmax" | "LogSoftmax" | "Sigmoid");
     let neighbours = (has(&["TopK"]) && !link) || (has(&["CDist"]) && !dense);
     Some(match node.op_type.as_str() {
         op if op.starts_with("TreeEnsemble") => TREE,
@@ -285,17 +287,16 @@ mod tests {
     use super::*;
     use crate::onnx::{AttributeProto, ValueInfoProto};
 
+    /// The kind of a chain of nodes, each with its kernel or its link.
     fn kind_of(nodes: &[(&str, &[u8])]) -> &'static str {
         let value = |at: usize| format!("v{at}");
-        let node = |(at, (op, kernel)): (usize, &(&str, &[u8]))| NodeProto {
+        let node = |(at, (op, text)): (usize, &(&str, &[u8]))| NodeProto {
             op_type: (*op).into(),
             input: vec![value(at)],
             output: vec![value(at + 1)],
-            attribute: vec![AttributeProto {
-                name: "kernel_type".into(),
-                s: Some(kernel.to_vec()),
-                ..AttributeProto::default()
-            }],
+            attribute: ["kernel_type", "post_transform"]
+                .map(|name| AttributeProto { name: name.into(), s: Some(text.to_vec()), ..AttributeProto::default() })
+                .to_vec(),
             ..NodeProto::default()
         };
         let input = ValueInfoProto { name: value(0), r#type: None };
@@ -317,5 +318,18 @@ mod tests {
         assert_eq!(kind_of(&[("Gemm", b""), ("Softmax", b""), ("TopK", b"")]), SORTED);
         assert_eq!(kind_of(&[("Gemm", b""), ("TopK", b"")]), SORTED);
         assert_eq!(kind_of(&[("CDist", b""), ("TopK", b"")]), NEIGHBOURS);
+        // as skl2onnx writes a LogisticRegression
+        let link = ("LinearClassifier", &b"SOFTMAX"[..]);
+        assert_eq!(kind_of(&[link, ("TopK", b"")]), SORTED);
+        assert_eq!(kind_of(&[link, ("Normalizer", b""), ("TopK", b"")]), SORTED);
+    }
+
+    #[test]
+    fn what_is_computed_from_probabilities_is_behind_the_scores() {
+        for link in [("Softmax", &b""[..]), ("LinearClassifier", b"SOFTMAX"), ("LinearClassifier", b"LOGISTIC")] {
+            assert_eq!(kind_of(&[link, ("Clip", b"")]), BEHIND, "{link:?}");
+            assert_ne!(kind_of(&[link, ("Clip", b""), ("Gemm", b"")]), BEHIND, "{link:?}");
+        }
+        assert_eq!(kind_of(&[("LinearClassifier", b"LOGISTIC"), ("Normalizer", b"")]), ONE_VS_REST);
     }
 }
