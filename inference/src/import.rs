@@ -23,6 +23,7 @@ mod points;
 mod probe;
 mod reading;
 mod unzip;
+mod values;
 
 use ndarray::{concatenate, Array2, Axis};
 use rand::SeedableRng;

@@ -4,8 +4,9 @@ use ndarray::{concatenate, Array2, ArrayView1, Axis, Zip};
 use rand_chacha::ChaCha20Rng;
 
 use super::points::{scan, scan_width, spread_out, MIDDLE_ENDS, PLACES, TOP, UNIFORM};
-use super::probe::{Observed, Probe, Values};
+use super::probe::{Observed, Probe};
 use super::reading::Reading;
+use super::values::Values;
 use super::ImportError;
 
 /// Columns of scores, from a single output or from several outputs of one column each.

@@ -7,7 +7,8 @@ use ndarray::Array2;
 use tribute_core::schema::{Schema, Target};
 
 use super::fit::Scores;
-use super::probe::{label_text, Observed, Values};
+use super::probe::Observed;
+use super::values::{label_text, Values};
 use super::ImportError;
 use crate::onnx::GraphProto;
 
