@@ -3,7 +3,7 @@
 use ndarray::{concatenate, Array2, ArrayView1, Axis, Zip};
 use rand_chacha::ChaCha20Rng;
 
-use super::points::{scan, scan_width, spread_out, MIDDLE_ENDS, PLACES, TOP, UNIFORM};
+use super::points::{scan, scan_width, spread_out, KINDS, MIDDLE_ENDS, PLACES, TOP, UNIFORM};
 use super::probe::{Observed, Probe};
 use super::reading::Reading;
 use super::values::Values;
@@ -30,6 +30,11 @@ impl Scores {
             }
         }
         values
+    }
+
+    /// Logits of these columns, interpreted as `reading`, and their weights, for each record: see [`Reading::invert`].
+    fn logits(&self, observed: &Observed, reading: Reading) -> Vec<(Vec<f64>, Vec<f64>)> {
+        self.of(observed).rows().into_iter().map(|row| reading.invert(&row.to_vec())).collect()
     }
 }
 
@@ -119,8 +124,7 @@ impl Map {
     /// each weight counts as it is: the sum of squares of [`Line`], `[d + 1][m]`.
     fn refine(&mut self, scores: &Scores, reading: Reading, observed: &[&Observed], known: &Array2<f64>) {
         const STEPS: usize = 64;
-        let parts: Vec<Residuals> =
-            observed.iter().map(|o| self.residuals(&scores.of(o), reading, &o.points)).collect();
+        let parts: Vec<Residuals> = observed.iter().map(|o| self.residuals(scores, reading, o)).collect();
         let sum =
             |of: &dyn Fn(&Residuals) -> Array2<f64>| parts.iter().map(of).reduce(|a, b| a + b).unwrap_or_default();
         let diagonal = known + &sum(&|p| p.points.mapv(|x| x * x).t().dot(&p.weights));
@@ -154,12 +158,12 @@ impl Map {
         }
     }
 
-    /// What the map leaves of logits read from `values`, at `points`.
-    fn residuals(&self, values: &Array2<f64>, reading: Reading, points: &Array2<f64>) -> Residuals {
+    /// What the map leaves of the logits of `scores`.
+    fn residuals(&self, scores: &Scores, reading: Reading, observed: &Observed) -> Residuals {
+        let points = &observed.points;
         let mut off = -self.logits(points);
         let mut weights = Array2::zeros(off.dim());
-        for (i, row) in values.rows().into_iter().enumerate() {
-            let (z, w) = reading.invert(&row.to_vec());
+        for (i, (z, w)) in scores.logits(observed, reading).into_iter().enumerate() {
             for (u, (z, w)) in z.into_iter().zip(w).enumerate() {
                 off[[i, u]] += z;
                 if off[[i, u]].is_finite() && w.is_finite() {
@@ -206,8 +210,7 @@ pub(super) fn fit(
     rng: &mut ChaCha20Rng,
 ) -> Result<Map, ImportError> {
     let (d, m) = (start.points.ncols(), scores.columns.len());
-    let values = scores.of(start);
-    let informative: Vec<Vec<f64>> = values.rows().into_iter().map(|row| reading.invert(&row.to_vec()).1).collect();
+    let informative: Vec<Vec<f64>> = scores.logits(start, reading).into_iter().map(|(_, weight)| weight).collect();
     let mut weights = Array2::zeros((d + 1, m));
     let mut known = Array2::zeros((d + 1, m));
     for (base, columns) in bases(&informative, m) {
@@ -217,16 +220,13 @@ pub(super) fn fit(
         for first in (0..d).step_by(scan_width()) {
             let features = first..d.min(first + scan_width());
             let observed = probe.observe(&scan(origin, features.clone(), rng))?;
-            let found = scores.of(&observed);
+            let mut found = scores.logits(&observed, reading).into_iter();
             for (part, j) in features.enumerate() {
                 let rows = part * PLACES..(part + 1) * PLACES;
-                let inverted: Vec<Sample> = rows
-                    .map(|i| {
-                        let (z, weight) = reading.invert(&found.row(i).to_vec());
-                        Sample { f: observed.points[[i, j]], z, weight }
-                    })
-                    .collect();
-                scans.push(columns.iter().map(|u| line(&inverted, *u)).collect::<Vec<Line>>());
+                let samples = rows.zip(found.by_ref());
+                let samples: Vec<Sample> =
+                    samples.map(|(i, (z, weight))| Sample { f: observed.points[[i, j]], z, weight }).collect();
+                scans.push(columns.iter().map(|u| line(&samples, *u)).collect::<Vec<Line>>());
             }
         }
         for (c, u) in columns.iter().enumerate() {
@@ -262,17 +262,14 @@ pub(super) fn bend(
     between: &Observed,
 ) -> Option<Miss> {
     let (d, m) = (start.points.ncols(), scores.columns.len());
-    let inverted = |observed: &Observed| -> Vec<(Vec<f64>, Vec<f64>)> {
-        scores.of(observed).rows().into_iter().map(|row| reading.invert(&row.to_vec())).collect()
-    };
-    let (ends, middles) = (inverted(start), inverted(between));
+    let (ends, middles) = (scores.logits(start, reading), scores.logits(between, reading));
     // a few times what moves an affine model's
     const CLEAR: f64 = 8.0;
     let largest = sizes(&start.points, probe).rows().into_iter().map(|s| s.dot(&s).sqrt()).fold(0.0, f64::max);
     let mut worst = Miss::none();
     for u in 0..m {
         // over uniform points, a weight adds a twelfth of its square to the variance
-        let uniform: Vec<f64> = ends.iter().skip(UNIFORM).step_by(4).map(|(z, _)| z[u]).collect();
+        let uniform: Vec<f64> = ends.iter().skip(UNIFORM).step_by(KINDS).map(|(z, _)| z[u]).collect();
         let count = uniform.len() as f64;
         let mean = uniform.iter().sum::<f64>() / count;
         let deviation = (uniform.iter().map(|z| (z - mean).powi(2)).sum::<f64>() / count).sqrt();
@@ -280,7 +277,7 @@ pub(super) fn bend(
         // bounds what is added up, by Cauchy and Schwarz
         let noise = (norm * (largest + (d as f64).sqrt()) + mean.abs()) * rounding(unit, d);
         for (k, (z, weight)) in middles.iter().enumerate() {
-            let [a, b] = MIDDLE_ENDS.map(|end| &ends[4 * k + end]);
+            let [a, b] = MIDDLE_ENDS.map(|end| &ends[KINDS * k + end]);
             let wanted = (a.0[u] + b.0[u]) / 2.0;
             let blur = |z: f64, weight: f64| unit * (1.0 + z.abs()) / weight.sqrt();
             let blurs = blur(a.0[u], a.1[u]) + blur(b.0[u], b.1[u]) + blur(z[u], weight[u]);

@@ -30,7 +30,7 @@ pub(super) fn start(zero: &[f64], rng: &mut ChaCha20Rng) -> Array2<f64> {
     let mut points = Array2::from_elem((1_024, zero.len()), TOP / 2.0);
     for (i, mut row) in points.rows_mut().into_iter().enumerate().skip(1) {
         let width = 10f64.powf(rng.gen_range(-7.0..0.0)) * TOP / 2.0;
-        match i % 4 {
+        match i % KINDS {
             0 => row.iter_mut().for_each(|f| *f += rng.gen_range(-width..width)),
             1 => lit(row, rng),
             2 => row.iter_mut().zip(zero).for_each(|(f, z)| *f = (z + rng.gen_range(-width..width)).clamp(0.0, TOP)),
@@ -40,14 +40,16 @@ pub(super) fn start(zero: &[f64], rng: &mut ChaCha20Rng) -> Array2<f64> {
     points
 }
 
-/// Position of the points of [`start`] that are uniform within the ranges, in each four of them.
+/// Number of the kinds of points of [`start`], which come in turn.
+pub(super) const KINDS: usize = 4;
+/// Position of the points that are uniform within the ranges, among the kinds.
 pub(super) const UNIFORM: usize = 3;
-/// Positions of the two of each four points of [`start`] that [`middles`] are between: a corner and a uniform point.
+/// Positions of the two kinds that [`middles`] are between: a corner and a uniform point.
 pub(super) const MIDDLE_ENDS: [usize; 2] = [1, UNIFORM];
 
-/// Points midway between two of each four of `start`'s.
+/// Points midway between two of each [`KINDS`] of `start`'s.
 pub(super) fn middles(start: &Array2<f64>) -> Array2<f64> {
-    let [a, b] = MIDDLE_ENDS.map(|end| start.slice_axis(Axis(0), Slice::new(end as isize, None, 4)));
+    let [a, b] = MIDDLE_ENDS.map(|end| start.slice_axis(Axis(0), Slice::new(end as isize, None, KINDS as isize)));
     (&a + &b) / 2.0
 }
 
