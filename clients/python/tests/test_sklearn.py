@@ -191,6 +191,22 @@ def test_values_that_no_range_can_hold_are_refused(rule, outlier):
     assert np.isfinite(TributeClassifier(range=rule).fit(values, targets > 0).schema_.hi).all()
 
 
+@pytest.mark.parametrize("kind", [str, object])
+@pytest.mark.parametrize("text", ["1_0", "\u0661"])
+def test_texts_that_only_python_takes_for_numbers_are_refused(kind, text):
+    values = np.arange(8.0).reshape(4, 2)
+    plain = values.astype(str).astype(kind)
+    strange = plain.copy()
+    strange[1, 0] = text
+    for estimator, targets in ((TributeClassifier(), [0, 1, 0, 1]), (TributeRegressor(), plain[:, 0])):
+        assert estimator.fit(plain, targets).schema_.lo.tolist() == estimator.fit(values, targets).schema_.lo.tolist()
+        for asked in (lambda: estimator.fit(strange, targets), lambda: estimator.predict(strange)):
+            with pytest.raises(BadQuery, match=f"features are not all numbers: `{text}` is none"):
+                asked()
+    with pytest.raises(BadRecord, match=f"targets are not all numbers: `{text}` is none"):
+        TributeRegressor().fit(values, strange[:, 0])
+
+
 def test_targets_that_no_range_can_hold_are_refused():
     values = np.random.default_rng(0).normal(size=(40, 3))
     for factor in (1e305, 1e308):

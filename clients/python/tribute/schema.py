@@ -256,9 +256,7 @@ def _numbers(values: Any, what: str = "features", refused: type[TributeError] = 
         unfit = kinds & REFUSED.keys()
         if unfit:
             raise refused(f"there are {REFUSED[min(unfit)]} among the {what}: give numbers, such as days since a fixed day")
-        strange = next((x for x in found.flat if not _plain(x)), None) if kinds - set("biuf") else None
-        if strange is not None:
-            raise refused(f"the {what} are not all numbers: `{strange}` is none: write it with the digits 0 to 9, without underscores")
+        _spelled(found, what, refused)
         return found.astype(np.float64)
     except TributeError:
         raise
@@ -266,7 +264,15 @@ def _numbers(values: Any, what: str = "features", refused: type[TributeError] = 
         raise refused(f"the {what} are not all numbers: {failed}") from None
 
 
-def _plain(value: Any) -> bool:
+def _spelled(values: Any, what: str, refused: type[TributeError]) -> None:
+    """Refuses texts that only Python takes for numbers."""
+    found = np.asarray(values)
+    strange = None if found.dtype.kind in "biuf" else next((x for x in found.flat if not _is_spelled(x)), None)
+    if strange is not None:
+        raise refused(f"the {what} are not all numbers: `{strange}` is none: write it with the digits 0 to 9, without underscores")
+
+
+def _is_spelled(value: Any) -> bool:
     """Whether a value is no text, or one without the underscores and other scripts' digits that Python reads in numbers, but the
     service's reader does not.
     """

@@ -23,7 +23,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from .client import Client
 from .errors import BadQuery, BadRecord
 from .mapping import DEVIATIONS, Mapping, mapping
-from .schema import Schema, _unmasked, _usable
+from .schema import Schema, _spelled, _unmasked, _usable
 from .types import LOGIT_UNIT, TARGET_STEPS, WEIGHT_UNIT
 from .verify import Page, Refused, verify
 
@@ -52,9 +52,11 @@ class _Head(BaseEstimator):
         raise NotImplementedError
 
     def _validated(self, X: npt.ArrayLike, *y: npt.ArrayLike, **how: Any) -> Any:
-        """Features, and targets if there are any, that scikit-learn takes."""
+        """Features, and targets if there are any, that scikit-learn takes, without the texts that only Python takes for numbers."""
         targets = (_unmasked(given, "targets", BadRecord) for given in y)
-        return validate_data(self, _unmasked(X, "features", BadQuery), *targets, dtype=np.float64, **how)
+        found = validate_data(self, _unmasked(X, "features", BadQuery), *targets, dtype=np.float64, **how)
+        _spelled(X, "features", BadQuery)
+        return found
 
     def _fit(self, X: npt.NDArray[np.float64], targets: npt.NDArray[Any], target: Any) -> None:
         """Trains on features of shape (n, features) and labels or real values of shape (n,)."""
@@ -251,6 +253,7 @@ class TributeRegressor(RegressorMixin, _Head):
     def fit(self, X: npt.ArrayLike, y: npt.ArrayLike) -> "TributeRegressor":
         """Trains the head on features of shape (n, features) and real targets of shape (n,)."""
         features, targets = self._validated(X, y, y_numeric=True)
+        _spelled(y, "targets", BadRecord)
         targets = np.asarray(targets, dtype=np.float64)
         lo, hi = _widened(targets.min(), targets.max())
         if not _usable(lo, hi):
