@@ -125,6 +125,7 @@ def test_labels_are_of_any_type(tmp_path, kind, labels, classes):
         (True, ["0", "1"], "1"),
         (True, ["False", "True"], "True"),
         (10, ["1_0", "x"], "10"),
+        (1, ["\u0661", "x"], "1"),
         (2**53 + 1, [f"{2**53}e0", "1"], f"{2**53 + 1}"),
     ],
 )

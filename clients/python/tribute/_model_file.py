@@ -12,7 +12,7 @@ import numpy.typing as npt
 from ._encoding import model_file
 from ._graph import described, filled
 from .errors import BadModel
-from .schema import Schema, _label
+from .schema import Schema, _is_spelled, _label
 
 KINDS = {"tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(float16)": np.float16}
 """Types of inputs that are features."""
@@ -377,7 +377,7 @@ def _own(label: Any, known: Mapping[str, int]) -> str:
 
 def _is_number(a: str, b: str) -> bool:
     """Whether two texts are one number, as `0.5` and `0.50` are, and not only as floats."""
-    if "_" in a + b:  # Python reads it in numbers, an import does not
+    if not (_is_spelled(a) and _is_spelled(b)):  # an import reads it as a text
         return False
     try:
         return int(a) == int(b)
