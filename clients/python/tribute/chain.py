@@ -461,11 +461,13 @@ def _name(name: str) -> bytes:
 
 
 def _events(kinds: Iterable[Any], digest: str, receipt: Receipt) -> list[Any]:
-    """The events of these kinds in a transaction's receipt, without those that the node does not give whole."""
+    """The contracts' events of these kinds in a transaction's receipt, without those that the node does not give whole."""
     found = []
     for kind, log in product(kinds, receipt.logs or ()):
         topics = log.get("topics") if isinstance(log, dict) else None
         if not isinstance(topics, list) or not all(map(is_hex, (log.get("address"), log.get("data"), *topics))):
+            continue
+        if log["address"].lower() != kind.address.lower():
             continue
         known = {"transactionHash": HexBytes(digest), "blockNumber": receipt.block}
         try:
