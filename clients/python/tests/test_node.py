@@ -14,7 +14,7 @@ from eth_account.typed_transactions import TypedTransaction
 from hexbytes import HexBytes
 from web3 import Web3
 
-from tribute import _node, _sending, errors
+from tribute import _node, _refusal, _sending, errors
 from tribute._encoding import address_of
 from tribute.chain import Chain
 from tribute.client import Client
@@ -1202,8 +1202,8 @@ def test_words_are_classified_as_in_the_rust_client():
     lists = dict(re.findall(r"const (\w+): &\[&str\] = &\[(.*?)\];", re.sub(r"//.*", "", source), re.DOTALL))
     assert lists.keys() == {"KNOWN", "NONCE_USED", "UNFUNDED", "FEE_TOO_LOW", "INVALID", "ABOUT_REQUESTS"}
     for name, words in lists.items():
-        assert tuple(re.findall(r'"([^"]+)"', words)) == getattr(_node, name), name
+        assert tuple(re.findall(r'"([^"]+)"', words)) == getattr(_refusal, name), name
     low = ("Transaction maxFeePerGas (3) is too low for the next block, which has a baseFeePerGas of 875000000",)
     for words in (*low, "Gas price '1' is below configured minimum gas price '710000000000'"):
-        assert _node.refusal(words) == "fee too low"
-    assert _node.refusal("unknown transaction type") == "invalid" and _node.refusal("unknown transaction") == "unclear"
+        assert _refusal.refusal(words) == "fee too low"
+    assert _refusal.refusal("unknown transaction type") == "invalid" and _refusal.refusal("unknown transaction") == "unclear"

@@ -1,6 +1,6 @@
 """A node's JSON-RPC: waits where the node limits requests, repeats reads over broken connections, and says what is wrong.
 
-The rules are those of the Rust client, ``verifier-contract/client/src/rpc.rs`` and ``refusal.rs``.
+The rules are those of the Rust client, ``verifier-contract/client/src/rpc.rs``.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from web3 import HTTPProvider
 from web3.types import RPCEndpoint, RPCResponse
 
 from . import errors
+from ._refusal import ABOUT_REQUESTS, refusal, says
 
 REQUEST_TIMEOUT = 20.0
 """Time limit for one answer, seconds."""
@@ -44,102 +45,7 @@ SHORTEST_PART = 8
 ROOTS = "TRIBUTE_RPC_CA"
 """Environment variable that names a PEM file of further certificate authorities."""
 SEND = "eth_sendRawTransaction"
-
-KNOWN = (
-    "already known",
-    "alreadyknown",
-    "known transaction",
-    "already imported",
-    "already been imported",
-    "already exists",
-    "already_exists",
-    "already in",
-    "already added",
-    "already submitted",
-    "same hash",
-    "duplicate transaction",
-    "duplicate_transaction",
-    "dup transaction",
-    "dup_transaction",
-)
-"""Words of nodes that have exactly this transaction."""
-NONCE_USED = (
-    "nonce too low",
-    "nonce is too low",
-    "noncetoolow",
-    "oldnonce",
-    "old nonce",
-    "nonce already used",
-    "nonce has already been used",
-    "nonce_expired",
-    "replacement transaction underpriced",
-    "replacementnotallowed",
-    "could not replace existing",
-    "same nonce",
-)
-"""Words of nodes for which the nonce is used, by a mined transaction or by a pending one that pays no less."""
-UNFUNDED = ("insufficient funds", "insufficientfunds", "insufficient balance", "upfront cost exceeds", "enough funds")
-"""Words of nodes for which the sender cannot pay."""
-FEE_TOO_LOW = (
-    "less than block base fee",
-    "max fee per gas less",
-    "underpriced",
-    "feetoolow",
-    "fee too low",
-    "gas price too low",
-    "gas price is too low",
-    "gas price below",
-    "too low for the next block",
-    "below configured minimum gas price",
-)
-"""Words of nodes that would take it for higher fees."""
-INVALID = (
-    "intrinsic gas",
-    "intrinsicgas",
-    "gas limit exceeds",
-    "exceeds block gas limit",
-    "exceeds the block gas limit",
-    "gaslimitexceeded",
-    "gas limit too high",
-    "gas limit is too high",
-    "tip above",
-    "fee cap exceeded",
-    "exceeds the configured cap",
-    "type not supported",
-    "type not activated",
-    "not supported transaction type",
-    "unsupported transaction type",
-    "unknown transaction type",
-    "invalid transaction type",
-    "invalid sender",
-    "invalid signature",
-    "invalid chain id",
-    "invalid chainid",
-    "wrong chainid",
-    "wrong chain id",
-    "incorrect chain id",
-    "oversized data",
-    "max initcode size",
-    "initcode too large",
-    "rlp:",
-)
-"""Words of nodes about a transaction that no node would accept."""
 _MANY_RESULTS = ("results", "block range", "range is", "response size", "blocks")
-ABOUT_REQUESTS = (
-    "rate limit",
-    "rate-limit",
-    "ratelimit",
-    "rate exceeded",
-    "too many requests",
-    "request limit",
-    "requests limit",
-    "requests per second",
-    "compute units per second",
-    "credits limited",
-    "concurrent requests",
-    "throttl",
-)
-"""Words of nodes that limit requests."""
 _REVERTED = (3, -32015)
 """Codes of a revert: geth's, and Nethermind's and OpenEthereum's."""
 _ERROR_STRING = "0x08c379a0"
@@ -158,23 +64,6 @@ class Unusable(errors.ChainUnavailable):
 
 class Refused(Unusable):
     """It answered that it does not do this."""
-
-
-def refusal(words: str) -> str:
-    """What a node's message about a transaction means: ``known``, ``nonce used``, ``unfunded``, ``fee too low``, ``invalid`` or
-    ``unclear``."""
-    words = words.lower()
-    # "unknown transaction type" contains "known transaction"
-    if _says(words.replace("unknown", ""), KNOWN):
-        return "known"
-    for meaning, them in (("nonce used", NONCE_USED), ("unfunded", UNFUNDED), ("fee too low", FEE_TOO_LOW), ("invalid", INVALID)):
-        if _says(words, them):
-            return meaning
-    return "unclear"
-
-
-def _says(words: str, any_of: tuple[str, ...]) -> bool:
-    return any(w in words for w in any_of)
 
 
 class Node(HTTPProvider):
@@ -438,9 +327,9 @@ class _Answer:
         if self._code() == 3 or "revert" in words:
             return False
         # "query returned more than 10000 results" has the code of a limit, but waiting does not help
-        if _says(words, _MANY_RESULTS):
+        if says(words, _MANY_RESULTS):
             return False
-        return self._code() in (429, -32005, -32007, -32029) or _says(words, ABOUT_REQUESTS)
+        return self._code() in (429, -32005, -32007, -32029) or says(words, ABOUT_REQUESTS)
 
     def told_pause(self) -> float | None:
         """How long the node says to wait, seconds: in the header, or in the error's data (Infura). None if it says nothing, or less than
@@ -502,7 +391,7 @@ class _Answer:
     def wants_key(self) -> bool:
         if self.status in (401, 403):
             return self.error is not None or not self.is_page()
-        return self.error is not None and _says(self.words().lower(), _KEY_WANTED)
+        return self.error is not None and says(self.words().lower(), _KEY_WANTED)
 
     def title(self) -> str:
         """That of a web page."""

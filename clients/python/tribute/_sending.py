@@ -11,7 +11,8 @@ from typing import Any, Callable
 from eth_account.signers.local import LocalAccount
 
 from . import errors
-from ._node import SEND, Node, Refused, Unusable, refusal
+from ._node import SEND, Node, Refused, Unusable
+from ._refusal import refusal
 
 MINED = 120.0
 """Time limit for a transaction to be mined, seconds."""

@@ -20,8 +20,9 @@ from web3.types import Nonce, TxParams, Wei
 
 from . import errors, keys
 from ._encoding import address_of, bytes_of
-from ._node import Node, Refused, is_hex, refusal
+from ._node import Node, Refused, is_hex
 from ._proto.tribute.v1 import circuit_service_pb2, common_pb2
+from ._refusal import refusal
 from ._sending import NONCE_RACES, LostRace, Receipt, Sender
 from .client import Client
 from .schema import Schema
