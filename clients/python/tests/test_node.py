@@ -14,7 +14,7 @@ from eth_account.typed_transactions import TypedTransaction
 from hexbytes import HexBytes
 from web3 import Web3
 
-from tribute import _node, _refusal, _sending, errors
+from tribute import _fees, _node, _refusal, _sending, errors
 from tribute._encoding import address_of
 from tribute.chain import Chain
 from tribute.client import Client
@@ -547,19 +547,19 @@ def test_a_limit_on_requests_is_no_missing_fee_history(node, monkeypatch):
 
 
 def test_fees_are_within_the_caps(node):
-    replies = {"eth_getBlockByNumber": {"result": {"baseFeePerGas": hex(_sending.FEE_CAP)}}}
+    replies = {"eth_getBlockByNumber": {"result": {"baseFeePerGas": hex(_fees.FEE_CAP)}}}
     replies["eth_feeHistory"] = {"result": {"reward": [[hex(2**100)]]}}
     node.before = lambda method, *_: replies.get(method)
-    at_cap = _sending.fees(_node.Node(node.url))
-    assert at_cap == {"maxFeePerGas": _sending.FEE_CAP, "maxPriorityFeePerGas": _sending.TIP_CAP}
-    replies["eth_getBlockByNumber"] = {"result": {"baseFeePerGas": hex(_sending.FEE_CAP + 1)}}
+    at_cap = _fees.fees(_node.Node(node.url))
+    assert at_cap == {"maxFeePerGas": _fees.FEE_CAP, "maxPriorityFeePerGas": _fees.TIP_CAP}
+    replies["eth_getBlockByNumber"] = {"result": {"baseFeePerGas": hex(_fees.FEE_CAP + 1)}}
     with pytest.raises(errors.TransactionFailed, match="more than the cap"):
         paid(node)
     replies |= {"eth_feeHistory": MISSING, "eth_getBlockByNumber": {"result": {"baseFeePerGas": "0x1"}}}
     for answer in (MISSING, *UNUSABLE.values(), {"result": 7}):
         replies["eth_gasPrice"] = answer
         with pytest.raises(errors.ChainUnavailable, match="does not say what gas costs"):
-            _sending.fees(_node.Node(node.url))
+            _fees.fees(_node.Node(node.url))
     with pytest.raises(errors.ChainUnavailable, match="does not say what gas costs"):
         paid(node)
     assert not node.pool
@@ -641,7 +641,7 @@ def test_an_address_with_a_wrong_checksum_is_refused(node):
 def low_caps(monkeypatch):
     """Caps that fees reach soon."""
     for name, cap in (("maxFeePerGas", 5 * 10**9), ("maxPriorityFeePerGas", 2 * 10**9)):
-        monkeypatch.setitem(_sending.CAPS, name, cap)
+        monkeypatch.setitem(_fees.CAPS, name, cap)
 
 
 def gas_of(raw):
@@ -1122,12 +1122,12 @@ def test_a_transaction_whose_tip_others_passed_offers_more(node, quick, monkeypa
 
 def test_higher_fees_rise_enough_and_stop_at_the_caps():
     old = {"maxFeePerGas": 20, "maxPriorityFeePerGas": 1}
-    assert _sending.raised(old, old) == {"maxFeePerGas": 24, "maxPriorityFeePerGas": 2}
-    assert _sending.raised(old, {"maxFeePerGas": 30, "maxPriorityFeePerGas": 3}) == {"maxFeePerGas": 30, "maxPriorityFeePerGas": 3}
-    assert _sending.raised(old, {"gasPrice": 99}) == _sending.raised(old, old)
-    caps = {"maxFeePerGas": _sending.FEE_CAP, "maxPriorityFeePerGas": _sending.TIP_CAP}
-    assert _sending.raised({name: cap - 1 for name, cap in caps.items()}, old) == caps == _sending.raised(caps, caps)
-    assert _sending.raised({"gasPrice": 10}, {"gasPrice": 11}) == {"gasPrice": 12}
+    assert _fees.raised(old, old) == {"maxFeePerGas": 24, "maxPriorityFeePerGas": 2}
+    assert _fees.raised(old, {"maxFeePerGas": 30, "maxPriorityFeePerGas": 3}) == {"maxFeePerGas": 30, "maxPriorityFeePerGas": 3}
+    assert _fees.raised(old, {"gasPrice": 99}) == _fees.raised(old, old)
+    caps = {"maxFeePerGas": _fees.FEE_CAP, "maxPriorityFeePerGas": _fees.TIP_CAP}
+    assert _fees.raised({name: cap - 1 for name, cap in caps.items()}, old) == caps == _fees.raised(caps, caps)
+    assert _fees.raised({"gasPrice": 10}, {"gasPrice": 11}) == {"gasPrice": 12}
 
 
 @pytest.mark.parametrize("field", ["status", "gasUsed", "logs"])

@@ -227,6 +227,11 @@ def is_hex(found: Any) -> bool:
     return isinstance(found, str) and re.fullmatch("0[xX]([0-9a-fA-F]{2})*", found) is not None
 
 
+def listed(found: Any) -> list[Any]:
+    """A list in a node's answer; none if it is something else."""
+    return found if isinstance(found, list) else []
+
+
 def _seconds(told: str) -> float:
     """The pause in a ``Retry-After``: a number, or the time until a date; 0 if it is neither, or past."""
     if re.fullmatch(r"\d+(\.\d*)?", told, re.ASCII):

@@ -11,7 +11,8 @@ from typing import Any, Callable
 from eth_account.signers.local import LocalAccount
 
 from . import errors
-from ._node import SEND, Node, Refused, Unusable
+from ._fees import CAPS, TIP_CAP, base_fee, fees, raised, usual_tip
+from ._node import SEND, Node, Refused, Unusable, listed
 from ._refusal import refusal
 
 MINED = 120.0
@@ -30,20 +31,12 @@ REPRICE = 30.0
 POLL, SLOWEST_POLL = 0.05, 2.0
 """Shortest and longest time between two looks for a receipt, seconds."""
 GAS_MARGIN = 1.25
-FEE_RISE = 20
-"""By how much the fees of a replacement are higher, percent: nodes want 10 at least."""
 GAS_CAP = 1 << 24
 """Maximum gas of one transaction (EIP-7825)."""
 LEAST_GAS = 21_000
 """What every transaction uses."""
-FEE_CAP, TIP_CAP = 500 * 10**9, 30 * 10**9
-"""Maximum price and tip per gas, wei, whatever the node suggests."""
-CAPS = {"gasPrice": FEE_CAP, "maxFeePerGas": FEE_CAP, "maxPriorityFeePerGas": TIP_CAP}
-"""The same by the field of a transaction."""
 GO_ON = "make the same call of the same Chain, before any other, which goes on with it"
 """What errors advise while a transaction may still be mined."""
-PAST_BLOCKS, PERCENTILE = "0xa", 20.0
-"""Number of past blocks whose tips are sampled, and which of each block's tips."""
 READ_BLOCKS = 32
 """Number of newest blocks that are read to find what used a nonce, if a node does not know the nonces of past blocks."""
 
@@ -133,81 +126,6 @@ class Handed:
     def told(self, reason: str) -> Handed:
         """The same with another reason."""
         return Handed(self.meaning, f"{self.words}; {reason}" if self.words else reason)
-
-
-def raised(old: dict[str, int], market: dict[str, int]) -> dict[str, int]:
-    """Fees that replace `old` ones, higher by FEE_RISE and not below the market's, within the caps."""
-    if market.keys() != old.keys():
-        market = old
-    offer = {name: min(max(-(-fee * (100 + FEE_RISE) // 100), market[name]), CAPS[name]) for name, fee in old.items()}
-    if "maxPriorityFeePerGas" in offer:
-        offer["maxPriorityFeePerGas"] = min(offer["maxPriorityFeePerGas"], offer["maxFeePerGas"])
-    return offer
-
-
-def fees(node: Node, refused: bool = False) -> dict[str, int]:
-    """Market fees as fields of a transaction: of EIP-1559, or a gas price on chains without base fees. If a node `refused` the usual tip as
-    too low, the tip is at least what it asks for gas above the base fee.
-
-    Raises
-    ------
-    errors.TransactionFailed
-        The node asks for more than the cap.
-    """
-    base = _base_fee(node)
-    if base is None:
-        return {"gasPrice": _within_cap(node, _gas_price(node))}
-    base = _within_cap(node, base)
-    tip = _usual_tip(node)
-    if tip is None:
-        tip = _gas_price(node) - base
-    elif refused:
-        try:
-            tip = max(tip, node.ask_number("eth_gasPrice", []) - base)
-        except Unusable:
-            pass
-    tip = min(max(tip, 1), TIP_CAP)
-    most = min(2 * base + tip, FEE_CAP)  # enough for six full blocks in a row
-    return {"maxFeePerGas": most, "maxPriorityFeePerGas": min(tip, most)}
-
-
-def _base_fee(node: Node) -> int | None:
-    """The newest block's; None on chains without base fees."""
-    block = node.ask("eth_getBlockByNumber", ["latest", False]) or {}
-    if not isinstance(block, dict):
-        raise node.unusable("eth_getBlockByNumber", block, "a block")
-    base = block.get("baseFeePerGas")
-    return None if base is None else node.number("eth_getBlockByNumber", base)
-
-
-def _usual_tip(node: Node) -> int | None:
-    """Median of the tips of recent blocks that paid any; None if the node reports none."""
-    try:
-        history = node.ask("eth_feeHistory", [PAST_BLOCKS, "latest", [PERCENTILE]])
-        reward = history.get("reward") if isinstance(history, dict) else None
-        first = [block[0] for block in _listed(reward) if isinstance(block, list) and block and block[0] is not None]
-        tips = sorted(tip for tip in (node.number("eth_feeHistory", given) for given in first) if tip)
-    except Unusable:
-        return None
-    return tips[len(tips) // 2] if tips else None
-
-
-def _gas_price(node: Node) -> int:
-    try:
-        return node.ask_number("eth_gasPrice", [])
-    except Unusable as refused:
-        raise errors.ChainUnavailable(
-            f"{node.shown} does not say what gas costs: eth_feeHistory gives no tips, and eth_gasPrice fails ({refused.words}); use a node "
-            "that has one of them"
-        ) from None
-
-
-def _within_cap(node: Node, asked: int) -> int:
-    if asked > FEE_CAP:
-        raise errors.TransactionFailed(
-            f"{node.shown} asks {asked} wei per gas, more than the cap of {FEE_CAP}: wait until gas is cheaper"
-        )
-    return asked
 
 
 class Sender:
@@ -460,7 +378,7 @@ class Sender:
     def _user_in(self, block: int, pending: Pending) -> int | None:
         """The block if it has the transaction that used the nonce, otherwise None; raises as :meth:`_block_of`."""
         body = self._node.ask("eth_getBlockByNumber", [hex(block), True])
-        for other in _listed(body.get("transactions") if isinstance(body, dict) else None):
+        for other in listed(body.get("transactions") if isinstance(body, dict) else None):
             fields = other if isinstance(other, dict) else {"hash": other}
             digest, sender, nonce = (str(fields.get(name)).lower() for name in ("hash", "from", "nonce"))
             if digest in pending.hashes:
@@ -478,11 +396,11 @@ class Sender:
 
     def _is_outbid(self, pending: Pending) -> bool:
         """Whether the chain's price, or the tip that others pay, passed what a transaction offers."""
-        base, offered = _base_fee(self._node), pending.fees.get("maxFeePerGas", pending.fees.get("gasPrice", 0))
+        base, offered = base_fee(self._node), pending.fees.get("maxFeePerGas", pending.fees.get("gasPrice", 0))
         if base is not None and base > offered:
             return True
         tip = pending.fees.get("maxPriorityFeePerGas")
-        return tip is not None and min(_usual_tip(self._node) or 0, TIP_CAP) > tip
+        return tip is not None and min(usual_tip(self._node) or 0, TIP_CAP) > tip
 
     def _offer(self, pending: Pending) -> Handed:
         """Hands over the newest version, and if its fees are too low for the node, one with higher fees; if its gas limit is refused, one
@@ -568,11 +486,6 @@ class Sender:
         assert block is not None
         logs = found.get("logs")
         return Receipt(block, None if status is None else status == 1, gas, logs if isinstance(logs, list) else None)
-
-
-def _listed(found: Any) -> list[Any]:
-    """A list in a node's answer; none if it is something else."""
-    return found if isinstance(found, list) else []
 
 
 def _pause(waited: float) -> None:
