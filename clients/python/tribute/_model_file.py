@@ -22,7 +22,6 @@ FURTHEST = 3.0
 """Half of these points are up to ten to the power of this ranges off the middle, where logits leave [0, 1] and every class may win."""
 CLEAR = 1e-5
 """An answer is clear if its score is ahead by more than this part of all scores' range."""
-
 EXACT = 2.0**53
 """From here on, different whole numbers may be one float."""
 
@@ -324,8 +323,10 @@ def _are_labels(values: _Values, schema: Schema) -> bool:
     """Whether a column of floats has a label for each record, as a comparison cast to float has: they are classes or the numbers of
     columns, and not always the same.
     """
+    if values.rows.shape[1] > 1:
+        return False
     known, found = schema._number_of, np.unique(values.rows)
-    return values.rows.shape[1] == 1 and len(found) > 1 and all(x in range(len(known)) or _own(x, known) in known for x in found)
+    return len(found) > 1 and all(x in range(len(known)) or _own(x, known) in known for x in found)
 
 
 def _repeats(labels: npt.NDArray[Any], classes: int) -> bool:

@@ -50,6 +50,8 @@ _REVERTED = (3, -32015)
 """Codes of a revert: geth's, and Nethermind's and OpenEthereum's."""
 _ERROR_STRING = "0x08c379a0"
 """Selector of Solidity's `Error(string)`."""
+_MIDWAY = (requests.exceptions.ChunkedEncodingError, requests.exceptions.ContentDecodingError)
+"""What requests raises if an answer breaks midway."""
 _KEY_WANTED = ("unauthori", "authenticat", "forbidden", "api key", "apikey", "api-key", "project id", "access denied")
 
 
@@ -100,19 +102,9 @@ class Node(HTTPProvider):
             except requests.Timeout:
                 raise errors.ChainUnavailable(f"{self.shown} did not answer {method} within {REQUEST_TIMEOUT:.0f} s") from None
             except (requests.RequestException, ValueError) as failed:  # a ValueError is about where a redirect leads
-                midway = isinstance(failed, (requests.exceptions.ChunkedEncodingError, requests.exceptions.ContentDecodingError))
-                refused = "NewConnectionError" in repr(failed) or not (midway or isinstance(failed, requests.ConnectionError))
+                refused = "NewConnectionError" in repr(failed) or not isinstance(failed, (requests.ConnectionError, *_MIDWAY))
                 if method == SEND or refused or broken == READ_RETRIES:
-                    what = f"{self.shown} gave a broken answer to {method}" if midway else f"no node answers at {self.shown}"
-                    if self._session.led_to and not midway:
-                        what = f"{self._redirects(method)}, where no node answers"
-                    # what requests says of a URL that it cannot use quotes it
-                    cause = "it is no usable URL" if isinstance(failed, ValueError) else _hidden(_root(failed), self._secrets)
-                    advice = _tls_advice(failed)
-                    if advice:
-                        place = self._redirects(method) if self._session.led_to else f"no https connection to {self.shown}"
-                        raise errors.ChainUnavailable(f"{place} ({cause}): {advice}") from None
-                    raise errors.ChainUnavailable(f"{what}: {cause}") from None
+                    raise errors.ChainUnavailable(self._unreached(method, failed)) from None
                 broken += 1
                 continue
             if answered.is_redirect:
@@ -156,6 +148,17 @@ class Node(HTTPProvider):
         if isinstance(found, Exception):
             raise found
         return found
+
+    def _unreached(self, method: str, failed: Exception) -> str:
+        """Why there is no whole answer."""
+        # what requests says of a URL that it cannot use quotes it
+        cause = "it is no usable URL" if isinstance(failed, ValueError) else _hidden(_root(failed), self._secrets)
+        if isinstance(failed, _MIDWAY):
+            return f"{self.shown} gave a broken answer to {method}: {cause}"
+        redirects, advice = self._redirects(method) if self._session.led_to else "", _tls_advice(failed)
+        if advice:
+            return f"{redirects or f'no https connection to {self.shown}'} ({cause}): {advice}"
+        return f"{f'{redirects}, where no node answers' if redirects else f'no node answers at {self.shown}'}: {cause}"
 
     def _redirects(self, method: str) -> str:
         """That a request was redirected, and where to."""
@@ -327,10 +330,10 @@ class _Answer:
             return True
         if self.error is None:
             return False
-        words = self.words().lower()
         # a contract's own words: waiting does not help
-        if self._code() == 3 or "revert" in words:
+        if self._says_revert():
             return False
+        words = self.words().lower()
         # "query returned more than 10000 results" has the code of a limit, but waiting does not help
         if says(words, _MANY_RESULTS):
             return False
@@ -359,9 +362,12 @@ class _Answer:
         message says what else is wrong."""
         if self.error is None:
             return False
-        words = self.words()
         told = self._code() in _REVERTED or self._returned() is not None
-        return self._code() == 3 or "revert" in words.lower() or (told and refusal(words) == "unclear")
+        return self._says_revert() or (told and refusal(self.words()) == "unclear")
+
+    def _says_revert(self) -> bool:
+        """Whether a revert is clear from the code, or from the word."""
+        return self._code() == 3 or "revert" in self.words().lower()
 
     def revert(self) -> dict[str, Any]:
         """The error of a revert in geth's form, which web3.py reads."""

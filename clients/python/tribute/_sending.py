@@ -127,6 +127,10 @@ class Handed:
         """The same with another reason."""
         return Handed(self.meaning, f"{self.words}; {reason}" if self.words else reason)
 
+    def failing(self, error: str) -> Handed:
+        """The same with a later error of the node, unless it refused the transaction."""
+        return self if self.refused else Handed(self.meaning, error)
+
 
 class Sender:
     """The transactions of an account on a node.
@@ -286,7 +290,7 @@ class Sender:
                 try:
                     digest, receipt = self._receipt(pending)
                 except Unusable as failed:  # what used the nonce may be shown all the same
-                    handed = handed if handed.refused else Handed(handed.meaning, failed.message)
+                    handed = handed.failing(failed.message)
                 if receipt is not None:
                     if not receipt.missing:
                         return digest, receipt
@@ -309,7 +313,7 @@ class Sender:
                         searched = now
                         mined = None if self._is_known(pending) else self._block_of(pending)
             except errors.ChainUnavailable as failed:
-                handed = handed if handed.refused else Handed(handed.meaning, failed.message)
+                handed = handed.failing(failed.message)
             if refused and not used and now - refused >= (CLEAR_REFUSAL_PATIENCE if handed.is_clear else REFUSAL_PATIENCE):
                 unfunded = f"{self._account.address} cannot pay for it ({handed.words})"
                 why = unfunded if handed.meaning == "unfunded" else f"the node refuses it ({handed.words})"
@@ -426,9 +430,7 @@ class Sender:
         """Hands over a version with higher fees, or with lower ones if those may help; if the caps allow none, `handed` with the reason."""
         try:
             market = fees(self._node, handed.meaning == "fee too low")
-        except errors.TransactionFailed as too_dear:
-            return handed.told(too_dear.message)
-        except errors.ChainUnavailable as failed:
+        except (errors.TransactionFailed, errors.ChainUnavailable) as failed:
             return handed.told(failed.message)
         lower = {name: min(fee, market.get(name, fee)) for name, fee in pending.fees.items()}
         offer = lower if handed.wants_less else raised(pending.fees, market)
@@ -480,10 +482,8 @@ class Sender:
             raise self._node.unusable(method, found, "a receipt")
         if [str(found.get(name)).lower() for name in ("transactionHash", "from")] != [digest, self._account.address.lower()]:
             raise Unusable(f"{self._node.shown} answers {method} with the receipt of another transaction: use another node")
-        block, status, gas = (
-            None if found.get(name) is None else self._node.number(method, found[name]) for name in ("blockNumber", "status", "gasUsed")
-        )
-        assert block is not None
+        block = self._node.number(method, found["blockNumber"])
+        status, gas = (None if found.get(name) is None else self._node.number(method, found[name]) for name in ("status", "gasUsed"))
         logs = found.get("logs")
         return Receipt(block, None if status is None else status == 1, gas, logs if isinstance(logs, list) else None)
 

@@ -182,7 +182,7 @@ class TributeClassifier(ClassifierMixin, _Head):
         if len(labels) < 2:
             raise ValueError(f"all records are of one class, {labels[0]}: a classifier needs two")
         if len(set(labels)) < len(labels):
-            alike = ", ".join(repr(label) for label in self.classes_.tolist() if labels.count(str(label).strip()) > 1)
+            alike = ", ".join(repr(given) for given, label in zip(self.classes_.tolist(), labels) if labels.count(label) > 1)
             raise ValueError(f"the classes {alike} are written alike, as text without blanks around it: write them as one, or rename one")
         self._fit(features, targets, labels)
         return self
