@@ -32,7 +32,7 @@ pub(crate) async fn transaction_of(chain: &Chain, from: Address, nonce: u64, our
     match block_of(chain, from, nonce, newest).await {
         Ok(Some(block)) => in_block(chain, from, nonce, ours, block).await,
         Ok(None) => Ok(None),
-        Err(error @ ChainError::Refused { .. }) => {
+        Err(error) if error.is_answer() => {
             for block in (newest.saturating_sub(RECENT - 1)..=newest).rev() {
                 if let Some(found) = in_block(chain, from, nonce, ours, block).await? {
                     return Ok(Some(found));
