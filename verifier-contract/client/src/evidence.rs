@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::chain::{quantity, Chain};
 use crate::error::{ChainError, Result};
+use crate::receipt::unless_empty;
 
 #[derive(Deserialize)]
 struct Body {
@@ -91,7 +92,24 @@ async fn in_block(chain: &Chain, from: Address, nonce: u64, ours: &[TxHash], blo
 }
 
 fn does(tx: &Value) -> Option<(Option<Address>, U256, Bytes)> {
-    let to = tx["to"].as_str().map(str::parse).transpose().ok()?;
+    let to = unless_empty(&tx["to"]).ok()?;
     let input = tx["input"].as_str().or(tx["data"].as_str())?;
     Some((to, tx["value"].as_str()?.parse().ok()?, input.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_deployment_has_no_receiver_however_a_node_writes_it() {
+        let of = |to: Value| does(&json!({ "to": to, "value": "0x7", "input": "0x08" }));
+        let does = |to| Some((to, U256::from(7), Bytes::from([8_u8])));
+        for none in [Value::Null, json!(""), json!("0x")] {
+            assert_eq!(of(none.clone()), does(None), "{none}");
+        }
+        assert_eq!(of(json!(Address::repeat_byte(3))), does(Some(Address::repeat_byte(3))));
+        assert_eq!(of(json!("0x12")), None);
+    }
 }

@@ -41,7 +41,10 @@ pub struct Receipt {
     pub logs: Vec<Log>,
 }
 
-fn unless_empty<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<Option<T>, D::Error> {
+/// A value that some nodes leave empty instead of null.
+pub(crate) fn unless_empty<'de, D: Deserializer<'de>, T: DeserializeOwned>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
     match Value::deserialize(deserializer)? {
         Value::Null => Ok(None),
         Value::String(text) if text.is_empty() || text == "0x" => Ok(None),
