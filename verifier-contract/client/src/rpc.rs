@@ -185,8 +185,8 @@ impl Rpc {
             let status = response.status();
             let header = |name: HeaderName| response.headers().get(name).map(|v| v.to_str().unwrap_or_default());
             let told = header(RETRY_AFTER).map(pause);
-            let moved =
-                header(LOCATION).filter(|_| status.is_redirection()).and_then(|to| response.url().join(to).ok());
+            let to = header(LOCATION).filter(|to| status.is_redirection() && !to.is_empty());
+            let moved = to.and_then(|to| response.url().join(to).ok());
             let encoding = header(CONTENT_ENCODING).unwrap_or_default().trim().to_ascii_lowercase();
             Ok((status, told, moved, encoding, response.bytes().await?))
         });

@@ -285,6 +285,10 @@ async fn a_redirection_is_followed_if_it_keeps_the_request_and_told_otherwise() 
     let failed = payer.refused("301", payer.options(), to(301, "https://node.example/v3/SECRET".to_owned())).await;
     assert!(matches!(failed, ChainError::BadUrl { .. }), "{failed}");
     assert!(failed.to_string().contains("redirects to https://node.example/…"), "{failed}");
+    for nowhere in ["", "https://n\u{f6}de.example"] {
+        let failed = payer.refused(nowhere, payer.options(), to(301, nowhere.to_owned())).await;
+        assert!(matches!(&failed, ChainError::BadAnswer { cause, .. } if cause.contains("301")), "{failed}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
