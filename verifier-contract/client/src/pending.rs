@@ -50,7 +50,7 @@ pub(crate) struct Pending {
     started: Instant,
     /// When a version was last handed to the node.
     handed: Instant,
-    /// When the newest version was made.
+    /// When we last saw to the newest version's fees or gas, whether or not it was replaced.
     priced: Instant,
     /// When we last looked for the transaction that used the nonce.
     searched: Option<Instant>,
@@ -228,13 +228,13 @@ impl Pending {
             _ => return Ok(()),
         };
         self.priced = Instant::now();
-        let gas = self.account.gas_for(&self.message).await;
-        let (gas, unknown) = gas.map_or_else(|error| (self.gas, Some(error)), |gas| (gas, None));
+        let estimated = self.account.gas_for(&self.message).await;
+        let gas = *estimated.as_ref().unwrap_or(&self.gas);
         if (gas, fees) != (self.gas, old) {
             self.offer(gas, fees)?;
             self.hand_over().await;
         }
-        unknown.map_or(Ok(()), Err)
+        estimated.map(drop)
     }
 
     /// Waits until it is mined and confirmed, whatever its outcome.
