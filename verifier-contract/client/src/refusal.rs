@@ -103,21 +103,25 @@ const INVALID: &[&str] = &[
     "rlp:",
 ];
 
+/// Whether a message, in lower case, has one of these words.
+fn says(message: &str, words: &[&str]) -> bool {
+    words.iter().any(|w| message.contains(w))
+}
+
 /// Classifies a node's message about a transaction.
 pub(crate) fn refusal(message: &str) -> Refusal {
     let message = message.to_lowercase();
-    let says = |words: &[&str]| words.iter().any(|w| message.contains(w));
     // "unknown transaction type" contains "known transaction"
     let known = message.replace("unknown", "");
-    if KNOWN.iter().any(|w| known.contains(w)) {
+    if says(&known, KNOWN) {
         Refusal::Known
-    } else if says(NONCE_USED) {
+    } else if says(&message, NONCE_USED) {
         Refusal::NonceUsed
-    } else if says(UNFUNDED) {
+    } else if says(&message, UNFUNDED) {
         Refusal::Unfunded
-    } else if says(FEE_TOO_LOW) {
+    } else if says(&message, FEE_TOO_LOW) {
         Refusal::FeeTooLow
-    } else if says(INVALID) {
+    } else if says(&message, INVALID) {
         Refusal::Invalid
     } else {
         Refusal::Unclear
@@ -140,43 +144,42 @@ const ABOUT_REQUESTS: &[&str] = &[
 ];
 
 /// Words of a limit on the size of results.
-const ABOUT_RESULTS: [&str; 5] = ["results", "block range", "range is", "response size", "blocks"];
+const ABOUT_RESULTS: &[&str] = &["results", "block range", "range is", "response size", "blocks"];
 
 /// Whether an error says that the node limits requests, so that the same request will pass later.
 pub(crate) fn limits_requests(code: i64, message: &str) -> bool {
     let message = message.to_lowercase();
-    let says = |words: &[&str]| words.iter().any(|w| message.contains(w));
     // a contract's own words: waiting does not help
-    if code == 3 || says(&["revert"]) {
+    if code == 3 || message.contains("revert") {
         return false;
     }
     // "query returned more than 10000 results" has the code of a rate limit, but waiting does not help either
-    if says(&ABOUT_RESULTS) {
+    if says(&message, ABOUT_RESULTS) {
         return false;
     }
-    matches!(code, 429 | -32005 | -32007 | -32029) || says(ABOUT_REQUESTS)
+    matches!(code, 429 | -32005 | -32007 | -32029) || says(&message, ABOUT_REQUESTS)
 }
 
 /// Whether an answer with the HTTP status of a limit on requests (429) is about the size of results all the same.
 pub(crate) fn limits_only_results(message: &str) -> bool {
     let message = message.to_lowercase();
-    let says = |words: &[&str]| words.iter().any(|w| message.contains(w));
-    says(&ABOUT_RESULTS) && !says(ABOUT_REQUESTS)
+    says(&message, ABOUT_RESULTS) && !says(&message, ABOUT_REQUESTS)
 }
 
 /// Whether an error that looks like a limit on requests may also be one on results: BSC's nodes answer `eth_getLogs` of too
 /// many blocks with -32005 and "limit exceeded".
 pub(crate) fn may_limit_results(code: i64, message: &str) -> bool {
     let message = message.to_lowercase();
-    code == -32005 && !ABOUT_REQUESTS.iter().any(|w| message.contains(w))
+    code == -32005 && !says(&message, ABOUT_REQUESTS)
 }
+
+const ABOUT_KEYS: &[&str] =
+    &["unauthori", "authenticat", "forbidden", "api key", "apikey", "api-key", "project id", "access denied"];
 
 /// Whether an error says that the node requires a key or a login.
 pub(crate) fn wants_key(message: &str) -> bool {
     let message = message.to_lowercase();
-    ["unauthori", "authenticat", "forbidden", "api key", "apikey", "api-key", "project id", "access denied"]
-        .iter()
-        .any(|w| message.contains(w))
+    says(&message, ABOUT_KEYS)
 }
 
 #[cfg(test)]
