@@ -90,7 +90,9 @@ pub(crate) fn typed<const N: usize>(what: &str, text: &str) -> Result<[u8; N], B
     Ok(bytes)
 }
 
-fn digits(text: &str) -> &str {
+/// The text after `0x` or `0X`, which people may leave out.
+#[must_use]
+pub fn digits(text: &str) -> &str {
     text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")).unwrap_or(text)
 }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use alloy::primitives::hex;
 use alloy::signers::local::PrivateKeySigner;
+use tribute_core::hexed::digits;
 use zeroize::Zeroizing;
 
 use crate::error::{ChainError, Result};
@@ -77,15 +78,11 @@ fn holds_phrase(name: &str) -> bool {
     name.split(|c: char| !c.is_alphabetic()).filter(|word| !word.is_empty()).count() >= 12
 }
 
-fn without_prefix(text: &str) -> &str {
-    text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")).unwrap_or(text)
-}
-
 /// Reads a private key: 64 hex digits of either case, with or without 0x, white space and a byte order mark around them.
 /// The error says what is unusual without showing any of it.
 pub fn parse(text: &str) -> Result<PrivateKeySigner, String> {
     let trimmed = text.trim_start_matches('\u{feff}').trim();
-    let digits = without_prefix(trimmed);
+    let digits = digits(trimmed);
     if digits.is_empty() {
         return Err("it is empty".to_owned());
     }

@@ -16,6 +16,7 @@ use alloy::signers::local::PrivateKeySigner;
 use hmac::Hmac;
 use serde_json::{Map, Value};
 use sha2::Sha256;
+use tribute_core::hexed::digits;
 use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
 
@@ -259,8 +260,7 @@ fn number(map: &Map<String, Value>, name: &str) -> Result<u64, String> {
 
 fn hex_of(map: &Map<String, Value>, name: &str) -> Result<Vec<u8>, String> {
     let text = text_of(map, name)?;
-    let digits = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")).unwrap_or(text);
-    hex::decode(digits).map_err(|_| format!("its field `{name}` is not hex"))
+    hex::decode(digits(text)).map_err(|_| format!("its field `{name}` is not hex"))
 }
 
 fn bytes_of<const N: usize>(map: &Map<String, Value>, name: &str) -> Result<[u8; N], String> {
@@ -272,7 +272,6 @@ fn bytes_of<const N: usize>(map: &Map<String, Value>, name: &str) -> Result<[u8;
 /// An address in any case, with or without 0x. The checksum is not verified, because the address is compared with the
 /// key's.
 fn address(text: &str) -> Result<Address, String> {
-    let digits = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")).unwrap_or(text);
-    let bytes = hex::decode(digits).ok().and_then(|bytes| <[u8; 20]>::try_from(bytes).ok());
+    let bytes = hex::decode(digits(text)).ok().and_then(|bytes| <[u8; 20]>::try_from(bytes).ok());
     bytes.map(Address::from).ok_or_else(|| "its address is not 20 bytes in hex".to_owned())
 }
