@@ -357,7 +357,7 @@ fn decompressed<'a>(encoding: &str, body: &'a [u8]) -> Option<Cow<'a, [u8]>> {
     Some(Cow::Owned(plain))
 }
 
-/// The pause in a `Retry-After`: seconds, perhaps with a fraction, or a date. None at all if it is neither, or past.
+/// The pause in a `Retry-After`: seconds, perhaps with a fraction, or a date. Zero if it is neither, or past.
 fn pause(text: &str) -> Duration {
     let text = text.trim();
     let seconds = || Duration::try_from_secs_f64(text.parse().ok()?).ok();

@@ -97,10 +97,10 @@ pub(crate) fn without_secrets(url: &Url, words: &str) -> String {
 /// segment of the path and a value of the query only if they are no short words; and what HTTP sends of user and password.
 fn secrets(url: &Url) -> Vec<String> {
     let decoded = |part: &str| percent_decode_str(part).decode_utf8_lossy().into_owned();
-    let (path, query, user) = (url.path(), url.query().unwrap_or_default(), url.username());
+    let path = Some(url.path()).filter(|path| *path != "/").unwrap_or_default();
+    let (query, user) = (url.query().unwrap_or_default(), url.username());
     let password = url.password().unwrap_or_default();
-    let whole =
-        [Some(path).filter(|path| path.len() > 1).unwrap_or_default(), path.trim_end_matches('/'), query, password];
+    let whole = [path, path.trim_end_matches('/'), query, password];
     let values = query.split('&').map(|pair| pair.split_once('=').map_or(pair, |(_, value)| value));
     let parts = path.split('/').chain(values).chain([user]).filter(|part| part.len() >= SHORTEST_PART);
     let mut all: Vec<String> =
