@@ -7,9 +7,8 @@ use std::time::{Duration, Instant};
 use crate::payer::{payment, Payer, RECEIVER};
 use crate::proxy::{Passing, Quirk, Reply, SEND};
 use crate::records::{dies_after_sending, left_and_lost};
-use alloy::consensus::{Transaction, TxEnvelope};
-use alloy::eips::eip2718::Decodable2718;
-use alloy::primitives::{Bytes, B256};
+use alloy::consensus::Transaction;
+use alloy::primitives::B256;
 use serde_json::{json, Value};
 use tribute_chain::{Address, Chain, ChainError, Message, Options, Wallet, U256};
 
@@ -330,10 +329,8 @@ fn wrong_about_gas(times: usize) -> Quirk {
     let tells_little = estimates("0x5208", times);
     Quirk::before(move |p| match p.method {
         SEND => {
-            let raw: Bytes = p.request["params"][0].as_str().unwrap().parse().unwrap();
             let words = "intrinsic gas too low: gas 26250, minimum needed 61000";
-            let gas = TxEnvelope::decode_2718(&mut &raw[..]).unwrap().gas_limit();
-            (gas < 61_000).then(|| Reply::error(p.request, -32000, words))
+            (p.transaction().gas_limit() < 61_000).then(|| Reply::error(p.request, -32000, words))
         }
         _ => tells_little.answer(p),
     })

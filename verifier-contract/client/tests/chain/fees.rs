@@ -2,9 +2,7 @@
 
 use crate::payer::Payer;
 use crate::proxy::{error, Quirk, Reply, SEND};
-use alloy::consensus::{Transaction, TxEnvelope};
-use alloy::eips::eip2718::Decodable2718;
-use alloy::primitives::Bytes;
+use alloy::consensus::Transaction;
 use serde_json::{json, Value};
 use tribute_chain::{ChainError, Sent};
 
@@ -103,8 +101,7 @@ async fn a_node_that_takes_only_higher_tips_than_past_blocks_held_gets_them() {
         "eth_gasPrice" => Some(Reply::result(p.request, if p.before < 2 { "0x165a0bc00" } else { "0x60db88400" })),
         "eth_feeHistory" => Some(Reply::result(p.request, json!({ "reward": [["0x3b9aca00"]] }))),
         SEND => {
-            let raw: Bytes = p.request["params"][0].as_str().unwrap().parse().unwrap();
-            let tip = TxEnvelope::decode_2718(&mut &raw[..]).unwrap().max_priority_fee_per_gas();
+            let tip = p.transaction().max_priority_fee_per_gas();
             let words = "transaction underpriced: gas tip cap 1000000000, minimum needed 24000000000";
             (tip < Some(24 * GWEI)).then(|| Reply::error(p.request, -32000, words))
         }

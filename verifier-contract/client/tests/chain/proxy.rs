@@ -5,6 +5,9 @@
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
+use alloy::consensus::TxEnvelope;
+use alloy::eips::eip2718::Decodable2718;
+use alloy::primitives::Bytes;
 use serde_json::{json, Value};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -51,6 +54,14 @@ pub struct Passing<'a> {
     pub request: &'a Value,
     /// How often the method was called before.
     pub before: usize,
+}
+
+impl Passing<'_> {
+    /// The transaction that it hands over.
+    pub fn transaction(&self) -> TxEnvelope {
+        let raw: Bytes = self.request["params"][0].as_str().unwrap().parse().unwrap();
+        TxEnvelope::decode_2718(&mut &raw[..]).unwrap()
+    }
 }
 
 type Before = dyn Fn(&Passing<'_>) -> Option<Reply> + Send + Sync;
