@@ -4,11 +4,10 @@
 use std::fmt;
 use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 
 use clap::builder::{PathBufValueParser, TypedValueParser};
 use serde_json::{json, Value};
-use tokio::sync::Notify;
+use tokio::sync::SetOnce;
 use tribute_client::files::{check_writable, write_file};
 use tribute_problem::{Problem, Reason, Result};
 use tribute_proto::v1;
@@ -154,8 +153,7 @@ macro_rules! note_part {
 }
 
 /// The first failure to print with [`say`] or [`say_part`].
-static FAILURE: OnceLock<Problem> = OnceLock::new();
-static FAILED: Notify = Notify::const_new();
+static FAILURE: SetOnce<Problem> = SetOnce::const_new();
 
 /// Metadata of a problem: standard output has no reader any more.
 const NO_READER: &str = "no_reader";
@@ -165,8 +163,8 @@ pub(crate) fn said(text: fmt::Arguments<'_>) {
         return;
     }
     if let Err(problem) = print(text) {
-        FAILURE.get_or_init(|| problem);
-        FAILED.notify_waiters();
+        // another thread's may be the first
+        let _ = FAILURE.set(problem);
     }
 }
 
@@ -182,13 +180,7 @@ pub(crate) fn failure() -> Option<&'static Problem> {
 
 /// Returns once printing with [`say`] or [`say_part`] has failed.
 pub(crate) async fn failed() -> Problem {
-    loop {
-        let next = FAILED.notified();
-        if let Some(problem) = FAILURE.get() {
-            return problem.clone();
-        }
-        next.await;
-    }
+    FAILURE.wait().await.clone()
 }
 
 /// Whether a problem is that nobody reads standard output any more, as after `| head`.
