@@ -6,9 +6,9 @@ use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue};
 use clap::{Arg, Command, CommandFactory as _, FromArgMatches as _};
+use tribute_chain::keys::without_keys;
 
 use super::Cli;
-use crate::typed::without_keys;
 
 /// A command line that cannot be run, or one that asks for help.
 #[derive(Debug)]
