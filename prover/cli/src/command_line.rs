@@ -23,18 +23,15 @@ pub(crate) struct Refused {
 /// # Errors
 /// What to tell instead of running a command.
 pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, Refused> {
-    let parsed = without_empty(Cli::command()).try_get_matches_from(arguments);
+    let mut command = without_empty(Cli::command());
+    let parsed = command.try_get_matches_from_mut(arguments);
     parsed.and_then(|matches| Cli::from_arg_matches(&matches)).map_err(|error| {
         let text = |kind| match error.get(kind) {
             Some(ContextValue::String(text)) => Some(text.clone()),
             _ => None,
         };
         let variable = match (text(ContextKind::InvalidArg), text(ContextKind::InvalidValue)) {
-            (Some(name), Some(value)) => {
-                let mut all = Cli::command();
-                all.build();
-                variable(&all, &name, &value)
-            }
+            (Some(name), Some(value)) => variable(&command, &name, &value),
             _ => None,
         };
         Refused { error, variable }

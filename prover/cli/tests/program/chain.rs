@@ -133,6 +133,9 @@ fn a_setting_in_the_environment_is_named() {
     }
     let said = says(w.command(OWNER, &format!("{fund} --max-fee 2.5")).env("TRIBUTE_MAX_FEE", "3"));
     assert!(said.contains("2.5") && !said.contains("environment variable"), "{said}");
+    // what is empty on the command line is no value of a variable that is empty, too
+    let said = says(w.command(OWNER, &fund).args(["--max-fee", ""]).env("TRIBUTE_MAX_FEE", ""));
+    assert!(said.contains("--max-fee <GWEI>") && !said.contains("environment variable"), "{said}");
     for quote in ["\"", "'"] {
         let url = format!("{quote}https://node.example/v3/open-sesame{quote}");
         let said = says(w.command(OWNER, &fund).env("TRIBUTE_RPC", &url));
