@@ -131,15 +131,19 @@ async fn from_a_csv_to_paid_providers() {
     assert_eq!((count("QueriesClaimed"), count("ProviderPaid"), count("OwnerPaid"), count("Unknown")), (2, 1, 1, 0));
 }
 
-/// A port forwarded to the node for as long as this value lives.
-pub(super) struct Forwarded {
+/// A port that is served for as long as this value lives.
+pub(super) struct Port {
     stop: std::sync::Arc<std::sync::atomic::AtomicBool>,
     thread: Option<std::thread::JoinHandle<()>>,
 }
 
-impl Forwarded {
-    pub(super) fn new(port: u16, node: &str) -> Self {
-        let (stop, node) = (std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false)), node.to_owned());
+impl Port {
+    /// What `serve` returns of a connection stays open until the end.
+    pub(super) fn new(
+        port: u16,
+        serve: impl Fn(std::net::TcpStream) -> Vec<std::net::TcpStream> + Send + 'static,
+    ) -> Self {
+        let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
         let listener = std::net::TcpListener::bind(("127.0.0.1", port)).unwrap();
         listener.set_nonblocking(true).unwrap();
         let stopping = stop.clone();
@@ -151,24 +155,32 @@ impl Forwarded {
                     continue;
                 };
                 here.set_nonblocking(false).unwrap();
-                let there = std::net::TcpStream::connect(node.trim_start_matches("http://")).unwrap();
-                for (mut from, mut to) in [
-                    (here.try_clone().unwrap(), there.try_clone().unwrap()),
-                    (there.try_clone().unwrap(), here.try_clone().unwrap()),
-                ] {
-                    std::thread::spawn(move || std::io::copy(&mut from, &mut to));
-                }
-                open.extend([here, there]);
+                open.extend(serve(here));
             }
             for stream in open {
                 let _ = stream.shutdown(std::net::Shutdown::Both);
             }
         });
-        Forwarded { stop, thread: Some(thread) }
+        Port { stop, thread: Some(thread) }
+    }
+
+    /// One that is forwarded to the node.
+    pub(super) fn forwarded(port: u16, node: &str) -> Self {
+        let node = node.trim_start_matches("http://").to_owned();
+        Port::new(port, move |here| {
+            let there = std::net::TcpStream::connect(&node).unwrap();
+            for (mut from, mut to) in [
+                (here.try_clone().unwrap(), there.try_clone().unwrap()),
+                (there.try_clone().unwrap(), here.try_clone().unwrap()),
+            ] {
+                std::thread::spawn(move || std::io::copy(&mut from, &mut to));
+            }
+            vec![here, there]
+        })
     }
 }
 
-impl Drop for Forwarded {
+impl Drop for Port {
     fn drop(&mut self) {
         self.stop.store(true, std::sync::atomic::Ordering::SeqCst);
         let _ = self.thread.take().map(std::thread::JoinHandle::join);
@@ -207,7 +219,7 @@ async fn what_a_thaw_would_take_is_claimed_in_time(w: &World, weights: &str, age
     // the node is unreachable at first
     let first = watch();
     until("polling again in", 1);
-    let node = Forwarded::new(port, w.anvil().url());
+    let node = Port::forwarded(port, w.anvil().url());
     // nothing is claimed while no session thaws
     tokio::time::sleep(std::time::Duration::from_secs(3)).await;
     assert_eq!(contracts.session(&id).await.unwrap().paid, 0);
@@ -227,7 +239,7 @@ async fn what_a_thaw_would_take_is_claimed_in_time(w: &World, weights: &str, age
     until("polling again in", 2);
     let back: bool = chain.request("evm_revert", (before,)).await.unwrap();
     assert!(back && contracts.session(&id).await.unwrap().paid == 0);
-    let _node = Forwarded::new(port, w.anvil().url());
+    let _node = Port::forwarded(port, w.anvil().url());
     until(": claimed", 2);
     assert_eq!(contracts.session(&id).await.unwrap().paid, 20);
 

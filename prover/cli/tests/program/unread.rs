@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::process::{Output, Stdio};
 
-use tribute_chain::{Address, Chain, U256};
+use tribute_chain::{Address, U256};
 use tribute_testing::World;
 
 const OWNER: usize = 0;
@@ -41,10 +41,6 @@ fn said(output: &Output) -> String {
     said
 }
 
-async fn balance(chain: &Chain, of: Address) -> U256 {
-    chain.request("eth_getBalance", (of, "latest")).await.unwrap()
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_payment_whose_result_cannot_be_written_is_told() {
     let w = World::with_chain();
@@ -58,7 +54,7 @@ async fn a_payment_whose_result_cannot_be_written_is_told() {
         let refused = w.fails(OWNER, &format!("{fund} --out {out}"));
         assert!(refused.contains("--out <FILE>") && refused.contains("cannot write"), "{refused}");
     }
-    assert_eq!(balance(&chain, to).await, U256::ZERO, "nothing was sent");
+    assert_eq!(chain.balance(to).await.unwrap(), U256::ZERO, "nothing was sent");
 
     // what fails later is told with the transaction's hash, in every form of a result
     let full = Full::new();
@@ -72,7 +68,7 @@ async fn a_payment_whose_result_cannot_be_written_is_told() {
     for (already, (form, stdout)) in ways.into_iter().enumerate() {
         let output = w.command(OWNER, &format!("{fund}{form}")).stdout(stdout).output().unwrap();
         let said = said(&output);
-        assert_eq!(balance(&chain, to).await, U256::from(5 * (already + 1)), "{said}");
+        assert_eq!(chain.balance(to).await.unwrap(), U256::from(5 * (already + 1)), "{said}");
         let block: serde_json::Value = chain.request("eth_getBlockByNumber", ("latest", false)).await.unwrap();
         let sent = format!("(sent: {})", block["transactions"][0].as_str().unwrap());
         assert!(said.contains(&sent) && said.contains("do not run the command again"), "{said}");

@@ -4,53 +4,26 @@ use std::fs::OpenOptions;
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::process::Command;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::Arc;
 
 use tribute_testing::process::Killed;
 use tribute_testing::{program, wait_for, World};
 
-use super::commands::Forwarded;
+use super::commands::Port;
 
 const OWNER: usize = 0;
 
 /// anvil's first key, under the password `pw`.
 const KEYSTORE: &str = r#"{"address": "f39Fd6e51aad88F6F4ce6aB8827279cffFb92266", "crypto": {"cipher": "aes-128-ctr", "cipherparams": {"iv": "b30668f06abb386ea1cead3fe641b677"}, "ciphertext": "2f401a41cf9000e14e447814534ce354f96fb246d0dcac2870b8b679c09b4cfb", "kdf": "scrypt", "kdfparams": {"dklen": 32, "n": 16, "r": 8, "p": 1, "salt": "67d6a8a41badf4cb8663a1887401a453"}, "mac": "a2dcd3e87c6d849ba7ab58ba3f70d88ed29f4d379ea2942cc6dad2b40d63333c"}, "id": "73210418-75f3-40eb-8f2c-ea178a55dad4", "version": 3}"#;
 
-/// A site that redirects every request to its page about maintenance, for as long as this value lives.
-struct Maintenance {
-    stop: Arc<AtomicBool>,
-    thread: Option<std::thread::JoinHandle<()>>,
-}
-
-impl Maintenance {
-    fn new(port: u16) -> Self {
-        let stop = Arc::new(AtomicBool::new(false));
-        let stopping = stop.clone();
-        let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
-        listener.set_nonblocking(true).unwrap();
-        let thread = std::thread::spawn(move || {
-            while !stopping.load(Ordering::SeqCst) {
-                let Ok((mut stream, _)) = listener.accept() else {
-                    std::thread::sleep(std::time::Duration::from_millis(10));
-                    continue;
-                };
-                stream.set_nonblocking(false).unwrap();
-                let _ = stream.read(&mut [0; 4096]);
-                let _ = stream.write_all(
-                    b"HTTP/1.1 302 Found\r\nlocation: https://status.example/\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
-                );
-            }
-        });
-        Maintenance { stop, thread: Some(thread) }
-    }
-}
-
-impl Drop for Maintenance {
-    fn drop(&mut self) {
-        self.stop.store(true, Ordering::SeqCst);
-        let _ = self.thread.take().map(std::thread::JoinHandle::join);
-    }
+/// A site that redirects every request to its page about maintenance.
+fn maintenance(port: u16) -> Port {
+    Port::new(port, |mut stream| {
+        let _ = stream.read(&mut [0; 4096]);
+        let _ = stream.write_all(
+            b"HTTP/1.1 302 Found\r\nlocation: https://status.example/\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
+        );
+        Vec::new()
+    })
 }
 
 /// A running command, with all that it says in a file.
@@ -94,7 +67,7 @@ fn a_watch_goes_on_when_what_it_watches_comes_back() {
     let server = w.url().trim_start_matches("http://").to_owned();
     std::fs::write(w.file("keystore.json"), KEYSTORE).unwrap();
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let node = Forwarded::new(port, &url);
+    let node = Port::forwarded(port, &url);
     let rpc = format!("http://127.0.0.1:{port}");
 
     // a pipe gives the keystore once, and every poll signs with it
@@ -118,18 +91,18 @@ fn a_watch_goes_on_when_what_it_watches_comes_back() {
     claims.says("polling again in", 1);
     events.says("retrying in", 1);
     w.served = None;
-    let node = Forwarded::new(port, &url);
+    let node = Port::forwarded(port, &url);
     claims.says("nothing answers at", 2);
     let _served = w.place.serve_at(&server, &serve);
     claims.says("the node and the service answer", 2);
 
     // the node's site is under maintenance
     drop(node);
-    let site = Maintenance::new(port);
+    let site = maintenance(port);
     claims.says("status.example", 2);
     events.says("status.example", 2);
     drop(site);
-    let _node = Forwarded::new(port, &url);
+    let _node = Port::forwarded(port, &url);
     claims.says("the node and the service answer", 3);
 
     // what was never right is told at once
