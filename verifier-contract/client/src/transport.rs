@@ -25,6 +25,9 @@ pub(crate) fn client(url: &str, timeout: Duration, roots: Option<&Path>) -> Resu
         let text = url.trim().to_ascii_lowercase();
         schemes.iter().any(|scheme| text.starts_with(scheme))
     };
+    if url.trim().starts_with(['"', '\'']) {
+        return Err(bad("it is in quotation marks, but has to begin with http:// or https://: remove them".to_owned()));
+    }
     if begins(["ws://", "wss://"]) {
         return Err(bad("it is one for WebSockets: give the provider's https URL".to_owned()));
     }
@@ -173,6 +176,8 @@ mod tests {
             ("node.example/v3/SECRET", "begin with http"),
             ("SECRET:8545", "begin with http"),
             ("\"https://node.example/SECRET\"", "begin with http"),
+            ("\"https://node.example/SECRET\"", "quotation marks"),
+            (" 'https://node.example/SECRET'", "quotation marks"),
             ("https://node.example:99999/SECRET", "port"),
             ("https://node SECRET.example", "invalid"),
             ("https://", "empty host"),

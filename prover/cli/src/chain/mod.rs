@@ -38,7 +38,7 @@ use alloy::sol_types::SolCall;
 use clap::Args;
 use serde::Deserialize;
 use serde_json::{json, Value};
-use tribute_chain::{Call, Chain, Contracts, Deployment, Options, Wallet};
+use tribute_chain::{Call, Chain, ChainError, Contracts, Deployment, Options, Wallet};
 use tribute_client::files::read_file;
 use tribute_core::hexed::AccountAddress;
 use tribute_problem::{Problem, Result};
@@ -152,17 +152,14 @@ pub(crate) async fn contracts_at(rpc: &str, roots: Option<PathBuf>, deployment: 
     Ok(Contracts::new(&connect(rpc, options).await?, deployment)?)
 }
 
-/// Connects to a node.
-///
-/// # Errors
-/// The chain's, and if the URL is in quotation marks: neither shows what may be a secret in it.
+/// Connects to a node. The error for a URL that cannot be used says where it is from.
 async fn connect(rpc: &str, options: Options) -> Result<Chain> {
-    if rpc.trim().starts_with(['"', '\'']) {
-        let message =
-            "the node's URL has quotation marks around it: remove them, from --rpc or from TRIBUTE_RPC if that is set";
-        return Err(Problem::field("rpc", message));
-    }
-    Ok(Chain::connect_with(rpc, options).await?)
+    Chain::connect_with(rpc, options).await.map_err(|e| match e {
+        ChainError::BadUrl { .. } => {
+            Problem::field("rpc", format!("{e} (it is from --rpc, or from TRIBUTE_RPC if that is set)"))
+        }
+        _ => e.into(),
+    })
 }
 
 impl ReadArgs {
