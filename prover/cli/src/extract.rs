@@ -25,7 +25,7 @@ pub(crate) struct ExtractArgs {
     extractor: PathBuf,
     /// The model is a network: cut it off at its last dense layer, write the rest to BODY, and use that as the extractor. Its
     /// own training is not proven, and every certificate says so.
-    #[arg(long, value_name = "BODY")]
+    #[arg(long, value_name = "BODY", value_parser = crate::output::file())]
     split: Option<PathBuf>,
     /// The column of the texts: its name, or its number from 1. [default: text]
     #[arg(long, value_name = "COLUMN", conflicts_with = "inputs")]

@@ -125,7 +125,7 @@ pub(super) struct ServeArgs {
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7410")]
     listen: SocketAddr,
     /// File to write the address to once the server listens.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = crate::output::file())]
     port_file: Option<PathBuf>,
     /// Host and port under which clients know this server, where that is not the address it listens on; give one for each.
     /// Signatures made for another name are refused.

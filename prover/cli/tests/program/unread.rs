@@ -7,6 +7,7 @@ use std::os::unix::net::UnixStream;
 use std::process::{Output, Stdio};
 
 use tribute_chain::{Address, U256};
+use tribute_testing::data::WINE_FILE;
 use tribute_testing::World;
 
 const OWNER: usize = 0;
@@ -55,6 +56,13 @@ async fn a_payment_whose_result_cannot_be_written_is_told() {
         assert!(refused.contains("--out <FILE>") && refused.contains("cannot write"), "{refused}");
     }
     assert_eq!(chain.balance(to).await.unwrap(), U256::ZERO, "nothing was sent");
+    for (arguments, option) in [
+        (format!("extract {WINE_FILE} --extractor no.onnx --split @ --out @out.csv"), "--split <BODY>"),
+        ("serve --port-file @".to_owned(), "--port-file <FILE>"),
+    ] {
+        let refused = w.fails(OWNER, &arguments);
+        assert!(refused.contains(option) && refused.contains("cannot write"), "{refused}");
+    }
 
     // what fails later is told with the transaction's hash, in every form of a result
     let full = Full::new();
@@ -107,7 +115,7 @@ fn a_reader_that_is_gone_stops_a_command_quietly() {
         }
     }
     // without a chain
-    let schema = format!("schema infer {} --out @schema.json", tribute_testing::data::WINE_FILE);
+    let schema = format!("schema infer {WINE_FILE} --out @schema.json");
     w.says(OWNER, &schema);
     for (arguments, stdout) in [("schema show @schema.json", closed()), ("schema show @schema.json", full.end())] {
         let output = w.command(OWNER, arguments).stdout(stdout).output().unwrap();
