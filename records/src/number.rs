@@ -89,10 +89,7 @@ pub(crate) fn whole(text: &str) -> Option<u64> {
 fn is_rounded(text: &str, x: f64) -> bool {
     let digits = text.trim_start_matches(['-', '+']).trim_start_matches('0');
     // below 2^53 every whole number is exact
-    digits.len() > 15
-        && is_digits(digits)
-        && digits != format!("{:.0}", x.abs())
-        && digits != x.abs().to_string()
+    digits.len() > 15 && is_digits(digits) && digits != format!("{:.0}", x.abs()) && digits != x.abs().to_string()
 }
 
 /// Parses a finite number; `None` if the text is not a number, exceeds f64, or is a whole number of more digits than f64 holds.
