@@ -188,6 +188,9 @@ fn no_labels(table: &Table<'_>, column: usize) -> DataError {
 /// What to do if a column is not the label.
 const ELSEWHERE: &str = "if another column is the label, name it with --label";
 
+/// The feature columns, each with how its values are read.
+type Inputs = Vec<(usize, Input)>;
+
 /// How to read each feature column: as a number, or as categories with the values that occur in the rows that are `counted`; with
 /// doubts about values that look alike.
 fn inputs(
@@ -195,7 +198,7 @@ fn inputs(
     roles: &Roles,
     hot: &[usize],
     counted: impl Fn(usize) -> bool,
-) -> Result<(Vec<(usize, Input)>, Vec<Doubt>), DataError> {
+) -> Result<(Inputs, Vec<Doubt>), DataError> {
     if let Some(column) = hot.iter().find(|c| !roles.features.contains(c)) {
         let said = format!("(`{}`) is not a feature, so it cannot be one-hot encoded", table.name(*column));
         return Err(Fault::Names(said).at_column(table.file, *column));
