@@ -31,7 +31,11 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli
             _ => None,
         };
         let variable = match (text(ContextKind::InvalidArg), text(ContextKind::InvalidValue)) {
-            (Some(name), Some(value)) => variable(&command, &name, &value),
+            (Some(name), Some(value)) => {
+                // parsing sets up only the subcommands that it meets
+                command.build();
+                variable(&command, &name, &value)
+            }
             _ => None,
         };
         Refused { error, variable }

@@ -237,8 +237,8 @@ impl Pending {
         estimated.map(drop)
     }
 
-    /// Waits until it is mined and confirmed, whatever its outcome.
-    pub(crate) async fn mined(mut self) -> Result<Receipt> {
+    /// Waits until it is mined and confirmed, whatever its outcome: its receipt, and the gas limit of the newest version.
+    pub(crate) async fn mined(mut self) -> Result<(Receipt, u64)> {
         let options = self.account.chain.options().clone();
         loop {
             let looked = self.look().await;
@@ -253,7 +253,7 @@ impl Pending {
                         if let Some(held) = self.held.take() {
                             held.confirmed();
                         }
-                        return Ok(receipt);
+                        return Ok((receipt, self.gas));
                     }
                     self.stage = Stage::Mined { hash: receipt.transaction_hash, block, confirmations };
                     self.refused = None;

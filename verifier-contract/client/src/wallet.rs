@@ -80,7 +80,7 @@ impl Wallet {
             let pending = self.broadcast(message, gas).await?;
             let lost_race = pending.lost_race;
             match pending.mined().await {
-                Ok(receipt) => return self.outcome(message, gas, receipt).await,
+                Ok((receipt, gas)) => return self.outcome(message, gas, receipt).await,
                 // no node accepted ours before the nonce was used, and a block shows that none can any more
                 Err(ChainError::Replaced { nonce, by, .. }) if lost_race && races < NONCE_RACES => {
                     races += 1;
@@ -127,7 +127,7 @@ impl Wallet {
             let mut pending = Pending::new(self.0.clone(), message.clone(), nonce, gas, versions, Some(held));
             pending.resume().await;
             match pending.mined().await {
-                Ok(receipt) => return self.outcome(message, gas, receipt).await.map(Some),
+                Ok((receipt, gas)) => return self.outcome(message, gas, receipt).await.map(Some),
                 Err(ChainError::Replaced { nonce, by, .. }) => {
                     tracing::warn!(action = message.action, nonce, %by, "another transaction used its nonce");
                 }
@@ -144,7 +144,7 @@ impl Wallet {
     /// Sends a message that is expected to fail, without simulating it, and returns the reason. `gas` is its gas limit.
     pub async fn send_expecting_revert(&self, message: &Message, gas: Option<u64>) -> Result<RevertedTx> {
         let gas = gas.unwrap_or(FAILING_GAS).min(self.chain().options().gas_cap);
-        let receipt = self.broadcast(message, gas).await?.mined().await?;
+        let (receipt, gas) = self.broadcast(message, gas).await?.mined().await?;
         let sent = Sent::new(message, &receipt);
         if receipt.status {
             return Err(ChainError::UnexpectedSuccess { action: message.action.clone(), sent: Box::new(sent) });
