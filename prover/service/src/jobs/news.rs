@@ -2,8 +2,9 @@
 //! every event notifies all processes; on SQLite one reader for the whole process looks for new events.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use sqlx::Row as _;
 use tokio::sync::{watch, Notify};
@@ -105,13 +106,13 @@ impl News {
     async fn listen(&self, db: &Database, mut listener: PgListener) -> Result<()> {
         listener.listen(CHANNEL).await?;
         self.tell_all();
-        let mut ping = tokio::time::interval(PING);
-        let mut heard = Instant::now();
-        loop {
-            tokio::select! {
-                notification = listener.try_recv() => match notification? {
+        let heard = AtomicBool::new(true);
+        // neither interrupts the other: a reconnection that is cut short is made up for later without a word
+        let hear = async {
+            loop {
+                match listener.try_recv().await? {
                     Some(notification) => {
-                        heard = Instant::now();
+                        heard.store(true, Ordering::Relaxed);
                         match notification.payload().strip_prefix('+') {
                             Some(job) => {
                                 self.tell(job);
@@ -122,14 +123,20 @@ impl News {
                     }
                     // the connection was lost, and opened again
                     None => self.tell_all(),
-                },
-                _ = ping.tick() => {
-                    if heard.elapsed() > 2 * PING + AGAIN {
-                        return Ok(());
-                    }
-                    sqlx::query("SELECT COUNT(pg_notify($1, ''))").bind(CHANNEL).execute(db.pool()).await?;
                 }
             }
+        };
+        let ping = async {
+            while heard.swap(false, Ordering::Relaxed) {
+                sqlx::query("SELECT COUNT(pg_notify($1, ''))").bind(CHANNEL).execute(db.pool()).await?;
+                tokio::time::sleep(PING).await;
+            }
+            // not even the last ping was heard
+            Ok(())
+        };
+        tokio::select! {
+            broken = hear => broken,
+            silent = ping => silent,
         }
     }
 
