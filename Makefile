@@ -10,7 +10,7 @@ CIRCUITS = $(CARGO) test --release --locked -p tribute-core -p tribute-simd -p t
 # one choice of packages, as in the tests: another would choose other features of what they share, and build that again
 BENCHES = $(CARGO) build --release --locked --workspace --bins
 CLIENT_PYTHON := .deps/client-venv/bin/python
-PYTEST := $(CLIENT_PYTHON) -m pytest clients/python/tests
+PYTEST := timeout -k 30 1800 $(CLIENT_PYTHON) -m pytest clients/python/tests
 TEST_CONSOLE := cd console && npm --silent test
 AUDIT := .deps/venv/bin/python examples/audit.py
 

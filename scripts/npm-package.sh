@@ -47,6 +47,9 @@ anvil=$!
 export TRIBUTE_RPC="http://127.0.0.1:$port" TRIBUTE_ARTIFACTS="$CONTRACTS/out"
 # the first key of every local chain
 export TRIBUTE_KEY=0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80
-until "$CONTRACTS/bin/cast" chain-id --rpc-url "$TRIBUTE_RPC" >/dev/null 2>&1; do sleep 0.1; done
+until "$CONTRACTS/bin/cast" chain-id --rpc-url "$TRIBUTE_RPC" >/dev/null 2>&1; do
+  kill -0 "$anvil"
+  sleep 0.1
+done
 "$TARGET/release/tribute" chain deploy --thaw-seconds 60 --json >deployed.json
 node use.js "$TRIBUTE_RPC" deployment.json compiled.json "$TRIBUTE_KEY"

@@ -23,7 +23,6 @@ start)
   folder=$(mktemp -d /tmp/tribute-pg.XXXXXX) # not TMPDIR: it may be closed to the server's user
   if [ "$(id -u)" = 0 ]; then chown postgres "$folder"; fi
   cd "$folder"
-  port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
   as_server "$bin/initdb" -D "$folder/data" -U postgres -A trust -E UTF8 --locale=C.UTF-8 --no-sync >"$folder/initdb.log" 2>&1
   # a certificate for the address, so that TLS can be tested, too
   printf '%s\n' '[req]' 'distinguished_name = dn' 'x509_extensions = ext' '[dn]' '[ext]' 'basicConstraints = CA:FALSE' \
@@ -31,6 +30,7 @@ start)
   as_server openssl req -x509 -config "$folder/openssl.cnf" -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 \
     -subj /CN=tests -keyout "$folder/server.key" -out "$folder/server.crt" 2>/dev/null
   as_server chmod 600 "$folder/server.key"
+  port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
   echo "-c ssl=on -c ssl_cert_file=$folder/server.crt -c ssl_key_file=$folder/server.key -p $port -k $folder -c listen_addresses=127.0.0.1 -c fsync=off -c synchronous_commit=off -c full_page_writes=off -c shared_buffers=32MB -c max_connections=${2:-60}" >"$folder/options"
   start
   as_server "$bin/createdb" -h 127.0.0.1 -p "$port" -U postgres tribute

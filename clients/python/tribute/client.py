@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
 CHUNK = 1 << 18
 """Bytes per chunk of an upload."""
+ALIVE = [("grpc.keepalive_time_ms", 30_000), ("grpc.keepalive_timeout_ms", 30_000), ("grpc.http2.max_pings_without_data", 0)]
+"""How often a server is asked whether it lives while a call waits for it: a machine that vanished ends no connection."""
 
 
 class Client:
@@ -79,9 +81,9 @@ class Client:
         self.timeout = timeout
         server = _auth.Server.of(address)
         if server.scheme == "https":
-            self._channel = grpc.secure_channel(server.name, grpc.ssl_channel_credentials(roots))
+            self._channel = grpc.secure_channel(server.name, grpc.ssl_channel_credentials(roots), ALIVE)
         else:
-            self._channel = grpc.insecure_channel(server.name)
+            self._channel = grpc.insecure_channel(server.name, ALIVE)
         self.info = self._call("ServerService/GetServerInfo", server_service_pb2.GetServerInfoRequest())
         self._signer = _auth.Signer(self.account, server, self.info, self._call)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any, Callable, Iterator, Protocol
 
 from tqdm.auto import tqdm
@@ -11,6 +12,12 @@ from ._proto.tribute.v1 import job_pb2, job_service_pb2
 
 ENDED = (job_pb2.JOB_STATE_SUCCEEDED, job_pb2.JOB_STATE_FAILED, job_pb2.JOB_STATE_CANCELLED)
 """Final states of a job."""
+AWAY = (errors.Unreachable, errors.Busy, errors.StorageUnavailable)
+"""Errors of a service that will answer again."""
+PATIENCE = 300.0
+"""How long it may be away, seconds."""
+PAUSE = 0.5
+"""Pause between two attempts, seconds."""
 
 
 class Caller(Protocol):
@@ -58,7 +65,7 @@ class Job:
         return self
 
     def result(self, progress: bool | None = None) -> Any:
-        """Waits until the job has ended and returns its outcome.
+        """Waits until the job has ended and returns its outcome. A service that is away, as while it is restarted, is waited for.
 
         Parameters
         ----------
@@ -68,14 +75,22 @@ class Job:
         Raises
         ------
         TributeError
-            The job's failure, as the class of its reason; `NotReady` if it was cancelled.
+            The job's failure, as the class of its reason; `NotReady` if it was cancelled. `Unreachable`, `Busy` or `StorageUnavailable`
+            if the service does not answer for five minutes.
         """
         shown = self._client.progress if progress is None else progress
         with tqdm(disable=not shown, desc=self.kind, unit="", leave=True) as bar:
-            after = 0
+            after, away = 0, None
             while self._message.state not in ENDED:
-                after = self._watch(after, _show(bar, self.kind))
-                self.refresh()
+                try:
+                    after = self._watch(after, _show(bar, self.kind))
+                    self.refresh()
+                    away = None
+                except AWAY:
+                    away = away or time.monotonic()
+                    if time.monotonic() - away > PATIENCE:
+                        raise
+                    time.sleep(PAUSE)
             if self._message.state == job_pb2.JOB_STATE_SUCCEEDED and not self._message.HasField("outcome"):
                 # found among several, which come without outcomes
                 self.refresh()

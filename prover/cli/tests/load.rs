@@ -106,11 +106,13 @@ fn flood(url: &str) -> Killed {
 #[ignore = "a part of the test below"]
 async fn the_flood() {
     let Ok(url) = std::env::var("TRIBUTE_FLOOD") else { return };
+    let parent = std::os::unix::process::parent_id();
     let client = connect(&url).await;
     let loops = (0..FLOOD).map(|_| {
         let client = client.clone();
         tokio::spawn(async move {
-            loop {
+            // who started it may be killed before it is
+            while std::os::unix::process::parent_id() == parent {
                 let _ = client.jobs().list_jobs(v1::ListJobsRequest::default()).await;
                 let _ = client.jobs().cancel_job(v1::CancelJobRequest { job: "none".into() }).await;
             }
@@ -154,7 +156,7 @@ async fn measured() -> (Duration, Duration) {
 async fn an_attack_hardly_delays_another_account() {
     let pid = std::process::id().to_string();
     assert!(Command::new("prlimit").args(["--pid", &pid, "--nofile=8192:"]).status().unwrap().success());
-    let most = |quiet: Duration| if strict() { 2 * quiet } else { (10 * quiet).max(Duration::from_millis(500)) };
+    let most = |quiet: Duration| if strict() { 2 * quiet } else { (10 * quiet).max(Duration::from_secs(1)) };
     let mut seen = Vec::new();
     // what else the machine does delays a run, but not every one; an attack that works delays them all
     for _ in 0..3 {

@@ -125,7 +125,8 @@ async fn watchers(url: &str) {
     }
     let (stop, stopping) = tokio::sync::watch::channel(false);
     let (news, task) = News::start(db, stopping);
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    // it listens
+    news.watch("none").changed(Duration::from_secs(10)).await;
     let mut heard = tokio::task::JoinSet::new();
     for job in jobs {
         let mut watcher = news.watch(&job);

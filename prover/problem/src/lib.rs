@@ -4,4 +4,4 @@
 mod chain;
 mod problem;
 
-pub use problem::{field, with_causes, Problem, Reason, Result, DOMAIN};
+pub use problem::{field, with_causes, Problem, Reason, Result, AWAITS, DOMAIN};

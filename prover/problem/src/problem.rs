@@ -12,6 +12,9 @@ use tonic_types::{ErrorDetails, StatusExt as _};
 /// The `ErrorInfo.domain` of every error.
 pub const DOMAIN: &str = "tribute";
 
+/// Metadata of [`Reason::NotReady`]: the job that runs, so that asking again helps.
+pub const AWAITS: &str = "awaits";
+
 /// Longest message or operand of a status, bytes. A status travels as metadata, its message twice and once percent-encoded, and
 /// common clients refuse metadata from 8 KiB on.
 const LONGEST: usize = 1500;

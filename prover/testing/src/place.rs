@@ -63,8 +63,12 @@ impl Place {
         let port_file = self.folder.path().join("address");
         let _ = std::fs::remove_file(&port_file);
         program.args(["serve", "--listen", address, "--port-file"]).arg(&port_file);
-        let process = self.start(program, extra);
-        let address = wait_for("the server's address", || std::fs::read_to_string(&port_file).ok());
+        let mut process = self.start(program, extra);
+        let address = wait_for("the server's address", || {
+            let ended = process.try_wait().unwrap();
+            assert!(ended.is_none(), "the server ended at its start: {ended:?}");
+            std::fs::read_to_string(&port_file).ok()
+        });
         Served { process, url: format!("http://{}", address.trim()) }
     }
     /// Starts a separate worker process.

@@ -29,6 +29,13 @@ pub(crate) struct WatchArgs {
 }
 
 pub(super) async fn run(a: WatchArgs) -> CommandResult {
+    tokio::select! {
+        () = crate::signals::terminated() => Ok(()),
+        ended = watch(a) => ended,
+    }
+}
+
+async fn watch(a: WatchArgs) -> CommandResult {
     let contracts = a.node.contracts().await?;
     let from = match a.from {
         Some(block) => block,
@@ -54,10 +61,7 @@ pub(super) async fn run(a: WatchArgs) -> CommandResult {
             }
             Err(problem) => return Err(problem),
         }
-        tokio::select! {
-            _ = tokio::signal::ctrl_c() => return Ok(()),
-            () = tokio::time::sleep(pause) => {}
-        }
+        tokio::time::sleep(pause).await;
     }
 }
 

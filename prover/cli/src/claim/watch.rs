@@ -63,6 +63,17 @@ struct Seen {
 }
 
 pub(super) async fn run(a: WatchArgs) -> CommandResult {
+    // at any time: what was being sent is gone on with by the next process
+    tokio::select! {
+        () = terminated() => {
+            tracing::info!("stopping");
+            Ok(())
+        }
+        ended = watch(&a) => ended,
+    }
+}
+
+async fn watch(a: &WatchArgs) -> CommandResult {
     let every = Duration::from_secs_f64(a.every.clamp(0.1, 3_600.0));
     let mut pause = every;
     let mut seen = Seen::default();
@@ -70,7 +81,7 @@ pub(super) async fn run(a: WatchArgs) -> CommandResult {
     let (mut looked, mut answers) = (false, false);
     tracing::info!("watching for thawing sessions");
     loop {
-        match look(&a, &mut open, &mut seen).await {
+        match look(a, &mut open, &mut seen).await {
             Ok(()) if a.once => return Ok(()),
             Ok(()) => {
                 if !answers {
@@ -86,13 +97,7 @@ pub(super) async fn run(a: WatchArgs) -> CommandResult {
                 (open, answers) = (None, false);
             }
         }
-        tokio::select! {
-            () = terminated() => {
-                tracing::info!("stopping");
-                return Ok(());
-            }
-            () = tokio::time::sleep(pause) => {}
-        }
+        tokio::time::sleep(pause).await;
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use tonic::Code;
 use tribute_client::{problem, Client};
 use tribute_core::hexed::AccountAddress;
 use tribute_core::id::RequestId;
@@ -153,7 +154,8 @@ pub(super) async fn patiently<T>(
 /// Whether a problem passes when the node is back.
 fn away(problem: &Problem) -> bool {
     let nobody = problem.reason == Reason::BadField && problem.metadata.get("field").is_some_and(|f| f == "server");
-    nobody || matches!(problem.reason, Reason::Internal | Reason::Busy | Reason::StorageFailed | Reason::RequestExpired)
+    let later = problem.reason.code() == Code::Unavailable;
+    nobody || later || matches!(problem.reason, Reason::Internal | Reason::StorageFailed | Reason::RequestExpired)
 }
 
 #[cfg(test)]
@@ -208,6 +210,15 @@ mod tests {
         assert_eq!((took, refused.metadata["node"].as_str()), (Duration::from_secs(600), NODE));
         assert!(refused.message.starts_with("node http://node:7410 has not answered for 600 s"), "{refused}");
         assert!(refused.message.contains("run the command again"), "{refused}");
+    }
+
+    #[tokio::test]
+    async fn what_a_node_says_that_it_cannot_do_now_is_waited_for() {
+        for problem in [Problem::unavailable("it is being restarted"), Problem::new(Reason::Busy, "too many calls")] {
+            let clock = Simulated::default();
+            let answer = async || if clock.now().is_zero() { Err(problem.clone()) } else { Ok(7) };
+            assert_eq!(patiently(NODE, Duration::from_secs(60), &clock, answer).await.unwrap(), 7);
+        }
     }
 
     #[tokio::test]

@@ -11,7 +11,7 @@ use tribute_client::{problem, Client};
 use tribute_federation::node::Call;
 use tribute_federation::rule::Next;
 use tribute_federation::{wire, Answer, Consent, Owner, Participant, Request};
-use tribute_problem::{Problem, Reason, Result};
+use tribute_problem::{Problem, Reason, Result, AWAITS};
 use tribute_proto::v1;
 
 use super::journal::Folder;
@@ -211,7 +211,7 @@ impl Nodes<'_> {
                 let get = v1::GetHomeGradientsRequest { id: id.clone(), account: participant.account.to_vec() };
                 match node.trainings().get_home_gradients(get).await.map_err(problem) {
                     Ok(proven) => Ok(Some(proven.into_inner())),
-                    Err(p) if p.reason == Reason::NotReady => Ok(None),
+                    Err(p) if p.reason == Reason::NotReady && p.metadata.contains_key(AWAITS) => Ok(None),
                     Err(p) => Err(p),
                 }
             };

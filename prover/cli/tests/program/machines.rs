@@ -138,8 +138,10 @@ fn many_machines_are_set_up_by_the_pages_commands() {
     // databases and stores outlive the shell
     let head = "exec 2>&1; set -Eeuo pipefail
         trap '\"$root/scripts/postgres-for-tests.sh\" stop \"${pg_folder:-none}\"; kill \"${s3_process:-}\" 2> /dev/null || true' EXIT\n";
-    let mut shell = Command::new("bash");
-    shell.args(["-c", &format!("{head}{commands}\nwait_for=$(jobs -p); kill $wait_for")]).current_dir(place.path());
+    let mut shell = Command::new("timeout");
+    shell
+        .args(["-k", "10", "600", "bash", "-c", &format!("{head}{commands}\nwait_for=$(jobs -p); kill $wait_for")])
+        .current_dir(place.path());
     let path = format!("{}:{}", program().parent().unwrap().display(), std::env::var("PATH").unwrap());
     let key = "59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d";
     shell.env("root", &root).env("PATH", path).env("OWNER_KEY", key).process_group(0).stdin(Stdio::null());

@@ -73,6 +73,7 @@ pub(crate) async fn disk_full(postgres: Arc<Postgres>) -> (i64, i64) {
     let waiting = loop {
         let job = submit_dataset(&client, dataset(datasets)).await.unwrap();
         datasets += 1;
+        assert!(datasets <= 20, "no proof meets a full disk");
         stage.phase(&job.id, "keys").await;
         limit("256");
         let left = [JobState::Queued, JobState::Succeeded, JobState::Failed];

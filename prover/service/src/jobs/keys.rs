@@ -40,14 +40,21 @@ impl Queue {
     }
 
     /// Remembers under which key a job was submitted.
+    ///
+    /// # Errors
+    /// That another call has just used the key for other work; the database's.
     pub async fn remember_key(&self, tx: &mut Tx, key: &str, new: &NewJob, job: &str) -> Result<()> {
-        sqlx::query(self.database().sql("INSERT INTO job_keys (tenant, name, content, job) VALUES ($1, $2, $3, $4)"))
+        let insert = "INSERT INTO job_keys (tenant, name, content, job) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
+        let done = sqlx::query(self.database().sql(insert))
             .bind(&new.tenant)
             .bind(key)
             .bind(content_hash(new))
             .bind(job)
             .execute(&mut **tx)
             .await?;
+        if done.rows_affected() == 0 {
+            self.keyed(tx, key, new).await?;
+        }
         Ok(())
     }
 }

@@ -41,6 +41,45 @@ pub(crate) async fn sweep(queue: &Queue, custody: &Custody, age_ms: i64) -> Resu
     Ok(())
 }
 
+/// A secret that is lent for a job which is not queued yet. If that never happens, be it that the caller leaves, it is deleted.
+pub(crate) struct Lent {
+    queue: Queue,
+    custody: Custody,
+    secret: Option<String>,
+}
+
+impl Lent {
+    pub(crate) fn new(queue: &Queue, custody: &Custody, secret: &str) -> Self {
+        Lent { queue: queue.clone(), custody: custody.clone(), secret: Some(secret.to_owned()) }
+    }
+
+    /// A job that waits or runs names it: its end deletes it.
+    pub(crate) fn queued(mut self) {
+        self.secret = None;
+    }
+
+    /// No job needs it.
+    pub(crate) async fn unneeded(mut self) -> Result<()> {
+        if let Some(secret) = &self.secret {
+            forget_unneeded(&self.queue, &self.custody, secret).await?;
+        }
+        self.secret = None;
+        Ok(())
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        let Some(secret) = self.secret.take() else { return };
+        let (queue, custody) = (self.queue.clone(), self.custody.clone());
+        tokio::spawn(async move {
+            if let Err(problem) = forget_unneeded(&queue, &custody, &secret).await {
+                tracing::warn!(error = %problem, "what was lent for a job that was not queued is not deleted");
+            }
+        });
+    }
+}
+
 /// Deletes a secret, unless a job that waits or runs names it, too.
 pub(crate) async fn forget_unneeded(queue: &Queue, custody: &Custody, secret: &str) -> Result<()> {
     let mut tx = queue.database().begin().await?;

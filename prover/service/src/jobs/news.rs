@@ -196,6 +196,7 @@ impl Drop for Watcher {
 mod tests {
     use tokio::net::{TcpListener, TcpStream};
     use tribute_testing::stores::Postgres;
+    use tribute_testing::wait_until;
 
     use super::*;
 
@@ -228,9 +229,7 @@ mod tests {
             let select = sqlx::AssertSqlSafe(format!("SELECT COUNT({what}) {listening}"));
             sqlx::query_scalar(select).fetch_one(direct.pool()).await.unwrap()
         };
-        while count("pid").await == 0 {
-            tokio::time::sleep(PING / 10).await;
-        }
+        wait_until("the listener", async || count("pid").await == 1).await;
 
         // for some pings, no new connection reaches the database, while the one that pings goes on
         open.abort();

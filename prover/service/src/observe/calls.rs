@@ -77,26 +77,44 @@ where
         request.extensions_mut().insert(identified.clone());
         let audit = self.audit.clone().filter(|_| call.is_some_and(|call| call.access != Access::Public));
         let answer = self.inner.call(request).instrument(span.clone());
+        let mut observation = Observation { started, method, span, identified, audit, code: Code::Cancelled };
         Box::pin(async move {
-            let response = answer.await?;
-            let code = name(code(response.headers()));
-            span.record("code", code);
-            let took = started.elapsed();
-            names::call(method, code, took);
-            if let Some(audit) = audit {
-                let who = identified.0.get();
-                let content = who.and_then(|(_, content)| content.as_ref());
-                audit.write(&Line {
-                    at_ms: now_ms(),
-                    method,
-                    account: who.map(|(account, _)| *account),
-                    message_sha256: content.map(|content| hex::encode(content.sha256)),
-                    code,
-                    took_ms: millis(took),
-                });
-            }
-            Ok(response)
+            let answered = answer.await;
+            observation.code = answered.as_ref().map_or(Code::Internal, |response| code(response.headers()));
+            drop(observation);
+            answered
         })
+    }
+}
+
+/// What is told of a call once it has ended; a call whose caller has left may have done its work, too.
+struct Observation {
+    started: Instant,
+    method: &'static str,
+    span: tracing::Span,
+    identified: Identified,
+    audit: Option<AuditLog>,
+    /// [`Code::Cancelled`] until it is answered.
+    code: Code,
+}
+
+impl Drop for Observation {
+    fn drop(&mut self) {
+        let code = name(self.code);
+        self.span.record("code", code);
+        let took = self.started.elapsed();
+        names::call(self.method, code, took);
+        let Some(audit) = &self.audit else { return };
+        let who = self.identified.0.get();
+        let content = who.and_then(|(_, content)| content.as_ref());
+        audit.write(&Line {
+            at_ms: now_ms(),
+            method: self.method,
+            account: who.map(|(account, _)| *account),
+            message_sha256: content.map(|content| hex::encode(content.sha256)),
+            code,
+            took_ms: millis(took),
+        });
     }
 }
 

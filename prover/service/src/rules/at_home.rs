@@ -22,7 +22,8 @@ use super::gather::commit;
 use super::off_thread;
 use super::ownership::Ownership;
 use super::uploads::Uploads;
-use crate::jobs::{lent, Job};
+use crate::jobs::lent::Lent;
+use crate::jobs::Job;
 
 /// Most shards of a dataset that weights are lent for.
 const MOST_SHARDS: u32 = 4_096;
@@ -117,6 +118,7 @@ impl AtHome {
         let secrets = LentSecrets { dataset: dataset.id, weights, blinding: HexBytes(r.blinding), number: r.lending };
         let (tenant, bytes) = (caller.to_string(), serde_json::to_vec(&secrets)?);
         let secrets = self.custody.put(&tenant, SECRETS, bytes.clone()).await?;
+        let lent = Lent::new(&self.admission.queue, &self.custody, &secrets);
         let openings = lent_openings(dataset.shards.len());
         let mut tx = self.database.begin().await?;
         self.custody.accept_allotment(&mut tx, request, dataset.owner, weights_digest.into(), openings).await?;
@@ -132,10 +134,11 @@ impl AtHome {
         let admitted = Admitted { grants: grant.into_iter().collect(), note: Some(note_of(request)), ..work.into() };
         let queued = self.admission.queue_one(caller, admitted, r.options.as_ref()).await;
         if queued.as_ref().is_ok_and(|job| !job.state.has_ended()) {
+            lent.queued();
             // again, because the end of an equal job may have deleted it before this one was there
             self.custody.put(&tenant, SECRETS, bytes).await?;
         } else {
-            lent::forget_unneeded(&self.admission.queue, &self.custody, &secrets).await?;
+            lent.unneeded().await?;
         }
         queued.map(Some)
     }

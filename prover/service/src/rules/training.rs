@@ -11,7 +11,7 @@ use tribute_federation::numbers::Format;
 use tribute_federation::query::Asks;
 use tribute_federation::wire::consent;
 use tribute_federation::{Answer, Asked, Consent, Node, NodeKeys, Participant, Request};
-use tribute_problem::{field, Problem, Reason, Result};
+use tribute_problem::{field, Problem, Reason, Result, AWAITS};
 use tribute_proto::v1;
 use tribute_steps::dataset::DatasetBody;
 use tribute_steps::dataset::SourceBody;
@@ -278,7 +278,8 @@ impl Participants {
                 _ => Err(Problem::internal("a job of another kind is noted")),
             },
             (State::Failed, _, Some(problem)) => Err(problem),
-            _ => Err(not_ready("are being proven")),
+            (State::Cancelled, ..) => Err(not_ready("are not proven: their job was cancelled")),
+            _ => Err(not_ready("are being proven").with(AWAITS, job.id)),
         }
     }
 

@@ -186,7 +186,9 @@ impl Uploads {
         content: Content,
         chunks: impl Stream<Item = Result<Vec<u8>>>,
     ) -> Result<()> {
-        self.check(&self.kept(owner).await?, content)?;
+        if self.known(owner, &hex::encode(content.sha256)).await?.is_none() {
+            self.check(&self.kept(owner).await?, content)?;
+        }
         let busy = |_| Problem::new(Reason::Busy, "other uploads fill the server's memory: send it again in a moment");
         let units = u32::try_from(content.length / UNIT + 1).map_err(Problem::internal)?;
         let _space = self.space.clone().try_acquire_many_owned(units).map_err(busy)?;
@@ -200,16 +202,23 @@ impl Uploads {
                 "the file is not the one whose length and SHA-256 are signed",
             ));
         }
-        match self.keep(owner, content, &stored.ids).await? {
+        // whatever happens to this call or to the answer to its commit: pieces that may be recorded are not deleted
+        let ids = std::mem::take(&mut stored.ids);
+        match self.keep(owner, content, &ids).await {
+            Ok(Kept::New) => Ok(()),
+            Ok(Kept::Instead(damaged)) => delete(&self.artefacts, &damaged).await,
             // what it had is whole: the new pieces are deleted when they are dropped
-            Kept::Known => {}
-            Kept::New => stored.ids.clear(),
-            Kept::Instead(damaged) => {
-                stored.ids.clear();
-                delete(&self.artefacts, &damaged).await?;
+            Ok(Kept::Known) => {
+                stored.ids = ids;
+                Ok(())
+            }
+            Err(problem) => {
+                if problem.reason == Reason::QuotaSpent {
+                    stored.ids = ids;
+                }
+                Err(problem)
             }
         }
-        Ok(())
     }
 
     /// Seals and stores chunks in pieces, each behind [`PAD`] random bytes; returns what the file is.
@@ -384,10 +393,12 @@ impl Uploads {
             .bind(KEPT_MS)
             .fetch_all(self.db.pool())
             .await?;
+        // their rows are gone: one that cannot be deleted keeps no other from it
+        let mut deleted = Ok(());
         for row in old {
-            delete(&self.artefacts, &pieces(row.try_get("artefact")?)).await?;
+            deleted = deleted.and(delete(&self.artefacts, &pieces(row.try_get("artefact")?)).await);
         }
-        Ok(())
+        deleted
     }
 }
 

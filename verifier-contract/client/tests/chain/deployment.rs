@@ -111,7 +111,7 @@ async fn a_chain_that_hangs_or_talks_nonsense() {
     let hanging = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", hanging.local_addr().unwrap());
     let start = Instant::now();
-    let error = Chain::connect_with(&url, quick.clone()).await.unwrap_err();
+    let error = Chain::connect_with(&url, quick).await.unwrap_err();
     assert!(matches!(error, ChainError::NodeSilent { .. }), "{error:?}");
     assert!(start.elapsed() < Duration::from_secs(3));
 
@@ -121,8 +121,7 @@ async fn a_chain_that_hangs_or_talks_nonsense() {
         "HTTP/1.1 200 OK\r\ncontent-length: 40\r\n\r\n{\"jsonrpc\":\"2.0\",\"id\":0,\"result\":\"fish\"}",
     ];
     for answer in answers {
-        let url = serve(answer);
-        let error = Chain::connect_with(&url, quick.clone()).await.unwrap_err();
+        let error = Chain::connect(&serve(answer)).await.unwrap_err();
         assert!(matches!(error, ChainError::BadAnswer { .. }), "{answer}: {error:?}");
     }
 }

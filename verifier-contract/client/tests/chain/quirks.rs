@@ -151,7 +151,7 @@ async fn a_refusal_in_known_words_is_an_error_soon_and_the_same_command_goes_on_
         let quirk = Quirk::before(move |p| (p.method == SEND).then(|| Reply::error(p.request, -32000, words)));
         let failed = payer.refused(words, payer.options(), quirk).await;
         assert!(failed.to_string().contains(words), "{failed}");
-        assert!(started.elapsed() < Duration::from_secs(5) && payer.journal().exists(), "{words}");
+        assert!(started.elapsed() < Duration::from_secs(9) && payer.journal().exists(), "{words}");
     }
     payer.pays_once("afterwards", Quirk::before(|_| None)).await;
 }
@@ -215,7 +215,7 @@ async fn a_node_that_says_how_long_to_wait_is_not_asked_before() {
         let (_, proxy) = payer.pays_once("pause", quirk).await;
         let times = proxy.times();
         let longest = times.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap();
-        assert!(longest >= Duration::from_secs(2) && longest < Duration::from_secs(4), "{longest:?}");
+        assert!(longest >= Duration::from_secs(2) && longest < Duration::from_secs(8), "{longest:?}");
     }
 }
 
@@ -227,13 +227,13 @@ async fn a_node_that_goes_on_limiting_requests_is_told() {
     let busy = |q: &Value| Reply::error(q, -32005, "project ID request rate exceeded");
     let failed = payer.refused("always", impatient.clone(), Quirk::before(move |p| Some(busy(p.request)))).await;
     assert!(matches!(&failed, ChainError::RateLimited { told: None, .. }) && failed.is_transient(), "{failed}");
-    assert!(started.elapsed() < Duration::from_secs(6), "{:?}", started.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(12), "{:?}", started.elapsed());
     // longer than we wait: an error at once
     let started = Instant::now();
     let quirk = Quirk::before(|p| (p.method != "eth_chainId").then(|| too_many(p.request, "3600")));
     let failed = payer.refused("an hour", impatient, quirk).await;
     assert!(matches!(&failed, ChainError::RateLimited { told: Some(3600), .. }), "{failed}");
-    assert!(failed.to_string().contains("3600 s") && started.elapsed() < Duration::from_secs(2), "{failed}");
+    assert!(failed.to_string().contains("3600 s") && started.elapsed() < Duration::from_secs(4), "{failed}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
