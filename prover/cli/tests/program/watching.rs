@@ -4,6 +4,7 @@ use std::fs::OpenOptions;
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::process::Command;
+use std::time::Duration;
 
 use tribute_testing::process::Killed;
 use tribute_testing::{program, wait_for, World};
@@ -102,8 +103,25 @@ fn a_watch_goes_on_when_what_it_watches_comes_back() {
     claims.says("status.example", 2);
     events.says("status.example", 2);
     drop(site);
-    let _node = Port::forwarded(port, &url);
+    let node = Port::forwarded(port, &url);
     claims.says("the node and the service answer", 3);
+
+    // a signal ends them also while they wait for an answer
+    drop(node);
+    let (come, comes) = std::sync::mpsc::channel();
+    let _silent = Port::new(port, move |stream| {
+        let _ = come.send(());
+        vec![stream]
+    });
+    for _ in 0..2 {
+        comes.recv_timeout(Duration::from_secs(60)).unwrap();
+    }
+    for watch in [&mut claims, &mut events] {
+        let pid = watch.process.0.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        let ended = wait_for("its end", || watch.process.0.try_wait().unwrap());
+        assert!(ended.success(), "{ended}: {}", watch.said());
+    }
 
     // what was never right is told at once
     let wrong = w.command(OWNER, "claim watch").env("TRIBUTE_SERVER", "http://127.0.0.1:9").output().unwrap();

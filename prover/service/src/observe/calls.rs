@@ -145,3 +145,22 @@ fn name(code: Code) -> &'static str {
         Code::Unauthenticated => "UNAUTHENTICATED",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Its work may be done all the same.
+    #[tokio::test]
+    async fn a_call_whose_caller_leaves_has_its_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("audit.jsonl");
+        let never = tower::service_fn(|_: Request<Body>| std::future::pending::<Result<Response<Body>, Status>>());
+        let mut observed = Observe { audit: Some(AuditLog::to(&file).unwrap()) }.layer(never);
+        let method = "/tribute.v1.DatasetService/ForgetDataset";
+        let call = observed.call(Request::builder().uri(method).body(Body::empty()).unwrap());
+        assert!(tokio::time::timeout(std::time::Duration::from_millis(20), call).await.is_err());
+        let line: serde_json::Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+        assert_eq!((&line["method"], &line["code"]), (&method.into(), &"CANCELLED".into()));
+    }
+}
