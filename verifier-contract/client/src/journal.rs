@@ -8,7 +8,7 @@
 //! another transaction of the same nonce (at most one of them can be mined).
 
 use std::fs::{File, OpenOptions};
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
@@ -113,7 +113,6 @@ impl Held {
     /// Records a transaction that no node has yet; `None` if another process is sending with its nonce. If a process that
     /// sent the same message with this nonce has just given up, this is one more version of its transaction.
     pub(crate) fn create(folder: &Path, mut record: Record) -> Result<Option<Held>> {
-        std::fs::create_dir_all(folder).map_err(|e| wrong(folder, &e))?;
         let Some(lock) = lock(folder, &record)? else { return Ok(None) };
         if let Some(left) = read(&record.path(folder))? {
             record.versions.splice(..0, left.versions);
@@ -186,7 +185,7 @@ impl Held {
 pub(crate) fn records(folder: &Path, chain: &ChainName, from: Address) -> Result<Vec<Record>> {
     let entries = match std::fs::read_dir(folder) {
         Ok(entries) => entries,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
         Err(e) => return Err(wrong(folder, &e)),
     };
     let mut found = Vec::new();
@@ -204,7 +203,7 @@ pub(crate) fn records(folder: &Path, chain: &ChainName, from: Address) -> Result
 fn read(path: &Path) -> Result<Option<Record>> {
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
         Err(e) => return Err(wrong(path, &e)),
     };
     let parsed = serde_json::from_str(&text);
@@ -216,7 +215,7 @@ fn lock(folder: &Path, record: &Record) -> Result<Option<File>> {
     let path = record.lock_path(folder);
     let failed = |e: std::io::Error| wrong(&path, &e);
     loop {
-        let mut file = OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
+        let mut file = open_lock(folder, &path).map_err(failed)?;
         if file.try_lock().is_err() {
             return Ok(None);
         }
@@ -226,6 +225,20 @@ fn lock(folder: &Path, record: &Record) -> Result<Option<File>> {
             file.set_len(0).map_err(failed)?;
             file.write_all(record.name().as_bytes()).map_err(failed)?;
             return Ok(Some(file));
+        }
+    }
+}
+
+/// Opens a lock's file, making its folder, which a process that has no record left may remove at any time.
+fn open_lock(folder: &Path, path: &Path) -> std::io::Result<File> {
+    let mut attempts = 0;
+    loop {
+        let open = || OpenOptions::new().create(true).truncate(false).write(true).open(path);
+        match std::fs::create_dir_all(folder).and_then(|()| open()) {
+            Err(e) if matches!(e.kind(), ErrorKind::AlreadyExists | ErrorKind::NotFound) && attempts < 1000 => {
+                attempts += 1;
+            }
+            opened => return opened,
         }
     }
 }
@@ -291,6 +304,33 @@ mod tests {
         assert_eq!((found.record().gas, &found.record().versions[..]), (30_000, &[signed(7), signed(9)][..]));
         found.done();
         assert!(left(7).is_none() && !place.exists());
+    }
+
+    #[test]
+    fn processes_that_begin_and_end_side_by_side_share_the_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().join("pending");
+        std::thread::scope(|scope| {
+            for nonce in 0..4 {
+                let place = &place;
+                scope.spawn(move || {
+                    for _ in 0..500 {
+                        let path = record(nonce, 7).lock_path(place);
+                        drop((
+                            open_lock(place, &path).unwrap(),
+                            std::fs::remove_file(path),
+                            std::fs::remove_dir(place),
+                        ));
+                    }
+                });
+            }
+        });
+        for nonce in 0..4 {
+            Held::create(&place, record(nonce, 7)).unwrap().unwrap().done();
+        }
+        assert!(!place.exists());
+        std::fs::write(&place, "").unwrap();
+        assert!(matches!(Held::create(&place, record(5, 7)), Err(ChainError::File { .. })), "a file is there");
     }
 
     #[test]
