@@ -1201,7 +1201,7 @@ def test_the_receipt_of_another_transaction_is_not_believed(node, quick, monkeyp
 def test_words_are_classified_as_in_the_rust_client():
     source = (ROOT / "verifier-contract/client/src/refusal.rs").read_text().split("#[cfg(test)]")[0]
     lists = dict(re.findall(r"const (\w+): &\[&str\] = &\[(.*?)\];", re.sub(r"//.*", "", source), re.DOTALL))
-    assert lists.keys() == {"KNOWN", "NONCE_USED", "UNFUNDED", "FEE_TOO_LOW", "INVALID", "ABOUT_REQUESTS"}
+    assert lists.keys() == {"KNOWN", "NONCE_USED", "UNFUNDED", "FEE_TOO_LOW", "INVALID", "ABOUT_REQUESTS", "ABOUT_RESULTS"}
     for name, words in lists.items():
         assert tuple(re.findall(r'"([^"]+)"', words)) == getattr(_refusal, name), name
     low = ("Transaction maxFeePerGas (3) is too low for the next block, which has a baseFeePerGas of 875000000",)

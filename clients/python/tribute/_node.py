@@ -28,7 +28,7 @@ from web3 import HTTPProvider
 from web3.types import RPCEndpoint, RPCResponse
 
 from . import errors
-from ._refusal import ABOUT_REQUESTS, refusal, says
+from ._refusal import ABOUT_REQUESTS, ABOUT_RESULTS, refusal, says
 
 REQUEST_TIMEOUT = 20.0
 """Time limit for one answer, seconds."""
@@ -45,7 +45,6 @@ SHORTEST_PART = 8
 ROOTS = "TRIBUTE_RPC_CA"
 """Environment variable that names a PEM file of further certificate authorities."""
 SEND = "eth_sendRawTransaction"
-_MANY_RESULTS = ("results", "block range", "range is", "response size", "blocks")
 _REVERTED = (3, -32015)
 """Codes of a revert: geth's, and Nethermind's and OpenEthereum's."""
 _ERROR_STRING = "0x08c379a0"
@@ -335,7 +334,7 @@ class _Answer:
             return False
         words = self.words().lower()
         # "query returned more than 10000 results" has the code of a limit, but waiting does not help
-        if says(words, _MANY_RESULTS):
+        if says(words, ABOUT_RESULTS):
             return False
         return self._code() in (429, -32005, -32007, -32029) or says(words, ABOUT_REQUESTS)
 

@@ -97,6 +97,8 @@ ABOUT_REQUESTS = (
     "throttl",
 )
 """Words of nodes that limit requests."""
+ABOUT_RESULTS = ("results", "block range", "range is", "response size", "blocks")
+"""Words of a limit on the size of results."""
 
 
 def refusal(words: str) -> str:
