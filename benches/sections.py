@@ -169,7 +169,10 @@ def parts(quick):
         "quotient's pieces, the openings and a random polynomial. The floor is the commitments alone: six multiplications for each addition of points, at the "
         "speed of a loop that only multiplies and adds. That loop computes in Fr, sums of points in Fq: primes of the same length, by "
         "the same code. Eight elements at a time where the CPU has AVX-512 IFMA; beside it what CPUs without it do: four at a time with AVX2, or one "
-        "(`TRIBUTE_ARITHMETIC=avx2` and `portable`). The better of two proofs; of proofs above six seconds, one.\n"
+        "(`TRIBUTE_ARITHMETIC=avx2` and `portable`). The better of two proofs; of proofs above six seconds, one. Before vector arithmetic (the "
+        "program of commit 24d55a7 at A = 8, about 110 samples of the stack during proofs on one thread, so within 5 %): sums of points 58 % "
+        "of a dataset proof, 56 % of a gradient, 52 % of a service proof; FFTs 28, 24 and 25 %; gates' rows 4, 4 and 8 %; the rest 10, 16 and "
+        "15 %. All parts have become faster alike.\n"
     )
     return Section(results.PARTS, [calibration(rows.values()), table(header, lines), words], floor=floor)
 
