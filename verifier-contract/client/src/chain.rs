@@ -9,7 +9,7 @@ use alloy::primitives::{Address, Bytes, TxHash, B256, U256};
 use alloy::rpc::json_rpc::ErrorPayload;
 use alloy::rpc::types::{Filter, Log, TransactionRequest};
 use alloy::sol_types::SolCall;
-use serde::de::{DeserializeOwned, Deserializer};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::Value;
@@ -24,6 +24,7 @@ use crate::refusal::{refusal, Refusal};
 use crate::revert::{ErrorDecoder, Revert};
 use crate::rpc::{Failure, Rpc};
 use crate::transaction::as_data;
+use crate::values::{number, quantity};
 
 /// Gas that every transaction uses, whatever it does.
 const LEAST_GAS: u64 = 21_000;
@@ -48,10 +49,6 @@ pub struct Block {
     /// Unix time in seconds.
     #[serde(deserialize_with = "number")]
     pub timestamp: u64,
-}
-
-pub(crate) fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
-    U256::deserialize(deserializer).map(|number| number.saturating_to())
 }
 
 impl fmt::Debug for Chain {
@@ -347,11 +344,6 @@ fn revert_data(data: &Value) -> Option<Bytes> {
         Value::Array(values) => values.iter().filter_map(revert_data).find(is_error),
         _ => None,
     }
-}
-
-/// A block number as JSON-RPC writes it.
-pub(crate) fn quantity(number: u64) -> String {
-    format!("{number:#x}")
 }
 
 /// keccak256 of code, as `extcodehash` gives it.

@@ -5,9 +5,9 @@ use alloy::primitives::{Address, Bytes, TxHash, U256};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::chain::{quantity, Chain};
+use crate::chain::Chain;
 use crate::error::{ChainError, Result};
-use crate::receipt::unless_empty;
+use crate::values::{quantity, unless_empty};
 
 #[derive(Deserialize)]
 struct Body {

@@ -65,6 +65,7 @@ pub mod timelock;
 mod token;
 pub mod transaction;
 mod transport;
+mod values;
 pub mod version;
 pub mod voucher;
 pub mod wallet;

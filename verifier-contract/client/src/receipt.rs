@@ -1,11 +1,10 @@
 //! Receipts of mined transactions, as far as they are read.
 
 use alloy::primitives::{Address, Bytes, Log, TxHash, B256, U256};
-use serde::de::{DeserializeOwned, Deserializer, Error as _};
+use serde::de::{Deserializer, Error as _};
 use serde::Deserialize;
-use serde_json::Value;
 
-use crate::chain::number;
+use crate::values::{number, optional_number, unless_empty};
 
 /// Receipt of a transaction. Some chains' receipts lack other fields of Ethereum's, or hold unusual values in them.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -41,27 +40,12 @@ pub struct Receipt {
     pub logs: Vec<Log>,
 }
 
-/// A value that some nodes leave empty instead of null.
-pub(crate) fn unless_empty<'de, D: Deserializer<'de>, T: DeserializeOwned>(
-    deserializer: D,
-) -> Result<Option<T>, D::Error> {
-    match Value::deserialize(deserializer)? {
-        Value::Null => Ok(None),
-        Value::String(text) if text.is_empty() || text == "0x" => Ok(None),
-        value => serde_json::from_value(value).map(Some).map_err(D::Error::custom),
-    }
-}
-
 fn succeeded<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
     match optional_number(deserializer)? {
         Some(0) => Ok(false),
         Some(1) => Ok(true),
         _ => Err(D::Error::custom("a status is 0x1 or 0x0")),
     }
-}
-
-fn optional_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
-    Ok(unless_empty::<_, U256>(deserializer)?.map(|number| number.saturating_to()))
 }
 
 fn price<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u128, D::Error> {
@@ -85,7 +69,7 @@ fn logs<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Log>, D::Error
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use serde_json::{json, Value};
 
     /// A receipt with these fields instead of the usual ones; null removes one.
     fn receipt(changes: Value) -> serde_json::Result<Receipt> {

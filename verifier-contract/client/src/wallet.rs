@@ -7,7 +7,7 @@ use alloy::primitives::{Address, Bytes, U256};
 use alloy::signers::local::PrivateKeySigner;
 
 use crate::account::Account;
-use crate::chain::{quantity, Chain};
+use crate::chain::Chain;
 use crate::deployment::code_at;
 use crate::error::{ChainError, Result};
 use crate::fees;
@@ -17,6 +17,7 @@ use crate::pending::{Handed, Pending};
 use crate::receipt::Receipt;
 use crate::revert::{ErrorDecoder, Revert};
 use crate::transaction::{Message, RevertedTx, Sent};
+use crate::values::quantity;
 
 /// Default gas limit of a transaction that is expected to fail; enough for several proofs.
 const FAILING_GAS: u64 = 6_000_000;
